@@ -1,0 +1,45 @@
+# The whole project through two commands: `make demo` shows it, `make test` proves it. `make help` lists the rest.
+
+SHELL := bash
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo down test e2e setup bed build fmt lint bench crds
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup bed build ## scale two workloads on a real control plane, live; KEEP=1 leaves everything up
+	@KEEP="$(KEEP)" target/release/demo
+
+down: ## end what `make demo KEEP=1` left up
+	@target/release/demo down
+
+test: ## everything: formatting, lints, unit tests, end-to-end tests
+	@tests/run.sh
+
+e2e: setup bed build ## the end-to-end tests alone; ONLY=word picks those with it in their names
+	@tests/run.sh e2e $(ONLY)
+
+setup: ## install the Debian packages of RabbitMQ and Prometheus if they are missing
+	@tests/cluster/install.sh
+
+bed: ## build the control plane (the first time about 10 minutes on two cores)
+	@echo "building the control plane (the first time it compiles Kubernetes: about 10 minutes on two cores)"
+	@tests/cluster/build.sh
+
+build: ## build ebb, the worker and the demo
+	@$(CARGO) build --release --locked --workspace --bins
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+lint: ## formatting and clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
+
+bench: ## measure the core with criterion
+	$(CARGO) bench --locked --package ebb
+
+crds: ## write crds/yaml anew from the Rust types
+	$(CARGO) run --release --locked --package ebb-crds --example generate-crds

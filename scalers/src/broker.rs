@@ -1,0 +1,27 @@
+//! The connections that all triggers share.
+//!
+//! Owns: one client per (endpoint, credentials), created when the first trigger asks for it and closed when the last
+//! one has gone; questions asked at the same time share one query ([`Flights`]); attempts to connect are spaced by
+//! [`Backoff`]; early looks for idle workloads are spread by a [`Pacer`]. Must not know what a
+//! trigger is.
+
+mod backoff;
+mod flights;
+mod pacer;
+mod pool;
+
+pub use backoff::Backoff;
+pub use flights::Flights;
+pub use pacer::Pacer;
+pub use pool::Pool;
+
+use crate::rabbitmq::{amqp, management};
+
+/// Every shared client of the process. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub struct Brokers {
+    /// RabbitMQ over AMQP.
+    pub amqp: Pool<amqp::Endpoint, amqp::Client>,
+    /// RabbitMQ's management API.
+    pub management: Pool<management::Endpoint, management::Client>,
+}

@@ -1,0 +1,164 @@
+//! The `cron` trigger: a number of replicas between two points in time (keda.sh/docs, "Cron").
+//!
+//! [`schedule`] reads cron expressions, [`window`] tells what lies between two of them; both are pure.
+
+pub mod schedule;
+pub mod window;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::broker::Brokers;
+use crate::config::Source::Metadata;
+use crate::config::{ConfigError, Reader, TriggerConfig};
+use crate::metric_name::metric_name;
+use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
+use window::{Window, WindowError};
+
+/// A checked `cron` trigger.
+#[derive(Debug)]
+struct Cron {
+    metric: MetricSpec,
+    window: Window,
+    desired_replicas: f64,
+}
+
+pub(crate) fn build(trigger: &TriggerConfig, _brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+    Ok(Box::new(Cron::read(trigger).map_err(|error| error.context("error parsing cron metadata: "))?))
+}
+
+impl Cron {
+    fn read(trigger: &TriggerConfig) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(trigger);
+        let timezone = reader.required("timezone", &[Metadata]);
+        let start = reader.required("start", &[Metadata]);
+        let end = reader.required("end", &[Metadata]);
+        let given = reader.text("desiredReplicas", &[Metadata]).is_some();
+        let desired_replicas = match reader.integer("desiredReplicas", &[Metadata]) {
+            Some(replicas) => i32::try_from(replicas).unwrap_or(i32::MAX),
+            None if given => 1,
+            None => {
+                reader.required("desiredReplicas", &[Metadata]);
+                1
+            }
+        };
+        if desired_replicas == 0 {
+            reader.problem_with_cure("no desiredReplicas specified", "desiredReplicas must be 1 or more");
+        }
+        if trigger.use_cached_metrics {
+            reader.problem_with_cure(
+                "property \"useCachedMetrics\" is not supported for \"cron\" scaler",
+                "drop useCachedMetrics: a schedule is never asked of a broker",
+            );
+        }
+        let window = if timezone.is_empty() || start.is_empty() || end.is_empty() {
+            None
+        } else {
+            Window::parse(timezone, start, end)
+                .map_err(|error| match &error {
+                    WindowError::TimeZone(_) => reader.problem_with_cure(
+                        error.to_string(),
+                        "timezone must be a name of the IANA time zone database such as Europe/London",
+                    ),
+                    _ => reader.problem(error.to_string()),
+                })
+                .ok()
+        };
+        reader.finish()?;
+        let Some(window) = window else { return Err(ConfigError::new("no window given")) };
+        Ok(Self {
+            metric: MetricSpec {
+                name: metric_name(
+                    trigger.index,
+                    &format!("cron-{}-{}-{}", timezone, expression_in_a_name(start), expression_in_a_name(end)),
+                ),
+                target: 1.0,
+                metric_type: trigger.metric_type,
+            },
+            window,
+            desired_replicas: f64::from(desired_replicas).max(0.0),
+        })
+    }
+}
+
+/// A cron expression as KEDA writes it into a metric's name.
+fn expression_in_a_name(expression: &str) -> String {
+    expression.replace(' ', "").replace('*', "x").replace('/', "Sl").replace('?', "Qm").replace(',', "Cm")
+}
+
+#[async_trait]
+impl Scaler for Cron {
+    fn metric(&self) -> &MetricSpec {
+        &self.metric
+    }
+
+    async fn read(&self, now: DateTime<Utc>) -> Result<Reading, ReadError> {
+        let active = self.window.active(now);
+        Ok(Reading { value: if active { self.desired_replicas } else { 0.0 }, active })
+    }
+
+    fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.window.next_edge(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFICE: [(&str, &str); 4] = [
+        ("timezone", "Europe/London"),
+        ("start", "0 8 * * 1-5"),
+        ("end", "0 18 * * 1-5"),
+        ("desiredReplicas", "5"),
+    ];
+
+    fn build_with(index: usize, changes: &[(&str, &str)]) -> Result<Box<dyn Scaler>, ConfigError> {
+        let mut trigger = TriggerConfig { index, kind: "cron".into(), ..TriggerConfig::default() };
+        for (key, value) in OFFICE.iter().chain(changes) {
+            trigger.metadata.insert((*key).into(), (*value).into());
+        }
+        build(&trigger, &Brokers::default())
+    }
+
+    #[test]
+    fn metric_names_are_kedas() {
+        assert_eq!(build_with(1, &[]).unwrap().metric().name, "s1-cron-Europe-London-08xx1-5-018xx1-5");
+        let other = [
+            ("timezone", "America/Argentina/Buenos_Aires"),
+            ("start", "*/5 0 1,15 * *"),
+            ("end", "30 23 ? * *"),
+        ];
+        assert_eq!(
+            build_with(1, &other).unwrap().metric().name,
+            "s1-cron-America-Argentina-Buenos_Aires-xSl501Cm15xx-3023Qmxx"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_has_kedas_text() {
+        for (change, text) in [
+            (("start", "0 8 * *"), "error parsing cron metadata: error parsing start schedule: expected exactly 5 fields, found 4: [0 8 * *]"),
+            (("end", "0 8 * * 1-5"), "error parsing cron metadata: start and end can not have exactly same time input"),
+            (("desiredReplicas", "0"), "error parsing cron metadata: no desiredReplicas specified"),
+            (("desiredReplicas", "many"), "error parsing cron metadata: unable to set param \"desiredReplicas\" value \"many\": it must be a whole number such as 5"),
+            (("desiredReplicas", ""), "error parsing cron metadata: missing required parameter \"desiredReplicas\" in [triggerMetadata]"),
+            (("timezone", "Europe/Lodnon"), "error parsing cron metadata: unable to load timezone: unknown time zone Europe/Lodnon"),
+            (("start", ""), "error parsing cron metadata: missing required parameter \"start\" in [triggerMetadata]"),
+        ] {
+            let error = build_with(0, &[change]).map(|_| ()).unwrap_err();
+            assert_eq!(error.to_string(), text, "{change:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_value_is_the_number_of_replicas_in_the_window_and_zero_outside() {
+        let scaler = build_with(0, &[]).unwrap();
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let monday = at("2026-11-23T09:00:00Z");
+        assert_eq!(scaler.read(monday).await, Ok(Reading { value: 5.0, active: true }));
+        assert_eq!(scaler.next_change(monday), Some(at("2026-11-23T18:00:00Z")));
+        let sunday = at("2026-11-22T09:00:00Z");
+        assert_eq!(scaler.read(sunday).await, Ok(Reading { value: 0.0, active: false }));
+    }
+}

@@ -1,0 +1,73 @@
+//! What a trigger is, and every kind of it.
+//!
+//! Owns: the [`Scaler`] contract, the reading of a trigger's parameters ([`config`]), the connections that all
+//! triggers share ([`broker`]) and one module for each kind. Must not touch: Kubernetes. Whatever a scaler needs
+//! from the cluster has been fetched into its [`TriggerConfig`] before it is built.
+
+pub mod broker;
+pub mod config;
+pub mod cron;
+mod metric_name;
+pub mod rabbitmq;
+mod scaler;
+
+pub use config::{ConfigError, TriggerConfig};
+pub use metric_name::{form_encode, metric_name};
+pub use scaler::{MetricSpec, MetricType, ReadError, Reading, Scaler};
+
+use broker::Brokers;
+
+/// One kind of trigger: the word after `type:` in a ScaledObject.
+#[derive(Debug)]
+pub struct Kind {
+    /// The trigger's `type`.
+    pub name: &'static str,
+    /// The name that KEDA's metrics give to an unnamed trigger of this kind (label `scaler`).
+    pub scaler_label: &'static str,
+    build: fn(&TriggerConfig, &Brokers) -> Result<Box<dyn Scaler>, ConfigError>,
+}
+
+/// Every kind of trigger, sorted by name.
+pub const KINDS: &[Kind] = &[
+    Kind { name: "cron", scaler_label: "cronScaler", build: cron::build },
+    Kind { name: "rabbitmq", scaler_label: "rabbitMQScaler", build: rabbitmq::build },
+];
+
+/// The kind called `name`, if Ebb has it.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// Builds the scaler of one trigger. Does no I/O: a scaler connects when it is first read.
+///
+/// # Errors
+/// All that is wrong with the trigger's parameters, with KEDA's texts and a cure where one is known.
+pub fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+    match kind(&trigger.kind) {
+        Some(kind) => (kind.build)(trigger, brokers),
+        None => Err(ConfigError::new(format!("no scaler found for type: {}", trigger.kind)).cure(format!(
+            "trigger {} has type {:?}; the types are {}",
+            trigger.index,
+            trigger.kind,
+            KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_sorted_so_that_a_new_one_has_one_place() {
+        assert!(KINDS.is_sorted_by_key(|kind| kind.name));
+    }
+
+    #[test]
+    fn an_unknown_type_is_named_with_the_types_there_are() {
+        let trigger = TriggerConfig { index: 1, kind: "rabitmq".into(), ..TriggerConfig::default() };
+        let error = build(&trigger, &Brokers::default()).err().unwrap();
+        assert_eq!(error.to_string(), "no scaler found for type: rabitmq");
+        assert_eq!(error.cures(), ["trigger 1 has type \"rabitmq\"; the types are cron, rabbitmq"]);
+    }
+}

@@ -1,0 +1,288 @@
+//! RabbitMQ over AMQP: one connection for each (host, credentials, virtual host), shared by all its triggers.
+//!
+//! A queue's depth is asked with a passive declare. The broker answers one for a queue that does not exist by closing
+//! the channel, so queues known to be missing are asked about on a channel of their own: a missing queue never costs
+//! the others their channel, and never a connection.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{FieldTable, ShortString};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::broker::{Backoff, Flights, Pacer};
+use crate::scaler::ReadError;
+
+/// How long a connection may take from the first packet to the open virtual host.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the broker may take to answer one question.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Early looks at idle workloads' queues that one broker connection bears.
+const EARLY_LOOKS_PER_SECOND: u32 = 250;
+
+/// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint(EndpointParts);
+
+/// The parts of an [`Endpoint`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EndpointParts {
+    /// `amqps` instead of `amqp`.
+    pub tls: bool,
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// User.
+    pub username: String,
+    /// Password: never printed.
+    pub password: String,
+    /// Virtual host; empty for the default one, `/`.
+    pub vhost: String,
+}
+
+impl Endpoint {
+    /// An endpoint; an empty virtual host means `/`, as in KEDA.
+    pub fn new(mut parts: EndpointParts) -> Self {
+        if parts.vhost.is_empty() {
+            "/".clone_into(&mut parts.vhost);
+        }
+        Self(parts)
+    }
+
+    /// `host:port`.
+    pub fn broker(&self) -> String {
+        format!("{}:{}", self.0.host, self.0.port)
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.0.tls
+    }
+
+    fn uri(&self) -> AMQPUri {
+        AMQPUri {
+            scheme: if self.0.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+            authority: AMQPAuthority {
+                userinfo: AMQPUserInfo { username: self.0.username.clone(), password: self.0.password.clone() },
+                host: self.0.host.clone(),
+                port: self.0.port,
+            },
+            vhost: self.0.vhost.clone(),
+            query: AMQPQueryString { heartbeat: Some(20), ..AMQPQueryString::default() },
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({}@{}, vhost {:?})", self.0.username, self.broker(), self.0.vhost)
+    }
+}
+
+/// A shared connection. It is opened by the first question and again, after a pause, when it was lost.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    link: tokio::sync::Mutex<Link>,
+    /// The channel for queues that were there at the last look, and the one for those that were not.
+    lanes: [tokio::sync::Mutex<Option<Channel>>; 2],
+    missing: Mutex<HashSet<String>>,
+    flights: Flights<String, Result<u32, ReadError>>,
+    pacer: Pacer,
+}
+
+struct Link {
+    connection: Option<Connection>,
+    backoff: Backoff,
+    last_error: Option<ReadError>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("open", &self.connection.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that has not connected yet.
+    pub fn new(endpoint: &Endpoint) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            link: tokio::sync::Mutex::new(Link {
+                connection: None,
+                backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(10)),
+                last_error: None,
+            }),
+            lanes: [tokio::sync::Mutex::new(None), tokio::sync::Mutex::new(None)],
+            missing: Mutex::default(),
+            flights: Flights::default(),
+            pacer: Pacer::new(EARLY_LOOKS_PER_SECOND),
+        }
+    }
+
+    /// How many messages are ready in `queue`. Askers for the same queue at the same time share one question.
+    pub async fn ready_messages(self: Arc<Self>, queue: &str) -> Result<u32, ReadError> {
+        let client = Arc::clone(&self);
+        let asked = queue.to_owned();
+        self.flights.join(&queue.to_owned(), async move { client.ask(&asked).await }).await
+    }
+
+    /// A turn for an early look at `queue`, not before `earliest`; none while the connection is not open, or for a queue
+    /// that does not exist: asking about one costs a channel.
+    pub fn next_look(&self, queue: &str, earliest: Instant) -> Option<Instant> {
+        let open = self.link.try_lock().is_ok_and(|link| is_open(link.connection.as_ref()));
+        (open && !self.missing.lock().contains(queue)).then(|| self.pacer.reserve(earliest))
+    }
+
+    async fn ask(&self, queue: &str) -> Result<u32, ReadError> {
+        let was_missing = self.missing.lock().contains(queue);
+        let mut lane = self.lanes[usize::from(was_missing)].lock().await;
+        if let Some(refused) = self.resting().await {
+            return Err(refused);
+        }
+        let answer = timeout(ANSWER_TIMEOUT, async {
+            let channel = match lane.as_ref().filter(|channel| channel.status().connected()) {
+                Some(channel) => channel,
+                None => lane.insert(self.open_channel().await?),
+            };
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let name = ShortString::from(queue);
+            channel.queue_declare(name, options, FieldTable::default()).await.map_err(|error| self.explain(queue, &error))
+        })
+        .await;
+        match answer {
+            Ok(Ok(found)) => {
+                if was_missing {
+                    self.missing.lock().remove(queue);
+                }
+                Ok(found.message_count())
+            }
+            Ok(Err(Failure::Queue { missing, error })) => {
+                // The broker has closed the channel with its answer.
+                *lane = None;
+                if missing && !was_missing {
+                    self.missing.lock().insert(queue.to_owned());
+                }
+                Err(error)
+            }
+            Ok(Err(Failure::Connection(error))) => {
+                *lane = None;
+                self.lost(error.clone()).await;
+                Err(error)
+            }
+            Err(_) => {
+                *lane = None;
+                let error = ReadError::Timeout {
+                    broker: self.endpoint.broker(),
+                    what: format!("queue {queue:?}"),
+                    after: ANSWER_TIMEOUT,
+                };
+                self.lost(error.clone()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The last error, while the broker is to be left alone after it.
+    async fn resting(&self) -> Option<ReadError> {
+        let link = self.link.lock().await;
+        if is_open(link.connection.as_ref()) || link.backoff.wait(Instant::now()).is_none() {
+            return None;
+        }
+        link.last_error.clone()
+    }
+
+    /// Drops a connection that no longer answers.
+    async fn lost(&self, error: ReadError) {
+        let mut link = self.link.lock().await;
+        // The attempt to connect has noted its own failure.
+        if link.connection.take().is_some() {
+            link.backoff.failed(Instant::now(), chance(&self.endpoint));
+            link.last_error = Some(error);
+        }
+    }
+
+    async fn open_channel(&self) -> Result<Channel, Failure> {
+        let mut link = self.link.lock().await;
+        if !is_open(link.connection.as_ref()) {
+            if let (Some(_), Some(error)) = (link.backoff.wait(Instant::now()), &link.last_error) {
+                return Err(Failure::Connection(error.clone()));
+            }
+            link.connection = None;
+            match self.connect().await {
+                Ok(connection) => {
+                    link.backoff.succeeded();
+                    link.last_error = None;
+                    link.connection = Some(connection);
+                }
+                Err(error) => {
+                    link.backoff.failed(Instant::now(), chance(&self.endpoint));
+                    link.last_error = Some(error.clone());
+                    return Err(Failure::Connection(error));
+                }
+            }
+        }
+        let Some(connection) = &link.connection else {
+            return Err(Failure::Connection(self.unreachable("the connection was closed".into())));
+        };
+        connection.create_channel().await.map_err(|error| Failure::Connection(self.unreachable(error.to_string())))
+    }
+
+    async fn connect(&self) -> Result<Connection, ReadError> {
+        let properties = ConnectionProperties::default().with_connection_name("ebb".into());
+        match timeout(CONNECT_TIMEOUT, Connection::connect_uri(self.endpoint.uri(), properties)).await {
+            Ok(Ok(connection)) => {
+                tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
+                Ok(connection)
+            }
+            Ok(Err(error)) => Err(self.unreachable(error.to_string())),
+            Err(_) => Err(self.unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+        }
+    }
+
+    fn unreachable(&self, cause: String) -> ReadError {
+        ReadError::Connect { broker: format!("RabbitMQ at {}", self.endpoint.broker()), cause }
+    }
+
+    fn explain(&self, queue: &str, error: &lapin::Error) -> Failure {
+        let ErrorKind::ProtocolError(amqp) = error.kind() else {
+            return Failure::Connection(self.unreachable(error.to_string()));
+        };
+        let code = amqp.get_id();
+        // Reply codes of the AMQP 0-9-1 specification: 404 not-found, 403 access-refused, 405 resource-locked.
+        match code {
+            403..=405 => Failure::Queue {
+                missing: code == 404,
+                error: ReadError::Query(format!(
+                    "error inspecting rabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
+                    self.endpoint.broker(),
+                    amqp.get_message().as_str()
+                )),
+            },
+            _ => Failure::Connection(self.unreachable(error.to_string())),
+        }
+    }
+}
+
+fn is_open(connection: Option<&Connection>) -> bool {
+    connection.is_some_and(|connection| connection.status().connected())
+}
+
+/// Differs from client to client and from moment to moment: all that jitter needs.
+fn chance(endpoint: &Endpoint) -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    f64::from(u32::try_from(RandomState::new().hash_one(endpoint) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+enum Failure {
+    /// The queue cannot be asked about; the connection is fine.
+    Queue { missing: bool, error: ReadError },
+    Connection(ReadError),
+}

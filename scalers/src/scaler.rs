@@ -1,0 +1,102 @@
+//! The contract between a trigger kind and the rest of Ebb.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+/// How the HPA compares a metric with its target (`triggers[].metricType`; the `HorizontalPodAutoscaler` v2 API's
+/// `MetricTarget.type` for external metrics).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetricType {
+    /// The value is divided by the number of replicas first.
+    #[default]
+    AverageValue,
+    /// The value is compared as it is.
+    Value,
+}
+
+impl MetricType {
+    /// The word that the HPA API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AverageValue => "AverageValue",
+            Self::Value => "Value",
+        }
+    }
+}
+
+/// The metric that a trigger gives to the HPA.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricSpec {
+    /// The external metric's name, unique in its ScaledObject: `s<index>-<scaler part>`.
+    pub name: String,
+    /// The value that one replica (or, with [`MetricType::Value`], the workload) is meant to bear. Above zero.
+    pub target: f64,
+    /// How the HPA compares the two.
+    pub metric_type: MetricType,
+}
+
+/// What a look at a trigger's source found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// The metric's value, in the trigger's own unit. Finite, never negative.
+    pub value: f64,
+    /// Whether the source asks for at least one replica.
+    pub active: bool,
+}
+
+/// Why a trigger could not be read. Texts name the queue or topic and the broker, never a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The broker cannot be reached or does not let Ebb in.
+    #[error("cannot connect to {broker}: {cause}")]
+    Connect {
+        /// The broker's address without credentials.
+        broker: String,
+        /// What the connection attempt said.
+        cause: String,
+    },
+    /// The broker answered, but not with the figure that was asked for.
+    #[error("{0}")]
+    Query(String),
+    /// No answer in time.
+    #[error("no answer from {broker} about {what} within {}", seconds(*.after))]
+    Timeout {
+        /// The broker's address without credentials.
+        broker: String,
+        /// What was asked for.
+        what: String,
+        /// How long Ebb waited.
+        after: Duration,
+    },
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+/// A trigger that has been checked and can be read. One exists for each trigger of each ScaledObject.
+#[async_trait]
+pub trait Scaler: Send + Sync + std::fmt::Debug {
+    /// The metric that the HPA asks for.
+    fn metric(&self) -> &MetricSpec;
+
+    /// Looks at the source. `now` is the present; schedules depend on it.
+    ///
+    /// Callers need no timeout or backoff of their own: a scaler answers within a few seconds, at once while its
+    /// broker is known to be down, and callers that ask at the same time share one query.
+    async fn read(&self, now: DateTime<Utc>) -> Result<Reading, ReadError>;
+
+    /// When an idle workload's trigger may be looked at ahead of its next poll: `Some` only while a look costs little
+    /// (the connection is open), and spread by what the broker can bear. Each call takes a turn.
+    fn next_look(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
+
+    /// The next instant at which the reading changes by itself, where that can be known.
+    fn next_change(&self, _now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        None
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line of `ebb`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// An event-driven autoscaler for Kubernetes that takes KEDA's place.
+#[derive(Debug, Parser)]
+#[command(name = "ebb", version, about)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `ebb` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the autoscaler: controller, poll loops and external metrics API in one process.
+    Run(Run),
+}
+
+/// Settings of `ebb run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// A kubeconfig file. Default: the variable KUBECONFIG, else the pod's service account.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace that Ebb runs in: its Secret with certificates, and what ClusterTriggerAuthentications refer to.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "ebb-system")]
+    pub namespace: String,
+    /// The one namespace whose ScaledObjects are served. Default: all.
+    #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
+    pub watch_namespace: String,
+    /// The Service that the external metrics APIService points at; the serving certificate is made out to it.
+    #[arg(long, default_value = "ebb")]
+    pub service_name: String,
+    /// Where the external metrics API listens.
+    #[arg(long, default_value = "0.0.0.0")]
+    pub bind_address: IpAddr,
+    /// The port of the external metrics API.
+    #[arg(long, default_value_t = 6443)]
+    pub secure_port: u16,
+    /// Where /metrics is served to Prometheus.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    pub metrics_bind_address: SocketAddr,
+    /// Where /healthz and /readyz are served to the kubelet.
+    #[arg(long, default_value = "0.0.0.0:8081")]
+    pub health_probe_bind_address: SocketAddr,
+    /// How logs are written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module as in RUST_LOG.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub log_level: String,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,74 @@
+//! The certificate that TLS servers show. It can be exchanged while they run; connections that are open keep theirs.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::authority::Pair;
+
+/// A certificate that cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ServingError {
+    /// It is not PEM.
+    #[error("the serving certificate or its key is not PEM: {0}")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    /// Certificate and key do not go together, or are of no kind that TLS knows.
+    #[error("the serving certificate cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// For [`rustls::ConfigBuilder::with_cert_resolver`].
+#[derive(Debug)]
+pub struct Serving(RwLock<Arc<CertifiedKey>>);
+
+impl Serving {
+    /// Shows the certificate of `pair`.
+    pub fn new(pair: &Pair) -> Result<Self, ServingError> {
+        Ok(Self(RwLock::new(load(pair)?)))
+    }
+
+    /// From now on shows the certificate of `pair`.
+    pub fn replace(&self, pair: &Pair) -> Result<(), ServingError> {
+        let loaded = load(pair)?;
+        *self.0.write() = loaded;
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Serving {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read()))
+    }
+}
+
+fn load(pair: &Pair) -> Result<Arc<CertifiedKey>, ServingError> {
+    let chain = CertificateDer::pem_slice_iter(pair.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())?;
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, &ring::default_provider())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+
+    #[test]
+    fn a_bad_certificate_does_not_displace_a_good_one() {
+        let names = ["localhost".to_owned()];
+        let (mut first, second) = (Pair::make(&names, Utc::now()).unwrap(), Pair::make(&names, Utc::now()).unwrap());
+        let serving = Serving::new(&first).unwrap();
+        let shown = || serving.0.read().cert[0].clone();
+        let before = shown();
+        first.key.clone_from(&second.key);
+        assert!(serving.replace(&first).is_err());
+        assert_eq!(shown(), before);
+        serving.replace(&second).unwrap();
+        assert_ne!(shown(), before);
+    }
+}

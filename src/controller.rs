@@ -1,0 +1,495 @@
+//! Watches ScaledObjects and keeps what they stand for: the HPA, the live triggers, the status.
+//!
+//! One pass over a ScaledObject: check the spec, [`gather`] what it refers to, build its triggers, [`apply`] its HPA,
+//! hand it to the poll loop. Every pass may be repeated at any time. Reads and writes only; decisions are in
+//! [`crate::plan`].
+
+mod apply;
+mod authentication;
+mod environment;
+mod failure;
+mod gather;
+mod hpas;
+mod lookup;
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_crds::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication, names};
+use ebb_scalers::broker::Brokers;
+use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
+use futures::StreamExt as _;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::events::{Events, Reason};
+use crate::metrics::TriggerLabels;
+use crate::plan::pause::{self, Pause};
+use crate::plan::policy::Policy;
+use crate::plan::status::{Check, Outline, Served};
+use crate::plan::{hpa, validate};
+use crate::poll::registry::{Key, Live, Object, Registry};
+use crate::poll::ticker::Ticker;
+use crate::poll::trigger::Trigger;
+use crate::target::Targets;
+use failure::Failure;
+use gather::{Gatherer, Target};
+use hpas::Hpas;
+
+/// ScaledObjects that are checked at the same time.
+const AT_ONCE: u16 = 32;
+/// A ScaledObject that is well is checked again this often: what it refers to may have changed unseen.
+const RECHECK: Duration = Duration::from_secs(300);
+/// How long one pass may take.
+const PASS: Duration = Duration::from_secs(60);
+
+/// What a pass needs.
+pub struct Context {
+    /// For everything but watches: it has short timeouts.
+    pub client: Client,
+    /// The workloads.
+    pub targets: Targets,
+    /// The ScaledObjects that are known.
+    pub registry: Arc<Registry>,
+    /// Runs the poll loops.
+    pub ticker: Ticker,
+    /// The shared connections.
+    pub brokers: Brokers,
+    /// For the events.
+    pub events: Events,
+    /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
+    pub cluster_namespace: String,
+    hpas: Arc<Hpas>,
+}
+
+impl Context {
+    /// A context without any ScaledObject yet.
+    pub fn new(client: Client, registry: Arc<Registry>, ticker: Ticker, cluster_namespace: String) -> Self {
+        Self {
+            targets: ticker.targets.clone(),
+            events: ticker.events.clone(),
+            brokers: Brokers::default(),
+            hpas: Arc::default(),
+            client,
+            registry,
+            ticker,
+            cluster_namespace,
+        }
+    }
+}
+
+/// Runs the controller until `shutdown`. `watching` is a client without a time limit for answers; `namespace` restricts
+/// it to one namespace; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is read
+/// again.
+pub async fn run(
+    context: Context,
+    watching: Client,
+    namespace: Option<String>,
+    recheck: mpsc::UnboundedReceiver<Key>,
+    shutdown: CancellationToken,
+) {
+    let objects: Api<ScaledObject> = scoped(&watching, namespace.as_deref());
+    let (reader, writer) = reflector::store();
+    let stream = watcher(objects, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects()
+        .predicate_filter(what_matters, kube::runtime::PredicateConfig::default());
+    let strayed = hpas::watch(
+        Arc::clone(&context.hpas),
+        Arc::clone(&context.registry),
+        context.client.clone(),
+        scoped::<HorizontalPodAutoscaler>(&watching, namespace.as_deref()),
+    );
+    let recheck = futures::stream::unfold(recheck, |mut recheck| async {
+        recheck.recv().await.map(|key| (ObjectRef::new(&key.name).within(&key.namespace), recheck))
+    });
+    let users = |store: Store<ScaledObject>| move |used: Option<String>, kind: &str, name: &str| users_of(&store, used.as_deref(), kind, name);
+    let (of_own, of_cluster) = (users(reader.clone()), users(reader.clone()));
+
+    Controller::for_stream(stream, reader)
+        .with_config(Config::default().concurrency(AT_ONCE))
+        .watches(
+            scoped::<TriggerAuthentication>(&watching, namespace.as_deref()),
+            watcher::Config::default(),
+            move |used| of_own(used.namespace(), "TriggerAuthentication", &used.name_any()),
+        )
+        .watches(Api::<ClusterTriggerAuthentication>::all(watching.clone()), watcher::Config::default(), move |used| {
+            of_cluster(None, "ClusterTriggerAuthentication", &used.name_any())
+        })
+        .reconcile_on(strayed)
+        .reconcile_on(recheck)
+        .graceful_shutdown_on(shutdown.cancelled_owned())
+        .run(reconcile, error_policy, Arc::new(context))
+        .for_each(|result| async move {
+            if let Err(kube::runtime::controller::Error::QueueError(error)) = result {
+                tracing::warn!(%error, "the watch on ScaledObjects was interrupted");
+            }
+        })
+        .await;
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.
+fn what_matters(object: &ScaledObject) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    object.metadata.generation.hash(&mut hasher);
+    object.metadata.uid.hash(&mut hasher);
+    object.metadata.deletion_timestamp.is_some().hash(&mut hasher);
+    for (key, value) in object.labels().iter().filter(|(key, _)| *key != names::SCALED_OBJECT_NAME_LABEL) {
+        (key, value).hash(&mut hasher);
+    }
+    object.annotations().hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// The ScaledObjects that use an authentication.
+fn users_of(store: &Store<ScaledObject>, namespace: Option<&str>, kind: &str, name: &str) -> Vec<ObjectRef<ScaledObject>> {
+    let uses = |object: &ScaledObject| {
+        let references = object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
+        references.into_iter().any(|reference| reference.kind() == kind && reference.name == name)
+    };
+    let in_scope = |object: &ScaledObject| namespace.is_none() || object.namespace().as_deref() == namespace;
+    store.state().iter().filter(|object| in_scope(object) && uses(object)).map(|object| ObjectRef::from_obj(&**object)).collect()
+}
+
+async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> Result<Action, Failure> {
+    if scaled_object.metadata.deletion_timestamp.is_some() {
+        context.release(&scaled_object).await?;
+        return Ok(Action::await_change());
+    }
+    let (object, new) = context.registry.open(&scaled_object);
+    if new {
+        tokio::spawn(context.ticker.clone().run(Arc::clone(&object)));
+    }
+    let pass = tokio::time::timeout(PASS, context.pass(&scaled_object, &object));
+    let failure = match pass.await.unwrap_or(Err(Failure::Slow)) {
+        Ok(()) => {
+            object.memory.lock().failed_checks = 0;
+            return Ok(Action::requeue(RECHECK));
+        }
+        Err(failure) => failure,
+    };
+    object.metrics.errors.inc();
+    if failure.is_final() {
+        context.tell_failure(&scaled_object, &object, &failure).await;
+    }
+    Err(failure)
+}
+
+/// The pause before the next pass after one that failed: longer each time, up to half a minute, or until something
+/// changes where only that can help.
+#[allow(clippy::needless_pass_by_value)]
+fn error_policy(scaled_object: Arc<ScaledObject>, failure: &Failure, context: Arc<Context>) -> Action {
+    let key = Key::of(&scaled_object);
+    tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
+    let failed = context.registry.get(&key).map_or(0, |object| {
+        let mut memory = object.memory.lock();
+        memory.failed_checks = memory.failed_checks.saturating_add(1);
+        memory.failed_checks
+    });
+    let pause = Duration::from_millis(500) * 2_u32.saturating_pow(failed.min(6));
+    Action::requeue(pause.min(failure.longest_pause()))
+}
+
+impl Context {
+    async fn pass(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<(), Failure> {
+        match pause::pause(scaled_object.metadata.annotations.as_ref()).map_err(Failure::annotation)? {
+            Pause::At(replicas) => self.pause(scaled_object, object, replicas).await,
+            Pause::No => self.serve(scaled_object, object).await,
+        }
+    }
+
+    async fn serve(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<(), Failure> {
+        apply::mark(&self.client, scaled_object, true).await?;
+        self.resume(scaled_object, object);
+        let mut outline = outline(scaled_object);
+        object.ledger.outline(outline.clone()).await;
+        validate::check(scaled_object)?;
+
+        let target = gather::target(scaled_object, &self.targets).await?;
+        outline.target = Some((target.kind.display(), target.kind.gvkr()));
+        outline.replicas = Some(target.replicas);
+        object.ledger.outline(outline).await;
+
+        let gatherer =
+            Gatherer { client: &self.client, targets: &self.targets, cluster_namespace: &self.cluster_namespace };
+        let configs = gatherer.triggers(scaled_object, &target).await?;
+        let scalers = build(&configs, &self.brokers)?;
+        let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
+        let wanted = hpa::build(scaled_object, &metrics).map_err(Failure::hpa)?;
+        apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
+        self.drop_renamed_hpa(scaled_object, &wanted.name_any()).await?;
+
+        let served = Served {
+            hpa_name: wanted.name_any(),
+            metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
+        };
+        self.hand_over(scaled_object, object, target, configs, scalers, served).await;
+        Ok(())
+    }
+
+    /// Gives the checked ScaledObject to its poll loop, whose first tick writes the status.
+    async fn hand_over(
+        &self,
+        scaled_object: &ScaledObject,
+        object: &Arc<Object>,
+        target: Target,
+        configs: Vec<TriggerConfig>,
+        scalers: Vec<Box<dyn Scaler>>,
+        served: Served,
+    ) {
+        let before = object.live();
+        let policy = Policy::of(scaled_object);
+        let target_ref = scaled_object.spec.scale_target_ref.clone();
+        let same = before.as_ref().is_some_and(|before| {
+            before.configs == configs
+                && before.policy == policy
+                && before.target == target_ref
+                && before.names == trigger_names(scaled_object)
+        });
+        let generation = scaled_object.metadata.generation;
+        let was_failed = {
+            let mut memory = object.memory.lock();
+            memory.replicas = Some((target.replicas, tokio::time::Instant::now()));
+            memory.told_check.take().is_some()
+        };
+        let check = Check::Served(served);
+        if same {
+            object
+                .ledger
+                .report(&self.client, &object.key.namespace, |facts| {
+                    facts.check = check;
+                    facts.generation = generation;
+                })
+                .await;
+        } else {
+            let triggers = self.triggers(scaled_object, &configs, scalers, before.as_deref());
+            object
+                .ledger
+                .note(|facts| {
+                    facts.check = check;
+                    facts.generation = generation;
+                })
+                .await;
+            object.memory.lock().told.clear();
+            let names = trigger_names(scaled_object);
+            object.set_live(Some(Live { policy, target_kind: target.kind, target: target_ref, names, configs, triggers }));
+        }
+        self.announce(scaled_object, object, before.is_none(), was_failed);
+    }
+
+    fn triggers(
+        &self,
+        scaled_object: &ScaledObject,
+        configs: &[TriggerConfig],
+        scalers: Vec<Box<dyn Scaler>>,
+        before: Option<&Live>,
+    ) -> Vec<Arc<Trigger>> {
+        let specs = scaled_object.spec.triggers.iter();
+        let triggers = specs.zip(configs).zip(scalers).map(|((spec, config), scaler)| {
+            let kind = ebb_scalers::kind(&config.kind).map_or("", |kind| kind.scaler_label);
+            let labels = TriggerLabels {
+                namespace: scaled_object.namespace().unwrap_or_default(),
+                scaled_object: scaled_object.name_any(),
+                metric: scaler.metric().name.clone(),
+                scaler: spec.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| kind.to_owned()),
+                index: config.index,
+                kind: config.kind.clone(),
+            };
+            // Series that go on under the same labels keep their handle: a second one would end them when the first
+            // is dropped.
+            let kept = before
+                .and_then(|before| before.triggers.iter().find(|trigger| *trigger.metrics().labels() == labels))
+                .map(|trigger| Arc::clone(trigger.metrics()));
+            let metrics = kept.unwrap_or_else(|| Arc::new(self.registry.metrics().trigger(labels)));
+            Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics))
+        });
+        triggers.collect()
+    }
+
+    fn announce(&self, scaled_object: &ScaledObject, object: &Object, started: bool, was_failed: bool) {
+        let about = &object.reference;
+        if started {
+            let kinds: BTreeSet<_> = scaled_object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()).collect();
+            for kind in kinds {
+                self.events.emit(about, Reason::ScalersStarted, format!("Scaler {kind} is built"));
+            }
+            self.events.emit(about, Reason::ScalersStarted, "Started scalers watch");
+        }
+        let announced = std::mem::replace(&mut object.memory.lock().announced, true);
+        if !announced || was_failed {
+            self.events.emit(about, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
+        }
+    }
+
+    async fn pause(&self, scaled_object: &ScaledObject, object: &Arc<Object>, replicas: Option<i32>) -> Result<(), Failure> {
+        apply::mark(&self.client, scaled_object, false).await?;
+        object.set_live(None);
+        self.delete_hpas(scaled_object).await?;
+        object.memory.lock().applied_hpa = None;
+        if let Some(replicas) = replicas {
+            let reference = &scaled_object.spec.scale_target_ref;
+            let kind = self.targets.kind(reference).await?;
+            let present = self.targets.scale(&kind, &object.key.namespace, &reference.name).await?;
+            if present.replicas != replicas {
+                self.targets.set(&kind, &object.key.namespace, &reference.name, &present, replicas).await?;
+            }
+        }
+        object.metrics.paused.set(1);
+        let known = std::mem::replace(&mut object.memory.lock().paused, true);
+        if !known && !is_paused(scaled_object) {
+            self.events.emit(&object.reference, Reason::ScaledObjectPaused, "ScaledObject is paused");
+            self.events.emit(&object.reference, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
+        }
+        let generation = scaled_object.metadata.generation;
+        object
+            .ledger
+            .report(&self.client, &object.key.namespace, |facts| {
+                facts.check = Check::Paused(replicas);
+                facts.generation = generation;
+                facts.tick = None;
+                facts.hpa = None;
+            })
+            .await;
+        Ok(())
+    }
+
+    fn resume(&self, scaled_object: &ScaledObject, object: &Object) {
+        object.metrics.paused.set(0);
+        let known = std::mem::replace(&mut object.memory.lock().paused, false);
+        if known || (object.live().is_none() && is_paused(scaled_object)) {
+            self.events.emit(&object.reference, Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");
+        }
+    }
+
+    /// What is left to do for a ScaledObject that is being deleted.
+    async fn release(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
+        let known = self.registry.close(&Key::of(scaled_object));
+        if !scaled_object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
+            return Ok(());
+        }
+        self.delete_hpas(scaled_object).await?;
+        if scaled_object.spec.restores_original_replica_count() {
+            self.restore(scaled_object).await?;
+        }
+        apply::release(&self.client, scaled_object).await?;
+        if let Some(object) = known {
+            self.events.emit(&object.reference, Reason::ScalersStopped, "Stopped scalers watch");
+            self.events.emit(&object.reference, Reason::ScaledObjectDeleted, "ScaledObject was deleted");
+        }
+        Ok(())
+    }
+
+    /// `restoreToOriginalReplicaCount`. A target that has gone needs none.
+    async fn restore(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
+        let original = scaled_object.status.as_ref().and_then(|status| status.original_replica_count);
+        let Some(original) = original else { return Ok(()) };
+        let (reference, namespace) = (&scaled_object.spec.scale_target_ref, scaled_object.namespace().unwrap_or_default());
+        let restored = async {
+            let kind = self.targets.kind(reference).await?;
+            let present = self.targets.scale(&kind, &namespace, &reference.name).await?;
+            self.targets.set(&kind, &namespace, &reference.name, &present, original).await
+        };
+        match restored.await.map_err(Failure::from) {
+            Err(failure) if failure.is_final() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn delete_hpas(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
+        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
+        let names: BTreeSet<_> = noted.into_iter().chain([hpa::name(scaled_object)]).collect();
+        for name in names {
+            apply::delete_hpa(&self.client, scaled_object, &name).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_renamed_hpa(&self, scaled_object: &ScaledObject, present: &str) -> Result<(), Failure> {
+        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.as_deref());
+        match noted.filter(|noted| *noted != present) {
+            Some(old) => Ok(apply::delete_hpa(&self.client, scaled_object, old).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a failure into the status, and tells it in an event, once.
+    async fn tell_failure(&self, scaled_object: &ScaledObject, object: &Object, failure: &Failure) {
+        let message = failure.to_string();
+        let told = object.memory.lock().told_check.replace(message.clone());
+        if told.as_ref() != Some(&message) {
+            self.events.emit(&object.reference, failure.reason(), failure.note());
+        }
+        let generation = scaled_object.metadata.generation;
+        object
+            .ledger
+            .report(&self.client, &object.key.namespace, |facts| {
+                facts.check = Check::Failed(message);
+                facts.generation = generation;
+            })
+            .await;
+    }
+}
+
+/// Builds the scaler of every trigger; every trigger's errors together.
+fn build(configs: &[TriggerConfig], brokers: &Brokers) -> Result<Vec<Box<dyn Scaler>>, Failure> {
+    let (mut scalers, mut errors) = (Vec::with_capacity(configs.len()), Vec::<ConfigError>::new());
+    for config in configs {
+        match ebb_scalers::build(config, brokers) {
+            Ok(scaler) => scalers.push(scaler),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(scalers) } else { Err(Failure::Triggers(errors)) }
+}
+
+fn outline(scaled_object: &ScaledObject) -> Outline {
+    let triggers = &scaled_object.spec.triggers;
+    Outline {
+        target: None,
+        replicas: None,
+        triggers_types: each_once(triggers.iter().map(|trigger| trigger.type_.as_str())),
+        authentications_types: each_once(
+            triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref()).map(|reference| reference.name.as_str()),
+        ),
+    }
+}
+
+/// Whether the status says so.
+fn is_paused(scaled_object: &ScaledObject) -> bool {
+    let condition = scaled_object.status.as_ref().and_then(|status| status.condition(Condition::PAUSED));
+    condition.is_some_and(Condition::is_true)
+}
+
+fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
+    }
+    once.join(",")
+}
+
+fn trigger_names(scaled_object: &ScaledObject) -> Vec<Option<String>> {
+    scaled_object.spec.triggers.iter().map(|trigger| trigger.name.clone()).collect()
+}

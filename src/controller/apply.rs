@@ -1,0 +1,134 @@
+//! Writes of the controller: the HPA, the finalizer and the label. Every step may be taken again without harm.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+
+use ebb_crds::{ScaledObject, names};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
+
+use super::hpas::{self, Hpas};
+use crate::poll::registry::{AppliedHpa, Key, Object};
+
+/// The name under which Ebb's fields are known to the API server.
+const FIELD_MANAGER: &str = "ebb";
+
+/// Why an HPA could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApplyError {
+    /// There is one of that name that is not this ScaledObject's.
+    #[error("HPA {0:?} exists and is not owned by this ScaledObject: delete it, give another name in advanced.horizontalPodAutoscalerConfig.name, or set the annotation scaledobject.keda.sh/transfer-hpa-ownership: \"true\" together with that name")]
+    Foreign(String),
+    /// The API server did not answer, or refused.
+    #[error("{0}")]
+    Api(#[from] kube::Error),
+}
+
+/// Makes the HPA what it should be, unless it is that already.
+pub(super) async fn hpa(
+    client: &Client,
+    hpas: &Hpas,
+    scaled_object: &ScaledObject,
+    object: &Object,
+    wanted: &HorizontalPodAutoscaler,
+) -> Result<(), ApplyError> {
+    let name = wanted.name_any();
+    let namespace = &object.key.namespace;
+    let asked = text_digest(wanted);
+    let seen = hpas.get(&Key { namespace: namespace.clone(), name: name.clone() });
+    let applied = object.memory.lock().applied_hpa.clone();
+    if let (Some(applied), Some(seen)) = (&applied, &seen)
+        && applied.name == name
+        && applied.wanted == asked
+        && applied.found == seen.digest
+    {
+        return Ok(());
+    }
+    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
+    if applied.is_none_or(|applied| applied.name != name)
+        && let Some(present) = api.get_opt(&name).await?
+        && !may_take(scaled_object, &present)
+    {
+        return Err(ApplyError::Foreign(name));
+    }
+    let made = api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(wanted)).await?;
+    tracing::info!(scaled_object = %object.key, hpa = name, "applied the HPA");
+    object.memory.lock().applied_hpa = Some(AppliedHpa { name, wanted: asked, found: hpas::digest(&made) });
+    Ok(())
+}
+
+/// Deletes the ScaledObject's HPA of this name, if it is its own.
+pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, name: &str) -> Result<(), kube::Error> {
+    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
+    let Some(present) = api.get_opt(name).await? else { return Ok(()) };
+    let own = hpas::owner(&present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid());
+    if !own || present.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let params = DeleteParams {
+        preconditions: Some(Preconditions { uid: present.uid(), resource_version: None }),
+        ..DeleteParams::default()
+    };
+    match api.delete(name, &params).await {
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn may_take(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
+    let own = hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid());
+    let transfer = scaled_object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|value| value == "true");
+    let named = scaled_object
+        .spec
+        .advanced
+        .as_ref()
+        .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
+        .is_some_and(|config| config.name.is_some());
+    own || (transfer && named)
+}
+
+/// Puts the finalizer on, and the label that KEDA puts on (not while paused).
+pub(super) async fn mark(client: &Client, scaled_object: &ScaledObject, with_label: bool) -> Result<(), kube::Error> {
+    let name = scaled_object.name_any();
+    let mut finalizers = scaled_object.finalizers().to_vec();
+    let marked = finalizers.iter().any(|finalizer| finalizer == names::FINALIZER);
+    let labelled = scaled_object.labels().get(names::SCALED_OBJECT_NAME_LABEL) == Some(&name);
+    if marked && (labelled || !with_label) {
+        return Ok(());
+    }
+    if !marked {
+        finalizers.push(names::FINALIZER.to_owned());
+    }
+    let mut metadata = json!({"finalizers": finalizers, "resourceVersion": scaled_object.resource_version()});
+    if with_label {
+        metadata["labels"] = json!({names::SCALED_OBJECT_NAME_LABEL: name});
+    }
+    patch(client, scaled_object, metadata).await
+}
+
+/// Takes the finalizer off, so that the API server lets the object go.
+pub(super) async fn release(client: &Client, scaled_object: &ScaledObject) -> Result<(), kube::Error> {
+    let finalizers: Vec<_> =
+        scaled_object.finalizers().iter().filter(|finalizer| *finalizer != names::FINALIZER).cloned().collect();
+    if finalizers.len() == scaled_object.finalizers().len() {
+        return Ok(());
+    }
+    match patch(client, scaled_object, json!({"finalizers": finalizers, "resourceVersion": scaled_object.resource_version()})).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other,
+    }
+}
+
+async fn patch(client: &Client, scaled_object: &ScaledObject, metadata: serde_json::Value) -> Result<(), kube::Error> {
+    let api: Api<ScaledObject> = Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
+    let change = Patch::Merge(json!({"metadata": metadata}));
+    api.patch(&scaled_object.name_any(), &PatchParams::default(), &change).await.map(drop)
+}
+
+fn text_digest(hpa: &HorizontalPodAutoscaler) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(hpa).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}

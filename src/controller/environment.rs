@@ -1,0 +1,172 @@
+//! The environment of the target's container, as the kubelet would make it: for `…FromEnv` parameters and for
+//! `TriggerAuthentication.spec.env` (keda.sh/docs, "Using environment variables from the ScaleTarget").
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
+use kube::core::DynamicObject;
+
+use super::lookup::{Lookup, LookupError};
+
+/// The pod specification in a target: `spec.template.spec`, as in Deployments, StatefulSets and most that are like them.
+///
+/// # Errors
+/// The target has none there.
+pub(super) fn pod_spec(target: &DynamicObject) -> Result<PodSpec, LookupError> {
+    let template = target.data.pointer("/spec/template/spec").cloned().unwrap_or_default();
+    if template.is_null() {
+        return Err(LookupError::Wrong(
+            "the target has no pod template at spec.template, which …FromEnv and env parameters are read from".into(),
+        ));
+    }
+    serde_json::from_value(template)
+        .map_err(|error| LookupError::Wrong(format!("the target's pod template cannot be read: {error}")))
+}
+
+/// The container that parameters are read from: the one called `name`, else the first.
+///
+/// # Errors
+/// There is no such container.
+pub(super) fn container<'a>(pod: &'a PodSpec, name: Option<&str>) -> Result<&'a Container, LookupError> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return pod.containers.first().ok_or_else(|| LookupError::Wrong("the target's pod template has no containers".into()));
+    };
+    let mut containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
+    containers.find(|container| container.name == name).ok_or_else(|| {
+        let names: Vec<_> = pod.containers.iter().map(|container| container.name.as_str()).collect();
+        LookupError::Wrong(format!("the target has no container {name:?}; it has {}", names.join(", ")))
+    })
+}
+
+/// The values of the variables `wanted` in a container. A variable that is not defined is not in the answer; one whose
+/// Secret, ConfigMap or key is missing is an error, unless the reference is optional.
+pub(super) async fn resolve(
+    container: &Container,
+    namespace: &str,
+    wanted: &[&str],
+    lookup: &Lookup,
+) -> Result<BTreeMap<String, String>, LookupError> {
+    let mut found = BTreeMap::new();
+    // Later definitions win, and `env` wins over `envFrom`, as in the kubelet.
+    for source in container.env_from.iter().flatten() {
+        let prefix = source.prefix.as_deref().unwrap_or_default();
+        let values = if let Some(secret) = &source.secret_ref {
+            lookup.secret(namespace, &secret.name, secret.optional.unwrap_or(false)).await?
+        } else if let Some(map) = &source.config_map_ref {
+            lookup.config_map(namespace, &map.name, map.optional.unwrap_or(false)).await?
+        } else {
+            continue;
+        };
+        for (key, value) in values {
+            found.insert(format!("{prefix}{key}"), value);
+        }
+    }
+    let variables = container.env.as_deref().unwrap_or_default();
+    for variable in variables {
+        // Those that are not asked for may still be referred to by $(NAME).
+        if !wanted.contains(&variable.name.as_str()) && !is_referred_to(&variable.name, variables) {
+            continue;
+        }
+        if let Some(value) = self::value(variable, namespace, &found, lookup).await? {
+            found.insert(variable.name.clone(), value);
+        }
+    }
+    found.retain(|name, _| wanted.contains(&name.as_str()));
+    Ok(found)
+}
+
+fn is_referred_to(name: &str, variables: &[EnvVar]) -> bool {
+    let reference = format!("$({name})");
+    variables.iter().any(|variable| variable.value.as_ref().is_some_and(|value| value.contains(&reference)))
+}
+
+async fn value(
+    variable: &EnvVar,
+    namespace: &str,
+    before: &BTreeMap<String, String>,
+    lookup: &Lookup,
+) -> Result<Option<String>, LookupError> {
+    let Some(source) = &variable.value_from else {
+        return Ok(Some(expand(variable.value.as_deref().unwrap_or_default(), before)));
+    };
+    let (mut values, key, kind, name, optional) = if let Some(reference) = &source.secret_key_ref {
+        let optional = reference.optional.unwrap_or(false);
+        (lookup.secret(namespace, &reference.name, optional).await?, &reference.key, "Secret", &reference.name, optional)
+    } else if let Some(reference) = &source.config_map_key_ref {
+        let optional = reference.optional.unwrap_or(false);
+        let values = lookup.config_map(namespace, &reference.name, optional).await?;
+        (values, &reference.key, "ConfigMap", &reference.name, optional)
+    } else {
+        // Fields of a pod that may not even exist.
+        return Ok(None);
+    };
+    match values.remove(key) {
+        Some(value) => Ok(Some(value)),
+        None if optional => Ok(None),
+        None => Err(LookupError::Missing(format!(
+            "the environment variable {:?} refers to the key {key:?}, which {kind} {namespace}/{name} does not have",
+            variable.name
+        ))),
+    }
+}
+
+/// Replaces `$(NAME)` by what is known of NAME; `$$(NAME)` stands for the text `$(NAME)`, and an unknown name stays
+/// (Kubernetes, "Define Dependent Environment Variables").
+fn expand(text: &str, known: &BTreeMap<String, String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        expanded.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            expanded.push('$');
+            rest = after;
+        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|after| after.split_once(')')) {
+            match known.get(name) {
+                Some(value) => expanded.push_str(value),
+                None => {
+                    expanded.push_str("$(");
+                    expanded.push_str(name);
+                    expanded.push(')');
+                }
+            }
+            rest = after;
+        } else {
+            expanded.push('$');
+        }
+    }
+    expanded.push_str(rest);
+    expanded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_expanded_as_the_kubelet_does() {
+        let known = [("HOST".to_owned(), "h".to_owned())].into();
+        for (text, expected) in [
+            ("amqp://$(HOST):5672/", "amqp://h:5672/"),
+            ("$$(HOST)", "$(HOST)"),
+            ("$(PORT)", "$(PORT)"),
+            ("a$b", "a$b"),
+            ("$(open", "$(open"),
+            ("$", "$"),
+        ] {
+            assert_eq!(expand(text, &known), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_container_is_the_named_one_or_the_first() {
+        let pod: PodSpec = serde_json::from_value(serde_json::json!({
+            "containers": [{"name": "a"}, {"name": "b"}], "initContainers": [{"name": "i"}],
+        }))
+        .unwrap();
+        assert_eq!(container(&pod, None).unwrap().name, "a");
+        assert_eq!(container(&pod, Some("b")).unwrap().name, "b");
+        assert_eq!(container(&pod, Some("i")).unwrap().name, "i");
+        assert!(container(&pod, Some("c")).unwrap_err().to_string().contains("it has a, b"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads everything that a ScaledObject refers to: its target, the target's environment, its authentications.
+//! Writes nothing.
+
+use std::collections::BTreeMap;
+
+use ebb_crds::{ScaleTrigger, ScaledObject};
+use ebb_scalers::TriggerConfig;
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::PodSpec;
+use kube::{Client, ResourceExt as _};
+
+use super::authentication::{Authentication, Surroundings};
+use super::environment;
+use super::lookup::{Lookup, LookupError};
+use crate::plan::validate;
+use crate::target::{Kind, TargetError, Targets};
+
+/// The target of a ScaledObject, as it was found.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) kind: Kind,
+    pub(super) replicas: i32,
+}
+
+/// Finds the target.
+pub(super) async fn target(object: &ScaledObject, targets: &Targets) -> Result<Target, TargetError> {
+    let reference = &object.spec.scale_target_ref;
+    let namespace = object.namespace().unwrap_or_default();
+    let kind = targets.kind(reference).await?;
+    let replicas = targets.scale(&kind, &namespace, &reference.name).await?.replicas;
+    Ok(Target { kind, replicas })
+}
+
+/// What the triggers need from outside.
+pub(super) struct Gatherer<'a> {
+    pub(super) client: &'a Client,
+    pub(super) targets: &'a Targets,
+    /// The namespace of what ClusterTriggerAuthentications refer to.
+    pub(super) cluster_namespace: &'a str,
+}
+
+impl Gatherer<'_> {
+    /// Every trigger with its parameters resolved.
+    pub(super) async fn triggers(&self, object: &ScaledObject, target: &Target) -> Result<Vec<TriggerConfig>, LookupError> {
+        let namespace = object.namespace().unwrap_or_default();
+        let lookup = Lookup::new(self.client.clone());
+        let fetched = object.spec.triggers.iter().enumerate().map(|(index, trigger)| {
+            let (namespace, lookup) = (&namespace, &lookup);
+            async move {
+                match &trigger.authentication_ref {
+                    Some(reference) => Authentication::fetch(reference, namespace, lookup)
+                        .await
+                        .map(Some)
+                        .map_err(|error| in_trigger(index, trigger, error)),
+                    None => Ok(None),
+                }
+            }
+        });
+        let authentications = try_join_all(fetched).await?;
+
+        let from_env = |trigger: &ScaleTrigger| trigger.metadata.keys().any(|key| key.ends_with("FromEnv"));
+        let needs_pod = object.spec.triggers.iter().any(from_env)
+            || authentications.iter().flatten().any(Authentication::needs_pod);
+        let pod = if needs_pod { Some(self.pod(object, target).await?) } else { None };
+        let container = object.spec.scale_target_ref.env_source_container_name.as_deref();
+        let around = Surroundings {
+            namespace: &namespace,
+            cluster_namespace: self.cluster_namespace,
+            pod: pod.as_ref(),
+            container,
+            lookup: &lookup,
+        };
+
+        let mut triggers = Vec::with_capacity(object.spec.triggers.len());
+        for (index, (trigger, authentication)) in object.spec.triggers.iter().zip(&authentications).enumerate() {
+            let config = self.trigger(index, trigger, authentication.as_ref(), &around).await;
+            triggers.push(config.map_err(|error| in_trigger(index, trigger, error))?);
+        }
+        Ok(triggers)
+    }
+
+    async fn trigger(
+        &self,
+        index: usize,
+        trigger: &ScaleTrigger,
+        authentication: Option<&Authentication>,
+        around: &Surroundings<'_>,
+    ) -> Result<TriggerConfig, LookupError> {
+        let wanted: Vec<_> =
+            trigger.metadata.iter().filter(|(key, _)| key.ends_with("FromEnv")).map(|(_, name)| name.as_str()).collect();
+        let env = match around.pod {
+            Some(pod) if !wanted.is_empty() => {
+                let container = environment::container(pod, around.container)?;
+                environment::resolve(container, around.namespace, &wanted, around.lookup).await?
+            }
+            _ => BTreeMap::new(),
+        };
+        let auth = match authentication {
+            Some(authentication) => authentication.parameters(around).await?,
+            None => BTreeMap::new(),
+        };
+        Ok(TriggerConfig {
+            index,
+            kind: trigger.type_.clone(),
+            metric_type: validate::metric_type(trigger.metric_type.as_deref()).map_err(LookupError::Wrong)?,
+            use_cached_metrics: trigger.uses_cached_metrics(),
+            metadata: trigger.metadata.clone(),
+            auth,
+            env,
+        })
+    }
+
+    async fn pod(&self, object: &ScaledObject, target: &Target) -> Result<PodSpec, LookupError> {
+        let namespace = object.namespace().unwrap_or_default();
+        let name = &object.spec.scale_target_ref.name;
+        match self.targets.object(&target.kind, &namespace, name).await {
+            Ok(found) => environment::pod_spec(&found),
+            Err(TargetError::Api(cause)) => {
+                Err(LookupError::Api { what: format!("cannot read the target {name:?}"), cause })
+            }
+            Err(other) => Err(LookupError::Missing(other.to_string())),
+        }
+    }
+}
+
+fn in_trigger(index: usize, trigger: &ScaleTrigger, error: LookupError) -> LookupError {
+    let place = format!("trigger {index} ({})", trigger.type_);
+    match error {
+        LookupError::Missing(text) => LookupError::Missing(format!("{place}: {text}")),
+        LookupError::Wrong(text) => LookupError::Wrong(format!("{place}: {text}")),
+        LookupError::Api { what, cause } => LookupError::Api { what: format!("{place}: {what}"), cause },
+    }
+}

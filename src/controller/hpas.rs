@@ -1,0 +1,177 @@
+//! The HPAs of ScaledObjects as the API server has them.
+//!
+//! Owns the watch on them. It tells the controller when one is not what was applied (changed by hand, deleted), and the
+//! registry what the HPA says of itself. Keeps a digest of each, not the object.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_crds::{ScaledObject, names};
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, ResourceExt as _};
+use parking_lot::RwLock;
+use tokio::sync::mpsc;
+
+use crate::poll::registry::{Key, Registry};
+
+/// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
+/// in the watch.
+const ECHO: Duration = Duration::from_millis(250);
+
+/// The HPAs that have been seen, by namespace and name.
+#[derive(Debug, Default)]
+pub(super) struct Hpas {
+    seen: RwLock<HashMap<Key, Seen>>,
+}
+
+/// What is known of an HPA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// See [`digest`].
+    pub(super) digest: u64,
+    owner: Option<Key>,
+}
+
+impl Hpas {
+    /// What is known of this HPA.
+    pub(super) fn get(&self, key: &Key) -> Option<Seen> {
+        self.seen.read().get(key).cloned()
+    }
+}
+
+/// A digest of everything in an HPA that Ebb sets.
+pub(super) fn digest(hpa: &HorizontalPodAutoscaler) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let metadata = &hpa.metadata;
+    // Maps are ordered, so that equal parts have equal texts.
+    let parts = serde_json::to_string(&(&metadata.labels, &metadata.annotations, &metadata.owner_references, &hpa.spec));
+    parts.unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The ScaledObject that controls an HPA.
+pub(super) fn owner(hpa: &HorizontalPodAutoscaler) -> Option<(Key, String)> {
+    let owner = hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")?;
+    Some((Key { namespace: hpa.namespace()?, name: owner.name.clone() }, owner.uid.clone()))
+}
+
+/// Watches the HPAs and yields the ScaledObjects whose HPA is not what was applied.
+pub(super) fn watch(
+    hpas: Arc<Hpas>,
+    registry: Arc<Registry>,
+    client: Client,
+    api: Api<HorizontalPodAutoscaler>,
+) -> impl Stream<Item = ObjectRef<ScaledObject>> + Send + 'static {
+    let (strayed, tell) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let config = watcher::Config::default().labels(names::SCALED_OBJECT_NAME_LABEL);
+        let mut events = watcher(api, config).default_backoff().boxed();
+        let mut listed = HashSet::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(hpa)) => {
+                    listed.insert(hpa_key(&hpa));
+                    note(&hpas, &registry, &client, &strayed, &hpa);
+                }
+                Ok(Event::Apply(hpa)) => note(&hpas, &registry, &client, &strayed, &hpa),
+                Ok(Event::Delete(hpa)) => forget(&hpas, &strayed, &hpa_key(&hpa)),
+                Ok(Event::InitDone) => {
+                    let gone: Vec<_> = hpas.seen.read().keys().filter(|key| !listed.contains(key)).cloned().collect();
+                    gone.iter().for_each(|key| forget(&hpas, &strayed, key));
+                }
+                Err(error) => tracing::warn!(%error, "the watch on HPAs was interrupted"),
+            }
+        }
+    });
+    futures::stream::unfold(tell, |mut tell| async { tell.recv().await.map(|object| (object, tell)) })
+}
+
+fn note(
+    hpas: &Arc<Hpas>,
+    registry: &Arc<Registry>,
+    client: &Client,
+    strayed: &mpsc::UnboundedSender<ObjectRef<ScaledObject>>,
+    hpa: &HorizontalPodAutoscaler,
+) {
+    let key = hpa_key(hpa);
+    let owner = owner(hpa).map(|(owner, _)| owner);
+    let seen = Seen { digest: digest(hpa), owner: owner.clone() };
+    let before = hpas.seen.write().insert(key.clone(), seen.clone());
+    let Some(owner) = owner else {
+        // Somebody has taken the owner reference away.
+        strayed_from(before.and_then(|before| before.owner), strayed);
+        return;
+    };
+    pass_on(registry, client, &owner, hpa);
+    if before.is_some_and(|before| before.digest == seen.digest) {
+        return;
+    }
+    let (hpas, registry, strayed) = (Arc::clone(hpas), Arc::clone(registry), strayed.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(ECHO).await;
+        let Some(object) = registry.get(&owner) else { return };
+        let applied = object.memory.lock().applied_hpa.clone();
+        // A ScaledObject that was not checked yet, or is not served, has nothing to compare with.
+        let Some(applied) = applied.filter(|applied| applied.name == key.name) else { return };
+        if hpas.get(&key).is_some_and(|present| present.digest != applied.found) {
+            strayed_from(Some(owner), &strayed);
+        }
+    });
+}
+
+fn forget(hpas: &Hpas, strayed: &mpsc::UnboundedSender<ObjectRef<ScaledObject>>, key: &Key) {
+    let before = hpas.seen.write().remove(key);
+    strayed_from(before.and_then(|before| before.owner), strayed);
+}
+
+fn strayed_from(owner: Option<Key>, strayed: &mpsc::UnboundedSender<ObjectRef<ScaledObject>>) {
+    if let Some(owner) = owner {
+        // The receiver lives as long as the controller; without it there is nobody to tell.
+        let _ = strayed.send(ObjectRef::new(&owner.name).within(&owner.namespace));
+    }
+}
+
+/// Tells the ScaledObject what its HPA says of itself.
+fn pass_on(registry: &Registry, client: &Client, owner: &Key, hpa: &HorizontalPodAutoscaler) {
+    let Some(object) = registry.get(owner) else { return };
+    let status = hpa.status.as_ref();
+    if let Some(replicas) = status.and_then(|status| status.current_replicas) {
+        let mut memory = object.memory.lock();
+        // Somebody other than Ebb took the workload to zero, or away from it: look again.
+        if memory.replicas.is_some_and(|(known, _)| (known == 0) != (replicas == 0)) {
+            memory.replicas = None;
+            object.wake();
+        }
+    }
+    let Some(said) = status.and_then(|status| scaling_active(status.conditions.as_deref()?)).cloned() else { return };
+    let client = client.clone();
+    tokio::spawn(async move {
+        object
+            .ledger
+            .report(&client, &object.key.namespace, |facts| {
+                let same = facts.hpa.as_ref().is_some_and(|known| {
+                    (&known.status, &known.reason, &known.message) == (&said.status, &said.reason, &said.message)
+                });
+                if !same {
+                    facts.hpa = Some(said);
+                }
+            })
+            .await;
+    });
+}
+
+fn scaling_active(conditions: &[HorizontalPodAutoscalerCondition]) -> Option<&HorizontalPodAutoscalerCondition> {
+    conditions.iter().find(|condition| condition.type_ == "ScalingActive")
+}
+
+fn hpa_key(hpa: &HorizontalPodAutoscaler) -> Key {
+    Key { namespace: hpa.namespace().unwrap_or_default(), name: hpa.name_any() }
+}

@@ -1,0 +1,68 @@
+//! What has been written into a ScaledObject's status, and what is to be.
+//!
+//! Owns the one place from which a status is patched: the controller and the poll loop both tell it facts, and it
+//! writes when what follows from them has changed. A write that fails is made up for by the next report.
+
+use ebb_crds::{ScaledObject, ScaledObjectStatus};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use crate::clock;
+use crate::plan::status::{self, Facts, Outline};
+
+/// The status of one ScaledObject.
+#[derive(Debug)]
+pub struct Ledger {
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    facts: Facts,
+    outline: Option<Outline>,
+    /// What the API server has, as far as is known.
+    written: ScaledObjectStatus,
+}
+
+impl Ledger {
+    /// The ledger of a ScaledObject that has this status.
+    pub fn new(name: &str, written: ScaledObjectStatus) -> Self {
+        Self { name: name.to_owned(), state: Mutex::new(State { written, ..State::default() }) }
+    }
+
+    /// Notes facts without writing them yet. The next report does.
+    pub async fn note(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.state.lock().await.facts);
+    }
+
+    /// Notes what is known of the ScaledObject whether it can be served or not.
+    pub async fn outline(&self, outline: Outline) {
+        self.state.lock().await.outline = Some(outline);
+    }
+
+    /// Notes facts, and writes the status if it is another now.
+    pub async fn report(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
+        let mut state = self.state.lock().await;
+        change(&mut state.facts);
+        let mut next = status::status(&state.written, &state.facts, clock::now());
+        if let Some(outline) = &state.outline {
+            next = status::outline(next, outline);
+        }
+        if next == state.written {
+            return;
+        }
+        let (Ok(from), Ok(to)) = (serde_json::to_value(&state.written), serde_json::to_value(&next)) else { return };
+        let Some(patch) = status::merge_patch(&from, &to) else { return };
+        let api: Api<ScaledObject> = Api::namespaced(client.clone(), namespace);
+        match api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(json!({"status": patch}))).await {
+            Ok(_) => state.written = next,
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => {
+                tracing::warn!(%error, namespace, scaled_object = self.name, "cannot write the status; it will be tried again");
+            }
+        }
+    }
+}

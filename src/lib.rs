@@ -1,0 +1,18 @@
+//! Ebb: an event-driven autoscaler for Kubernetes that takes KEDA's place.
+//!
+//! `ARCHITECTURE.md` maps the concepts to these modules and states what each may touch.
+
+pub mod args;
+pub mod certs;
+pub mod clock;
+pub mod controller;
+pub mod events;
+pub mod ledger;
+pub mod metrics;
+pub mod metrics_api;
+pub mod plan;
+pub mod poll;
+pub mod probes;
+pub mod run;
+pub mod target;
+pub mod telemetry;

@@ -1,0 +1,135 @@
+//! Who is asking, and may they: what `k8s.io/apiserver` calls delegated authentication and authorization.
+//!
+//! - [`trust`](Trust): whose certificates are believed, from the ConfigMap `extension-apiserver-authentication`.
+//! - [`Peer`]: the certificate of one connection, judged by that.
+//! - [`Reviewer`]: the API server's word on bearer tokens and permissions, asked through a short cache.
+//!
+//! Everything here fails closed: what cannot be verified is not believed, and without the API server's word there is a
+//! refusal that says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+use tokio::sync::watch;
+
+mod cache;
+mod front_proxy;
+mod kube_reviewer;
+mod peer;
+mod reviewer;
+mod trust;
+mod trust_watch;
+mod user;
+
+pub use kube_reviewer::KubeReviewer;
+pub(super) use peer::Peer;
+pub use reviewer::{Access, Action, ReviewError, Reviewer};
+pub use trust::{Trust, TrustError};
+pub use trust_watch::watch_trust;
+pub use user::User;
+
+use cache::Cache;
+
+/// How long an answer of the API server is believed.
+const ANSWER_LIFE: Duration = Duration::from_secs(10);
+/// How many answers of each kind are kept at most.
+const ANSWERS: usize = 8192;
+/// Longer tokens are not worth a question.
+const LONGEST_TOKEN: usize = 16 * 1024;
+
+/// Why a request goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Nobody we know.
+    Unknown,
+    /// Known, but not allowed; with the authorizer's reason, if it gave one.
+    Forbidden { why: String },
+    /// The API server could not be asked.
+    Unavailable(ReviewError),
+}
+
+impl From<ReviewError> for Refusal {
+    fn from(error: ReviewError) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+/// Answers both questions for every request.
+pub(super) struct Gate {
+    trust: watch::Receiver<Arc<Trust>>,
+    reviewer: Arc<dyn Reviewer>,
+    tokens: Cache<String, Option<Arc<User>>>,
+    permissions: Cache<(Arc<User>, Question), Access>,
+}
+
+/// What the permission cache is keyed with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    EveryMetric,
+    One(Action),
+}
+
+impl Gate {
+    pub(super) fn new(trust: watch::Receiver<Arc<Trust>>, reviewer: Arc<dyn Reviewer>) -> Self {
+        let (tokens, permissions) = (Cache::new(ANSWER_LIFE, ANSWERS), Cache::new(ANSWER_LIFE, ANSWERS));
+        Self { trust, reviewer, tokens, permissions }
+    }
+
+    /// The user behind a request: the one a front proxy vouches for, else the client certificate's, else the token's.
+    pub(super) async fn who(&self, peer: &Peer, headers: &HeaderMap) -> Result<Arc<User>, Refusal> {
+        let trust = Arc::clone(&self.trust.borrow());
+        let verdict = peer.judged_by(&trust);
+        let known = match (verdict.front_proxy, trust.front_proxy()) {
+            (true, Some(proxy)) => proxy.user(headers).map(Arc::new),
+            _ => None,
+        };
+        let user = match known.or_else(|| verdict.user.clone()) {
+            Some(user) => user,
+            None => self.bearer(headers).await?.ok_or(Refusal::Unknown)?,
+        };
+        if user.is_anonymous() { Err(Refusal::Unknown) } else { Ok(user) }
+    }
+
+    async fn bearer(&self, headers: &HeaderMap) -> Result<Option<Arc<User>>, Refusal> {
+        let Some(token) = bearer_token(headers).map(str::to_owned) else { return Ok(None) };
+        let reviewer = Arc::clone(&self.reviewer);
+        let ask = {
+            let token = token.clone();
+            async move { Ok(reviewer.token(&token).await?.map(Arc::new)) }
+        };
+        Ok(self.tokens.get_or_ask(token, ask).await?)
+    }
+
+    /// Whether `user` may do `action`.
+    ///
+    /// For a metric it is asked first whether the user may list all metrics everywhere, which the HPA controller may:
+    /// so its thousands of metrics cost one question every ten seconds.
+    pub(super) async fn may(&self, user: &Arc<User>, action: &Action) -> Result<(), Refusal> {
+        if user.is_master() {
+            return Ok(());
+        }
+        if matches!(action, Action::List { .. }) {
+            let everything = self.permission(user, Question::EveryMetric, Action::every_metric()).await?;
+            if everything.allowed {
+                return Ok(());
+            }
+        }
+        let access = self.permission(user, Question::One(action.clone()), action.clone()).await?;
+        if access.allowed { Ok(()) } else { Err(Refusal::Forbidden { why: access.reason }) }
+    }
+
+    async fn permission(&self, user: &Arc<User>, question: Question, action: Action) -> Result<Access, ReviewError> {
+        let (reviewer, asked_for) = (Arc::clone(&self.reviewer), Arc::clone(user));
+        let ask = async move { reviewer.access(&asked_for, &action).await };
+        self.permissions.get_or_ask((Arc::clone(user), question), ask).await
+    }
+}
+
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    let usable = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= LONGEST_TOKEN;
+    usable.then_some(token)
+}

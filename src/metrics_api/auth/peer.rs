@@ -1,0 +1,51 @@
+//! The certificate one connection came with. It is judged when first asked about, again each minute, and again whenever
+//! the trusted authorities change: a connection may outlive its certificate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use tokio::time::Instant;
+
+use super::Trust;
+use super::trust::Verdict;
+
+const VERDICT_LIFE: Duration = Duration::from_secs(60);
+
+/// One end of a connection; without certificates it is nobody in particular.
+#[derive(Default)]
+pub(in crate::metrics_api) struct Peer {
+    chain: Vec<CertificateDer<'static>>,
+    judged: Mutex<Option<Judged>>,
+}
+
+struct Judged {
+    by: Arc<Trust>,
+    at: Instant,
+    verdict: Verdict,
+}
+
+impl Peer {
+    pub(in crate::metrics_api) fn new(chain: Vec<CertificateDer<'static>>) -> Self {
+        Self { chain, judged: Mutex::new(None) }
+    }
+
+    /// What `trust` makes of the certificate.
+    pub(super) fn judged_by(&self, trust: &Arc<Trust>) -> Verdict {
+        if self.chain.is_empty() {
+            return Verdict::default();
+        }
+        let now = Instant::now();
+        let mut judged = self.judged.lock();
+        if let Some(known) = judged.as_ref()
+            && Arc::ptr_eq(&known.by, trust)
+            && now - known.at < VERDICT_LIFE
+        {
+            return known.verdict.clone();
+        }
+        let verdict = trust.judge(&self.chain, UnixTime::now());
+        *judged = Some(Judged { by: Arc::clone(trust), at: now, verdict: verdict.clone() });
+        verdict
+    }
+}

@@ -1,0 +1,247 @@
+//! Connections: accepting, TLS, time limits, and the orderly end. What is asked and answered is `routes`' business.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::server::ResolvesServerCert;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, interval_at, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+use tracing::{debug, warn};
+
+use super::MetricSource;
+use super::auth::{Gate, Peer, Reviewer, Trust};
+use super::routes::{self, Api};
+use super::tls::Settings;
+
+/// What the server needs.
+pub struct ServerConfig {
+    /// Where it listens; bound by the caller, so that a taken port is found at start.
+    pub listener: TcpListener,
+    /// The certificate it shows.
+    pub certificate: Arc<dyn ResolvesServerCert>,
+    /// Whose certificates and headers are believed; see [`super::auth::watch_trust`].
+    pub trust: watch::Receiver<Arc<Trust>>,
+    /// Who is asked about bearer tokens and permissions.
+    pub reviewer: Arc<dyn Reviewer>,
+    /// Where the values come from.
+    pub source: Arc<dyn MetricSource>,
+    /// What `/readyz` says.
+    pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// How much of everything is allowed.
+    pub limits: Limits,
+}
+
+/// Bounds on what clients can make the server hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections; beyond them, clients wait in the listener's queue.
+    pub connections: u32,
+    /// Time for the TLS handshake, and then for the first request.
+    pub handshake: Duration,
+    /// How long a connection may stay without a request. An HTTP/1.1 request's headers must come within this time too.
+    pub idle: Duration,
+    /// Time for one request, from its headers to its answer.
+    pub request: Duration,
+    /// Time that open requests get to finish when the server ends.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            handshake: Duration::from_secs(5),
+            idle: Duration::from_secs(120),
+            request: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the server could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The certificate or the trusted authorities do not make usable TLS settings.
+    #[error("the metrics API cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Serves until `shutdown`, then lets open requests finish.
+pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let ServerConfig { listener, certificate, trust, reviewer, source, ready, limits } = config;
+    let settings = Settings::new(certificate, trust.clone());
+    settings.current()?;
+    let api = Api { gate: Gate::new(trust, reviewer), source, ready, request_limit: limits.request };
+    let router = routes::router(Arc::new(api));
+    let slots = Arc::new(Semaphore::new(limits.connections as usize));
+
+    while let Some((stream, slot)) = next_connection(&listener, &slots, &shutdown).await {
+        // Already built in all but the rarest cases, so this is a comparison of two pointers.
+        let tls = match settings.current() {
+            Ok(tls) => TlsAcceptor::from(tls),
+            Err(error) => {
+                warn!(%error, "the metrics API cannot set up TLS with the new authorities");
+                continue;
+            }
+        };
+        let connection = Connection { router: router.clone(), limits, shutdown: shutdown.clone(), _slot: slot };
+        tokio::spawn(async move {
+            if let Err(error) = connection.run(stream, tls).await {
+                debug!(error, "a connection to the metrics API ended badly");
+            }
+        });
+    }
+    drop(listener);
+    if timeout(limits.drain, slots.acquire_many(limits.connections)).await.is_err() {
+        warn!("some requests to the metrics API did not finish in time");
+    }
+    Ok(())
+}
+
+async fn next_connection(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    loop {
+        let accept = async {
+            let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+            Some((listener.accept().await, slot))
+        };
+        let (accepted, slot) = tokio::select! {
+            accepted = accept => accepted?,
+            () = shutdown.cancelled() => return None,
+        };
+        match accepted {
+            Ok((stream, _)) => return Some((stream, slot)),
+            Err(error) => {
+                // Mostly "too many open files": waiting a little lets some of them close.
+                warn!(%error, "the metrics API could not accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+struct Connection {
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Connection {
+    async fn run(self, stream: TcpStream, tls: TlsAcceptor) -> Result<(), BoxError> {
+        stream.set_nodelay(true)?;
+        let stream = timeout(self.limits.handshake, tls.accept(stream)).await??;
+        let (_, session) = stream.get_ref();
+        let is_http2 = session.alpn_protocol() == Some(b"h2");
+        let peer = Arc::new(Peer::new(session.peer_certificates().unwrap_or_default().to_vec()));
+
+        let activity = Arc::new(Activity::default());
+        let service = service_fn({
+            let (router, activity) = (self.router.clone(), Arc::clone(&activity));
+            move |request: http::Request<Incoming>| {
+                let (mut router, busy) = (router.clone(), Busy::new(&activity));
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(Arc::clone(&peer));
+                async move {
+                    let response = router.call(request).await;
+                    drop(busy);
+                    Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+                }
+            }
+        });
+        let builder = self.builder(is_http2);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+
+        let mut check = interval_at(Instant::now() + self.limits.handshake, self.limits.handshake);
+        let mut idle_since = Instant::now();
+        let mut seen = 0;
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => return result,
+                () = self.shutdown.cancelled(), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                now = check.tick() => {
+                    let (begun, running) = activity.read();
+                    if begun == 0 {
+                        return Ok(());
+                    }
+                    if running > 0 || begun != seen {
+                        (seen, idle_since) = (begun, now);
+                    } else if !ending && now - idle_since >= self.limits.idle {
+                        ending = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+            }
+        }
+    }
+
+    fn builder(&self, is_http2: bool) -> auto::Builder<TokioExecutor> {
+        // TLS has settled the protocol; guessing it from the first bytes would wait for them without a limit.
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+        // A user may be in hundreds of groups, and the aggregator sends each as a header of its own.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.idle).max_headers(1000);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .max_concurrent_streams(1000)
+            .max_header_list_size(256 * 1024);
+        builder
+    }
+}
+
+/// How many requests a connection has had, and how many of them are still being answered.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    running: AtomicU64,
+}
+
+impl Activity {
+    fn read(&self) -> (u64, u64) {
+        (self.begun.load(Ordering::Relaxed), self.running.load(Ordering::Relaxed))
+    }
+}
+
+/// A request that is being answered; it counts until it is dropped, also when the client gave up.
+struct Busy(Arc<Activity>);
+
+impl Busy {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        activity.running.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Refusals as `meta/v1` Status documents, in the words Kubernetes clients know. It decides nothing.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
+
+use super::GROUP;
+
+/// A request that was not answered with what it asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Failure {
+    code: StatusCode,
+    reason: &'static str,
+    message: String,
+    /// The metric it is about, where it is about one.
+    metric: Option<String>,
+    retry_after: Option<i32>,
+}
+
+impl Failure {
+    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), metric: None, retry_after: None }
+    }
+
+    fn about(mut self, metric: &str) -> Self {
+        self.metric = Some(metric.to_owned());
+        self
+    }
+
+    fn again_after(mut self, seconds: i32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
+    }
+
+    pub(super) fn forbidden_metric(user: &str, namespace: &str, metric: &str, why: &str) -> Self {
+        let message = format!(
+            "{metric}.{GROUP} is forbidden: User {user:?} cannot list resource {metric:?} in API group {GROUP:?} in the \
+             namespace {namespace:?}{}",
+            suffix(why)
+        );
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(metric)
+    }
+
+    pub(super) fn forbidden_path(user: &str, path: &str, why: &str) -> Self {
+        let message = format!("forbidden: User {user:?} cannot get path {path:?}{}", suffix(why));
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message)
+    }
+
+    pub(super) fn metric_not_found(namespace: &str, metric: &str, selector: &str, why: &str) -> Self {
+        let message = format!(
+            "external metric {metric:?} not found in namespace {namespace:?} with selector {selector:?}{}",
+            suffix(why)
+        );
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(metric)
+    }
+
+    pub(super) fn path_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource: use GET";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+    }
+
+    pub(super) fn not_acceptable(offers: &str) -> Self {
+        let message = format!("only the following media types are accepted: {offers}");
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    pub(super) fn timeout() -> Self {
+        let message = "Timeout: the request did not complete within the allotted time";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+    }
+
+    pub(super) fn metric_failed(metric: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message).about(metric)
+    }
+
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message).again_after(1)
+    }
+
+    fn status(self) -> Status {
+        let details = (self.metric.is_some() || self.retry_after.is_some()).then(|| StatusDetails {
+            group: self.metric.is_some().then(|| GROUP.to_owned()),
+            kind: self.metric,
+            retry_after_seconds: self.retry_after,
+            ..StatusDetails::default()
+        });
+        Status {
+            code: Some(i32::from(self.code.as_u16())),
+            details,
+            message: Some(self.message),
+            reason: Some(self.reason.to_owned()),
+            status: Some("Failure".to_owned()),
+            ..Status::default()
+        }
+    }
+}
+
+fn suffix(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (code, retry_after) = (self.code, self.retry_after);
+        // A Status of strings and numbers always serializes.
+        let body = serde_json::to_vec(&self.status()).unwrap_or_default();
+        let mut response = (code, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(failure: Failure) -> Value {
+        serde_json::to_value(failure.status()).unwrap()
+    }
+
+    #[test]
+    fn a_status_has_all_its_fields() {
+        assert_eq!(
+            body(Failure::metric_not_found("shop", "s0-x", "scaledobject.keda.sh/name=y", "no such ScaledObject")),
+            json!({
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Failure",
+                "message": "external metric \"s0-x\" not found in namespace \"shop\" with selector \
+                            \"scaledobject.keda.sh/name=y\": no such ScaledObject",
+                "reason": "NotFound",
+                "details": {"group": "external.metrics.k8s.io", "kind": "s0-x"},
+                "code": 404,
+            })
+        );
+    }
+
+    #[test]
+    fn forbidden_speaks_as_kubernetes_does() {
+        assert_eq!(
+            body(Failure::forbidden_metric("joe", "shop", "s0-x", ""))["message"],
+            "s0-x.external.metrics.k8s.io is forbidden: User \"joe\" cannot list resource \"s0-x\" in API group \
+             \"external.metrics.k8s.io\" in the namespace \"shop\""
+        );
+        assert_eq!(
+            body(Failure::forbidden_path("joe", "/apis", "because"))["message"],
+            "forbidden: User \"joe\" cannot get path \"/apis\": because"
+        );
+    }
+
+    #[test]
+    fn codes_and_reasons_belong_together() {
+        let table = [
+            (Failure::bad_request("x"), 400, "BadRequest"),
+            (Failure::unauthorized(), 401, "Unauthorized"),
+            (Failure::path_not_found(), 404, "NotFound"),
+            (Failure::method_not_allowed(), 405, "MethodNotAllowed"),
+            (Failure::not_acceptable("application/json"), 406, "NotAcceptable"),
+            (Failure::metric_failed("m", "x"), 500, "InternalError"),
+            (Failure::unavailable("x"), 503, "ServiceUnavailable"),
+            (Failure::timeout(), 504, "Timeout"),
+        ];
+        for (failure, code, reason) in table {
+            assert_eq!(i32::from(failure.clone().into_response().status().as_u16()), code);
+            let body = body(failure);
+            assert_eq!(body["code"], code);
+            assert_eq!(body["reason"], reason);
+        }
+    }
+
+    #[test]
+    fn unavailable_says_when_to_come_again() {
+        let failure = Failure::unavailable("x");
+        assert_eq!(body(failure.clone())["details"]["retryAfterSeconds"], 1);
+        assert_eq!(failure.into_response().headers()[header::RETRY_AFTER], "1");
+    }
+}

@@ -1,0 +1,10 @@
+//! Every decision that Ebb makes, as pure functions: no async, no client, no clock, no logging. `now` is an argument.
+//!
+//! What is decided here is done by [`crate::controller`] and [`crate::poll`], and nowhere else is anything decided.
+
+pub mod activation;
+pub mod hpa;
+pub mod pause;
+pub mod policy;
+pub mod status;
+pub mod validate;

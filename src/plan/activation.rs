@@ -1,0 +1,238 @@
+//! One tick of a ScaledObject: what its triggers say, and what follows for its target's replicas.
+//!
+//! Between 1 and the maximum the HPA decides; here it is between zero (or `idleReplicaCount`) and 1
+//! (keda.sh/docs, "Scaling Deployments").
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::policy::Policy;
+
+/// What a tick saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// `spec.replicas` of the target.
+    pub replicas: i32,
+    /// How many triggers are active.
+    pub active: usize,
+    /// How many triggers could not be read.
+    pub failed: usize,
+    /// When a trigger was last active, if ever.
+    pub last_active: Option<DateTime<Utc>>,
+    /// The present.
+    pub now: DateTime<Utc>,
+}
+
+/// What the triggers add up to: the `Active` condition's reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// At least one trigger asks for replicas.
+    Active,
+    /// None does.
+    Inactive,
+    /// None does, and the replicas wait for the end of the cooldown.
+    CoolingDown,
+}
+
+/// Why the target is scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// From zero or idle, because a trigger is active.
+    Activate,
+    /// To zero or idle, because none is and the cooldown is over.
+    Deactivate,
+    /// Up to `minReplicaCount`, below which somebody has put it.
+    Raise,
+}
+
+/// What follows from a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What the triggers add up to.
+    pub activity: Activity,
+    /// The new count of replicas and why; none when the present one is right.
+    pub scale: Option<(i32, Step)>,
+    /// When the cooldown ends, if it is what the replicas wait for.
+    pub cooldown_ends: Option<DateTime<Utc>>,
+}
+
+/// Decides one tick.
+///
+/// A trigger that could not be read never takes replicas away: while none is active and one has failed, the count
+/// stays as it is.
+pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
+    let mut decision = Decision { activity: Activity::Inactive, scale: None, cooldown_ends: None };
+    if sight.active > 0 || policy.force_activation {
+        decision.activity = Activity::Active;
+        let idling = policy.idle.is_some() && sight.replicas < policy.min;
+        if (sight.replicas == 0 || idling) && !policy.scale_out_paused {
+            decision.scale = Some((policy.active_floor(), Step::Activate));
+        }
+        return decision;
+    }
+    if sight.failed > 0 {
+        return decision;
+    }
+    let floor = policy.floor();
+    let above_floor = sight.replicas > floor && (policy.idle.is_some() || policy.min == 0);
+    if above_floor {
+        let ends = cooldown_ends(policy, sight.last_active);
+        if sight.now < ends {
+            decision.activity = Activity::CoolingDown;
+            decision.cooldown_ends = Some(ends);
+        } else if !policy.scale_in_paused {
+            decision.scale = Some((floor, Step::Deactivate));
+        }
+    } else if sight.replicas < floor && !policy.scale_out_paused {
+        decision.scale = Some((floor, Step::Raise));
+    }
+    decision
+}
+
+fn cooldown_ends(policy: &Policy, last_active: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    let (from, pause) = match last_active {
+        Some(last_active) => (last_active, policy.cooldown),
+        None => (policy.created, policy.initial_cooldown),
+    };
+    TimeDelta::from_std(pause).ok().and_then(|pause| from.checked_add_signed(pause)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn policy(min: i32, max: i32, idle: Option<i32>) -> Policy {
+        Policy {
+            min,
+            max,
+            idle,
+            polling_interval: Duration::from_secs(30),
+            cooldown: Duration::from_secs(300),
+            initial_cooldown: Duration::ZERO,
+            created: at(0),
+            force_activation: false,
+            scale_in_paused: false,
+            scale_out_paused: false,
+        }
+    }
+
+    fn sight(replicas: i32, active: usize, failed: usize) -> Sight {
+        Sight { replicas, active, failed, last_active: Some(at(1000)), now: at(2000) }
+    }
+
+    #[test]
+    fn every_row_of_kedas_tick() {
+        use Activity::{Active, CoolingDown, Inactive};
+        use Step::{Activate, Deactivate, Raise};
+        let cooling = |sight: Sight| Sight { now: at(1299), ..sight };
+        for (name, policy, sight, activity, scale) in [
+            ("a message wakes the workload", policy(0, 10, None), sight(0, 1, 0), Active, Some((1, Activate))),
+            ("it wakes to its minimum", policy(3, 10, None), sight(0, 1, 0), Active, Some((3, Activate))),
+            ("above zero the HPA decides", policy(0, 10, None), sight(2, 1, 0), Active, None),
+            ("an idle one wakes to its minimum", policy(3, 10, Some(1)), sight(1, 1, 0), Active, Some((3, Activate))),
+            ("one failed trigger does not hold an active one", policy(0, 10, None), sight(0, 1, 1), Active, Some((1, Activate))),
+            ("a failed trigger freezes the count", policy(0, 10, None), sight(4, 0, 1), Inactive, None),
+            ("even below the minimum", policy(2, 10, None), sight(1, 0, 1), Inactive, None),
+            ("after the cooldown to zero", policy(0, 10, None), sight(4, 0, 0), Inactive, Some((0, Deactivate))),
+            ("before its end not", policy(0, 10, None), cooling(sight(4, 0, 0)), CoolingDown, None),
+            ("after the cooldown to idle", policy(3, 10, Some(1)), sight(4, 0, 0), Inactive, Some((1, Deactivate))),
+            ("a minimum is kept by the HPA", policy(2, 10, None), sight(4, 0, 0), Inactive, None),
+            ("below the minimum it is raised", policy(2, 10, None), sight(0, 0, 0), Inactive, Some((2, Raise))),
+            ("at zero it stays", policy(0, 10, None), sight(0, 0, 0), Inactive, None),
+        ] {
+            let decision = decide(&policy, &sight);
+            assert_eq!((decision.activity, decision.scale), (activity, scale), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_any_activity_the_initial_cooldown_counts_from_creation() {
+        let policy = Policy { initial_cooldown: Duration::from_secs(60), ..policy(0, 10, None) };
+        let never = |now| Sight { last_active: None, now: at(now), ..sight(3, 0, 0) };
+        assert_eq!(decide(&policy, &never(59)).cooldown_ends, Some(at(60)));
+        assert_eq!(decide(&policy, &never(60)).scale, Some((0, Step::Deactivate)));
+    }
+
+    #[test]
+    fn pausing_one_direction_leaves_the_other() {
+        let scale_in = Policy { scale_in_paused: true, ..policy(0, 10, None) };
+        assert_eq!(decide(&scale_in, &sight(4, 0, 0)).scale, None);
+        assert_eq!(decide(&scale_in, &sight(0, 1, 0)).scale, Some((1, Step::Activate)));
+        let scale_out = Policy { scale_out_paused: true, ..policy(0, 10, None) };
+        assert_eq!(decide(&scale_out, &sight(0, 1, 0)).scale, None);
+        assert_eq!(decide(&scale_out, &sight(4, 0, 0)).scale, Some((0, Step::Deactivate)));
+    }
+
+    prop_compose! {
+        fn any_policy()(
+            max in 1_i32..20, min_share in 0.0..=1.0_f64, idle_share in proptest::option::of(0.0..1.0_f64),
+            cooldown in 0_u64..600, initial in 0_u64..600, force in any::<bool>(),
+        ) -> Policy {
+            #[allow(clippy::cast_possible_truncation)]
+            let share = |of: i32, share: f64| (f64::from(of) * share).floor() as i32;
+            let min = share(max, min_share);
+            let idle = idle_share.filter(|_| min > 0).map(|part| share(min, part).min(min - 1));
+            Policy {
+                cooldown: Duration::from_secs(cooldown),
+                initial_cooldown: Duration::from_secs(initial),
+                force_activation: force,
+                ..policy(min, max, idle)
+            }
+        }
+    }
+
+    prop_compose! {
+        fn any_sight()(
+            replicas in 0_i32..40, active in 0_usize..3, failed in 0_usize..3,
+            last in proptest::option::of(0_i64..1000), now in 0_i64..2000,
+        ) -> Sight {
+            Sight { replicas, active, failed, last_active: last.map(at), now: at(now) }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_decision_never_leaves_the_bounds(policy in any_policy(), sight in any_sight()) {
+            if let Some((replicas, _)) = decide(&policy, &sight).scale {
+                prop_assert!(replicas >= policy.idle.unwrap_or(0) && replicas <= policy.max);
+                prop_assert_ne!(replicas, sight.replicas);
+            }
+        }
+
+        #[test]
+        fn an_error_never_takes_replicas_away(policy in any_policy(), sight in any_sight()) {
+            let sight = Sight { failed: sight.failed.max(1), ..sight };
+            let after = decide(&policy, &sight).scale.map_or(sight.replicas, |(replicas, _)| replicas);
+            prop_assert!(after >= sight.replicas);
+        }
+
+        #[test]
+        fn replicas_are_never_taken_away_before_the_cooldown(policy in any_policy(), sight in any_sight()) {
+            let after = decide(&policy, &sight).scale.map_or(sight.replicas, |(replicas, _)| replicas);
+            if after < sight.replicas {
+                prop_assert!(sight.now >= cooldown_ends(&policy, sight.last_active));
+            }
+        }
+
+        #[test]
+        fn an_active_trigger_is_never_left_at_zero(policy in any_policy(), sight in any_sight()) {
+            let sight = Sight { active: sight.active.max(1), replicas: 0, ..sight };
+            let after = decide(&policy, &sight).scale.map(|(replicas, _)| replicas);
+            prop_assert!(after.is_some_and(|replicas| replicas >= 1));
+        }
+
+        #[test]
+        fn what_was_decided_is_final(policy in any_policy(), sight in any_sight()) {
+            if let Some((replicas, _)) = decide(&policy, &sight).scale {
+                prop_assert_eq!(decide(&policy, &Sight { replicas, ..sight }).scale, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The HorizontalPodAutoscaler that a ScaledObject stands for, to the letter of KEDA's but for what
+//! `docs/keda-differences.md` lists.
+
+use std::collections::BTreeMap;
+
+use ebb_crds::{ScaledObject, names};
+use ebb_scalers::{MetricSpec, MetricType};
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, ExternalMetricSource, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,
+    MetricIdentifier, MetricSpec as HpaMetric, MetricTarget,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::{Resource as _, ResourceExt as _};
+
+/// The longest name that the API server lets an HPA have where it is also a label's value.
+const LONGEST_NAME: usize = 63;
+
+/// Value of the HPA's label `app.kubernetes.io/version`. KEDA puts its release there, so that each upgrade rewrites
+/// every HPA of the cluster; this stays.
+const VERSION_LABEL: &str = "v1alpha1";
+
+/// Annotations and labels by which `kubectl apply` and the GitOps tools mark what they own. On a copy they would claim
+/// the HPA for a tool that does not know it, which then prunes it or fights for it.
+const OWNERSHIP_MARKS: &[&str] = &[
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "app.kubernetes.io/instance",
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "config.k8s.io/owning-inventory",
+    "config.kubernetes.io/",
+    "objectset.rio.cattle.io/",
+];
+
+/// The name of the HPA of `object`: `keda-hpa-<name>` unless
+/// `advanced.horizontalPodAutoscalerConfig.name` says otherwise.
+pub fn name(object: &ScaledObject) -> String {
+    let configured = object
+        .spec
+        .advanced
+        .as_ref()
+        .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
+        .and_then(|config| config.name.clone())
+        .filter(|name| !name.is_empty());
+    configured.unwrap_or_else(|| format!("keda-hpa-{}", object.name_any()))
+}
+
+/// Builds the HPA for `metrics`, one for each trigger.
+///
+/// # Errors
+/// A name that an HPA cannot have.
+pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<HorizontalPodAutoscaler, String> {
+    let name = name(object);
+    if name.len() > LONGEST_NAME {
+        return Err(format!(
+            "the HPA's name {name:?} is longer than {LONGEST_NAME} characters: give a shorter one in advanced.horizontalPodAutoscalerConfig.name"
+        ));
+    }
+    let spec = &object.spec;
+    let behavior = spec
+        .advanced
+        .as_ref()
+        .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
+        .and_then(|config| config.behavior.clone());
+    Ok(HorizontalPodAutoscaler {
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            namespace: object.namespace(),
+            labels: Some(labels(object, &name)),
+            annotations: Some(annotations(object)).filter(|annotations| !annotations.is_empty()),
+            owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: HorizontalPodAutoscalerSpec {
+            min_replicas: Some(spec.min_replica_count().max(1)),
+            max_replicas: spec.max_replica_count(),
+            metrics: Some(metrics.iter().map(|metric| external(metric, &object.name_any())).collect()),
+            behavior,
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some(spec.scale_target_ref.api_version().to_owned()),
+                kind: spec.scale_target_ref.kind().to_owned(),
+                name: spec.scale_target_ref.name.clone(),
+            },
+        },
+        status: None,
+    })
+}
+
+fn external(metric: &MetricSpec, scaled_object: &str) -> HpaMetric {
+    let target = Some(quantity(metric.target));
+    let (average_value, value) = match metric.metric_type {
+        MetricType::AverageValue => (target, None),
+        MetricType::Value => (None, target),
+    };
+    let selector = LabelSelector {
+        match_labels: Some([(names::SCALED_OBJECT_NAME_LABEL.to_owned(), scaled_object.to_owned())].into()),
+        ..LabelSelector::default()
+    };
+    HpaMetric {
+        type_: "External".into(),
+        external: Some(ExternalMetricSource {
+            metric: MetricIdentifier { name: metric.name.clone(), selector: Some(selector) },
+            target: MetricTarget {
+                type_: metric.metric_type.as_str().into(),
+                average_value,
+                value,
+                ..MetricTarget::default()
+            },
+        }),
+        ..HpaMetric::default()
+    }
+}
+
+/// A target as KEDA writes it: whole, or with three decimals.
+fn quantity(value: f64) -> Quantity {
+    Quantity(if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") })
+}
+
+fn labels(object: &ScaledObject, hpa: &str) -> BTreeMap<String, String> {
+    let excluded = object.annotations().get(names::HPA_EXCLUDED_LABELS_ANNOTATION).map_or("", String::as_str);
+    let excluded: Vec<_> = excluded.split(',').map(str::trim).collect();
+    let mut labels: BTreeMap<_, _> = object
+        .labels()
+        .iter()
+        .filter(|(key, _)| !marks_ownership(key) && !excluded.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    for (key, value) in [
+        ("app.kubernetes.io/name", hpa),
+        ("app.kubernetes.io/part-of", &object.name_any()),
+        ("app.kubernetes.io/managed-by", "keda-operator"),
+        ("app.kubernetes.io/version", VERSION_LABEL),
+        (names::SCALED_OBJECT_NAME_LABEL, &object.name_any()),
+    ] {
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    labels
+}
+
+fn annotations(object: &ScaledObject) -> BTreeMap<String, String> {
+    object
+        .annotations()
+        .iter()
+        .filter(|(key, _)| !marks_ownership(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn marks_ownership(key: &str) -> bool {
+    OWNERSHIP_MARKS.iter().any(|mark| if mark.ends_with('/') { key.starts_with(mark) } else { key == *mark })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(metadata: &serde_json::Value, spec: &serde_json::Value) -> ScaledObject {
+        let mut whole = json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "app", "namespace": "ns", "uid": "u"},
+            "spec": {"scaleTargetRef": {"name": "app"}, "triggers": [{"type": "cron", "metadata": {}}]},
+        });
+        for (part, changes) in [("metadata", metadata), ("spec", spec)] {
+            for (key, value) in changes.as_object().unwrap() {
+                whole[part][key] = value.clone();
+            }
+        }
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn metric(target: f64, metric_type: MetricType) -> MetricSpec {
+        MetricSpec { name: "s0-rabbitmq-jobs".into(), target, metric_type }
+    }
+
+    #[test]
+    fn the_hpa_is_kedas() {
+        let object = object(&json!({}), &json!({"maxReplicaCount": 50}));
+        let hpa = build(&object, &[&metric(5.0, MetricType::AverageValue)]).unwrap();
+        let hpa = serde_json::to_value(hpa).unwrap();
+        assert_eq!(hpa["metadata"]["name"], "keda-hpa-app");
+        assert_eq!(
+            hpa["metadata"]["ownerReferences"][0],
+            json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "app", "uid": "u", "controller": true, "blockOwnerDeletion": true})
+        );
+        assert_eq!(
+            hpa["spec"],
+            json!({
+                "minReplicas": 1, "maxReplicas": 50,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"},
+                "metrics": [{"type": "External", "external": {
+                    "metric": {"name": "s0-rabbitmq-jobs", "selector": {"matchLabels": {"scaledobject.keda.sh/name": "app"}}},
+                    "target": {"type": "AverageValue", "averageValue": "5"},
+                }}],
+            })
+        );
+    }
+
+    #[test]
+    fn targets_are_written_as_keda_writes_them() {
+        for (value, text) in [(5.0, "5"), (7.5, "7.500"), (0.25, "0.250"), (1e6, "1000000")] {
+            assert_eq!(quantity(value).0, text);
+        }
+        let hpa = build(&object(&json!({}), &json!({})), &[&metric(3.0, MetricType::Value)]).unwrap();
+        let target = serde_json::to_value(&hpa.spec.metrics.unwrap()[0].external.as_ref().unwrap().target).unwrap();
+        assert_eq!(target, json!({"type": "Value", "value": "3"}));
+    }
+
+    #[test]
+    fn marks_of_ownership_and_excluded_labels_are_not_copied() {
+        let object = object(
+            &json!({
+                "labels": {"team": "a", "app.kubernetes.io/instance": "argo", "noise": "x"},
+                "annotations": {
+                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                    "argocd.argoproj.io/tracking-id": "x",
+                    "scaledobject.keda.sh/hpa-excluded-labels": "noise, other",
+                    "mine": "yes",
+                },
+            }),
+            &json!({}),
+        );
+        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)]).unwrap();
+        let labels = hpa.labels();
+        assert_eq!(labels.get("team").map(String::as_str), Some("a"));
+        assert!(!labels.contains_key("app.kubernetes.io/instance") && !labels.contains_key("noise"));
+        let kept: Vec<_> = hpa.annotations().keys().collect();
+        assert_eq!(kept, ["mine", "scaledobject.keda.sh/hpa-excluded-labels"]);
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_refused_with_the_cure() {
+        let object = object(&json!({"name": "a".repeat(60)}), &json!({}));
+        assert!(build(&object, &[]).unwrap_err().contains("horizontalPodAutoscalerConfig.name"));
+    }
+}

@@ -1,0 +1,347 @@
+//! A ScaledObject's status as a function of what Ebb knows about it: KEDA's fields, reasons and texts.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ebb_crds::{Condition, GroupVersionKindResource, ScaledObjectStatus, TriggerActivity};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
+use super::activation::Activity;
+
+/// What Ebb knows about one ScaledObject.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// `metadata.generation` of the spec that was checked.
+    pub generation: Option<i64>,
+    /// What came of the check.
+    pub check: Check,
+    /// What the last tick saw; none before the first.
+    pub tick: Option<Tick>,
+    /// When a trigger was last active, as far as it is to be written down.
+    pub last_active: Option<DateTime<Utc>>,
+    /// What the HPA says of itself: its condition `ScalingActive`.
+    pub hpa: Option<HorizontalPodAutoscalerCondition>,
+}
+
+/// What came of checking a ScaledObject.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Check {
+    /// It has not been checked yet.
+    #[default]
+    Pending,
+    /// It cannot be served, or not any longer: why, and how to put it right.
+    Failed(String),
+    /// It is paused, at this many replicas if it says so.
+    Paused(Option<i32>),
+    /// It is served.
+    Served(Served),
+}
+
+/// What is known of a ScaledObject that is served.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Served {
+    /// The HPA's name.
+    pub hpa_name: String,
+    /// The external metrics, in the triggers' order.
+    pub metric_names: Vec<String>,
+}
+
+/// What of a ScaledObject is known however its check ends.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outline {
+    /// `apps/v1.Deployment` and the resource behind it, once the target has been found.
+    pub target: Option<(String, GroupVersionKindResource)>,
+    /// The target's replicas when it was found.
+    pub replicas: Option<i32>,
+    /// The triggers' types, each once, joined by commas.
+    pub triggers_types: String,
+    /// The names of the triggers' authentications, each once, joined by commas.
+    pub authentications_types: String,
+}
+
+/// What a tick saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tick {
+    /// What the triggers add up to.
+    pub activity: Activity,
+    /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive.
+    pub triggers: BTreeMap<String, bool>,
+    /// The triggers that could not be read, a line each.
+    pub failures: Vec<String>,
+}
+
+/// Adds what is known before the check has come to an end.
+pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjectStatus {
+    if let Some((kind, gvkr)) = &outline.target {
+        status.scale_target_kind = Some(kind.clone());
+        status.scale_target_gvkr = Some(gvkr.clone());
+    }
+    if status.original_replica_count.is_none() {
+        status.original_replica_count = outline.replicas;
+    }
+    status.triggers_types = Some(outline.triggers_types.clone());
+    status.authentications_types = Some(outline.authentications_types.clone());
+    status
+}
+
+/// The status that follows from `facts`. `previous` gives what stays: transition times, and what a failed check knows
+/// nothing about.
+pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) -> ScaledObjectStatus {
+    let mut status = previous.clone();
+    let mut conditions = Conditions { previous, generation: facts.generation, now, list: Vec::new() };
+    let unpaused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
+
+    conditions.add(Condition::READY, &ready(facts));
+    conditions.add(Condition::ACTIVE, &active(facts));
+    conditions.add(
+        Condition::FALLBACK,
+        &(Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
+    );
+    match &facts.check {
+        Check::Paused(replicas) => {
+            status.paused_replica_count = *replicas;
+            status.hpa_name = None;
+            status.triggers_activity = None;
+            conditions.add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
+        }
+        _ if unpaused => {
+            status.paused_replica_count = None;
+            conditions.add(
+                Condition::PAUSED,
+                &(Condition::FALSE, "ScaledObjectUnpaused", "pause annotation removed for ScaledObject".into()),
+            );
+        }
+        _ => conditions.keep(Condition::PAUSED, Condition::FALSE),
+    }
+    if let Check::Served(served) = &facts.check {
+        status.hpa_name = Some(served.hpa_name.clone());
+        status.external_metric_names = Some(served.metric_names.clone());
+        if let Some(hpa) = &facts.hpa {
+            conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa));
+        } else {
+            conditions.keep_if_there(Condition::HPA_ACTIVE);
+        }
+        if let Some(tick) = &facts.tick {
+            let activity = |(metric, active): (&String, &bool)| (metric.clone(), TriggerActivity { is_active: Some(*active) });
+            status.triggers_activity = Some(tick.triggers.iter().map(activity).collect());
+        }
+    }
+    if let Some(last_active) = facts.last_active {
+        status.last_active_time = Some(time(last_active));
+    }
+    status.conditions = Some(conditions.list);
+    status
+}
+
+type State = (&'static str, &'static str, String);
+
+fn ready(facts: &Facts) -> State {
+    match (&facts.check, &facts.tick) {
+        (Check::Pending, _) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
+        (Check::Paused(_), _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
+        (Check::Served(_), Some(tick)) if !tick.failures.is_empty() => {
+            let (status, reason, headline) = if tick.activity == Activity::Active {
+                (
+                    Condition::UNKNOWN,
+                    "PartialTriggerError",
+                    "Some triggers defined in ScaledObject are not working correctly",
+                )
+            } else {
+                (Condition::FALSE, "TriggerError", "Triggers defined in ScaledObject are not working correctly")
+            };
+            (status, reason, format!("{headline}\n{}", tick.failures.join("\n")))
+        }
+        (Check::Served(_), _) => {
+            (Condition::TRUE, "ScaledObjectReady", "ScaledObject is defined correctly and is ready for scaling".into())
+        }
+    }
+}
+
+fn active(facts: &Facts) -> State {
+    match (&facts.check, &facts.tick) {
+        (Check::Failed(_), _) => (Condition::UNKNOWN, "UnknownState", "ScaledObject check failed".into()),
+        (Check::Pending | Check::Paused(_), _) | (_, None) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Served(_), Some(tick)) => match tick.activity {
+            Activity::Active => {
+                (Condition::TRUE, "ScalerActive", "Scaling is performed because triggers are active".into())
+            }
+            Activity::Inactive => {
+                (Condition::FALSE, "ScalerNotActive", "Scaling is not performed because triggers are not active".into())
+            }
+            Activity::CoolingDown => {
+                (Condition::FALSE, "ScalerCooldown", "Scaler cooling down because triggers are not active".into())
+            }
+        },
+    }
+}
+
+/// KEDA takes a workload at zero, for which the HPA reports that it does not scale, for a healthy one.
+fn hpa_active(hpa: &HorizontalPodAutoscalerCondition) -> (&'static str, &str, String) {
+    let reason = hpa.reason.as_deref().unwrap_or_default();
+    let message = hpa.message.clone().unwrap_or_default();
+    match (hpa.status.as_str(), reason) {
+        (Condition::TRUE, _) => (Condition::TRUE, "HPAActive", "HPA is actively scaling".into()),
+        (_, "ScalingDisabled") => (Condition::TRUE, "ScalingDisabled", message),
+        _ => (Condition::FALSE, reason, message),
+    }
+}
+
+struct Conditions<'a> {
+    previous: &'a ScaledObjectStatus,
+    generation: Option<i64>,
+    now: DateTime<Utc>,
+    list: Vec<Condition>,
+}
+
+impl Conditions<'_> {
+    fn add(&mut self, type_: &str, (status, reason, message): &(&str, &str, String)) {
+        let before = self.previous.condition(type_).filter(|before| before.status == *status);
+        let since = before.and_then(|before| before.last_transition_time.clone());
+        self.list.push(Condition {
+            type_: type_.to_owned(),
+            status: (*status).to_owned(),
+            reason: Some((*reason).to_owned()).filter(|reason| !reason.is_empty()),
+            message: Some(message.clone()).filter(|message| !message.is_empty()),
+            last_transition_time: Some(since.unwrap_or_else(|| time(self.now))),
+            observed_generation: self.generation,
+        });
+    }
+
+    fn keep(&mut self, type_: &str, status: &str) {
+        match self.previous.condition(type_) {
+            Some(before) => self.list.push(before.clone()),
+            None => self.add(type_, &(status, "", String::new())),
+        }
+    }
+
+    fn keep_if_there(&mut self, type_: &str) {
+        self.list.extend(self.previous.condition(type_).cloned());
+    }
+}
+
+/// An instant as the API writes it: whole seconds.
+pub fn time(instant: DateTime<Utc>) -> Time {
+    Time(Timestamp::from_second(instant.timestamp()).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// An instant that the API wrote.
+pub fn instant(time: &Time) -> DateTime<Utc> {
+    DateTime::from_timestamp(time.0.as_second(), 0).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// The JSON merge patch (RFC 7386) that turns `from` into `to`; none when they are equal.
+pub fn merge_patch(from: &serde_json::Value, to: &serde_json::Value) -> Option<serde_json::Value> {
+    use serde_json::Value;
+    if from == to {
+        return None;
+    }
+    let (Value::Object(from), Value::Object(to)) = (from, to) else { return Some(to.clone()) };
+    let mut patch = serde_json::Map::new();
+    for (key, value) in to {
+        if let Some(change) = merge_patch(from.get(key).unwrap_or(&Value::Null), value) {
+            patch.insert(key.clone(), change);
+        }
+    }
+    for key in from.keys().filter(|key| !to.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    Some(Value::Object(patch))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn served(activity: Activity, failures: &[&str]) -> Facts {
+        Facts {
+            generation: Some(2),
+            check: Check::Served(Served { hpa_name: "keda-hpa-app".into(), metric_names: vec!["s0".into()] }),
+            tick: Some(Tick {
+                activity,
+                triggers: [("s0".to_owned(), activity == Activity::Active)].into(),
+                failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+            }),
+            last_active: None,
+            hpa: None,
+        }
+    }
+
+    fn shown(status: &ScaledObjectStatus, type_: &str) -> (String, String, String) {
+        let condition = status.condition(type_).unwrap();
+        (
+            condition.status.clone(),
+            condition.reason.clone().unwrap_or_default(),
+            condition.message.clone().unwrap_or_default(),
+        )
+    }
+
+    #[test]
+    fn ready_and_active_follow_check_and_tick() {
+        for (facts, ready, active) in [
+            (Facts { check: Check::Failed("why".into()), ..Facts::default() }, "False ScaledObjectCheckFailed why", "Unknown UnknownState"),
+            (Facts { check: Check::Paused(Some(3)), ..Facts::default() }, "True ScaledObjectReady ScaledObject is paused", "Unknown "),
+            (served(Activity::Active, &[]), "True ScaledObjectReady", "True ScalerActive"),
+            (served(Activity::CoolingDown, &[]), "True ScaledObjectReady", "False ScalerCooldown"),
+            (served(Activity::Inactive, &["trigger 0: gone"]), "False TriggerError Triggers defined in ScaledObject are not working correctly\ntrigger 0: gone", "False ScalerNotActive"),
+            (served(Activity::Active, &["trigger 0: gone"]), "Unknown PartialTriggerError", "True ScalerActive"),
+        ] {
+            let status = status(&ScaledObjectStatus::default(), &facts, at(0));
+            let line = |type_| {
+                let (status, reason, message) = shown(&status, type_);
+                format!("{status} {reason} {message}")
+            };
+            assert!(line("Ready").starts_with(ready), "{}", line("Ready"));
+            assert!(line("Active").starts_with(active), "{}", line("Active"));
+            assert_eq!(status.conditions.as_ref().unwrap().len(), 4);
+        }
+    }
+
+    #[test]
+    fn nothing_changes_while_nothing_happens() {
+        let facts = served(Activity::Active, &[]);
+        let first = status(&ScaledObjectStatus::default(), &facts, at(0));
+        assert_eq!(status(&first, &facts, at(100)), first);
+        let later = status(&first, &served(Activity::Inactive, &[]), at(100));
+        assert_eq!(later.condition("Active").unwrap().last_transition_time, Some(time(at(100))));
+        assert_eq!(later.condition("Ready").unwrap().last_transition_time, Some(time(at(0))));
+    }
+
+    #[test]
+    fn a_pause_and_its_end_leave_their_marks() {
+        let paused = status(&ScaledObjectStatus::default(), &Facts { check: Check::Paused(Some(3)), ..Facts::default() }, at(0));
+        assert_eq!((paused.paused_replica_count, shown(&paused, "Paused").1.as_str()), (Some(3), "ScaledObjectPaused"));
+        let resumed = status(&paused, &served(Activity::Inactive, &[]), at(1));
+        assert_eq!((resumed.paused_replica_count, shown(&resumed, "Paused").1.as_str()), (None, "ScaledObjectUnpaused"));
+        assert_eq!(status(&resumed, &served(Activity::Inactive, &[]), at(2)), resumed);
+    }
+
+    #[test]
+    fn the_hpas_own_word_is_passed_on() {
+        let hpa = |status: &str, reason: &str| HorizontalPodAutoscalerCondition {
+            status: status.into(),
+            reason: Some(reason.into()),
+            message: Some("said".into()),
+            ..HorizontalPodAutoscalerCondition::default()
+        };
+        assert_eq!(hpa_active(&hpa("True", "ValidMetricFound")), ("True", "HPAActive", "HPA is actively scaling".into()));
+        assert_eq!(hpa_active(&hpa("False", "ScalingDisabled")), ("True", "ScalingDisabled", "said".into()));
+        assert_eq!(hpa_active(&hpa("False", "FailedGetExternalMetric")), ("False", "FailedGetExternalMetric", "said".into()));
+    }
+
+    #[test]
+    fn a_merge_patch_holds_just_the_changes() {
+        let from = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1]});
+        let to = json!({"a": 1, "b": {"c": 3}, "e": [1, 2]});
+        assert_eq!(merge_patch(&from, &to), Some(json!({"b": {"c": 3, "d": null}, "e": [1, 2]})));
+        assert_eq!(merge_patch(&to, &to), None);
+    }
+}

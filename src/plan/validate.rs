@@ -1,0 +1,120 @@
+//! What must hold for a ScaledObject before anything is done for it. Triggers' own parameters are checked when their
+//! scalers are built.
+
+use ebb_crds::{ScaledObject, ScaledObjectSpec};
+use ebb_scalers::MetricType;
+
+/// Why a ScaledObject cannot be served: KEDA's headline, and what exactly is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{headline}: {detail}")]
+pub struct Invalid {
+    headline: &'static str,
+    detail: String,
+}
+
+const TRIGGERS: &str = "ScaledObject doesn't have correct triggers specification";
+const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification";
+
+/// Checks everything that the spec alone can tell.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(object: &ScaledObject) -> Result<(), Invalid> {
+    let spec = &object.spec;
+    triggers(spec).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
+    if spec.scale_target_ref.name.is_empty() {
+        return Err(Invalid {
+            headline: "ScaledObject doesn't have correct scaleTargetRef specification",
+            detail: "ScaledObject.spec.scaleTargetRef.name is missing".into(),
+        });
+    }
+    counts(spec).map_err(|detail| Invalid { headline: COUNTS, detail })
+}
+
+fn triggers(spec: &ScaledObjectSpec) -> Result<(), String> {
+    if spec.triggers.is_empty() {
+        return Err("no triggers defined in the ScaledObject/ScaledJob".into());
+    }
+    for (index, trigger) in spec.triggers.iter().enumerate() {
+        let name = trigger.name.as_deref().filter(|name| !name.is_empty());
+        let earlier = spec.triggers[..index].iter().position(|other| name.is_some() && other.name.as_deref() == name);
+        if let (Some(name), Some(earlier)) = (name, earlier) {
+            return Err(format!(
+                "triggerName {name:?} is defined multiple times in the ScaledObject, but it must be unique: triggers {earlier} and {index} have it"
+            ));
+        }
+        metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
+    }
+    Ok(())
+}
+
+/// `triggers[].metricType` as the HPA knows it.
+///
+/// # Errors
+/// A type that external metrics cannot have.
+pub fn metric_type(text: Option<&str>) -> Result<MetricType, String> {
+    match text {
+        None | Some("" | "AverageValue") => Ok(MetricType::AverageValue),
+        Some("Value") => Ok(MetricType::Value),
+        Some("Utilization") => Err(
+            "'Utilization' metric type is unsupported for external metrics, allowed values are 'Value' or 'AverageValue'".into(),
+        ),
+        Some(other) => Err(format!("metric type {other:?} is unknown, allowed values are 'Value' or 'AverageValue'")),
+    }
+}
+
+fn counts(spec: &ScaledObjectSpec) -> Result<(), String> {
+    let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
+    if min < 0 {
+        return Err(format!("MinReplicaCount={min} must not be negative"));
+    }
+    if max < 1 {
+        return Err(format!("MaxReplicaCount={max} must be at least 1"));
+    }
+    if min > max {
+        let default = if spec.max_replica_count.is_none() { " (its default)" } else { "" };
+        return Err(format!("MinReplicaCount={min} must be less than MaxReplicaCount={max}{default}"));
+    }
+    match spec.idle_replica_count {
+        Some(idle) if idle < 0 => Err(format!("IdleReplicaCount={idle} must not be negative")),
+        Some(idle) if idle >= min => Err(format!("IdleReplicaCount={idle} must be less than MinReplicaCount={min}")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check_with(spec: &serde_json::Value) -> Result<(), String> {
+        let mut whole = json!({
+            "scaleTargetRef": {"name": "app"},
+            "triggers": [{"type": "cron", "metadata": {}}],
+        });
+        for (key, value) in spec.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        check(&ScaledObject::new("so", serde_json::from_value(whole).unwrap())).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_figures() {
+        for (spec, text) in [
+            (json!({"triggers": []}), "no triggers"),
+            (json!({"scaleTargetRef": {"name": ""}}), "scaleTargetRef.name is missing"),
+            (json!({"minReplicaCount": 5, "maxReplicaCount": 2}), "MinReplicaCount=5 must be less than MaxReplicaCount=2"),
+            (json!({"minReplicaCount": 200}), "MaxReplicaCount=100 (its default)"),
+            (json!({"minReplicaCount": -1}), "MinReplicaCount=-1"),
+            (json!({"maxReplicaCount": 0}), "MaxReplicaCount=0"),
+            (json!({"idleReplicaCount": 2, "minReplicaCount": 2}), "IdleReplicaCount=2 must be less than MinReplicaCount=2"),
+            (json!({"triggers": [{"type": "cron", "name": "a", "metadata": {}}, {"type": "cron", "name": "a", "metadata": {}}]}), "triggers 0 and 1 have it"),
+            (json!({"triggers": [{"type": "cron", "metricType": "Utilization", "metadata": {}}]}), "'Utilization' metric type is unsupported"),
+        ] {
+            let found = check_with(&spec).unwrap_err();
+            assert!(found.contains(text), "{spec}: {found}");
+        }
+        assert_eq!(check_with(&json!({"idleReplicaCount": 0, "minReplicaCount": 1})), Ok(()));
+    }
+}

@@ -1,0 +1,241 @@
+//! The ScaledObjects that are served, their triggers and what is remembered about them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use ebb_crds::{Condition, ScaleTarget, ScaledObject};
+use ebb_scalers::TriggerConfig;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{Resource as _, ResourceExt as _};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::trigger::Trigger;
+use crate::clock;
+use crate::ledger::Ledger;
+use crate::metrics::{Metrics, ObjectMetrics};
+use crate::metrics_api::{MetricError, MetricSource, MetricValue};
+use crate::plan::policy::Policy;
+use crate::plan::status;
+use crate::target;
+
+/// Namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The namespace.
+    pub namespace: String,
+    /// The name in it.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of a ScaledObject.
+    pub fn of(object: &ScaledObject) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What is done for a ScaledObject while it is served. Replaced as a whole when its spec changes.
+#[derive(Debug)]
+pub struct Live {
+    /// The rules for its replicas.
+    pub policy: Policy,
+    /// The kind of its target.
+    pub target_kind: target::Kind,
+    /// Its target.
+    pub target: ScaleTarget,
+    /// The triggers' own names.
+    pub names: Vec<Option<String>>,
+    /// What the triggers were built from.
+    pub configs: Vec<TriggerConfig>,
+    /// The triggers, in the spec's order.
+    pub triggers: Vec<Arc<Trigger>>,
+}
+
+/// What is remembered of a ScaledObject from tick to tick, across changes of its spec.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// When a trigger was last active.
+    pub last_active: Option<DateTime<Utc>>,
+    /// The target's count of replicas when it was last seen.
+    pub replicas: Option<(i32, Instant)>,
+    /// The error that each trigger has now and that an event has told, by the trigger's place.
+    pub told: BTreeMap<usize, String>,
+    /// The failed check that an event has told.
+    pub told_check: Option<String>,
+    /// Checks that failed one after the other.
+    pub failed_checks: u32,
+    /// What the HPA was last made to be.
+    pub applied_hpa: Option<AppliedHpa>,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Whether a Ready event has been sent.
+    pub announced: bool,
+}
+
+/// An HPA as it was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedHpa {
+    /// Its name.
+    pub name: String,
+    /// A digest of what was asked for.
+    pub wanted: u64,
+    /// A digest of what the API server made of it.
+    pub found: u64,
+}
+
+/// One ScaledObject that Ebb knows.
+#[derive(Debug)]
+pub struct Object {
+    /// Its name.
+    pub key: Key,
+    /// Which one of that name.
+    pub uid: String,
+    /// For events about it.
+    pub reference: ObjectReference,
+    /// Its status.
+    pub ledger: Ledger,
+    /// Its series.
+    pub metrics: ObjectMetrics,
+    /// What is remembered of it.
+    pub memory: Mutex<Memory>,
+    live: RwLock<Option<Arc<Live>>>,
+    changed: Notify,
+    stop: CancellationToken,
+    _stopped_with_the_object: DropGuard,
+}
+
+impl Object {
+    fn new(object: &ScaledObject, metrics: &Arc<Metrics>) -> Self {
+        let key = Key::of(object);
+        let written = object.status.clone().unwrap_or_default();
+        // A workload that was active when Ebb last wrote may have been so until a moment ago: the cooldown of one
+        // whose end of activity nobody saw begins now, never earlier.
+        let was_active = written.condition(Condition::ACTIVE).is_some_and(Condition::is_true);
+        let noted = written.last_active_time.as_ref().map(status::instant);
+        let last_active = if was_active { Some(clock::now()) } else { noted };
+        let stop = CancellationToken::new();
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            reference: object.object_ref(&()),
+            metrics: metrics.object(&key.namespace, &key.name),
+            ledger: Ledger::new(&key.name, written),
+            memory: Mutex::new(Memory { last_active, ..Memory::default() }),
+            live: RwLock::default(),
+            changed: Notify::new(),
+            _stopped_with_the_object: stop.clone().drop_guard(),
+            stop,
+            key,
+        }
+    }
+
+    /// What is done for it now.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.live.read().clone()
+    }
+
+    /// Serves it from now on with `live`, or no longer.
+    pub fn set_live(&self, live: Option<Live>) {
+        *self.live.write() = live.map(Arc::new);
+        self.wake();
+    }
+
+    /// Makes its loop poll now.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits for [`Object::wake`].
+    pub async fn woken(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Ends its loop.
+    pub fn stopped(&self) -> &CancellationToken {
+        &self.stop
+    }
+}
+
+/// Every ScaledObject that Ebb knows. Shared by the controller, the poll loops and the metrics API.
+#[derive(Debug)]
+pub struct Registry {
+    objects: RwLock<HashMap<Key, Arc<Object>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { objects: RwLock::default(), metrics })
+    }
+
+    /// The record of `object`; whether it is new. One that was deleted and made again under its old name is new.
+    pub fn open(&self, object: &ScaledObject) -> (Arc<Object>, bool) {
+        let key = Key::of(object);
+        let mut objects = self.objects.write();
+        if let Some(known) = objects.get(&key).filter(|known| object.uid().as_ref() == Some(&known.uid)) {
+            return (Arc::clone(known), false);
+        }
+        if let Some(namesake) = objects.remove(&key) {
+            namesake.stop.cancel();
+        }
+        let new = Arc::new(Object::new(object, &self.metrics));
+        objects.insert(key, Arc::clone(&new));
+        (new, true)
+    }
+
+    /// The record under this name.
+    pub fn get(&self, key: &Key) -> Option<Arc<Object>> {
+        self.objects.read().get(key).cloned()
+    }
+
+    /// Forgets a ScaledObject and ends its loop.
+    pub fn close(&self, key: &Key) -> Option<Arc<Object>> {
+        let object = self.objects.write().remove(key)?;
+        object.stop.cancel();
+        Some(object)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.objects.read().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The series that new triggers get their handles from.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+}
+
+#[async_trait]
+impl MetricSource for Registry {
+    async fn value(&self, namespace: &str, scaled_object: &str, metric: &str) -> Result<MetricValue, MetricError> {
+        let key = Key { namespace: namespace.to_owned(), name: scaled_object.to_owned() };
+        let live = self.get(&key).and_then(|object| object.live());
+        let trigger = live
+            .as_ref()
+            .and_then(|live| live.triggers.iter().find(|trigger| trigger.metric().name == metric))
+            .ok_or_else(|| {
+                MetricError::NotFound(format!("ScaledObject {key} has no metric {metric:?}, or is not served"))
+            })?;
+        match trigger.answer().await {
+            Ok(sample) => Ok(MetricValue { value: sample.reading.value, timestamp: sample.at }),
+            Err(error) => Err(MetricError::Failed(format!("{}: {error}", trigger.display()))),
+        }
+    }
+}

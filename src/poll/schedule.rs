@@ -1,0 +1,75 @@
+//! When a ScaledObject is to be looked at next. Pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The instants at which something is to be done, by what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The next poll of every trigger: never later than `pollingInterval` after the last.
+    pub poll: Instant,
+    /// The end of the cooldown or the edge of a cron window, if it comes before the next poll.
+    pub change: Option<Instant>,
+    /// The next early looks of idle triggers: the trigger's place, and its turn.
+    pub looks: Vec<(usize, Instant)>,
+}
+
+/// What to do when the time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Poll every trigger.
+    Poll,
+    /// Look at these triggers only, and poll when one of them is active.
+    Look(Vec<usize>),
+}
+
+impl Schedule {
+    /// When to wake up.
+    pub fn wake(&self) -> Instant {
+        let first_look = self.looks.iter().map(|(_, turn)| *turn).min();
+        [Some(self.poll), self.change, first_look].into_iter().flatten().min().unwrap_or(self.poll)
+    }
+
+    /// What is due at `now`, if anything is.
+    pub fn due(&self, now: Instant) -> Option<Due> {
+        if self.poll <= now || self.change.is_some_and(|change| change <= now) {
+            return Some(Due::Poll);
+        }
+        let looks: Vec<_> = self.looks.iter().filter(|(_, turn)| *turn <= now).map(|(trigger, _)| *trigger).collect();
+        (!looks.is_empty()).then_some(Due::Look(looks))
+    }
+}
+
+/// The poll after one at `now`. The first pause of a ScaledObject is cut to a random part (`chance` from 0 to 1), so
+/// that objects that came together do not poll together for ever.
+pub fn next_poll(now: Instant, interval: Duration, first: bool, chance: f64) -> Instant {
+    now + if first { interval.mul_f64(chance.clamp(0.05, 1.0)) } else { interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_reason_wakes_and_is_what_is_due() {
+        let now = Instant::now();
+        let at = |ms| now + Duration::from_millis(ms);
+        let schedule = Schedule { poll: at(30_000), change: Some(at(5_000)), looks: vec![(0, at(200)), (2, at(210))] };
+        assert_eq!(schedule.wake(), at(200));
+        assert_eq!(schedule.due(at(100)), None);
+        assert_eq!(schedule.due(at(200)), Some(Due::Look(vec![0])));
+        assert_eq!(schedule.due(at(220)), Some(Due::Look(vec![0, 2])));
+        assert_eq!(schedule.due(at(5_000)), Some(Due::Poll));
+    }
+
+    #[test]
+    fn a_poll_is_never_later_than_its_interval() {
+        let (now, interval) = (Instant::now(), Duration::from_secs(30));
+        assert_eq!(next_poll(now, interval, false, 0.3), now + interval);
+        for chance in [-1.0, 0.0, 0.5, 1.0, 7.0] {
+            let next = next_poll(now, interval, true, chance);
+            assert!(next > now && next <= now + interval);
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The loop of one ScaledObject: look, decide, scale, tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ebb_scalers::ReadError;
+use futures::future::join_all;
+use kube::Client;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::registry::{Key, Live, Object};
+use super::schedule::{self, Due, Schedule};
+use super::trigger::{Sample, Trigger};
+use crate::clock;
+use crate::events::{Events, Reason};
+use crate::plan::activation::{self, Activity, Decision, Sight, Step};
+use crate::plan::status::Tick;
+use crate::target::{Scale, TargetError, Targets};
+
+/// How long the API server may take for one question.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a count of replicas is taken for the present one while nothing asks for another.
+const REPLICAS_KNOWN_FOR: Duration = Duration::from_secs(30);
+/// When to try again after the target could not be read or scaled.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often `status.lastActiveTime` is written while a workload stays active.
+const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
+/// How much a poll may be late before the process counts as stuck.
+const OVERDUE: Duration = Duration::from_secs(60);
+
+/// What every loop needs.
+#[derive(Clone)]
+pub struct Ticker {
+    /// For the status.
+    pub client: Client,
+    /// For the replicas.
+    pub targets: Targets,
+    /// For the events.
+    pub events: Events,
+    /// For `/healthz`.
+    pub pulse: Arc<Pulse>,
+    /// Takes ScaledObjects whose triggers cannot be read: what they refer to, a changed password above all, is read
+    /// again.
+    pub recheck: mpsc::UnboundedSender<Key>,
+}
+
+/// Whether the loops keep their time: how late the latest of them is.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    due: parking_lot::Mutex<std::collections::HashMap<String, Instant>>,
+}
+
+impl Pulse {
+    /// The ScaledObjects whose poll is more than a minute overdue.
+    pub fn overdue(&self, now: Instant) -> Vec<String> {
+        let due = self.due.lock();
+        due.iter().filter(|(_, due)| now.saturating_duration_since(**due) > OVERDUE).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn expect(&self, key: &str, due: Instant) {
+        self.due.lock().insert(key.to_owned(), due);
+    }
+
+    fn forget(&self, key: &str) {
+        self.due.lock().remove(key);
+    }
+}
+
+impl Ticker {
+    /// Runs the loop of `object` until it is stopped.
+    pub async fn run(self, object: Arc<Object>) {
+        let stopped = object.stopped().clone();
+        let key = object.key.to_string();
+        tokio::select! {
+            () = stopped.cancelled() => {}
+            () = self.keep_ticking(&object) => {}
+        }
+        self.pulse.forget(&key);
+    }
+
+    async fn keep_ticking(&self, object: &Object) {
+        let mut first = true;
+        loop {
+            let Some(live) = object.live() else {
+                self.pulse.forget(&object.key.to_string());
+                object.woken().await;
+                continue;
+            };
+            let retry = self.tick(object, &live).await;
+            let mut schedule = plan_ahead(object, &live, first, retry);
+            first = false;
+            loop {
+                self.pulse.expect(&object.key.to_string(), schedule.poll);
+                tokio::select! {
+                    () = object.woken() => break,
+                    () = sleep_until(schedule.wake()) => {}
+                }
+                let now = Instant::now();
+                match schedule.due(now) {
+                    Some(Due::Poll) => {
+                        object.metrics.loop_latency.set(now.saturating_duration_since(schedule.wake()).as_secs_f64());
+                        break;
+                    }
+                    Some(Due::Look(triggers)) => {
+                        if any_active(&live, &triggers).await {
+                            break;
+                        }
+                        schedule.looks = next_looks(&live);
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Polls every trigger and does what follows. Tells whether something is to be tried again soon.
+    async fn tick(&self, object: &Object, live: &Live) -> Tried {
+        let samples = join_all(live.triggers.iter().map(|trigger| trigger.sample())).await;
+        let seen = Readings::of(live, &samples);
+        self.tell_failures(object, live, &samples);
+
+        let outcome = self.scale(object, live, &seen).await;
+        let (decision, trouble) = match outcome {
+            Ok(decision) => (decision, None),
+            Err((decision, error)) => (decision, Some(error)),
+        };
+        let now = clock::now();
+        if decision.activity == Activity::Active {
+            object.memory.lock().last_active = Some(now);
+        }
+        let last_active = object.memory.lock().last_active;
+        let mut failures = seen.failures.clone();
+        if let Some(error) = &trouble {
+            tracing::warn!(scaled_object = %object.key, %error, "cannot scale the target");
+            failures.push(format!("cannot scale the target: {error}"));
+        }
+        if !failures.is_empty() {
+            object.metrics.errors.inc();
+        }
+        if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
+            // The controller lives as long as its loops; without it there is nobody to tell.
+            let _ = self.recheck.send(object.key.clone());
+        }
+        object
+            .ledger
+            .report(&self.client, &object.key.namespace, |facts| {
+                let changed = facts.tick.as_ref().is_none_or(|before| before.activity != decision.activity);
+                let old = match (facts.last_active, last_active) {
+                    (Some(noted), Some(last)) => last - noted >= ACTIVE_NOTED_EVERY,
+                    (None, last) => last.is_some(),
+                    _ => false,
+                };
+                if changed || old {
+                    facts.last_active = last_active;
+                }
+                facts.tick = Some(Tick { activity: decision.activity, triggers: seen.triggers, failures });
+            })
+            .await;
+        Tried { again: trouble.is_some(), cooldown_ends: decision.cooldown_ends }
+    }
+
+    /// Brings the target to the count that the readings ask for. With an error comes what was decided before it.
+    async fn scale(&self, object: &Object, live: &Live, seen: &Readings) -> Result<Decision, (Decision, TargetError)> {
+        let decide = |replicas| {
+            activation::decide(
+                &live.policy,
+                &Sight {
+                    replicas,
+                    active: seen.active.len(),
+                    failed: seen.failed,
+                    last_active: object.memory.lock().last_active,
+                    now: clock::now(),
+                },
+            )
+        };
+        let known = object.memory.lock().replicas;
+        if let Some((replicas, _)) = known.filter(|(_, seen)| seen.elapsed() < REPLICAS_KNOWN_FOR) {
+            let decision = decide(replicas);
+            if decision.scale.is_none() {
+                return Ok(decision);
+            }
+        }
+        let mut attempts = 3;
+        loop {
+            // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
+            let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
+            let present = self.present(object, live).await.map_err(|error| (unknown(), error))?;
+            let decision = decide(present.replicas);
+            let Some((replicas, step)) = decision.scale else { return Ok(decision) };
+            match self.set(object, live, &present, replicas).await {
+                Ok(()) => {
+                    self.tell_scaled(object, live, seen, (present.replicas, replicas), step);
+                    let mut memory = object.memory.lock();
+                    memory.replicas = Some((replicas, Instant::now()));
+                    return Ok(decision);
+                }
+                Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => attempts -= 1,
+                Err(error) => {
+                    let reason = match step {
+                        Step::Deactivate => Reason::ScaleTargetDeactivationFailed,
+                        Step::Activate | Step::Raise => Reason::ScaleTargetActivationFailed,
+                    };
+                    let note = format!("Failed to scale {} to {replicas}: {error}", display_target(object, live));
+                    self.events.emit(&object.reference, reason, note);
+                    return Err((decision, error));
+                }
+            }
+        }
+    }
+
+    async fn present(&self, object: &Object, live: &Live) -> Result<Scale, TargetError> {
+        let question = self.targets.scale(&live.target_kind, &object.key.namespace, &live.target.name);
+        let scale = timeout(API_TIMEOUT, question).await.map_err(|_| TargetError::Timeout)??;
+        object.memory.lock().replicas = Some((scale.replicas, Instant::now()));
+        Ok(scale)
+    }
+
+    async fn set(&self, object: &Object, live: &Live, present: &Scale, replicas: i32) -> Result<(), TargetError> {
+        let namespace = &object.key.namespace;
+        let order = self.targets.set(&live.target_kind, namespace, &live.target.name, present, replicas);
+        timeout(API_TIMEOUT, order).await.map_err(|_| TargetError::Timeout)?
+    }
+
+    fn tell_scaled(&self, object: &Object, live: &Live, seen: &Readings, (from, to): (i32, i32), step: Step) {
+        let target = display_target(object, live);
+        tracing::info!(scaled_object = %object.key, target, from, to, ?step, "scaled");
+        match step {
+            Step::Activate => {
+                let by = if seen.active.is_empty() { "force activation".to_owned() } else { seen.active.join(";") };
+                let note = format!("Scaled {target} from {from} to {to}, triggered by {by}");
+                self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
+            }
+            Step::Deactivate => {
+                let note = format!("Deactivated {target} from {from} to {to}");
+                self.events.emit(&object.reference, Reason::ScaleTargetDeactivated, note);
+            }
+            Step::Raise => {}
+        }
+    }
+
+    /// One event for each error of each trigger, for as long as it stays the same.
+    fn tell_failures(&self, object: &Object, live: &Live, samples: &[Result<Sample, ReadError>]) {
+        let mut memory = object.memory.lock();
+        for (index, (trigger, sample)) in live.triggers.iter().zip(samples).enumerate() {
+            match sample {
+                Ok(_) => {
+                    if memory.told.remove(&index).is_some() {
+                        tracing::info!(scaled_object = %object.key, trigger = trigger.display(), "the trigger can be read again");
+                    }
+                }
+                Err(error) => {
+                    let text = format!("{}: {error}", trigger.display());
+                    if memory.told.get(&index) != Some(&text) {
+                        tracing::warn!(scaled_object = %object.key, error = text, "a trigger cannot be read");
+                        self.events.emit(&object.reference, Reason::ScalerFailed, text.clone());
+                        memory.told.insert(index, text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is left over from a tick.
+struct Tried {
+    again: bool,
+    cooldown_ends: Option<DateTime<Utc>>,
+}
+
+/// What the triggers of a ScaledObject said.
+struct Readings {
+    /// The active ones, as events call them.
+    active: Vec<String>,
+    failed: usize,
+    failures: Vec<String>,
+    triggers: BTreeMap<String, bool>,
+}
+
+impl Readings {
+    fn of(live: &Live, samples: &[Result<Sample, ReadError>]) -> Self {
+        let mut readings = Self { active: Vec::new(), failed: 0, failures: Vec::new(), triggers: BTreeMap::new() };
+        for (trigger, sample) in live.triggers.iter().zip(samples) {
+            let active = match sample {
+                Ok(sample) => sample.reading.active,
+                Err(error) => {
+                    readings.failed += 1;
+                    readings.failures.push(format!("{}: {error}", trigger.display()));
+                    false
+                }
+            };
+            if active {
+                readings.active.push(trigger.metrics().labels().scaler.clone());
+            }
+            readings.triggers.insert(trigger.metric().name.clone(), active);
+        }
+        readings
+    }
+}
+
+fn plan_ahead(object: &Object, live: &Live, first: bool, tried: Tried) -> Schedule {
+    let (now, present) = (Instant::now(), clock::now());
+    let interval = if tried.again { live.policy.polling_interval.min(RETRY) } else { live.policy.polling_interval };
+    let edges = live.triggers.iter().filter_map(|trigger| trigger.next_change(present));
+    let change = edges.chain(tried.cooldown_ends).min();
+    let resting = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
+    Schedule {
+        poll: schedule::next_poll(now, interval, first, chance(object)),
+        change: change.map(|at| now + (at - present).to_std().unwrap_or_default()),
+        looks: if resting && !live.policy.scale_out_paused { next_looks(live) } else { Vec::new() },
+    }
+}
+
+fn next_looks(live: &Live) -> Vec<(usize, Instant)> {
+    let now = Instant::now();
+    let looks = live.triggers.iter().enumerate();
+    looks.filter_map(|(index, trigger)| trigger.next_look(now).map(|turn| (index, turn))).collect()
+}
+
+/// An error is left to the poll: it will come upon it and tell it.
+async fn any_active(live: &Live, triggers: &[usize]) -> bool {
+    let looked_at: Vec<&Arc<Trigger>> = triggers.iter().filter_map(|index| live.triggers.get(*index)).collect();
+    let samples = join_all(looked_at.iter().map(|trigger| trigger.sample())).await;
+    samples.into_iter().flatten().any(|sample| sample.reading.active)
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+fn display_target(object: &Object, live: &Live) -> String {
+    format!("{} {}/{}", live.target_kind.display(), object.key.namespace, live.target.name)
+}
+
+/// Differs from object to object, evenly spread.
+fn chance(object: &Object) -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    f64::from(u32::try_from(RandomState::new().hash_one(&object.uid) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}

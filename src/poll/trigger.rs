@@ -1,0 +1,104 @@
+//! A live trigger: its scaler, and the last thing it read. The poll and the HPA's question take the same way here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ebb_scalers::{MetricSpec, ReadError, Reading, Scaler};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::metrics::TriggerMetrics;
+
+/// The oldest reading that the HPA is given while the broker answers.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A reading and when it was taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// What was read.
+    pub reading: Reading,
+    /// When, for the answer's time stamp.
+    pub at: DateTime<Utc>,
+    taken: Instant,
+}
+
+/// One trigger of a ScaledObject that is served.
+#[derive(Debug)]
+pub struct Trigger {
+    scaler: Box<dyn Scaler>,
+    use_cached_metrics: bool,
+    metrics: Arc<TriggerMetrics>,
+    last: Mutex<Option<Sample>>,
+}
+
+impl Trigger {
+    /// A trigger that has not been read yet.
+    pub fn new(scaler: Box<dyn Scaler>, use_cached_metrics: bool, metrics: Arc<TriggerMetrics>) -> Self {
+        Self { scaler, use_cached_metrics, metrics, last: Mutex::default() }
+    }
+
+    /// The metric that the HPA asks for.
+    pub fn metric(&self) -> &MetricSpec {
+        self.scaler.metric()
+    }
+
+    /// The handle to the trigger's series.
+    pub fn metrics(&self) -> &Arc<TriggerMetrics> {
+        &self.metrics
+    }
+
+    /// `trigger 0 (rabbitmq)`: how errors call it.
+    pub fn display(&self) -> String {
+        let labels = self.metrics.labels();
+        format!("trigger {} ({})", labels.index, labels.kind)
+    }
+
+    /// Reads the source now.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub async fn sample(&self) -> Result<Sample, ReadError> {
+        let begun = Instant::now();
+        let read = self.scaler.read(clock::now()).await;
+        let took = begun.elapsed().as_secs_f64();
+        self.metrics.latencies.observe(took);
+        self.metrics.latency.set(took);
+        match read {
+            Ok(reading) => {
+                self.metrics.value.set(reading.value);
+                self.metrics.active.set(i64::from(reading.active));
+                let sample = Sample { reading, at: clock::now(), taken: Instant::now() };
+                *self.last.lock() = Some(sample);
+                Ok(sample)
+            }
+            Err(error) => {
+                self.metrics.errors.inc();
+                Err(error)
+            }
+        }
+    }
+
+    /// What the HPA is told: a reading not older than a second, or with `useCachedMetrics` the last poll's.
+    ///
+    /// # Errors
+    /// The source cannot be read, and there is no reading to tell.
+    pub async fn answer(&self) -> Result<Sample, ReadError> {
+        let last = *self.last.lock();
+        match last {
+            Some(sample) if self.use_cached_metrics || sample.taken.elapsed() <= FRESH => Ok(sample),
+            _ => self.sample().await,
+        }
+    }
+
+    /// See [`Scaler::next_look`].
+    pub fn next_look(&self, now: Instant) -> Option<Instant> {
+        self.scaler.next_look(now)
+    }
+
+    /// See [`Scaler::next_change`].
+    pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.scaler.next_change(now)
+    }
+}

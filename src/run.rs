@@ -1,0 +1,204 @@
+//! `ebb run`: puts the parts together, and takes them apart in order when the process is asked to end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ebb_crds::ScaledObject;
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::args::Run;
+use crate::certs::{self, CaBundle, CertsConfig};
+use crate::controller::{self, Context};
+use crate::events::Events;
+use crate::metrics::Metrics;
+use crate::metrics_api::auth::{KubeReviewer, watch_trust};
+use crate::metrics_api::{self, API_SERVICE, Limits, ServerConfig};
+use crate::poll::registry::Registry;
+use crate::poll::ticker::{Pulse, Ticker};
+use crate::probes::{self, Health};
+use crate::target::Targets;
+
+/// How long the API server may take for anything but a watch.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How often the API server is asked again while Ebb cannot start without it.
+const KNOCK: Duration = Duration::from_secs(2);
+/// The Secret with the certificates.
+const CERTS_SECRET: &str = "ebb-certs";
+
+/// Why Ebb could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No way to the API server.
+    #[error("cannot find the API server: {0}; give --kubeconfig, set KUBECONFIG, or run in a pod")]
+    Config(String),
+    /// The client cannot be made.
+    #[error("cannot make a client for the API server: {0}")]
+    Client(#[from] kube::Error),
+    /// An address is taken.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Two series have one name.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Signals cannot be received.
+    #[error("signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps Ebb from starting. Once it runs, nothing ends it but a signal.
+pub async fn run(settings: Run) -> Result<(), RunError> {
+    // Fails only if a provider is installed already, and then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let shutdown = CancellationToken::new();
+    end_on_signals(&shutdown)?;
+
+    let mut config = config(&settings).await?;
+    let watching = Client::try_from(config.clone())?;
+    config.read_timeout = Some(ANSWER);
+    config.write_timeout = Some(ANSWER);
+    let client = Client::try_from(config)?;
+
+    let health_listener = listen(settings.health_probe_bind_address).await?;
+    let metrics_listener = listen(settings.metrics_bind_address).await?;
+    let api_listener = listen(SocketAddr::new(settings.bind_address, settings.secure_port)).await?;
+
+    let metrics = Metrics::new()?;
+    let pulse = Arc::new(Pulse::default());
+    let ready = Arc::new(AtomicBool::new(false));
+    let health = Health { pulse: Arc::clone(&pulse), ready: Arc::clone(&ready) };
+    tokio::spawn(probes::serve_health(health_listener, health, shutdown.clone()));
+    tokio::spawn(probes::serve_metrics(metrics_listener, Arc::clone(&metrics), shutdown.clone()));
+
+    let registry = Registry::new(metrics);
+    let events = Events::start(client.clone(), shutdown.clone());
+    let (recheck, rechecks) = mpsc::unbounded_channel();
+    let ticker = Ticker { client: client.clone(), targets: Targets::new(client.clone()), events, pulse, recheck };
+
+    let api = tokio::spawn(serve_api(
+        settings.namespace.clone(),
+        settings.service_name.clone(),
+        (watching.clone(), client.clone()),
+        api_listener,
+        Arc::clone(&registry),
+        ready,
+        shutdown.clone(),
+    ));
+    if wait_for_kinds(&client, &shutdown).await {
+        let context = Context::new(client, registry, ticker, settings.namespace.clone());
+        let namespace = Some(settings.watch_namespace).filter(|namespace| !namespace.is_empty());
+        info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
+        controller::run(context, watching, namespace, rechecks, shutdown.clone()).await;
+    }
+    shutdown.cancel();
+    if let Err(error) = api.await {
+        warn!(%error, "the external metrics API ended badly");
+    }
+    Ok(())
+}
+
+/// The external metrics API, from the first certificate to the last request.
+async fn serve_api(
+    namespace: String,
+    service: String,
+    (watching, client): (Client, Client),
+    listener: TcpListener,
+    registry: Arc<Registry>,
+    ready: Arc<AtomicBool>,
+    shutdown: CancellationToken,
+) {
+    let wanted = CertsConfig { namespace, secret: CERTS_SECRET.to_owned(), services: vec![service] };
+    let certificates = loop {
+        match certs::start(client.clone(), wanted.clone(), shutdown.clone()).await {
+            Ok(certificates) => break certificates,
+            Err(error) => warn!(%error, "cannot get a serving certificate; it will be tried again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(KNOCK) => {}
+            () = shutdown.cancelled() => return,
+        }
+    };
+    let bundle = CaBundle::ApiService(API_SERVICE.to_owned());
+    tokio::spawn(bundle.keep(watching.clone(), certificates.ca.clone(), shutdown.clone()));
+    ready.store(true, Ordering::Relaxed);
+    let config = ServerConfig {
+        listener,
+        certificate: certificates.serving,
+        trust: watch_trust(watching, shutdown.clone()),
+        reviewer: Arc::new(KubeReviewer::new(client)),
+        source: registry,
+        ready: Arc::new(|| true),
+        limits: Limits::default(),
+    };
+    if let Err(error) = metrics_api::serve(config, shutdown).await {
+        tracing::error!(%error, "the external metrics API has ended");
+    }
+}
+
+/// Waits until the API server knows ScaledObjects. False when the process is to end first.
+async fn wait_for_kinds(client: &Client, shutdown: &CancellationToken) -> bool {
+    let objects: Api<ScaledObject> = Api::all(client.clone());
+    loop {
+        match objects.list_metadata(&ListParams::default().limit(1)).await {
+            Ok(_) => return true,
+            Err(kube::Error::Api(status)) if status.code == 403 => return true,
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                warn!("the cluster does not know ScaledObjects yet: apply the files of crds/yaml");
+            }
+            Err(error) => warn!(%error, "the API server does not answer; it will be asked again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(KNOCK) => {}
+            () = shutdown.cancelled() => return false,
+        }
+    }
+}
+
+async fn config(settings: &Run) -> Result<Config, RunError> {
+    let mut config = match &settings.kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(|error| RunError::Config(error.to_string()))?;
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| RunError::Config(error.to_string()))?
+        }
+        None => Config::infer().await.map_err(|error| RunError::Config(error.to_string()))?,
+    };
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Ok(config)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|cause| RunError::Listen { address, cause })
+}
+
+fn end_on_signals(shutdown: &CancellationToken) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("asked to end");
+        shutdown.cancel();
+    });
+    Ok(())
+}

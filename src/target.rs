@@ -1,0 +1,170 @@
+//! The workload behind a ScaledObject: any kind with a `/scale` subresource, found through discovery.
+//!
+//! Owns what is known of kinds; reads and writes counts of replicas. Must not decide what the count should be.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ebb_crds::{GroupVersionKindResource, ScaleTarget};
+use kube::api::{Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{self, ApiResource, Scope};
+use kube::{Api, Client, ResourceExt as _, core::DynamicObject};
+use parking_lot::RwLock;
+use serde_json::json;
+
+/// A kind of workload that can be scaled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kind {
+    resource: ApiResource,
+}
+
+impl Kind {
+    /// `apps/v1.Deployment`, as in KEDA's `status.scaleTargetKind` and in its events.
+    pub fn display(&self) -> String {
+        format!("{}.{}", self.resource.api_version, self.resource.kind)
+    }
+
+    /// As in `status.scaleTargetGVKR`.
+    pub fn gvkr(&self) -> GroupVersionKindResource {
+        GroupVersionKindResource {
+            group: self.resource.group.clone(),
+            version: self.resource.version.clone(),
+            kind: self.resource.kind.clone(),
+            resource: self.resource.plural.clone(),
+        }
+    }
+}
+
+/// Why a target cannot be scaled.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// `apiVersion` is none.
+    #[error("scaleTargetRef.apiVersion {0:?} is not of the form group/version")]
+    ApiVersion(String),
+    /// The cluster has no such kind.
+    #[error("no matches for kind {kind:?} in version {api_version:?}: install its custom resource definition or correct scaleTargetRef")]
+    UnknownKind {
+        /// The kind that was asked for.
+        kind: String,
+        /// Its API version.
+        api_version: String,
+    },
+    /// The kind has no `/scale`, or does not live in a namespace.
+    #[error("{0} has no /scale subresource: only kinds with one can be scaled")]
+    NotScalable(String),
+    /// The object is not there.
+    #[error("{resource} {name:?} not found: scaleTargetRef must name an object in the ScaledObject's namespace")]
+    Missing {
+        /// `deployments.apps`.
+        resource: String,
+        /// The object's name.
+        name: String,
+    },
+    /// The API server did not answer in time.
+    #[error("no answer from the API server in time")]
+    Timeout,
+    /// The API server could not be asked, or refused.
+    #[error("{0}")]
+    Api(#[source] Box<kube::Error>),
+}
+
+impl From<kube::Error> for TargetError {
+    fn from(error: kube::Error) -> Self {
+        Self::Api(Box::new(error))
+    }
+}
+
+/// A count of replicas, and the version of the object it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scale {
+    /// `spec.replicas`.
+    pub replicas: i32,
+    resource_version: Option<String>,
+}
+
+/// Finds targets and scales them. Cloning shares what is known of kinds.
+#[derive(Clone)]
+pub struct Targets {
+    client: Client,
+    kinds: Arc<RwLock<HashMap<GroupVersionKind, Kind>>>,
+}
+
+impl Targets {
+    /// Nothing is known yet.
+    pub fn new(client: Client) -> Self {
+        Self { client, kinds: Arc::default() }
+    }
+
+    /// The kind that `target` names.
+    pub async fn kind(&self, target: &ScaleTarget) -> Result<Kind, TargetError> {
+        let (api_version, kind) = (target.api_version(), target.kind());
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if version.is_empty() || version.contains('/') {
+            return Err(TargetError::ApiVersion(api_version.to_owned()));
+        }
+        let gvk = GroupVersionKind::gvk(group, version, kind);
+        if let Some(kind) = self.kinds.read().get(&gvk) {
+            return Ok(kind.clone());
+        }
+        let (resource, capabilities) = match discovery::pinned_kind(&self.client, &gvk).await {
+            Ok(found) => found,
+            Err(kube::Error::Api(status)) if status.code != 404 => return Err(kube::Error::Api(status).into()),
+            Err(kube::Error::Api(_) | kube::Error::Discovery(_)) => {
+                return Err(TargetError::UnknownKind { kind: kind.to_owned(), api_version: api_version.to_owned() });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let scalable = capabilities.subresources.iter().any(|(sub, _)| sub.plural == "scale");
+        let kind = Kind { resource };
+        if !scalable || capabilities.scope != Scope::Namespaced {
+            return Err(TargetError::NotScalable(kind.display()));
+        }
+        self.kinds.write().insert(gvk, kind.clone());
+        Ok(kind)
+    }
+
+    /// The target's present count of replicas.
+    pub async fn scale(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Scale, TargetError> {
+        let scale = self.api(kind, namespace).get_scale(name).await.map_err(|error| self.explain(error, kind, name))?;
+        Ok(Scale {
+            replicas: scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0),
+            resource_version: scale.resource_version(),
+        })
+    }
+
+    /// Sets the count, unless the target has changed since `seen`: then the API server answers with a conflict.
+    pub async fn set(&self, kind: &Kind, namespace: &str, name: &str, seen: &Scale, replicas: i32) -> Result<(), TargetError> {
+        let patch = json!({
+            "metadata": {"resourceVersion": seen.resource_version},
+            "spec": {"replicas": replicas},
+        });
+        self.api(kind, namespace)
+            .patch_scale(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .map(drop)
+            .map_err(|error| self.explain(error, kind, name))
+    }
+
+    /// The target as it is.
+    pub async fn object(&self, kind: &Kind, namespace: &str, name: &str) -> Result<DynamicObject, TargetError> {
+        self.api(kind, namespace).get(name).await.map_err(|error| self.explain(error, kind, name))
+    }
+
+    fn api(&self, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &kind.resource)
+    }
+
+    fn explain(&self, error: kube::Error, kind: &Kind, name: &str) -> TargetError {
+        match error {
+            kube::Error::Api(status) if status.code == 404 => {
+                // The kind itself may have gone: ask discovery again next time.
+                self.kinds.write().retain(|_, known| known != kind);
+                let ApiResource { plural, group, .. } = &kind.resource;
+                let resource = if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") };
+                TargetError::Missing { resource, name: name.to_owned() }
+            }
+            error => error.into(),
+        }
+    }
+}

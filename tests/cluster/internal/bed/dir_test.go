@@ -1,0 +1,42 @@
+package bed
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestADirectoryHoldsOneBed(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := claimDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claimDir(dir); err == nil {
+		t.Error("the directory was claimed twice")
+	}
+	if err := os.WriteFile(infoPath(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = lock.Close()
+	if _, err := claimDir(dir); err != nil {
+		t.Errorf("the directory cannot be used again: %v", err)
+	}
+	if _, err := os.Stat(infoPath(dir)); err == nil {
+		t.Error("the last bed's bed.json is still there")
+	}
+}
+
+func TestAForeignDirectoryIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	precious := filepath.Join(dir, "kubeconfig")
+	if err := os.WriteFile(precious, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claimDir(dir); err == nil {
+		t.Error("a directory with foreign files was accepted")
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,123 @@
+// Package rabbitmq says how the RabbitMQ of a bed is run: one node with the
+// management plugin, apart from every other RabbitMQ on the machine.
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"ebb/tests/cluster/internal/part"
+	"ebb/tests/cluster/internal/ports"
+)
+
+const (
+	// The wrappers in /usr/sbin switch to the user rabbitmq; this one does not.
+	serverPath = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+	epmdPath   = "/usr/bin/epmd"
+)
+
+// Info is what a test has to know to use the broker.
+type Info struct {
+	Host            string `json:"host"`
+	AMQPPort        int    `json:"amqpPort"`
+	HTTPPort        int    `json:"httpPort"`
+	User            string `json:"user"`
+	Password        string `json:"password"`
+	LimitedUser     string `json:"limitedUser"`
+	LimitedPassword string `json:"limitedPassword"`
+	AMQP            string `json:"amqp"`
+	HTTP            string `json:"http"`
+}
+
+// Broker is one RabbitMQ node with a port mapper of its own.
+type Broker struct {
+	Info Info
+
+	dir                string
+	logs               string
+	epmdPort, distPort int
+}
+
+// Installed returns an error if a program the broker needs is missing.
+func Installed() error {
+	for _, path := range []string{serverPath, epmdPath} {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%w: run apt-get install --no-install-recommends rabbitmq-server", err)
+		}
+	}
+	return nil
+}
+
+// New writes the configuration of a broker whose data is in bedDir/rabbitmq.
+func New(bedDir string, block *ports.Block) (*Broker, error) {
+	b := &Broker{dir: filepath.Join(bedDir, "rabbitmq"), logs: filepath.Join(bedDir, "logs")}
+	b.Info = Info{
+		Host: "127.0.0.1",
+		User: adminUser, Password: adminPassword,
+		LimitedUser: limitedUser, LimitedPassword: limitedPassword,
+	}
+	var err error
+	for _, port := range []*int{&b.Info.AMQPPort, &b.Info.HTTPPort, &b.epmdPort, &b.distPort} {
+		if *port, err = block.Next(); err != nil {
+			return nil, err
+		}
+	}
+	b.Info.AMQP = b.url("amqp", b.Info.AMQPPort)
+	b.Info.HTTP = b.url("http", b.Info.HTTPPort)
+	return b, b.writeConfig()
+}
+
+func (b *Broker) url(scheme string, port int) string {
+	return fmt.Sprintf("%s://%s:%s@%s:%d", scheme, b.Info.User, b.Info.Password, b.Info.Host, port)
+}
+
+// PortMapper is Erlang's epmd. It is a part of its own because the one that an
+// Erlang VM starts outlives the VM.
+func (b *Broker) PortMapper() part.Spec {
+	port := strconv.Itoa(b.epmdPort)
+	return part.Spec{
+		Name:  "epmd",
+		Path:  epmdPath,
+		Args:  []string{"-port", port, "-address", "127.0.0.1"},
+		Log:   filepath.Join(b.logs, "epmd.log"),
+		Ready: accepts(b.epmdPort),
+		Grace: time.Second,
+	}
+}
+
+// Server is the broker itself. It needs the port mapper.
+func (b *Broker) Server() part.Spec {
+	amqp := accepts(b.Info.AMQPPort)
+	management := part.Probe(http.DefaultClient, b.Info.HTTP+"/api/overview")
+	return part.Spec{
+		Name: "rabbitmq",
+		Path: serverPath,
+		Env:  b.environment(),
+		Log:  filepath.Join(b.logs, "rabbitmq.log"),
+		Ready: func(ctx context.Context) error {
+			if err := amqp(ctx); err != nil {
+				return err
+			}
+			return management(ctx)
+		},
+		Grace: 15 * time.Second,
+	}
+}
+
+// accepts returns a readiness check that wants a port to accept connections.
+func accepts(port int) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}

@@ -1,0 +1,238 @@
+//! external.metrics.k8s.io behind the real aggregator: what it serves, and to whom.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ebb_tests::ebb::{API_SERVICE, service_account_token};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::World;
+use http::Method;
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use reqwest::{Certificate, Identity, StatusCode};
+use serde_json::{Value, json};
+
+use crate::story;
+
+const BASE: &str = "/apis/external.metrics.k8s.io/v1beta1";
+
+/// A namespace with a ScaledObject `my-app` whose queue has three messages.
+async fn three_messages(world: &World, name: &str) -> Result<Sandbox> {
+    let user = world.sandbox(name).await?;
+    world.rabbit.declare(name).await?;
+    world.rabbit.publish(name, 3).await?;
+    user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+    user.apply(&scaled_object("my-app", json!({"triggers": [rabbitmq(name)]}))).await?;
+    user.wait_ready("my-app").await?;
+    Ok(user)
+}
+
+/// The path that the HPA controller asks for.
+fn path(namespace: &str) -> String {
+    let selector = "labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app";
+    format!("{BASE}/namespaces/{namespace}/s0-rabbitmq-{namespace}?{selector}")
+}
+
+#[test]
+fn kubectl_reads_a_metric_and_understands_why_there_is_none() -> Result<()> {
+    story(async |world| {
+        let name = "external-kubectl";
+        let user = three_messages(world, name).await?;
+
+        let raw = user.kubectl.run(&["get", "--raw", &path(name)]).await?;
+        let list: Value = serde_json::from_str(&raw)?;
+        ensure!(list["kind"] == "ExternalMetricValueList", "{list}");
+        ensure!(list["apiVersion"] == "external.metrics.k8s.io/v1beta1", "{list}");
+        ensure!(list["items"].as_array().is_some_and(|items| items.len() == 1), "{list}");
+        let item = &list["items"][0];
+        ensure!(item["metricName"] == "s0-rabbitmq-external-kubectl" && item["value"] == "3", "{item}");
+        let age = chrono::Utc::now()
+            - item["timestamp"].as_str().context("no timestamp")?.parse::<chrono::DateTime<chrono::Utc>>()?;
+        ensure!(age.num_seconds() < 30, "{item}");
+
+        let unknown = format!("{BASE}/namespaces/{name}/s9-nothing?labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app");
+        let refused = user.kubectl.output(&["get", "--raw", &unknown], None).await?;
+        let readable = refused.stderr.starts_with("Error from server") && refused.stderr.contains("s9-nothing");
+        ensure!(!refused.ok && readable, "{refused:?}");
+
+        let nobody =
+            format!("{BASE}/namespaces/{name}/s0-rabbitmq-x?labelSelector=scaledobject.keda.sh%2Fname%3Dnobody");
+        let refused = user.kubectl.output(&["get", "--raw", &nobody], None).await?;
+        ensure!(!refused.ok && refused.stderr.starts_with("Error from server"), "{refused:?}");
+
+        let unselected = format!("{BASE}/namespaces/{name}/s0-rabbitmq-{name}");
+        let refused = user.kubectl.output(&["get", "--raw", &unselected], None).await?;
+        ensure!(!refused.ok && refused.stderr.starts_with("Error from server"), "{refused:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_api_describes_itself() -> Result<()> {
+    story(async |world| {
+        let user = three_messages(world, "external-discovery").await?;
+        let resources = user.send(Method::GET, BASE, None).await?;
+        ensure!(resources["kind"] == "APIResourceList", "{resources}");
+        ensure!(resources["groupVersion"] == "external.metrics.k8s.io/v1beta1", "{resources}");
+        let namespaced = resources["resources"].as_array().is_some_and(|all| {
+            all.iter().any(|resource| resource["kind"] == "ExternalMetricValueList" && resource["namespaced"] == true)
+        });
+        ensure!(namespaced, "{resources}");
+        // kubectl complains about every group that cannot describe itself.
+        let listed = user.kubectl.output(&["api-resources", "--api-group=external.metrics.k8s.io"], None).await?;
+        ensure!(listed.ok && listed.stderr.is_empty(), "{listed:?}");
+        let openapi = user.send(Method::GET, &format!("/openapi/v3{BASE}"), None).await?;
+        ensure!(openapi.to_string().contains("ExternalMetricValueList"), "{openapi}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_real_hpa_gets_its_metric() -> Result<()> {
+    story(async |world| {
+        let user = three_messages(world, "external-hpa").await?;
+        let wait = ["wait", "--for=condition=ScalingActive", "--timeout=60s", "hpa/keda-hpa-my-app"];
+        user.kubectl.run(&wait).await?;
+        let active = user.wait_condition("my-app", "HPAActive", "True").await?;
+        ensure!(active.reason == "HPAActive" || active.reason == "ScalingDisabled", "{active:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn its_certificate_is_verified() -> Result<()> {
+    story(async |world| {
+        let user = world.sandbox("external-tls").await?;
+        let service =
+            user.send(Method::GET, &format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}"), None).await?;
+        let spec = &service["spec"];
+        ensure!(spec["insecureSkipTLSVerify"].as_bool() != Some(true), "{spec}");
+        ensure!(spec["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty()), "{spec}");
+        Ok(())
+    })
+}
+
+#[test]
+fn who_skips_the_aggregator_is_nobody() -> Result<()> {
+    story(async |world| {
+        let name = "external-direct";
+        three_messages(world, name).await?;
+        let direct = Direct::new(world).await?;
+        let path = path(name);
+
+        let status = direct.get(&path, None, None).await?;
+        ensure!(status == StatusCode::UNAUTHORIZED, "without credentials: {status}");
+        let controller = Some("system:serviceaccount:kube-system:horizontal-pod-autoscaler");
+        let status = direct.get(&path, None, controller).await?;
+        ensure!(status == StatusCode::UNAUTHORIZED, "with forged headers: {status}");
+
+        // A user of the API server has a certificate too, but not from the authority of the aggregator.
+        let facts = &world.bed.facts;
+        let user =
+            identity(&fs::read_to_string(&facts.client_ca.ca)?, &fs::read_to_string(&facts.client_ca.key)?, "eve")?;
+        let status = direct.get(&path, Some(user), controller).await;
+        ensure!(refused(&status), "with a user's certificate: {status:?}");
+
+        // The authority of the aggregator may vouch for others, who are not the aggregator.
+        let (ca, key) = (fs::read_to_string(&facts.front_proxy.ca)?, fs::read_to_string(&facts.front_proxy.ca_key)?);
+        let status = direct.get(&path, Some(identity(&ca, &key, "another-proxy")?), controller).await;
+        ensure!(refused(&status), "with another name: {status:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn whom_the_aggregator_brings_needs_the_right() -> Result<()> {
+    story(async |world| {
+        let name = "external-rights";
+        let user = three_messages(world, name).await?;
+        let direct = Direct::new(world).await?;
+        let facts = &world.bed.facts;
+        let proxy = fs::read_to_string(&facts.front_proxy.cert)? + &fs::read_to_string(&facts.front_proxy.key)?;
+        let proxy = || Identity::from_pem(proxy.as_bytes());
+
+        let controller = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
+        let status = direct.get(&path(name), Some(proxy()?), Some(controller)).await?;
+        ensure!(status == StatusCode::OK, "the HPA controller: {status}");
+        let status = direct.get(&path(name), Some(proxy()?), Some("eve")).await?;
+        ensure!(status == StatusCode::FORBIDDEN, "a user without rights: {status}");
+        let status = direct.get(&path(name), Some(proxy()?), None).await?;
+        ensure!(status == StatusCode::UNAUTHORIZED, "a proxy that names nobody: {status}");
+
+        // The same as people meet it: a ServiceAccount that may read nothing, then one that may.
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}});
+        user.apply(&account).await?;
+        let token = service_account_token(&world.bed, name, "reader").await?;
+        let token = format!("--token={token}");
+        let server = format!("--server={}", facts.apiserver);
+        let ca = format!("--certificate-authority={}", facts.ca.display());
+        let get = ["get", "--raw", &path(name), "--kubeconfig=/dev/null", &server, &ca, &token];
+        let output = user.kubectl.output(&get, None).await?;
+        ensure!(!output.ok && output.stderr.contains("Forbidden"), "{output:?}");
+        user.apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "reader"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "ebb-external-metrics-reader",
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": name}],
+        }))
+        .await?;
+        ebb_tests::wait::until("the reader to be let in", ebb_tests::wait::secs(15), async || {
+            let output = user.kubectl.output(&get, None).await?;
+            ensure!(output.ok, "{output:?}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+/// Whether the answer was 401, or the TLS handshake failed already.
+fn refused(answer: &Result<StatusCode>) -> bool {
+    answer.as_ref().map_or(true, |status| *status == StatusCode::UNAUTHORIZED)
+}
+
+/// Requests to Ebb itself, past the API server.
+struct Direct {
+    authority: Certificate,
+    port: u16,
+}
+
+impl Direct {
+    /// Trusts the authority that the APIService names.
+    async fn new(world: &World) -> Result<Self> {
+        let user = Sandbox::existing(&world.bed, "default");
+        let service = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
+        let service = user.send(Method::GET, &service, None).await?;
+        let bundle = STANDARD.decode(service["spec"]["caBundle"].as_str().context("no caBundle")?)?;
+        Ok(Self { authority: Certificate::from_pem(&bundle)?, port: world.ebb.secure_port })
+    }
+
+    /// The status of a GET with this client certificate and the headers that name this user.
+    async fn get(&self, path: &str, certificate: Option<Identity>, user: Option<&str>) -> Result<StatusCode> {
+        let host = "ebb.ebb-system.svc";
+        let mut client = reqwest::Client::builder()
+            .tls_certs_only([self.authority.clone()])
+            .resolve(host, ([127, 0, 0, 1], self.port).into());
+        if let Some(certificate) = certificate {
+            client = client.identity(certificate);
+        }
+        let mut request = client.build()?.get(format!("https://{host}:{}{path}", self.port));
+        if let Some(user) = user {
+            request = request.header("X-Remote-User", user).header("X-Remote-Group", "system:authenticated");
+        }
+        Ok(request.send().await?.status())
+    }
+}
+
+/// A client certificate for a name, from this authority.
+fn identity(ca: &str, ca_key: &str, name: &str) -> Result<Identity> {
+    let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(ca_key)?)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, &issuer)?;
+    Ok(Identity::from_pem((certificate.pem() + &key.serialize_pem()).as_bytes())?)
+}

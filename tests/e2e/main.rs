@@ -1,0 +1,38 @@
+//! Users' stories on a shared control plane, RabbitMQ and Ebb, side by side, each in a namespace of its own.
+//!
+//! Stories that stop parts of it or measure it are in `tests/serial`.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod bad_input;
+mod dashboard;
+mod external_metrics;
+mod hpa;
+mod kubectl;
+mod manifests;
+mod metrics;
+mod parity;
+mod scaling;
+mod seed;
+mod targets;
+mod triggers;
+
+use anyhow::Result;
+use ebb_tests::bed::Options;
+use ebb_tests::wait::secs;
+use ebb_tests::world::{Shared, World};
+
+/// The HPA controller looks more often than Kubernetes' default and forgets sooner: nothing in these stories is about
+/// its rhythm, and they would only take longer.
+static SHARED: Shared = Shared::new(|| {
+    let mut options = Options::new("e2e");
+    options.with.push("prometheus");
+    options.hpa_sync_period = Some(secs(2));
+    options.hpa_downscale_stabilization = Some(secs(4));
+    options
+});
+
+/// Runs one story.
+fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+    SHARED.story(story)
+}

@@ -1,0 +1,147 @@
+//! From nothing to something and back, within the bounds that the user gave.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use chrono::{Duration, Utc};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
+use ebb_tests::world::World;
+use serde_json::{Value, json};
+
+use crate::story;
+
+/// A namespace with a Deployment `my-app` and a ScaledObject on a queue of the namespace's name.
+async fn app(world: &World, name: &str, replicas: u32, spec: Value) -> Result<Sandbox> {
+    let user = world.sandbox(name).await?;
+    world.rabbit.declare(name).await?;
+    user.apply(&deployment("my-app", replicas, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+    let mut object = scaled_object("my-app", spec);
+    if object["spec"]["triggers"].is_null() {
+        object["spec"]["triggers"] = json!([rabbitmq(name)]);
+    }
+    user.apply(&object).await?;
+    user.wait_ready("my-app").await?;
+    Ok(user)
+}
+
+#[test]
+fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Result<()> {
+    story(async |world| {
+        let name = "scaling-cooldown";
+        let user = app(world, name, 0, json!({"pollingInterval": 1, "cooldownPeriod": 5})).await?;
+        let watch = user.watch_replicas("my-app").await?;
+        user.wait_condition("my-app", "Active", "False").await?;
+
+        let published = Instant::now();
+        world.rabbit.publish(name, 1).await?;
+        watch.wait_since(published, "1", secs(5), |replicas| replicas == 1).await?;
+        user.wait_condition("my-app", "Active", "True").await?;
+        let activated = user.wait_event("my-app", "KEDAScaleTargetActivated").await?;
+        let wanted = format!("Scaled apps/v1.Deployment {name}/my-app from 0 to 1, triggered by rabbitMQScaler");
+        ensure!(activated.message == wanted, "{activated:?}");
+
+        let emptied = Instant::now();
+        world.rabbit.purge(name).await?;
+        let cooling = wait::until("the cooldown to be shown", secs(5), async || {
+            let active = user.condition("my-app", "Active").await?;
+            ensure!(active.reason == "ScalerCooldown", "{active:?}");
+            Ok(active)
+        })
+        .await?;
+        ensure!(cooling.status == "False", "{cooling:?}");
+        let asleep = watch.wait_since(emptied, "0", secs(20), |replicas| replicas == 0).await?;
+        // The last look that found the message may be a pollingInterval older than the purge.
+        ensure!(asleep.at - emptied >= secs(4), "before the cooldown: {}", watch.story());
+        let deactivated = user.wait_event("my-app", "KEDAScaleTargetDeactivated").await?;
+        let wanted = format!("Deactivated apps/v1.Deployment {name}/my-app from 1 to 0");
+        ensure!(deactivated.message == wanted, "{deactivated:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_new_one_without_messages_goes_to_zero_at_once() -> Result<()> {
+    story(async |world| {
+        let user = app(world, "scaling-new", 3, json!({})).await?;
+        user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn the_initial_cooldown_protects_a_new_one() -> Result<()> {
+    story(async |world| {
+        let user = app(world, "scaling-initial", 1, json!({"initialCooldownPeriod": 8, "pollingInterval": 1})).await?;
+        let created = Instant::now();
+        let watch = user.watch_replicas("my-app").await?;
+        let asleep = watch.wait_since(created, "0", secs(30), |replicas| replicas == 0).await?;
+        ensure!(asleep.at - created >= secs(5), "{}", watch.story());
+        Ok(())
+    })
+}
+
+#[test]
+fn the_minimum_is_a_floor() -> Result<()> {
+    story(async |world| {
+        let user = app(world, "scaling-floor", 0, json!({"minReplicaCount": 2, "cooldownPeriod": 1})).await?;
+        user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
+        wait::throughout("two replicas stay", secs(4), async || {
+            let replicas = user.replicas("my-app").await?;
+            ensure!(replicas == 2, "{replicas}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+#[test]
+fn idle_is_below_the_minimum() -> Result<()> {
+    story(async |world| {
+        let name = "scaling-idle";
+        let spec = json!({
+            "idleReplicaCount": 0, "minReplicaCount": 2, "maxReplicaCount": 4,
+            "pollingInterval": 1, "cooldownPeriod": 2,
+        });
+        let user = app(world, name, 2, spec).await?;
+        user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
+        world.rabbit.publish(name, 1).await?;
+        user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
+        world.rabbit.purge(name).await?;
+        user.wait_replicas("my-app", "0", secs(15), |replicas| replicas == 0).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn the_maximum_is_a_ceiling() -> Result<()> {
+    story(async |world| {
+        let name = "scaling-ceiling";
+        let user = app(world, name, 0, json!({"maxReplicaCount": 3})).await?;
+        let watch = user.watch_replicas("my-app").await?;
+        let begin = Instant::now();
+        world.rabbit.publish(name, 100).await?;
+        watch.wait_since(begin, "3", secs(30), |replicas| replicas == 3).await?;
+        wait::throughout("it has three at most", secs(5), async || {
+            ensure!(watch.peak() == 3, "{}", watch.story());
+            Ok(())
+        })
+        .await
+    })
+}
+
+#[test]
+fn a_cron_window_that_is_open_now_brings_its_replicas() -> Result<()> {
+    story(async |world| {
+        let now = Utc::now();
+        let daily = |hours| (now + Duration::hours(hours)).format("%-M %-H * * *").to_string();
+        let mut open = cron(&daily(-2), &daily(2), "3");
+        open["metadata"]["timezone"] = json!("UTC");
+        let mut closed = cron(&daily(2), &daily(4), "9");
+        closed["metadata"]["timezone"] = json!("UTC");
+        let user = app(world, "scaling-cron", 0, json!({"triggers": [open, closed]})).await?;
+        user.wait_replicas("my-app", "3", secs(30), |replicas| replicas == 3).await?;
+        Ok(())
+    })
+}

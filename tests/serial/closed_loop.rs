@@ -1,0 +1,55 @@
+//! The whole loop with real workers: messages bring replicas, replicas consume messages, no messages, no replicas.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{rabbitmq, scaled_object, worker};
+use serde_json::json;
+
+use crate::story;
+
+const MESSAGES: usize = 200;
+const COOLDOWN: u64 = 10;
+
+#[test]
+fn two_hundred_messages_are_consumed_exactly_once_and_the_replicas_return_to_zero() -> Result<()> {
+    story(async |world| {
+        let user = world.sandbox("closed-loop").await?;
+        let (queue, results) = ("closed-loop", "closed-loop-results");
+        world.rabbit.declare(queue).await?;
+        world.rabbit.declare(results).await?;
+        let url = world.rabbit.url();
+        let env = [("RABBITMQ_URL", url.as_str()), ("QUEUE", queue), ("RESULTS_QUEUE", results)];
+        user.apply(&worker("worker", 0, &env)).await?;
+        let spec = json!({"pollingInterval": 5, "cooldownPeriod": COOLDOWN, "triggers": [rabbitmq(queue)]});
+        user.apply(&scaled_object("worker", spec)).await?;
+        user.wait_ready("worker").await?;
+        let watch = user.watch_replicas("worker").await?;
+
+        let begin = Instant::now();
+        world.rabbit.publish(queue, MESSAGES).await?;
+        let first = watch.wait_since(begin, "1 or more", secs(10), |replicas| replicas > 0).await?;
+        watch.wait_since(begin, "past 10", secs(90), |replicas| replicas > 10).await?;
+        wait::until("every message to be consumed", secs(120), async || {
+            let done = world.rabbit.depth(results).await?;
+            ensure!(done as usize >= MESSAGES, "{done} are; replicas: {}", watch.story());
+            Ok(())
+        })
+        .await?;
+        let consumed = Instant::now();
+        watch.never_since(first.at, "0 while there is work", |replicas| replicas == 0)?;
+
+        let asleep = watch.wait_since(consumed, "0", secs(60), |replicas| replicas == 0).await?;
+        // The last workers have two seconds of work in hand when the queue is empty.
+        ensure!(asleep.at - consumed >= secs(COOLDOWN - 5), "before the cooldown: {}", watch.story());
+        watch.never_since(begin, "more than 40", |replicas| replicas > 40)?;
+
+        let mut ids: Vec<usize> =
+            world.rabbit.drain(results).await?.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
+        ids.sort_unstable();
+        ensure!(ids == (0..MESSAGES).collect::<Vec<_>>(), "not each exactly once: {ids:?}");
+        ensure!(world.rabbit.depth(queue).await? == 0, "messages went back to the queue");
+        Ok(())
+    })
+}

@@ -1,0 +1,26 @@
+//! Stories that stop a part of the control plane, measure it, or need Kubernetes' own rhythm: one after the other.
+//!
+//! The HPA controller runs with Kubernetes' defaults: it looks every 15 seconds and scales down after five minutes.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod closed_loop;
+mod many;
+mod outages;
+mod restarts;
+mod wake_up;
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+use ebb_tests::bed::Options;
+use ebb_tests::world::{Shared, World};
+
+static SHARED: Shared = Shared::new(|| Options::new("serial"));
+
+/// Runs one story while no other runs.
+fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    SHARED.story(story)
+}

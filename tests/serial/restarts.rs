@@ -1,0 +1,96 @@
+//! Ebb is killed and comes back: nothing scales wrongly, and what it was about to do is not forgotten.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::World;
+use serde_json::json;
+
+use crate::story;
+
+const COOLDOWN: u64 = 20;
+
+/// A ScaledObject of this name on a queue of this name, with so many replicas and messages, Ready.
+async fn app(world: &World, user: &Sandbox, name: &str, replicas: u32, messages: usize) -> Result<()> {
+    world.rabbit.declare(name).await?;
+    world.rabbit.publish(name, messages).await?;
+    user.apply(&deployment(name, replicas, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+    let spec = json!({"pollingInterval": 5, "cooldownPeriod": COOLDOWN, "triggers": [rabbitmq(name)]});
+    user.apply(&scaled_object(name, spec)).await?;
+    user.wait_ready(name).await?;
+    user.wait_condition(name, "Active", if messages > 0 { "True" } else { "False" }).await?;
+    Ok(())
+}
+
+#[test]
+fn killed_at_any_moment_it_goes_on_where_it_was() -> Result<()> {
+    story(async |world| {
+        let user = world.sandbox("restarts").await?;
+        app(world, &user, "scaled-out", 5, 25).await?;
+        app(world, &user, "cooling-down", 1, 1).await?;
+        app(world, &user, "at-zero", 0, 0).await?;
+        app(world, &user, "asleep", 0, 0).await?;
+        let scaled_out = user.watch_replicas("scaled-out").await?;
+        let cooling_down = user.watch_replicas("cooling-down").await?;
+        let at_zero = user.watch_replicas("at-zero").await?;
+        let asleep = user.watch_replicas("asleep").await?;
+
+        let emptied = Instant::now();
+        world.rabbit.purge("cooling-down").await?;
+        wait::until("the cooldown to begin", secs(10), async || {
+            let active = user.condition("cooling-down", "Active").await?;
+            ensure!(active.status == "False", "{active:?}");
+            Ok(())
+        })
+        .await?;
+
+        world.ebb.kill()?;
+        world.rabbit.publish("at-zero", 1).await?;
+        // Long enough that the HPA controller asks while nobody answers.
+        wait::throughout("nothing scales without Ebb", secs(8), async || {
+            let now = [scaled_out.now(), cooling_down.now(), at_zero.now(), asleep.now()];
+            ensure!(now == [5, 1, 0, 0], "{now:?}");
+            Ok(())
+        })
+        .await?;
+        world.ebb.restart().await?;
+        let restarted = Instant::now();
+
+        // What came while it was away is found at once.
+        at_zero.wait_since(restarted - secs(1), "1", secs(5), |replicas| replicas == 1).await?;
+        // The cooldown is neither cut short nor forgotten.
+        let limit = secs(COOLDOWN + 15);
+        let slept = cooling_down.wait_since(emptied, "0", limit, |replicas| replicas == 0).await?;
+        // The last look that found the message may be a pollingInterval older than the purge.
+        let cooled = slept.at - emptied;
+        ensure!(cooled >= secs(COOLDOWN - 5), "after {cooled:.1?}: {}", cooling_down.story());
+        wait::throughout("what was scaled out stays so", secs(5), async || {
+            ensure!(scaled_out.history().len() == 1, "{}", scaled_out.story());
+            ensure!(asleep.history().len() == 1, "{}", asleep.story());
+            Ok(())
+        })
+        .await?;
+        user.wait_ready("scaled-out").await?;
+        let metric = user.metric("scaled-out", "s0-rabbitmq-scaled-out").await?;
+        ensure!((metric - 25.0).abs() < 1e-9, "{metric}");
+        Ok(())
+    })
+}
+
+#[test]
+fn asked_to_end_it_ends_soon_and_scales_nothing() -> Result<()> {
+    story(async |world| {
+        let user = world.sandbox("stops").await?;
+        app(world, &user, "stops", 2, 10).await?;
+        let watch = user.watch_replicas("stops").await?;
+        let took = world.ebb.stop().await?;
+        ensure!(took < secs(5), "it took {took:.1?}");
+        world.ebb.restart().await?;
+        user.wait_ready("stops").await?;
+        ensure!(watch.history().len() == 1, "{}", watch.story());
+        Ok(())
+    })
+}

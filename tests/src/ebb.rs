@@ -1,0 +1,252 @@
+//! Ebb itself: installed with the manifests of `deploy/`, run on this machine under its own ServiceAccount's token.
+//!
+//! The control plane pulls no images, so the Deployment of the manifests is scaled to zero and the process started here
+//! stands in for its pod. The Service becomes an ExternalName `localhost`, by which the aggregator finds the process.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
+
+use crate::bed::{self, Bed};
+use crate::process::{self, Tether};
+use crate::{paths, wait};
+
+/// The namespace of the manifests.
+pub const NAMESPACE: &str = "ebb-system";
+/// The APIService by which the HPA finds Ebb.
+pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
+
+/// Applies the CRDs and the manifests as a user would, and waits until the API server knows the new kinds.
+pub async fn install(bed: &Bed) -> Result<()> {
+    let kubectl = bed.kubectl();
+    let apply = async |folder: &str| {
+        let folder = paths::root().join(folder);
+        kubectl.run(&["apply", "--server-side", "-f", &folder.to_string_lossy()]).await
+    };
+    apply("crds/yaml").await?;
+    kubectl.run(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await?;
+    apply("deploy/manifests").await?;
+
+    // What stands in for the pod and for the cluster network.
+    let service = r#"{"spec": {"type": "ExternalName", "externalName": "localhost"}}"#;
+    kubectl.run(&["patch", "service", "ebb", "-n", NAMESPACE, "--type=merge", "-p", service]).await?;
+    kubectl.run(&["scale", "deployment", "ebb", "-n", NAMESPACE, "--replicas=0"]).await?;
+    Ok(())
+}
+
+/// The running program.
+#[derive(Debug)]
+pub struct Ebb {
+    /// Its log.
+    pub log: PathBuf,
+    /// The port of the external metrics API.
+    pub secure_port: u16,
+    metrics_port: u16,
+    health_port: u16,
+    kubeconfig: PathBuf,
+    detached: bool,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    _tether: Option<Tether>,
+}
+
+impl Ebb {
+    /// Installs the manifests, starts the program and waits until the aggregator reaches it. A detached one goes on
+    /// when this process ends.
+    pub async fn start(bed: &Bed, detached: bool) -> Result<Self> {
+        install(bed).await?;
+        let ebb = Self {
+            log: bed.dir.with_extension("ebb.log"),
+            secure_port: process::free_port()?,
+            metrics_port: process::free_port()?,
+            health_port: process::free_port()?,
+            kubeconfig: service_account_kubeconfig(bed).await?,
+            detached,
+            running: Mutex::new(None),
+        };
+        let port = json!({"spec": {"service": {"port": ebb.secure_port}}}).to_string();
+        bed.kubectl().run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &port]).await?;
+        File::create(&ebb.log)?;
+        ebb.launch()?;
+        ebb.wait_ready().await?;
+        ebb.wait_aggregated(bed).await?;
+        Ok(ebb)
+    }
+
+    /// Starts it again after [`Ebb::kill`] or [`Ebb::stop`], at the same addresses, and waits until it is ready.
+    pub async fn restart(&self) -> Result<()> {
+        self.launch()?;
+        self.wait_ready().await
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self) -> Result<()> {
+        if let Some(mut running) = self.take() {
+            running.child.kill()?;
+            running.child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, as the kubelet does, and waits until it has; gives how long that took.
+    pub async fn stop(&self) -> Result<Duration> {
+        let begin = std::time::Instant::now();
+        if let Some(mut running) = self.take() {
+            process::signal(running.child.id(), "TERM")?;
+            let ended = wait::until("ebb to end after SIGTERM", wait::secs(30), async || {
+                running.child.try_wait()?.context("it still runs")
+            })
+            .await;
+            if ended.is_err() {
+                running.child.kill()?;
+                running.child.wait()?;
+            }
+            let status = ended?;
+            ensure!(status.success(), "ebb ended with {status}");
+        }
+        Ok(begin.elapsed())
+    }
+
+    /// Its pid, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.lock().ok()?.as_ref().map(|running| running.child.id())
+    }
+
+    /// Waits until `/readyz` says so.
+    pub async fn wait_ready(&self) -> Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.health_port);
+        wait::until("ebb to be ready", wait::secs(30), async || {
+            if let Some(status) = self.exit_status() {
+                return Ok(Err(anyhow::anyhow!("ebb ended with {status}:\n{}", self.log_tail())));
+            }
+            let answer = reqwest::get(&url).await?;
+            ensure!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await?);
+            Ok(Ok(()))
+        })
+        .await
+        .with_context(|| format!("the end of its log:\n{}", self.log_tail()))?
+    }
+
+    /// The status and the text of one of its plain HTTP pages: `healthz`, `readyz`.
+    pub async fn health(&self, page: &str) -> Result<(u16, String)> {
+        let answer = reqwest::get(format!("http://127.0.0.1:{}/{page}", self.health_port)).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// The address that Prometheus scrapes.
+    pub fn metrics_address(&self) -> String {
+        format!("127.0.0.1:{}", self.metrics_port)
+    }
+
+    /// The text of `/metrics`.
+    pub async fn metrics(&self) -> Result<String> {
+        let answer = reqwest::get(format!("http://{}/metrics", self.metrics_address())).await?;
+        Ok(answer.error_for_status()?.text().await?)
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self) -> String {
+        bed::tail(&self.log, 40)
+    }
+
+    /// Waits until the API server counts Ebb's API as available.
+    async fn wait_aggregated(&self, bed: &Bed) -> Result<()> {
+        let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
+        wait::until("the APIService to be available", wait::secs(60), async || {
+            let request = http::Request::get(&path).body(Vec::new())?;
+            let service: serde_json::Value = bed.client.request(request).await?;
+            let conditions = service["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let available = conditions.iter().find(|condition| condition["type"] == "Available");
+            let available = available.context("it has no condition Available")?;
+            ensure!(available["status"] == "True", "{}: {}", available["reason"], available["message"]);
+            Ok(())
+        })
+        .await
+        .with_context(|| format!("the end of Ebb's log:\n{}", self.log_tail()))
+    }
+
+    fn launch(&self) -> Result<()> {
+        let log = File::options().append(true).create(true).open(&self.log)?;
+        let mut command = Command::new(paths::bin("ebb")?);
+        if self.detached {
+            // Ctrl-C in this terminal is not meant for it.
+            command.process_group(0);
+        }
+        let child = command
+            .arg("run")
+            .args(["--bind-address", "127.0.0.1"])
+            .args(["--secure-port", &self.secure_port.to_string()])
+            .args(["--metrics-bind-address", &self.metrics_address()])
+            .args(["--health-probe-bind-address", &format!("127.0.0.1:{}", self.health_port)])
+            .args(["--service-name", "ebb"])
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("POD_NAMESPACE", NAMESPACE)
+            .env("WATCH_NAMESPACE", "")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("cannot start ebb")?;
+        let tether = if self.detached { None } else { Some(Tether::to(child.id())?) };
+        if let Ok(mut running) = self.running.lock() {
+            *running = Some(Running { child, _tether: tether });
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Option<Running> {
+        self.running.lock().ok()?.take()
+    }
+
+    fn exit_status(&self) -> Option<std::process::ExitStatus> {
+        self.running.lock().ok()?.as_mut()?.child.try_wait().ok()?
+    }
+}
+
+impl Drop for Ebb {
+    fn drop(&mut self) {
+        if !self.detached {
+            let _ = self.kill();
+        }
+    }
+}
+
+/// A kubeconfig with nothing but the token of the ServiceAccount that the manifests make, so that RBAC applies.
+async fn service_account_kubeconfig(bed: &Bed) -> Result<PathBuf> {
+    let token = service_account_token(bed, NAMESPACE, "ebb").await?;
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "ebb",
+        "clusters": [{"name": "bed", "cluster": {
+            "server": bed.facts.apiserver, "certificate-authority": bed.facts.ca}}],
+        "users": [{"name": "ebb", "user": {"token": token}}],
+        "contexts": [{"name": "ebb", "context": {"cluster": "bed", "user": "ebb", "namespace": NAMESPACE}}],
+    });
+    let path = bed.dir.join("ebb.kubeconfig");
+    fs::write(&path, serde_json::to_vec_pretty(&config)?)?;
+    Ok(path)
+}
+
+/// A token of a ServiceAccount, good for a day.
+pub async fn service_account_token(bed: &Bed, namespace: &str, name: &str) -> Result<String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(bed.client.clone(), namespace);
+    let wanted = TokenRequest {
+        spec: Some(TokenRequestSpec { expiration_seconds: Some(86_400), ..TokenRequestSpec::default() }),
+        ..TokenRequest::default()
+    };
+    let issued = accounts.create_token_request(name, &PostParams::default(), &wanted).await?;
+    issued.status.and_then(|status| status.token).context("the API server gave no token")
+}

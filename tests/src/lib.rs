@@ -1,0 +1,24 @@
+//! What the demo and the end-to-end tests share: a real control plane, real brokers and the real `ebb` on this machine.
+//!
+//! Nothing here is a mock. [`bed`] starts the servers, [`ebb`] installs the manifests and runs the program under its
+//! own ServiceAccount, [`sandbox`] is one user's namespace with what that user can see, and [`rabbit`] is the
+//! application that produces messages. All of it listens on 127.0.0.1 and ends with the process that started it.
+
+pub mod bed;
+pub mod ebb;
+pub mod kubectl;
+pub mod office_hours;
+pub mod paths;
+pub mod process;
+pub mod rabbit;
+pub mod sandbox;
+pub mod wait;
+pub mod watch;
+pub mod workload;
+pub mod world;
+
+/// Chooses the one TLS implementation of this process; every client here needs it. Calling it again changes nothing.
+pub fn init_tls() {
+    // An error says that a provider is installed already, and it is this same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

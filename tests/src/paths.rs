@@ -1,0 +1,38 @@
+//! Where things are: the repository's files, and the programs that were built beside this one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The folder that keeps everything the tests and the demo leave behind: logs, data of the servers, kubeconfigs.
+pub fn work(name: &str) -> PathBuf {
+    let root = root().canonicalize().unwrap_or_else(|_| root().to_path_buf());
+    root.join("target").join(name)
+}
+
+/// The folder with the programs of the profile that this program was built with.
+pub fn bin_dir() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let folder = program.parent().context("this program is in no folder")?;
+    // A test program is one level deeper than the others.
+    Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_path_buf())
+}
+
+/// A program of this workspace, built with the same profile as this one.
+pub fn bin(name: &str) -> Result<PathBuf> {
+    let path = bin_dir()?.join(name);
+    ensure!(path.exists(), "{} is not built: cargo build --release --workspace --bins", path.display());
+    Ok(path)
+}
+
+/// The program that runs the control plane.
+pub fn bed_program() -> Result<PathBuf> {
+    let path = work("testbed").join("bin/ebb-bed");
+    ensure!(path.exists(), "{} is not built: make bed", path.display());
+    Ok(path)
+}

@@ -1,0 +1,235 @@
+//! One user's namespace: what they apply, and everything they can see of it afterwards.
+
+use anyhow::{Context, Result, bail, ensure};
+use http::{Method, Request, Uri};
+use kube::Client;
+use serde_json::{Value, json};
+
+use crate::bed::Bed;
+use crate::kubectl::Kubectl;
+use crate::wait;
+use crate::watch::ReplicaWatch;
+
+/// A namespace with clients for it.
+#[derive(Clone)]
+pub struct Sandbox {
+    /// The name of the namespace.
+    pub name: String,
+    /// The administrator's client.
+    pub client: Client,
+    /// kubectl as the administrator, within the namespace.
+    pub kubectl: Kubectl,
+}
+
+/// One condition of an object's status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// The reason, empty if there is none.
+    pub reason: String,
+    /// The message, empty if there is none.
+    pub message: String,
+}
+
+/// One event about an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Event {
+    /// `Normal` or `Warning`.
+    pub kind: String,
+    /// The reason.
+    pub reason: String,
+    /// The message.
+    pub message: String,
+}
+
+impl Sandbox {
+    /// Makes the namespace.
+    pub async fn create(bed: &Bed, name: &str) -> Result<Self> {
+        let sandbox = Self::existing(bed, name);
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        sandbox.send(Method::POST, "/api/v1/namespaces", Some(&namespace)).await?;
+        Ok(sandbox)
+    }
+
+    /// A namespace that is there.
+    pub fn existing(bed: &Bed, name: &str) -> Self {
+        let kubectl = bed.kubectl().with(format!("--namespace={name}"));
+        Self { name: name.to_owned(), client: bed.client.clone(), kubectl }
+    }
+
+    /// Applies an object, server-side, as `kubectl apply --server-side` does.
+    pub async fn apply(&self, object: &Value) -> Result<Value> {
+        let kind = object["kind"].as_str().context("the object has no kind")?;
+        let name = object["metadata"]["name"].as_str().context("the object has no name")?;
+        let path = format!("{}?fieldManager=user&force=true", self.path(kind, name)?);
+        self.send(Method::PATCH, &path, Some(object)).await.with_context(|| format!("cannot apply {kind} {name}"))
+    }
+
+    /// Reads an object.
+    pub async fn get(&self, kind: &str, name: &str) -> Result<Value> {
+        self.send(Method::GET, &self.path(kind, name)?, None).await
+    }
+
+    /// Deletes an object, or asks for it: one with a finalizer may stay a while.
+    pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        self.send(Method::DELETE, &self.path(kind, name)?, None).await?;
+        Ok(())
+    }
+
+    /// Waits until an object is there, and gives it.
+    pub async fn wait_for(&self, kind: &str, name: &str) -> Result<Value> {
+        wait::until(&format!("{kind} {name}"), wait::secs(20), async || self.get(kind, name).await).await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn wait_gone(&self, kind: &str, name: &str) -> Result<()> {
+        wait::until(&format!("{kind} {name} to be gone"), wait::secs(30), async || match self.get(kind, name).await {
+            Ok(object) => bail!("it is there: {}", object["metadata"]),
+            Err(error) => {
+                let gone = matches!(error.downcast_ref(), Some(kube::Error::Api(status)) if status.code == 404);
+                ensure!(gone, "{error:#}");
+                Ok(())
+            }
+        })
+        .await
+    }
+
+    /// `spec.replicas` of a Deployment.
+    pub async fn replicas(&self, deployment: &str) -> Result<i64> {
+        let object = self.get("Deployment", deployment).await?;
+        object["spec"]["replicas"].as_i64().context("it has no spec.replicas")
+    }
+
+    /// Waits until `spec.replicas` of a Deployment fits, and gives it.
+    pub async fn wait_replicas(
+        &self,
+        deployment: &str,
+        what: &str,
+        limit: std::time::Duration,
+        fits: impl Fn(i64) -> bool,
+    ) -> Result<i64> {
+        wait::until(&format!("the replicas of {deployment} to be {what}"), limit, async || {
+            let replicas = self.replicas(deployment).await?;
+            ensure!(fits(replicas), "there are {replicas}");
+            Ok(replicas)
+        })
+        .await
+    }
+
+    /// Records every change of a Deployment's `spec.replicas` from now on.
+    pub async fn watch_replicas(&self, deployment: &str) -> Result<ReplicaWatch> {
+        ReplicaWatch::start(self.client.clone(), &self.name, deployment).await
+    }
+
+    /// A condition of a ScaledObject.
+    pub async fn condition(&self, scaled_object: &str, kind: &str) -> Result<Condition> {
+        let object = self.get("ScaledObject", scaled_object).await?;
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let condition = conditions.iter().find(|condition| condition["type"] == kind);
+        let condition = condition.with_context(|| format!("no condition {kind} in {}", object["status"]))?;
+        let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+        Ok(Condition { status: text("status"), reason: text("reason"), message: text("message") })
+    }
+
+    /// Waits until a condition of a ScaledObject has a status, and gives it.
+    pub async fn wait_condition(&self, scaled_object: &str, kind: &str, status: &str) -> Result<Condition> {
+        let what = format!("{kind}={status} of {scaled_object}");
+        wait::until(&what, wait::secs(60), async || {
+            let condition = self.condition(scaled_object, kind).await?;
+            ensure!(condition.status == status, "{condition:?}");
+            Ok(condition)
+        })
+        .await
+    }
+
+    /// Waits until a ScaledObject is Ready.
+    pub async fn wait_ready(&self, scaled_object: &str) -> Result<()> {
+        self.wait_condition(scaled_object, "Ready", "True").await.map(drop)
+    }
+
+    /// The events about an object.
+    pub async fn events(&self, name: &str) -> Result<Vec<Event>> {
+        let path = format!("/api/v1/namespaces/{}/events?fieldSelector=involvedObject.name%3D{name}", self.name);
+        let list = self.send(Method::GET, &path, None).await?;
+        let items = list["items"].as_array().context("no list of events")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let event = |item: &Value| Event {
+            kind: text(&item["type"]),
+            reason: text(&item["reason"]),
+            message: text(&item["message"]),
+        };
+        Ok(items.iter().map(event).collect())
+    }
+
+    /// Waits until there is an event with this reason about an object, and gives it.
+    pub async fn wait_event(&self, name: &str, reason: &str) -> Result<Event> {
+        wait::until(&format!("an event {reason} about {name}"), wait::secs(20), async || {
+            let events = self.events(name).await?;
+            let found = events.iter().find(|event| event.reason == reason).cloned();
+            found.with_context(|| format!("{events:?}"))
+        })
+        .await
+    }
+
+    /// The external metric that the HPA asks for, through the API server and its aggregator.
+    pub async fn metric(&self, scaled_object: &str, metric: &str) -> Result<f64> {
+        let selector = format!("scaledobject.keda.sh%2Fname%3D{scaled_object}");
+        let base = format!("/apis/external.metrics.k8s.io/v1beta1/namespaces/{}", self.name);
+        let list = self.send(Method::GET, &format!("{base}/{metric}?labelSelector={selector}"), None).await?;
+        let items = list["items"].as_array().context("no list of values")?;
+        ensure!(items.len() == 1, "{} values for {metric}: {list}", items.len());
+        quantity(items[0]["value"].as_str().unwrap_or_default())
+    }
+
+    /// Sends a request to the API server as the administrator and gives the JSON it answers.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let content = if method == Method::PATCH { "application/apply-patch+yaml" } else { "application/json" };
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let request = Request::builder().method(method).uri(path.parse::<Uri>()?);
+        Ok(self.client.request(request.header("content-type", content).body(body)?).await?)
+    }
+
+    fn path(&self, kind: &str, name: &str) -> Result<String> {
+        let resource = match kind {
+            "ConfigMap" => "api/v1/configmaps",
+            "Deployment" => "apis/apps/v1/deployments",
+            "HorizontalPodAutoscaler" => "apis/autoscaling/v2/horizontalpodautoscalers",
+            "Role" => "apis/rbac.authorization.k8s.io/v1/roles",
+            "RoleBinding" => "apis/rbac.authorization.k8s.io/v1/rolebindings",
+            "ScaledObject" => "apis/keda.sh/v1alpha1/scaledobjects",
+            "Secret" => "api/v1/secrets",
+            "ServiceAccount" => "api/v1/serviceaccounts",
+            "StatefulSet" => "apis/apps/v1/statefulsets",
+            "TriggerAuthentication" => "apis/keda.sh/v1alpha1/triggerauthentications",
+            "Workload" => "apis/tests.ebb.dev/v1/workloads",
+            _ => bail!("the sandbox does not know where a {kind} is kept"),
+        };
+        let (group, plural) = resource.rsplit_once('/').unwrap_or_default();
+        Ok(format!("/{group}/namespaces/{}/{plural}/{name}", self.name))
+    }
+}
+
+/// Reads a Kubernetes quantity: `5`, `2500m`, `1k`, `12e3`.
+pub fn quantity(text: &str) -> Result<f64> {
+    let suffixes = [("m", 1e-3), ("k", 1e3), ("M", 1e6), ("G", 1e9)];
+    let (number, factor) =
+        suffixes.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1.0));
+    let number: f64 = number.parse().with_context(|| format!("{text:?} is no quantity"))?;
+    Ok(number * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantity;
+
+    #[test]
+    fn quantities() {
+        let read = |text| format!("{:.3}", quantity(text).unwrap());
+        assert_eq!(read("5"), "5.000");
+        assert_eq!(read("2500m"), "2.500");
+        assert_eq!(read("1k"), "1000.000");
+        assert_eq!(read("12e3"), "12000.000");
+        assert!(quantity("many").is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! One control plane, one RabbitMQ and one Ebb for all the stories of a test program.
+//!
+//! Starting them takes half a minute, so the first story starts them and the others join. They end with the program:
+//! the control plane reads the end of its input, and a [tether](crate::process::Tether) holds Ebb.
+
+use std::sync::LazyLock;
+
+use anyhow::{Result, anyhow};
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+use crate::bed::{Bed, Options};
+use crate::ebb::Ebb;
+use crate::rabbit::Rabbit;
+use crate::sandbox::Sandbox;
+
+/// Outlives the stories: what a client does in the background ends with its runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads for the tests"));
+
+/// What the stories share.
+pub struct World {
+    /// The autoscaler.
+    pub ebb: Ebb,
+    /// The application's side of the broker.
+    pub rabbit: Rabbit,
+    /// The control plane.
+    pub bed: Bed,
+}
+
+impl World {
+    async fn start(options: Options) -> Result<Self> {
+        let bed = Bed::start(options).await?;
+        let ebb = Ebb::start(&bed, false).await?;
+        let rabbit = Rabbit::connect(bed.rabbitmq()?).await?;
+        Ok(Self { ebb, rabbit, bed })
+    }
+
+    /// A namespace for one story.
+    pub async fn sandbox(&self, name: &str) -> Result<Sandbox> {
+        Sandbox::create(&self.bed, name).await
+    }
+}
+
+/// The world of a test program, started by the first story that needs it.
+pub struct Shared {
+    options: fn() -> Options,
+    world: OnceCell<Result<World, String>>,
+}
+
+impl Shared {
+    /// Not yet started.
+    pub const fn new(options: fn() -> Options) -> Self {
+        Self { options, world: OnceCell::const_new() }
+    }
+
+    /// Runs one story in it. A failure shows the end of Ebb's log.
+    pub fn story(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+        RUNTIME.block_on(async {
+            let start = async || World::start((self.options)()).await.map_err(|error| format!("{error:#}"));
+            let world = self.world.get_or_init(start).await;
+            let world = world.as_ref().map_err(|error| anyhow!("the servers did not start: {error}"))?;
+            let end = || format!("the end of {}:\n{}", world.ebb.log.display(), world.ebb.log_tail());
+            story(world).await.map_err(|error| anyhow!("{error:?}\n\n{}\n", end()))
+        })
+    }
+}
