@@ -6,9 +6,9 @@
 //! - [`authority`]: pure: making certificates, and judging whether those at hand will do.
 //! - [`store`]: the Secret: read it, make it good, settle who wins when several replicas try at once.
 //! - [`serving`]: the certificate a TLS server shows, exchanged while it runs.
-//! - [`ca_bundle`]: writes the authority into the APIService and the webhook configurations, and keeps it there.
+//! - [`ca_bundle`]: writes the authority into the `APIService` and the webhook configurations, and keeps it there.
 //!
-//! It must know nothing of what the servers serve.
+//! Whoever wants a new authority deletes the Secret. It must know nothing of what the servers serve.
 //!
 //! # RBAC
 //!
@@ -37,7 +37,7 @@ pub use serving::Serving;
 pub use store::{CertsError, SecretStore};
 
 /// How often the Secret is looked at: for renewal, and for what another replica has made.
-const CHECK: Duration = Duration::from_secs(60);
+const CHECK: Duration = Duration::from_secs(15);
 
 /// What the certificates are for and where they are kept.
 #[derive(Clone, Debug)]

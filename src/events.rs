@@ -3,19 +3,34 @@
 //! Owns the queue between those who have something to say and the API server: nobody waits for an event, and when
 //! the API server is away the oldest news is the first to be given up.
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt as _};
+use parking_lot::Mutex;
+use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::plan::status;
 
 /// Events that may wait for the API server.
 const QUEUE: usize = 4096;
 /// Events that are sent at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
+/// How long an event counts as the same when its text comes again.
+const SAME_EVENT: Duration = Duration::from_secs(600);
+/// Who the events are from: dashboards and alerts filter by KEDA's name.
+const COMPONENT: &str = "keda-operator";
 
 /// What an event is about, in KEDA's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// A ScaledObject is served.
     ScaledObjectReady,
@@ -62,14 +77,14 @@ impl Reason {
         }
     }
 
-    fn type_(self) -> EventType {
+    fn type_(self) -> &'static str {
         match self {
             Self::ScaledObjectCheckFailed
             | Self::ScaledObjectDeleted
             | Self::ScalerFailed
             | Self::ScaleTargetActivationFailed
-            | Self::ScaleTargetDeactivationFailed => EventType::Warning,
-            _ => EventType::Normal,
+            | Self::ScaleTargetDeactivationFailed => "Warning",
+            _ => "Normal",
         }
     }
 }
@@ -96,30 +111,72 @@ impl Events {
     }
 }
 
+/// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
+/// of Kubernetes' own controllers do.
 async fn send(client: Client, waiting: mpsc::Receiver<(ObjectReference, Reason, String)>, shutdown: CancellationToken) {
-    use futures::StreamExt as _;
-    let recorder = Recorder::new(client, Reporter { controller: "keda-operator".into(), instance: None });
-    let stream = futures::stream::unfold(waiting, |mut waiting| async {
-        waiting.recv().await.map(|event| (event, waiting))
-    });
-    stream
+    let sent = Mutex::new(HashMap::new());
+    futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
-            let recorder = &recorder;
+            let (client, sent) = (&client, &sent);
             async move {
-                let event = Event {
-                    type_: reason.type_(),
-                    reason: reason.as_str().into(),
-                    note: Some(shortened(note)),
-                    action: reason.as_str().into(),
-                    secondary: None,
-                };
-                if let Err(error) = recorder.publish(&event, &about).await {
+                if let Err(error) = publish(client, sent, &about, reason, shortened(note)).await {
                     tracing::warn!(%error, reason = reason.as_str(), object = about.name, "cannot write an event");
                 }
             }
         })
         .await;
+}
+
+/// An event that was sent: its name, how often, and when last.
+type Sent = Mutex<HashMap<(Option<String>, Reason, String), (String, i32, Instant)>>;
+
+async fn publish(
+    client: &Client,
+    sent: &Sent,
+    about: &ObjectReference,
+    reason: Reason,
+    note: String,
+) -> Result<(), kube::Error> {
+    let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
+    let now = status::time(clock::now());
+    let key = (about.uid.clone(), reason, note.clone());
+    let known = {
+        let mut sent = sent.lock();
+        sent.retain(|_, (_, _, last)| last.elapsed() < SAME_EVENT);
+        sent.get_mut(&key).map(|(name, count, last)| {
+            *count += 1;
+            *last = Instant::now();
+            (name.clone(), *count)
+        })
+    };
+    if let Some((name, count)) = known {
+        let patch = Patch::Merge(json!({"count": count, "lastTimestamp": now}));
+        match api.patch(&name, &PatchParams::default(), &patch).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            other => return other.map(drop),
+        }
+    }
+    let event = Event {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}.", about.name.as_deref().unwrap_or_default())),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        involved_object: about.clone(),
+        type_: Some(reason.type_().to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        message: Some(note),
+        count: Some(1),
+        first_timestamp: Some(now.clone()),
+        last_timestamp: Some(now),
+        source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
+        reporting_component: Some(COMPONENT.to_owned()),
+        ..Event::default()
+    };
+    let made = api.create(&PostParams::default(), &event).await?;
+    sent.lock().insert(key, (made.name_any(), 1, Instant::now()));
+    Ok(())
 }
 
 /// The API server takes notes of at most 1024 bytes.

@@ -1,4 +1,4 @@
-//! The `external.metrics.k8s.io/v1beta1` server that HorizontalPodAutoscalers read their metrics from.
+//! The `external.metrics.k8s.io/v1beta1` server that `HorizontalPodAutoscalers` read their metrics from.
 //!
 //! This module owns the wire: TLS, who is asking ([`auth`]), what the documents and errors look like, and when a
 //! connection ends. What a metric is worth it asks a [`MetricSource`]; it must never import the controller, a scaler or
@@ -9,12 +9,12 @@
 //!
 //! # RBAC
 //!
-//! - ClusterRole `system:auth-delegator`: `create` on `tokenreviews.authentication.k8s.io` and
+//! - `ClusterRole` `system:auth-delegator`: `create` on `tokenreviews.authentication.k8s.io` and
 //!   `subjectaccessreviews.authorization.k8s.io`.
-//! - Role `extension-apiserver-authentication-reader` in `kube-system`: `get`, `list` and `watch` on the ConfigMap
+//! - Role `extension-apiserver-authentication-reader` in `kube-system`: `get`, `list` and `watch` on the `ConfigMap`
 //!   `extension-apiserver-authentication`.
-//! - The HPA controller (`system:serviceaccount:kube-system:horizontal-pod-autoscaler`) needs `list` on `*` in the group
-//!   `external.metrics.k8s.io`.
+//! - The HPA controller (`system:serviceaccount:kube-system:horizontal-pod-autoscaler`) needs `list` on `*` in the
+//!   group `external.metrics.k8s.io`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -40,7 +40,7 @@ pub use server::{Limits, ServeError, ServerConfig, serve};
 pub const GROUP: &str = "external.metrics.k8s.io";
 /// The version of [`GROUP`] that is served.
 pub const VERSION: &str = "v1beta1";
-/// The name of the APIService that sends the cluster's questions here.
+/// The name of the `APIService` that sends the cluster's questions here.
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 /// The label a selector names the ScaledObject with.
 pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
@@ -68,7 +68,7 @@ pub enum MetricError {
     #[error("not found: {0}")]
     NotFound(String),
     /// The metric exists, but its value could not be had. The answer is 500 with this text, which the
-    /// HorizontalPodAutoscaler repeats in its conditions.
+    /// `HorizontalPodAutoscaler` repeats in its conditions.
     #[error("{0}")]
     Failed(String),
 }

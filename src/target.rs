@@ -20,6 +20,11 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The kind that a `scaleTargetRef` means when it names none.
+    pub fn deployment() -> Self {
+        Self { resource: ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&()) }
+    }
+
     /// `apps/v1.Deployment`, as in KEDA's `status.scaleTargetKind` and in its events.
     pub fn display(&self) -> String {
         format!("{}.{}", self.resource.api_version, self.resource.kind)

@@ -11,7 +11,7 @@ use crate::args::LogFormat;
 /// Levels that cannot be understood.
 pub fn start(format: LogFormat, levels: &str) -> Result<(), ParseError> {
     // The libraries' own words about reconnecting are Ebb's to say, with the object they concern.
-    let filter = EnvFilter::try_new(format!("lapin=error,kube_runtime=error,{levels}"))?;
+    let filter = EnvFilter::try_new(format!("lapin=off,kube_runtime=error,{levels}"))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => logs.init(),

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How often it is looked at.
-const CHECK: Duration = Duration::from_secs(60);
+/// How often it is looked at: once in a sync of the HPA controller, which stands still while it is wrong.
+const CHECK: Duration = Duration::from_secs(15);
 /// How often as long as it is not right yet.
 const RETRY: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(10);
@@ -25,9 +25,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// An object of the API server that has a place for the authority's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaBundle {
-    /// The APIService of this name.
+    /// The `APIService` of this name.
     ApiService(String),
-    /// All webhooks in the ValidatingWebhookConfiguration of this name.
+    /// All webhooks in the `ValidatingWebhookConfiguration` of this name.
     ValidatingWebhook(String),
 }
 
@@ -48,7 +48,7 @@ enum BundleError {
 }
 
 impl CaBundle {
-    /// Keeps `ca` in the object until `shutdown`: at once when `ca` changes, and within a minute when somebody else has
+    /// Keeps `ca` in the object until `shutdown`: at once when `ca` changes, and within seconds when somebody else has
     /// changed the object or made it anew.
     pub async fn keep(self, client: Client, mut ca: watch::Receiver<Arc<str>>, shutdown: CancellationToken) {
         let mut absence_logged = false;

@@ -1,5 +1,5 @@
-//! The Secret that holds the certificates. Whether they are good is `authority`'s business; this file reads, writes, and
-//! takes what another replica has written when that one was faster.
+//! The Secret that holds the certificates. Whether they are good is `authority`'s business; this file reads,
+//! writes, and takes what another replica has written when that one was faster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

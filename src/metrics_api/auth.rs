@@ -1,7 +1,7 @@
 //! Who is asking, and may they: what `k8s.io/apiserver` calls delegated authentication and authorization.
 //!
-//! - [`trust`](Trust): whose certificates are believed, from the ConfigMap `extension-apiserver-authentication`.
-//! - [`Peer`]: the certificate of one connection, judged by that.
+//! - [`trust`](Trust): whose certificates are believed, from the `ConfigMap` `extension-apiserver-authentication`.
+//! - `Peer`: the certificate of one connection, judged by that.
 //! - [`Reviewer`]: the API server's word on bearer tokens and permissions, asked through a short cache.
 //!
 //! Everything here fails closed: what cannot be verified is not believed, and without the API server's word there is a

@@ -1,7 +1,8 @@
-//! The OpenAPI descriptions, version 2 for the cluster's merged document and version 3 for `kubectl explain`. Data only.
+//! The OpenAPI descriptions: version 2 for the cluster's merged document, version 3 for clients that read one group at
+//! a time. Data only.
 //!
-//! Types of Kubernetes itself (Time, Quantity, ListMeta) are written in place: a definition of the same name but other
-//! words would be renamed when the API server merges the documents.
+//! Types of Kubernetes itself (Time, Quantity, `ListMeta`) are written in place: a definition of the same name but
+//! other words would be renamed when the API server merges the documents.
 
 use serde_json::{Value, json};
 
@@ -124,7 +125,7 @@ fn schemas(prefix: &str) -> Value {
                 },
                 "timestamp": {"type": "string", "format": "date-time", "description": "when the metric was read"},
                 "value": text("the value as a Quantity, in thousandths where it is not whole"),
-                "window": {"type": "integer", "format": "int64", "description": "seconds the metric was calculated from"},
+                "window": {"type": "integer", "format": "int64", "description": "seconds it was calculated from"},
             },
             "x-kubernetes-group-version-kind": [gvk("ExternalMetricValue")],
         },

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A number in thousandths, which is what the HorizontalPodAutoscaler calculates with.
+/// A number in thousandths, which is what the `HorizontalPodAutoscaler` calculates with.
 ///
 /// Whole numbers print plain (`12`), others as thousandths (`2500m`). Numbers beyond what 64 bits of thousandths hold
-/// are clamped: the HorizontalPodAutoscaler would read a larger one as zero.
+/// are clamped: the `HorizontalPodAutoscaler` would read a larger one as zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(i64);
 
@@ -50,6 +50,7 @@ impl Serialize for Quantity {
 
 #[cfg(test)]
 mod tests {
+    use proptest::num::f64::NORMAL;
     use proptest::prelude::*;
 
     use super::*;
@@ -117,7 +118,7 @@ mod tests {
         }
 
         #[test]
-        fn every_finite_number_fits_and_keeps_the_order(a in proptest::num::f64::NORMAL, b in proptest::num::f64::NORMAL) {
+        fn every_finite_number_fits_and_keeps_the_order(a in NORMAL, b in NORMAL) {
             let (low, high) = if a <= b { (a, b) } else { (b, a) };
             prop_assert!(Quantity::try_from(low).unwrap() <= Quantity::try_from(high).unwrap());
             prop_assert!(i64::try_from(read(&shown(a))).is_ok());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Extension, Path, Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::accept::{self, Form};
 use super::auth::{Action, Gate, Peer, Refusal, User};
 use super::discovery::Discovery;
+use super::document::Document;
 use super::openapi::OpenApi;
 use super::quantity::Quantity;
 use super::selector::Selector;
@@ -27,35 +28,54 @@ use super::{GROUP, MetricError, MetricSource, MetricValue, SCALED_OBJECT_LABEL, 
 
 /// What the handlers share.
 pub(super) struct Api {
-    pub(super) gate: Gate,
-    pub(super) source: Arc<dyn MetricSource>,
-    pub(super) ready: Arc<dyn Fn() -> bool + Send + Sync>,
-    pub(super) request_limit: Duration,
+    gate: Gate,
+    source: Arc<dyn MetricSource>,
+    ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    request_limit: Duration,
+    discovery: Discovery,
+    openapi: OpenApi,
+}
+
+impl Api {
+    pub(super) fn new(
+        gate: Gate,
+        source: Arc<dyn MetricSource>,
+        ready: Arc<dyn Fn() -> bool + Send + Sync>,
+        request_limit: Duration,
+    ) -> Self {
+        Self { gate, source, ready, request_limit, discovery: Discovery::new(), openapi: OpenApi::new() }
+    }
+
+    async fn may_get(&self, asked: &Asked) -> Result<(), Failure> {
+        let path = asked.uri.path();
+        self.may(&asked.user, Action::Get { path: path.to_owned() }).await
+    }
+
+    async fn may(&self, user: &Arc<User>, action: Action) -> Result<(), Failure> {
+        self.gate.may(user, &action).await.map_err(|refusal| refused(refusal, Some((user, &action))))
+    }
 }
 
 /// All paths; whoever calls it puts the connection's [`Peer`] into every request's extensions.
 pub(super) fn router(api: Arc<Api>) -> Router {
-    let documents = Arc::new((Discovery::new(), OpenApi::new()));
-    type Documents = Extension<Arc<(Discovery, OpenApi)>>;
-    let fixed = |pick: fn(&(Discovery, OpenApi)) -> &super::document::Document| {
-        get(move |State(api): State<Arc<Api>>, documents: Documents, asked: Asked| async move {
+    let fixed = |pick: fn(&Api) -> &Document| {
+        get(move |State(api): State<Arc<Api>>, asked: Asked| async move {
             api.may_get(&asked).await?;
             plain(&asked.headers)?;
-            Ok::<_, Failure>(pick(&documents).answer(&asked.headers))
+            Ok::<_, Failure>(pick(&api).answer(&asked.headers))
         })
     };
     Router::new()
         .route(&format!("/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{{metric}}"), get(metric))
         .route("/apis", get(groups))
-        .route(&format!("/apis/{GROUP}"), fixed(|(discovery, _)| &discovery.group))
-        .route(&format!("/apis/{GROUP}/{VERSION}"), fixed(|(discovery, _)| &discovery.resources))
-        .route("/version", fixed(|(discovery, _)| &discovery.version))
-        .route("/openapi/v2", fixed(|(_, openapi)| &openapi.v2))
-        .route("/openapi/v3", fixed(|(_, openapi)| &openapi.v3_root))
-        .route(&format!("/openapi/v3/apis/{GROUP}/{VERSION}"), fixed(|(_, openapi)| &openapi.v3))
+        .route(&format!("/apis/{GROUP}"), fixed(|api| &api.discovery.group))
+        .route(&format!("/apis/{GROUP}/{VERSION}"), fixed(|api| &api.discovery.resources))
+        .route("/version", fixed(|api| &api.discovery.version))
+        .route("/openapi/v2", fixed(|api| &api.openapi.v2))
+        .route("/openapi/v3", fixed(|api| &api.openapi.v3_root))
+        .route(&format!("/openapi/v3/apis/{GROUP}/{VERSION}"), fixed(|api| &api.openapi.v3))
         .fallback(|| async { Failure::path_not_found() })
         .method_not_allowed_fallback(|| async { Failure::method_not_allowed() })
-        .layer(Extension(documents))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate))
         // From here on everybody is served, known or not.
         .route("/healthz", get(alive))
@@ -103,17 +123,6 @@ async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: N
     tokio::time::timeout(api.request_limit, answer).await.unwrap_or_else(|_| Failure::timeout().into_response())
 }
 
-impl Api {
-    async fn may_get(&self, asked: &Asked) -> Result<(), Failure> {
-        let path = asked.uri.path();
-        self.may(&asked.user, Action::Get { path: path.to_owned() }).await
-    }
-
-    async fn may(&self, user: &Arc<User>, action: Action) -> Result<(), Failure> {
-        self.gate.may(user, &action).await.map_err(|refusal| refused(refusal, Some((user, &action))))
-    }
-}
-
 fn refused(refusal: Refusal, asked: Option<(&User, &Action)>) -> Failure {
     match (refusal, asked) {
         (Refusal::Forbidden { why }, Some((user, Action::List { namespace, metric }))) => {
@@ -150,13 +159,9 @@ fn text(code: StatusCode, body: &'static str) -> Response {
     (code, [(header::CACHE_CONTROL, "no-cache, private")], body).into_response()
 }
 
-async fn groups(
-    State(api): State<Arc<Api>>,
-    Extension(documents): Extension<Arc<(Discovery, OpenApi)>>,
-    asked: Asked,
-) -> Result<Response, Failure> {
+async fn groups(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Failure> {
     api.may_get(&asked).await?;
-    let discovery = &documents.0;
+    let discovery = &api.discovery;
     let document = match accept::choose(&asked.headers, &[Form::Plain, Form::AggregatedV2, Form::AggregatedV2Beta1]) {
         Some(Form::Plain) => &discovery.groups,
         Some(Form::AggregatedV2) => &discovery.aggregated_v2,
@@ -221,7 +226,7 @@ async fn metric(
     Ok(response)
 }
 
-/// An ExternalMetricValueList, whose items are always one.
+/// An `ExternalMetricValueList`, whose items are always one.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct List<'a> {
@@ -234,7 +239,7 @@ struct List<'a> {
 #[derive(Serialize)]
 struct Empty {}
 
-/// An ExternalMetricValue.
+/// An `ExternalMetricValue`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {

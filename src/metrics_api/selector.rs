@@ -353,7 +353,8 @@ mod tests {
             ("!a=b", "found '=', expected: ',' or 'end of string'"),
             (
                 "a>b",
-                "unable to parse requirement: invalid value \"b\" of label \"a\": for 'gt' and 'lt' it must be an integer",
+                "unable to parse requirement: invalid value \"b\" of label \"a\": for 'gt' and 'lt' it must be an \
+                 integer",
             ),
         ];
         for (text, expected) in table {

@@ -63,7 +63,7 @@ impl Default for Limits {
         Self {
             connections: 1024,
             handshake: Duration::from_secs(5),
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
             request: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
@@ -83,7 +83,7 @@ pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<
     let ServerConfig { listener, certificate, trust, reviewer, source, ready, limits } = config;
     let settings = Settings::new(certificate, trust.clone());
     settings.current()?;
-    let api = Api { gate: Gate::new(trust, reviewer), source, ready, request_limit: limits.request };
+    let api = Api::new(Gate::new(trust, reviewer), source, ready, limits.request);
     let router = routes::router(Arc::new(api));
     let slots = Arc::new(Semaphore::new(limits.connections as usize));
 

@@ -222,6 +222,11 @@ impl Registry {
     }
 }
 
+/// Kubernetes' client library lowers the case of what it takes for a resource's name, and the HPA asks through it.
+fn same_metric(name: &str, asked: &str) -> bool {
+    name == asked || name.to_lowercase() == asked.to_lowercase()
+}
+
 #[async_trait]
 impl MetricSource for Registry {
     async fn value(&self, namespace: &str, scaled_object: &str, metric: &str) -> Result<MetricValue, MetricError> {
@@ -229,7 +234,7 @@ impl MetricSource for Registry {
         let live = self.get(&key).and_then(|object| object.live());
         let trigger = live
             .as_ref()
-            .and_then(|live| live.triggers.iter().find(|trigger| trigger.metric().name == metric))
+            .and_then(|live| live.triggers.iter().find(|trigger| same_metric(&trigger.metric().name, metric)))
             .ok_or_else(|| {
                 MetricError::NotFound(format!("ScaledObject {key} has no metric {metric:?}, or is not served"))
             })?;

@@ -26,6 +26,8 @@ const API_TIMEOUT: Duration = Duration::from_secs(10);
 const REPLICAS_KNOWN_FOR: Duration = Duration::from_secs(30);
 /// When to try again after the target could not be read or scaled.
 const RETRY: Duration = Duration::from_secs(1);
+/// When to look again at a trigger that could not be read, if the next poll is farther away.
+const RECOVERY: Duration = Duration::from_secs(5);
 /// How often `status.lastActiveTime` is written while a workload stays active.
 const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// How much a poll may be late before the process counts as stuck.
@@ -159,7 +161,12 @@ impl Ticker {
                 facts.tick = Some(Tick { activity: decision.activity, triggers: seen.triggers, failures });
             })
             .await;
-        Tried { again: trouble.is_some(), cooldown_ends: decision.cooldown_ends }
+        let within = match (&trouble, seen.failed) {
+            (Some(_), _) => RETRY,
+            (None, 0) => Duration::MAX,
+            (None, _) => RECOVERY,
+        };
+        Tried { within, cooldown_ends: decision.cooldown_ends }
     }
 
     /// Brings the target to the count that the readings ask for. With an error comes what was decided before it.
@@ -266,7 +273,8 @@ impl Ticker {
 
 /// What is left over from a tick.
 struct Tried {
-    again: bool,
+    /// The longest pause before the next poll.
+    within: Duration,
     cooldown_ends: Option<DateTime<Utc>>,
 }
 
@@ -302,7 +310,7 @@ impl Readings {
 
 fn plan_ahead(object: &Object, live: &Live, first: bool, tried: Tried) -> Schedule {
     let (now, present) = (Instant::now(), clock::now());
-    let interval = if tried.again { live.policy.polling_interval.min(RETRY) } else { live.policy.polling_interval };
+    let interval = live.policy.polling_interval.min(tried.within);
     let edges = live.triggers.iter().filter_map(|trigger| trigger.next_change(present));
     let change = edges.chain(tried.cooldown_ends).min();
     let resting = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));

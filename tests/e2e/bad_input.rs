@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::secs;
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
-use ebb_tests::world::World;
+use ebb_tests::world::{Outcome, World};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn mistakes(world: &World) -> Vec<Mistake> {
 }
 
 #[test]
-fn each_mistake_is_named_and_a_healthy_neighbour_goes_on() -> Result<()> {
+fn each_mistake_is_named_and_a_healthy_neighbour_goes_on() -> Outcome {
     story(async |world| {
         let user = world.sandbox("bad-input").await?;
         world.rabbit.declare("bad-input-neighbour").await?;

@@ -9,14 +9,15 @@ use anyhow::{Context, Result, ensure};
 use ebb_tests::paths;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::Outcome;
 use serde_json::{Value, json};
 
 use crate::story;
 
 #[test]
-fn every_query_finds_something() -> Result<()> {
-    let dashboard: Value = serde_json::from_slice(&fs::read(paths::root().join("deploy/grafana/ebb.json"))?)?;
+fn every_query_finds_something() -> Outcome {
     story(async |world| {
+        let dashboard = dashboard()?;
         let name = "dashboard";
         let user = world.sandbox(name).await?;
         world.rabbit.declare(name).await?;
@@ -73,7 +74,7 @@ fn every_query_finds_something() -> Result<()> {
 
 #[test]
 fn panels_have_ids_of_their_own_and_do_not_overlap() -> Result<()> {
-    let dashboard: Value = serde_json::from_slice(&fs::read(paths::root().join("deploy/grafana/ebb.json"))?)?;
+    let dashboard = dashboard()?;
     let mut ids = BTreeSet::new();
     let mut taken = BTreeSet::new();
     for panel in panels(&dashboard)? {
@@ -89,6 +90,10 @@ fn panels_have_ids_of_their_own_and_do_not_overlap() -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn dashboard() -> Result<Value> {
+    Ok(serde_json::from_slice(&fs::read(paths::root().join("deploy/grafana/ebb.json"))?)?)
 }
 
 fn panels(dashboard: &Value) -> Result<&Vec<Value>> {

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
-use ebb_tests::world::World;
+use ebb_tests::world::{Outcome, World};
 use serde_json::json;
 
 use crate::story;
@@ -23,7 +23,7 @@ async fn ready_app(world: &World, name: &str) -> Result<Sandbox> {
 }
 
 #[test]
-fn a_change_by_hand_is_undone() -> Result<()> {
+fn a_change_by_hand_is_undone() -> Outcome {
     story(async |world| {
         let user = ready_app(world, "hpa-changed").await?;
         let before = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
@@ -39,7 +39,7 @@ fn a_change_by_hand_is_undone() -> Result<()> {
 }
 
 #[test]
-fn a_deleted_one_comes_back() -> Result<()> {
+fn a_deleted_one_comes_back() -> Outcome {
     story(async |world| {
         let user = ready_app(world, "hpa-deleted").await?;
         let before = user.get("HorizontalPodAutoscaler", HPA).await?;
@@ -55,7 +55,7 @@ fn a_deleted_one_comes_back() -> Result<()> {
 }
 
 #[test]
-fn a_deleted_scaled_object_takes_it_along_and_scales_no_more() -> Result<()> {
+fn a_deleted_scaled_object_takes_it_along_and_scales_no_more() -> Outcome {
     story(async |world| {
         let user = ready_app(world, "hpa-orphan").await?;
         let object = user.get("ScaledObject", "my-app").await?;

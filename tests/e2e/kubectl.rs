@@ -1,14 +1,15 @@
 //! What a user does and sees with kubectl.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::Outcome;
 use serde_json::json;
 
 use crate::story;
 
 #[test]
-fn get_describe_explain_wait_apply_and_patch_behave() -> Result<()> {
+fn get_describe_explain_wait_apply_and_patch_behave() -> Outcome {
     story(async |world| {
         let user = world.sandbox("kubectl").await?;
         let kubectl = &user.kubectl;
@@ -69,7 +70,7 @@ fn get_describe_explain_wait_apply_and_patch_behave() -> Result<()> {
 }
 
 #[test]
-fn bounds_that_cross_are_refused_when_they_are_applied() -> Result<()> {
+fn bounds_that_cross_are_refused_when_they_are_applied() -> Outcome {
     story(async |world| {
         let user = world.sandbox("kubectl-bounds").await?;
         let bounds = json!({"minReplicaCount": 9, "maxReplicaCount": 3, "triggers": [rabbitmq("q")]});

@@ -20,7 +20,7 @@ mod triggers;
 use anyhow::Result;
 use ebb_tests::bed::Options;
 use ebb_tests::wait::secs;
-use ebb_tests::world::{Shared, World};
+use ebb_tests::world::{Outcome, Shared, World};
 
 /// The HPA controller looks more often than Kubernetes' default and forgets sooner: nothing in these stories is about
 /// its rhythm, and they would only take longer.
@@ -33,6 +33,6 @@ static SHARED: Shared = Shared::new(|| {
 });
 
 /// Runs one story.
-fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
     SHARED.story(story)
 }

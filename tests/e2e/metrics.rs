@@ -3,12 +3,13 @@
 use anyhow::{Context, Result, ensure};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::Outcome;
 use serde_json::json;
 
 use crate::story;
 
 #[test]
-fn kedas_series_are_there_with_kedas_labels() -> Result<()> {
+fn kedas_series_are_there_with_kedas_labels() -> Outcome {
     story(async |world| {
         let name = "metrics";
         let user = world.sandbox(name).await?;
@@ -83,7 +84,7 @@ fn sample(text: &str, name: &str, labels: &[String]) -> Result<f64> {
 }
 
 #[test]
-fn it_is_healthy_and_ready() -> Result<()> {
+fn it_is_healthy_and_ready() -> Outcome {
     story(async |world| {
         for page in ["healthz", "readyz"] {
             let (status, text) = world.ebb.health(page).await?;

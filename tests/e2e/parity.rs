@@ -8,6 +8,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::America::Argentina::Buenos_Aires;
 use ebb_tests::sandbox::{Event, Sandbox};
 use ebb_tests::wait::{self, secs};
+use ebb_tests::world::Outcome;
 use ebb_tests::{office_hours, paths};
 use http::Method;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ const NAMESPACE: &str = "parity";
 const BROKER: &str = "amqp://admin:admin-pass@127.0.0.1:5682/";
 
 #[test]
-fn the_same_manifests_give_the_same_objects() -> Result<()> {
+fn the_same_manifests_give_the_same_objects() -> Outcome {
     story(async |world| {
         let user = world.sandbox(NAMESPACE).await?;
         world.rabbit.declare("jobs").await?;

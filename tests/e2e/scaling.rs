@@ -7,7 +7,7 @@ use chrono::{Duration, Utc};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
-use ebb_tests::world::World;
+use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -27,7 +27,7 @@ async fn app(world: &World, name: &str, replicas: u32, spec: Value) -> Result<Sa
 }
 
 #[test]
-fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Result<()> {
+fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Outcome {
     story(async |world| {
         let name = "scaling-cooldown";
         let user = app(world, name, 0, json!({"pollingInterval": 1, "cooldownPeriod": 5})).await?;
@@ -62,7 +62,7 @@ fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Result<()> {
 }
 
 #[test]
-fn a_new_one_without_messages_goes_to_zero_at_once() -> Result<()> {
+fn a_new_one_without_messages_goes_to_zero_at_once() -> Outcome {
     story(async |world| {
         let user = app(world, "scaling-new", 3, json!({})).await?;
         user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
@@ -71,7 +71,7 @@ fn a_new_one_without_messages_goes_to_zero_at_once() -> Result<()> {
 }
 
 #[test]
-fn the_initial_cooldown_protects_a_new_one() -> Result<()> {
+fn the_initial_cooldown_protects_a_new_one() -> Outcome {
     story(async |world| {
         let user = app(world, "scaling-initial", 1, json!({"initialCooldownPeriod": 8, "pollingInterval": 1})).await?;
         let created = Instant::now();
@@ -83,7 +83,7 @@ fn the_initial_cooldown_protects_a_new_one() -> Result<()> {
 }
 
 #[test]
-fn the_minimum_is_a_floor() -> Result<()> {
+fn the_minimum_is_a_floor() -> Outcome {
     story(async |world| {
         let user = app(world, "scaling-floor", 0, json!({"minReplicaCount": 2, "cooldownPeriod": 1})).await?;
         user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
@@ -97,7 +97,7 @@ fn the_minimum_is_a_floor() -> Result<()> {
 }
 
 #[test]
-fn idle_is_below_the_minimum() -> Result<()> {
+fn idle_is_below_the_minimum() -> Outcome {
     story(async |world| {
         let name = "scaling-idle";
         let spec = json!({
@@ -115,7 +115,7 @@ fn idle_is_below_the_minimum() -> Result<()> {
 }
 
 #[test]
-fn the_maximum_is_a_ceiling() -> Result<()> {
+fn the_maximum_is_a_ceiling() -> Outcome {
     story(async |world| {
         let name = "scaling-ceiling";
         let user = app(world, name, 0, json!({"maxReplicaCount": 3})).await?;
@@ -132,7 +132,7 @@ fn the_maximum_is_a_ceiling() -> Result<()> {
 }
 
 #[test]
-fn a_cron_window_that_is_open_now_brings_its_replicas() -> Result<()> {
+fn a_cron_window_that_is_open_now_brings_its_replicas() -> Outcome {
     story(async |world| {
         let now = Utc::now();
         let daily = |hours| (now + Duration::hours(hours)).format("%-M %-H * * *").to_string();

@@ -1,8 +1,9 @@
 //! The ScaledObject from the user's document, first exactly as written, then with what it lacks.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use ebb_tests::wait::secs;
 use ebb_tests::workload::deployment;
+use ebb_tests::world::Outcome;
 use serde_json::json;
 
 use crate::story;
@@ -23,7 +24,7 @@ spec:
 "#;
 
 #[test]
-fn without_a_host_it_is_accepted_and_says_what_is_missing() -> Result<()> {
+fn without_a_host_it_is_accepted_and_says_what_is_missing() -> Outcome {
     story(async |world| {
         let user = world.sandbox("seed-as-written").await?;
         user.apply(&deployment("my-app", 1, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
@@ -42,7 +43,7 @@ fn without_a_host_it_is_accepted_and_says_what_is_missing() -> Result<()> {
 }
 
 #[test]
-fn with_a_host_it_scales() -> Result<()> {
+fn with_a_host_it_scales() -> Outcome {
     story(async |world| {
         let user = world.sandbox("seed-mended").await?;
         world.rabbit.declare("seed-mended").await?;

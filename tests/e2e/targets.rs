@@ -3,12 +3,13 @@
 use anyhow::{Result, ensure};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{pod_template, rabbitmq, scaled_object};
+use ebb_tests::world::Outcome;
 use serde_json::{Value, json};
 
 use crate::story;
 
 #[test]
-fn a_stateful_set() -> Result<()> {
+fn a_stateful_set() -> Outcome {
     story(async |world| {
         let user = world.sandbox("target-stateful-set").await?;
         world.rabbit.declare("target-stateful-set").await?;
@@ -30,7 +31,7 @@ fn a_stateful_set() -> Result<()> {
 }
 
 #[test]
-fn a_custom_resource_whose_definition_is_newer_than_ebb() -> Result<()> {
+fn a_custom_resource_whose_definition_is_newer_than_ebb() -> Outcome {
     story(async |world| {
         let user = world.sandbox("target-custom").await?;
         world.rabbit.declare("target-custom").await?;

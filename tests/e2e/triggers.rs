@@ -1,10 +1,11 @@
 //! The ways to tell a rabbitmq trigger where the broker is and what to count.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use ebb_tests::rabbit::Rabbit;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, scaled_object};
-use ebb_tests::world::World;
+use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -33,7 +34,7 @@ async fn counts(user: &Sandbox, metric: &str, wanted: f64) -> Result<()> {
 }
 
 #[test]
-fn a_host_in_a_secret_by_way_of_a_trigger_authentication() -> Result<()> {
+fn a_host_in_a_secret_by_way_of_a_trigger_authentication() -> Outcome {
     story(async |world| {
         let name = "trigger-secret";
         world.rabbit.declare(name).await?;
@@ -59,7 +60,7 @@ fn a_host_in_a_secret_by_way_of_a_trigger_authentication() -> Result<()> {
 }
 
 #[test]
-fn the_management_api_with_and_without_unacknowledged_messages() -> Result<()> {
+fn the_management_api_with_and_without_unacknowledged_messages() -> Outcome {
     story(async |world| {
         let name = "trigger-http";
         world.rabbit.declare(name).await?;
@@ -86,21 +87,18 @@ fn the_management_api_with_and_without_unacknowledged_messages() -> Result<()> {
 }
 
 #[test]
-fn another_vhost_and_a_user_of_its_own() -> Result<()> {
+fn another_vhost_and_a_user_of_its_own() -> Outcome {
     story(async |world| {
         let name = "trigger-vhost";
         let facts = world.bed.rabbitmq()?;
-        let (user_name, password) = (&facts.limited_user, &facts.limited_password);
-        let connection = ebb_tests::rabbit::connect(&world.rabbit.url_in("tenant"), "the tenant").await?;
-        let channel = connection.create_channel().await?;
-        let durable = lapin::options::QueueDeclareOptions::durable();
-        channel.queue_declare(name.into(), durable, lapin::types::FieldTable::default()).await?;
-        ebb_tests::rabbit::publish_confirmed(&channel, name, b"one").await.ok().context("no message")?;
+        let tenant = Rabbit::connect_to(facts, "tenant").await?;
+        tenant.declare(name).await?;
+        tenant.publish(name, 1).await?;
         let trigger = json!({
             "type": "rabbitmq",
             "metadata": {
                 "queueName": name, "mode": "QueueLength", "value": "5", "vhostName": "tenant",
-                "host": world.rabbit.url_of(user_name, password),
+                "host": world.rabbit.url_of(&facts.limited_user, &facts.limited_password),
             },
         });
         let user = with_trigger(world, name, trigger, &[]).await?;
@@ -109,7 +107,7 @@ fn another_vhost_and_a_user_of_its_own() -> Result<()> {
 }
 
 #[test]
-fn the_activation_value_is_another_threshold_than_the_target() -> Result<()> {
+fn the_activation_value_is_another_threshold_than_the_target() -> Outcome {
     story(async |world| {
         let name = "trigger-activation";
         world.rabbit.declare(name).await?;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{rabbitmq, scaled_object, worker};
+use ebb_tests::world::Outcome;
 use serde_json::json;
 
 use crate::story;
@@ -13,7 +14,7 @@ const MESSAGES: usize = 200;
 const COOLDOWN: u64 = 10;
 
 #[test]
-fn two_hundred_messages_are_consumed_exactly_once_and_the_replicas_return_to_zero() -> Result<()> {
+fn two_hundred_messages_are_consumed_exactly_once_and_the_replicas_return_to_zero() -> Outcome {
     story(async |world| {
         let user = world.sandbox("closed-loop").await?;
         let (queue, results) = ("closed-loop", "closed-loop-results");

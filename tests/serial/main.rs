@@ -14,12 +14,12 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use ebb_tests::bed::Options;
-use ebb_tests::world::{Shared, World};
+use ebb_tests::world::{Outcome, Shared, World};
 
 static SHARED: Shared = Shared::new(|| Options::new("serial"));
 
 /// Runs one story while no other runs.
-fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     SHARED.story(story)

@@ -1,4 +1,4 @@
-//! Many ScaledObjects on one broker.
+//! Many `ScaledObjects` on one broker.
 
 use std::time::Instant;
 
@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::Outcome;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Method;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ const COUNT: usize = 200;
 const AT_ONCE: usize = 20;
 
 #[test]
-fn two_hundred_are_ready_in_five_seconds_over_two_connections() -> Result<()> {
+fn two_hundred_are_ready_in_five_seconds_over_two_connections() -> Outcome {
     story(async |world| {
         let user = world.sandbox("many").await?;
         // A broker user of their own, by whom the broker's list of connections can be told apart.

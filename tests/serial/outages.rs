@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
-use ebb_tests::world::World;
+use ebb_tests::world::{Outcome, World};
 use serde_json::json;
 
 use crate::story;
@@ -44,7 +44,7 @@ async fn recovered(world: &World, user: &Sandbox, busy: &str, idle: &str) -> Res
 }
 
 #[test]
-fn rabbitmq_is_away_for_thirty_seconds() -> Result<()> {
+fn rabbitmq_is_away_for_thirty_seconds() -> Outcome {
     story(async |world| {
         let (user, busy, idle) = two_apps(world, "no-rabbitmq").await?;
         let watches = (user.watch_replicas(&busy).await?, user.watch_replicas(&idle).await?);
@@ -71,7 +71,7 @@ fn rabbitmq_is_away_for_thirty_seconds() -> Result<()> {
 }
 
 #[test]
-fn the_api_server_is_away_for_ten_seconds() -> Result<()> {
+fn the_api_server_is_away_for_ten_seconds() -> Outcome {
     story(async |world| {
         let (user, busy, idle) = two_apps(world, "no-api-server").await?;
         let watch = user.watch_replicas(&busy).await?;

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use ebb_tests::wait::secs;
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::world::Outcome;
 use serde_json::json;
 
 use crate::story;
@@ -12,7 +13,7 @@ use crate::story;
 const TIMES: usize = 10;
 
 #[test]
-fn from_zero_to_one_in_under_a_second_at_a_polling_interval_of_thirty() -> Result<()> {
+fn from_zero_to_one_in_under_a_second_at_a_polling_interval_of_thirty() -> Outcome {
     story(async |world| {
         let user = world.sandbox("wake-up").await?;
         let url = world.rabbit.url();

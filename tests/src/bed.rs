@@ -15,7 +15,7 @@ use crate::kubectl::Kubectl;
 use crate::{paths, process, wait};
 
 /// A cold machine reads 150 MB of programs from disk first.
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_mins(3);
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -64,6 +64,7 @@ pub struct Facts {
     /// What the aggregator shows to the servers behind it.
     pub front_proxy: FrontProxy,
     /// The authority that vouches for the API server's own clients.
+    #[serde(rename = "clientCA")]
     pub client_ca: Authority,
     /// RabbitMQ, if asked for.
     pub rabbitmq: Option<RabbitFacts>,
@@ -112,10 +113,6 @@ pub struct RabbitFacts {
     pub limited_user: String,
     /// The password of that user.
     pub limited_password: String,
-    /// The AMQP URL with the administrator in it.
-    pub amqp: String,
-    /// The URL of the management API, with the administrator in it.
-    pub http: String,
 }
 
 /// Where Prometheus is.

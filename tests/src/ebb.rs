@@ -1,7 +1,7 @@
-//! Ebb itself: installed with the manifests of `deploy/`, run on this machine under its own ServiceAccount's token.
+//! Ebb itself: installed with the manifests of `deploy/`, run on this machine under its own `ServiceAccount`'s token.
 //!
 //! The control plane pulls no images, so the Deployment of the manifests is scaled to zero and the process started here
-//! stands in for its pod. The Service becomes an ExternalName `localhost`, by which the aggregator finds the process.
+//! stands in for its pod. The Service becomes an `ExternalName` `localhost`, by which the aggregator finds the process.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -23,7 +23,7 @@ use crate::{paths, wait};
 
 /// The namespace of the manifests.
 pub const NAMESPACE: &str = "ebb-system";
-/// The APIService by which the HPA finds Ebb.
+/// The `APIService` by which the HPA finds Ebb.
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 
 /// Applies the CRDs and the manifests as a user would, and waits until the API server knows the new kinds.
@@ -225,7 +225,7 @@ impl Drop for Ebb {
     }
 }
 
-/// A kubeconfig with nothing but the token of the ServiceAccount that the manifests make, so that RBAC applies.
+/// A kubeconfig with nothing but the token of the `ServiceAccount` that the manifests make, so that RBAC applies.
 async fn service_account_kubeconfig(bed: &Bed) -> Result<PathBuf> {
     let token = service_account_token(bed, NAMESPACE, "ebb").await?;
     let config = json!({
@@ -240,7 +240,7 @@ async fn service_account_kubeconfig(bed: &Bed) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A token of a ServiceAccount, good for a day.
+/// A token of a `ServiceAccount`, good for a day.
 pub async fn service_account_token(bed: &Bed, namespace: &str, name: &str) -> Result<String> {
     let accounts: Api<ServiceAccount> = Api::namespaced(bed.client.clone(), namespace);
     let wanted = TokenRequest {

@@ -32,6 +32,7 @@ impl Kubectl {
     }
 
     /// The same with one more option on every call, as `--namespace=x`.
+    #[must_use]
     pub fn with(&self, option: String) -> Self {
         let mut other = self.clone();
         other.options.push(option);

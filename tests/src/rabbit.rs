@@ -18,6 +18,7 @@ use crate::bed::RabbitFacts;
 /// The application that uses RabbitMQ, and its management API. It connects again after the broker was away.
 pub struct Rabbit {
     facts: RabbitFacts,
+    url: String,
     session: Mutex<Option<(Connection, Channel)>>,
     http: reqwest::Client,
 }
@@ -30,7 +31,11 @@ pub async fn connect(url: &str, name: &str) -> Result<Connection> {
     Connection::connect(&url, properties).await.context("cannot connect to RabbitMQ")
 }
 
-/// Publishes one message to a queue and waits until the broker has taken it.
+fn url_of(facts: &RabbitFacts, user: &str, password: &str) -> String {
+    format!("amqp://{user}:{password}@{}:{}/", facts.host, facts.amqp_port)
+}
+
+/// Publishes one message to a queue over a channel with confirms, and waits until the broker has taken it.
 pub async fn publish_confirmed(channel: &Channel, queue: &str, body: &[u8]) -> Result<()> {
     let confirmation = publish(channel, queue, body).await?.await?;
     ensure!(confirmation.is_ack(), "RabbitMQ did not take a message for {queue}");
@@ -43,26 +48,27 @@ async fn publish(channel: &Channel, queue: &str, body: &[u8]) -> lapin::Result<P
 }
 
 impl Rabbit {
-    /// Connects as the administrator.
+    /// Connects as the administrator to the default vhost.
     pub async fn connect(facts: &RabbitFacts) -> Result<Self> {
-        let rabbit = Self { facts: facts.clone(), session: Mutex::default(), http: reqwest::Client::new() };
+        Self::connect_to(facts, "").await
+    }
+
+    /// Connects as the administrator to a vhost.
+    pub async fn connect_to(facts: &RabbitFacts, vhost: &str) -> Result<Self> {
+        let url = format!("{}{vhost}", url_of(facts, &facts.user, &facts.password));
+        let rabbit = Self { facts: facts.clone(), url, session: Mutex::default(), http: reqwest::Client::new() };
         rabbit.channel().await?;
         Ok(rabbit)
     }
 
     /// The AMQP URL of the administrator, as an application's Secret would hold it.
     pub fn url(&self) -> String {
-        self.url_of(&self.facts.user, &self.facts.password)
+        self.url.clone()
     }
 
-    /// The AMQP URL of another user.
+    /// The AMQP URL of another user, in the default vhost.
     pub fn url_of(&self, user: &str, password: &str) -> String {
-        format!("amqp://{user}:{password}@{}:{}/", self.facts.host, self.facts.amqp_port)
-    }
-
-    /// The AMQP URL of the administrator in another vhost.
-    pub fn url_in(&self, vhost: &str) -> String {
-        format!("{}{vhost}", self.url())
+        url_of(&self.facts, user, password)
     }
 
     /// The URL of the management API, with the administrator in it.
@@ -120,15 +126,15 @@ impl Rabbit {
         Ok(bodies)
     }
 
-    /// Takes messages out of a queue without acknowledging them. They go back when the connection is dropped.
-    pub async fn take_in_hand(&self, queue: &str, count: usize) -> Result<Connection> {
-        let connection = connect(&self.facts.amqp, "a slow worker").await?;
+    /// Takes messages out of a queue without acknowledging them. They go back when what it gives is dropped.
+    pub async fn take_in_hand(&self, queue: &str, count: usize) -> Result<(Connection, Channel)> {
+        let connection = connect(&self.url, "a slow worker").await?;
         let channel = connection.create_channel().await?;
         for _ in 0..count {
             let message = channel.basic_get(queue.into(), BasicGetOptions::default()).await?;
             ensure!(message.is_some(), "{queue} has fewer than {count} messages");
         }
-        Ok(connection)
+        Ok((connection, channel))
     }
 
     /// Makes a user who may do everything in the default vhost.
@@ -169,7 +175,7 @@ impl Rabbit {
         }
         let connection = match session.take() {
             Some((connection, _)) if connected => connection,
-            _ => connect(&self.facts.amqp, "the application").await?,
+            _ => connect(&self.url, "the application").await?,
         };
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;

@@ -32,7 +32,7 @@ pub struct Condition {
     pub message: String,
 }
 
-/// One event about an object.
+/// One event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Event {
     /// `Normal` or `Warning`.
@@ -148,9 +148,10 @@ impl Sandbox {
         self.wait_condition(scaled_object, "Ready", "True").await.map(drop)
     }
 
-    /// The events about an object.
-    pub async fn events(&self, name: &str) -> Result<Vec<Event>> {
-        let path = format!("/api/v1/namespaces/{}/events?fieldSelector=involvedObject.name%3D{name}", self.name);
+    /// The events about a `ScaledObject`.
+    pub async fn events(&self, scaled_object: &str) -> Result<Vec<Event>> {
+        let selector = format!("involvedObject.kind%3DScaledObject%2CinvolvedObject.name%3D{scaled_object}");
+        let path = format!("/api/v1/namespaces/{}/events?fieldSelector={selector}", self.name);
         let list = self.send(Method::GET, &path, None).await?;
         let items = list["items"].as_array().context("no list of events")?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -162,10 +163,10 @@ impl Sandbox {
         Ok(items.iter().map(event).collect())
     }
 
-    /// Waits until there is an event with this reason about an object, and gives it.
-    pub async fn wait_event(&self, name: &str, reason: &str) -> Result<Event> {
-        wait::until(&format!("an event {reason} about {name}"), wait::secs(20), async || {
-            let events = self.events(name).await?;
+    /// Waits until there is an event with this reason about a `ScaledObject`, and gives it.
+    pub async fn wait_event(&self, scaled_object: &str, reason: &str) -> Result<Event> {
+        wait::until(&format!("an event {reason} about {scaled_object}"), wait::secs(20), async || {
+            let events = self.events(scaled_object).await?;
             let found = events.iter().find(|event| event.reason == reason).cloned();
             found.with_context(|| format!("{events:?}"))
         })

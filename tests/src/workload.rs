@@ -1,4 +1,4 @@
-//! The objects that users bring: Deployments to scale and ScaledObjects to scale them by.
+//! The objects that users bring: Deployments to scale and `ScaledObjects` to scale them by.
 
 use serde_json::{Map, Value, json};
 

@@ -3,9 +3,10 @@
 //! Starting them takes half a minute, so the first story starts them and the others join. They end with the program:
 //! the control plane reads the end of its input, and a [tether](crate::process::Tether) holds Ebb.
 
+use std::fmt;
 use std::sync::LazyLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -16,6 +17,18 @@ use crate::sandbox::Sandbox;
 
 /// Outlives the stories: what a client does in the background ends with its runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads for the tests"));
+
+/// How a story ended.
+pub type Outcome = Result<(), Failure>;
+
+/// Why a story failed, for people: shown as it is, without the quotes and backtraces of other errors.
+pub struct Failure(String);
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 
 /// What the stories share.
 pub struct World {
@@ -54,13 +67,15 @@ impl Shared {
     }
 
     /// Runs one story in it. A failure shows the end of Ebb's log.
-    pub fn story(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+    pub fn story(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
         RUNTIME.block_on(async {
             let start = async || World::start((self.options)()).await.map_err(|error| format!("{error:#}"));
             let world = self.world.get_or_init(start).await;
-            let world = world.as_ref().map_err(|error| anyhow!("the servers did not start: {error}"))?;
-            let end = || format!("the end of {}:\n{}", world.ebb.log.display(), world.ebb.log_tail());
-            story(world).await.map_err(|error| anyhow!("{error:?}\n\n{}\n", end()))
+            let world = world.as_ref().map_err(|error| Failure(format!("the servers did not start: {error}")))?;
+            story(world).await.map_err(|error| {
+                let log = world.ebb.log.display();
+                Failure(format!("{error:#}\n\nthe end of {log}:\n{}\n", world.ebb.log_tail()))
+            })
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Asks the API server with TokenReview and SubjectAccessReview. It translates and caches nothing.
+//! Asks the API server with `TokenReview` and `SubjectAccessReview`. It translates and caches nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::PostParams;
 use kube::{Api, Client};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Access, Action, ReviewError, Reviewer, User};
@@ -18,16 +19,21 @@ use crate::metrics_api::{GROUP, VERSION};
 /// Less than a request may take, so that the one who asks gets a Status that names the reason.
 const LIMIT: Duration = Duration::from_secs(4);
 
+/// Questions of one kind under way at once. Whoever sends one invalid token after the other meets this bound instead of
+/// passing the flood on, and does not hold up the questions of the other kind.
+const AT_ONCE: usize = 32;
+
 /// The API server as a [`Reviewer`].
-#[derive(Clone)]
 pub struct KubeReviewer {
     client: Client,
+    tokens: Semaphore,
+    permissions: Semaphore,
 }
 
 impl KubeReviewer {
-    /// Asks through `client`, which needs the rights of the ClusterRole `system:auth-delegator`.
+    /// Asks through `client`, which needs the rights of the `ClusterRole` `system:auth-delegator`.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, tokens: Semaphore::new(AT_ONCE), permissions: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -37,7 +43,7 @@ impl Reviewer for KubeReviewer {
         let spec = TokenReviewSpec { token: token.to_owned(), ..TokenReviewSpec::default() };
         let review = TokenReview { spec, ..TokenReview::default() };
         let api: Api<TokenReview> = Api::all(self.client.clone());
-        let answer = limited(api.create(&PostParams::default(), &review)).await?;
+        let answer = limited(&self.tokens, api.create(&PostParams::default(), &review)).await?;
         let status = answer.status.unwrap_or_default();
         Ok(if status.authenticated == Some(true) { status.user.and_then(user) } else { None })
     }
@@ -45,15 +51,20 @@ impl Reviewer for KubeReviewer {
     async fn access(&self, user: &User, action: &Action) -> Result<Access, ReviewError> {
         let review = SubjectAccessReview { spec: spec(user, action), ..SubjectAccessReview::default() };
         let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
-        let answer = limited(api.create(&PostParams::default(), &review)).await?;
+        let answer = limited(&self.permissions, api.create(&PostParams::default(), &review)).await?;
         let status = answer.status.unwrap_or_default();
         let allowed = status.allowed && status.denied != Some(true);
         Ok(Access { allowed, reason: status.reason.unwrap_or_default() })
     }
 }
 
-async fn limited<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, ReviewError> {
-    match timeout(LIMIT, question).await {
+async fn limited<T>(places: &Semaphore, question: impl Future<Output = kube::Result<T>>) -> Result<T, ReviewError> {
+    let ask = async {
+        // The semaphore is never closed.
+        let _place = places.acquire().await;
+        question.await
+    };
+    match timeout(LIMIT, ask).await {
         Ok(answer) => answer.map_err(|error| ReviewError::new(error.to_string())),
         Err(_) => Err(ReviewError::new(format!("no answer within {} s", LIMIT.as_secs()))),
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Trust;
 use super::trust::Verdict;
 
-const VERDICT_LIFE: Duration = Duration::from_secs(60);
+const VERDICT_LIFE: Duration = Duration::from_mins(1);
 
 /// One end of a connection; without certificates it is nobody in particular.
 #[derive(Default)]

@@ -18,7 +18,7 @@ pub trait Reviewer: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Reading one metric, which is verb `list` on a resource of the metric's name. An empty namespace means all of
-    /// them, and the metric `*` means every one, as in a SubjectAccessReview.
+    /// them, and the metric `*` means every one, as in a `SubjectAccessReview`.
     List {
         /// Where the ScaledObject is.
         namespace: String,

@@ -1,5 +1,5 @@
-//! Whose certificates are believed: the contents of the ConfigMap `extension-apiserver-authentication`, and the verdict
-//! on a certificate chain. No I/O and no clock: the data and the time are arguments.
+//! Whose certificates are believed: the contents of the `ConfigMap` `extension-apiserver-authentication`, and the
+//! verdict on a certificate chain. No I/O and no clock: the data and the time are arguments.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ pub struct Trust {
     clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-/// The ConfigMap does not say whom to trust.
+/// The `ConfigMap` does not say whom to trust.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// A bundle has no usable certificate.
     #[error("{key} holds no usable certificate: {why}")]
     Bundle {
-        /// The entry of the ConfigMap.
+        /// The entry of the `ConfigMap`.
         key: &'static str,
         /// What is wrong with it.
         why: String,
@@ -40,7 +40,7 @@ pub enum TrustError {
     /// A list is not a JSON list of strings.
     #[error("{key} is not a JSON list of strings: {why}")]
     List {
-        /// The entry of the ConfigMap.
+        /// The entry of the `ConfigMap`.
         key: &'static str,
         /// What is wrong with it.
         why: String,
@@ -48,7 +48,7 @@ pub enum TrustError {
     /// A header's name is none.
     #[error("{key} names {name:?}, which cannot be the name of a header")]
     Header {
-        /// The entry of the ConfigMap.
+        /// The entry of the `ConfigMap`.
         key: &'static str,
         /// The name.
         name: String,
@@ -78,7 +78,7 @@ impl Trust {
         Self { any: None, proxies: None, clients: None }
     }
 
-    /// Reads the ConfigMap's data. Entries that are absent take their kind of trust with them.
+    /// Reads the `ConfigMap`'s data. Entries that are absent take their kind of trust with them.
     pub fn from_config_map(data: &BTreeMap<String, String>) -> Result<Self, TrustError> {
         let client_roots = roots(data, CLIENT_CA)?;
         let proxy_roots = roots(data, PROXY_CA)?;
@@ -101,8 +101,8 @@ impl Trust {
         Ok(Self { any, proxies, clients })
     }
 
-    /// Whether questions from the cluster's aggregator can be believed; without that, no HorizontalPodAutoscaler gets an
-    /// answer.
+    /// Whether questions from the cluster's aggregator can be believed; without that, no `HorizontalPodAutoscaler` gets
+    /// an answer.
     pub fn has_front_proxy(&self) -> bool {
         self.proxies.is_some()
     }

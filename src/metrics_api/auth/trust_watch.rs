@@ -1,4 +1,4 @@
-//! Keeps a [`Trust`] in step with the ConfigMap it comes from. The reading of it is `trust`'s business.
+//! Keeps a [`Trust`] in step with the `ConfigMap` it comes from. The reading of it is `trust`'s business.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::Trust;
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 
-/// Follows the ConfigMap `kube-system/extension-apiserver-authentication` until `shutdown`.
+/// Follows the `ConfigMap` `kube-system/extension-apiserver-authentication` until `shutdown`.
 ///
 /// Nobody is trusted before it was read once. When it later vanishes or makes no sense, the last good contents hold.
 pub fn watch_trust(client: Client, shutdown: CancellationToken) -> watch::Receiver<Arc<Trust>> {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::workload::{Sample, Workload};
 
 /// The way up takes about a minute and the way back about one more.
-const LIMIT: Duration = Duration::from_secs(360);
+const LIMIT: Duration = Duration::from_mins(6);
 /// The HPA allows 1, 5, 10, 20 replicas every 15 s, so that the backlog lasts long enough for this many.
 const PEAK: i32 = 10;
 

@@ -1,0 +1,114 @@
+//! What happens most often, without brokers and without the API server: the decision of one tick, the status that
+//! follows from it, and the answer to one question of the HPA.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use criterion::{Criterion, criterion_group, criterion_main};
+use ebb::metrics_api::{MetricSource as _, Quantity};
+use ebb::plan::activation::{self, Activity, Sight};
+use ebb::plan::policy::Policy;
+use ebb::plan::status::{self, Check, Facts, Served, Tick};
+use ebb::poll::registry::Registry;
+use ebb_crds::{ScaledObject, ScaledObjectStatus};
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap_or_default()
+}
+
+fn decision(c: &mut Criterion) {
+    let policy = Policy {
+        min: 0,
+        max: 50,
+        idle: None,
+        polling_interval: Duration::from_secs(30),
+        cooldown: Duration::from_secs(300),
+        initial_cooldown: Duration::ZERO,
+        created: at(0),
+        force_activation: false,
+        scale_in_paused: false,
+        scale_out_paused: false,
+    };
+    let sight = Sight { replicas: 5, active: 0, failed: 0, last_active: Some(at(100)), now: at(200) };
+    c.bench_function("one tick's decision", |b| b.iter(|| activation::decide(black_box(&policy), black_box(&sight))));
+}
+
+fn status_of_a_tick(c: &mut Criterion) {
+    let metric = "s0-rabbitmq-jobs".to_owned();
+    let facts = Facts {
+        generation: Some(1),
+        check: Check::Served(Served { hpa_name: "keda-hpa-app".into(), metric_names: vec![metric.clone()] }),
+        tick: Some(Tick { activity: Activity::Active, triggers: [(metric, true)].into(), failures: Vec::new() }),
+        last_active: Some(at(0)),
+        hpa: None,
+    };
+    let written = status::status(&ScaledObjectStatus::default(), &facts, at(0));
+    c.bench_function("one tick's status, unchanged", |b| {
+        b.iter(|| status::status(black_box(&written), black_box(&facts), at(30)) == written);
+    });
+}
+
+fn metric_answer(c: &mut Criterion) {
+    let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new() else { return };
+    let registry = Registry::new(Arc::clone(&metrics));
+    bench_support::serve_cron(&registry, &metrics);
+    c.bench_function("one metric answer", |b| {
+        b.to_async(&runtime).iter(|| async {
+            let answer = registry.value("default", "app", bench_support::METRIC).await;
+            answer.ok().and_then(|answer| Quantity::try_from(answer.value).ok()).map(|quantity| quantity.to_string())
+        });
+    });
+}
+
+mod bench_support {
+    use super::{Arc, Policy, Registry, ScaledObject};
+    use ebb::metrics::{Metrics, TriggerLabels};
+    use ebb::poll::registry::Live;
+    use ebb::poll::trigger::Trigger;
+    use ebb::target::Kind;
+    use ebb_scalers::TriggerConfig;
+    use ebb_scalers::broker::Brokers;
+
+    pub(super) const METRIC: &str = "s0-cron-Europe-London-08xx1-5-018xx1-5";
+
+    /// Puts a ScaledObject with one cron trigger into the registry, as the controller does.
+    pub(super) fn serve_cron(registry: &Registry, metrics: &Arc<Metrics>) {
+        let object: ScaledObject = serde_json::from_value(serde_json::json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+            "metadata": {"name": "app", "namespace": "default", "uid": "u"},
+            "spec": {"scaleTargetRef": {"name": "app"}, "triggers": []},
+        }))
+        .unwrap_or_else(|_| ScaledObject::new("app", ebb_crds::ScaledObjectSpec::default()));
+        let config = TriggerConfig {
+            kind: "cron".into(),
+            metadata: [("timezone", "Europe/London"), ("start", "0 8 * * 1-5"), ("end", "0 18 * * 1-5"), ("desiredReplicas", "5")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            ..TriggerConfig::default()
+        };
+        let Ok(scaler) = ebb_scalers::build(&config, &Brokers::default()) else { return };
+        let labels = TriggerLabels {
+            namespace: "default".into(),
+            scaled_object: "app".into(),
+            metric: METRIC.into(),
+            scaler: "cronScaler".into(),
+            index: 0,
+            kind: "cron".into(),
+        };
+        let trigger = Trigger::new(scaler, false, Arc::new(metrics.trigger(labels)));
+        registry.open(&object).0.set_live(Some(Live {
+            policy: Policy::of(&object),
+            target_kind: Kind::deployment(),
+            target: object.spec.scale_target_ref.clone(),
+            names: vec![None],
+            configs: vec![config],
+            triggers: vec![Arc::new(trigger)],
+        }));
+    }
+}
+
+criterion_group!(benches, decision, status_of_a_tick, metric_answer);
+criterion_main!(benches);
