@@ -122,6 +122,7 @@ impl Ticker {
     async fn tick(&self, object: &Object, live: &Live) -> Tried {
         let samples = join_all(live.triggers.iter().map(|trigger| trigger.sample())).await;
         let seen = Readings::of(live, &samples);
+        note_activity(object, live);
         self.tell_failures(object, live, &samples);
 
         let outcome = self.scale(object, live, &seen).await;
@@ -306,6 +307,13 @@ impl Readings {
         }
         readings
     }
+}
+
+/// The HPA's questions between two polls find activity too: the cooldown begins after the last of it.
+fn note_activity(object: &Object, live: &Live) {
+    let found = live.triggers.iter().filter_map(|trigger| trigger.last_active()).max();
+    let mut memory = object.memory.lock();
+    memory.last_active = memory.last_active.max(found);
 }
 
 fn plan_ahead(object: &Object, live: &Live, first: bool, tried: Tried) -> Schedule {

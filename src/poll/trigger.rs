@@ -31,12 +31,13 @@ pub struct Trigger {
     use_cached_metrics: bool,
     metrics: Arc<TriggerMetrics>,
     last: Mutex<Option<Sample>>,
+    last_active: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Trigger {
     /// A trigger that has not been read yet.
     pub fn new(scaler: Box<dyn Scaler>, use_cached_metrics: bool, metrics: Arc<TriggerMetrics>) -> Self {
-        Self { scaler, use_cached_metrics, metrics, last: Mutex::default() }
+        Self { scaler, use_cached_metrics, metrics, last: Mutex::default(), last_active: Mutex::default() }
     }
 
     /// The metric that the HPA asks for.
@@ -71,6 +72,9 @@ impl Trigger {
                 self.metrics.active.set(i64::from(reading.active));
                 let sample = Sample { reading, at: clock::now(), taken: Instant::now() };
                 *self.last.lock() = Some(sample);
+                if reading.active {
+                    *self.last_active.lock() = Some(sample.at);
+                }
                 Ok(sample)
             }
             Err(error) => {
@@ -78,6 +82,11 @@ impl Trigger {
                 Err(error)
             }
         }
+    }
+
+    /// When it was last found active, by whoever asked.
+    pub fn last_active(&self) -> Option<DateTime<Utc>> {
+        *self.last_active.lock()
     }
 
     /// What the HPA is told: a reading not older than a second, or with `useCachedMetrics` the last poll's.

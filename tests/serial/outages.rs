@@ -28,7 +28,7 @@ async fn two_apps(world: &World, name: &str) -> Result<(Sandbox, String, String)
     Ok((user, busy, idle))
 }
 
-/// Everything works again: the reading, and the way from zero to one.
+/// Everything works again: the reading, the way from zero to one, and what is new.
 async fn recovered(world: &World, user: &Sandbox, busy: &str, idle: &str) -> Result<()> {
     user.wait_ready(busy).await?;
     user.wait_ready(idle).await?;
@@ -40,7 +40,17 @@ async fn recovered(world: &World, user: &Sandbox, busy: &str, idle: &str) -> Res
     .await?;
     world.rabbit.publish(idle, 1).await?;
     user.wait_replicas(idle, "1", secs(10), |replicas| replicas == 1).await?;
-    Ok(())
+
+    // Whatever was watched is watched again.
+    let newcomer = format!("{busy}-newcomer");
+    user.apply(&deployment(&newcomer, 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+    user.apply(&scaled_object(&newcomer, json!({"triggers": [rabbitmq(busy)]}))).await?;
+    wait::until("a new ScaledObject to be Ready", secs(15), async || {
+        let ready = user.condition(&newcomer, "Ready").await?;
+        ensure!(ready.status == "True", "{ready:?}");
+        Ok(())
+    })
+    .await
 }
 
 #[test]
