@@ -84,9 +84,14 @@ mod bench_support {
         .unwrap_or_else(|_| ScaledObject::new("app", ebb_crds::ScaledObjectSpec::default()));
         let config = TriggerConfig {
             kind: "cron".into(),
-            metadata: [("timezone", "Europe/London"), ("start", "0 8 * * 1-5"), ("end", "0 18 * * 1-5"), ("desiredReplicas", "5")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+            metadata: [
+                ("timezone", "Europe/London"),
+                ("start", "0 8 * * 1-5"),
+                ("end", "0 18 * * 1-5"),
+                ("desiredReplicas", "5"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
             ..TriggerConfig::default()
         };
         let Ok(scaler) = ebb_scalers::build(&config, &Brokers::default()) else { return };

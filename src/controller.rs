@@ -113,7 +113,9 @@ pub async fn run(
     let recheck = futures::stream::unfold(recheck, |mut recheck| async {
         recheck.recv().await.map(|key| (ObjectRef::new(&key.name).within(&key.namespace), recheck))
     });
-    let users = |store: Store<ScaledObject>| move |used: Option<String>, kind: &str, name: &str| users_of(&store, used.as_deref(), kind, name);
+    let users = |store: Store<ScaledObject>| {
+        move |used: Option<String>, kind: &str, name: &str| users_of(&store, used.as_deref(), kind, name)
+    };
     let (of_own, of_cluster) = (users(reader.clone()), users(reader.clone()));
 
     Controller::for_stream(stream, reader)
@@ -162,13 +164,23 @@ fn what_matters(object: &ScaledObject) -> Option<u64> {
 }
 
 /// The ScaledObjects that use an authentication.
-fn users_of(store: &Store<ScaledObject>, namespace: Option<&str>, kind: &str, name: &str) -> Vec<ObjectRef<ScaledObject>> {
+fn users_of(
+    store: &Store<ScaledObject>,
+    namespace: Option<&str>,
+    kind: &str,
+    name: &str,
+) -> Vec<ObjectRef<ScaledObject>> {
     let uses = |object: &ScaledObject| {
         let references = object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
         references.into_iter().any(|reference| reference.kind() == kind && reference.name == name)
     };
     let in_scope = |object: &ScaledObject| namespace.is_none() || object.namespace().as_deref() == namespace;
-    store.state().iter().filter(|object| in_scope(object) && uses(object)).map(|object| ObjectRef::from_obj(&**object)).collect()
+    store
+        .state()
+        .iter()
+        .filter(|object| in_scope(object) && uses(object))
+        .map(|object| ObjectRef::from_obj(&**object))
+        .collect()
 }
 
 async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> Result<Action, Failure> {
@@ -292,7 +304,14 @@ impl Context {
                 .await;
             object.memory.lock().told.clear();
             let names = trigger_names(scaled_object);
-            object.set_live(Some(Live { policy, target_kind: target.kind, target: target_ref, names, configs, triggers }));
+            object.set_live(Some(Live {
+                policy,
+                target_kind: target.kind,
+                target: target_ref,
+                names,
+                configs,
+                triggers,
+            }));
         }
         self.announce(scaled_object, object, before.is_none(), was_failed);
     }
@@ -341,7 +360,12 @@ impl Context {
         }
     }
 
-    async fn pause(&self, scaled_object: &ScaledObject, object: &Arc<Object>, replicas: Option<i32>) -> Result<(), Failure> {
+    async fn pause(
+        &self,
+        scaled_object: &ScaledObject,
+        object: &Arc<Object>,
+        replicas: Option<i32>,
+    ) -> Result<(), Failure> {
         apply::mark(&self.client, scaled_object, false).await?;
         object.set_live(None);
         self.delete_hpas(scaled_object).await?;
@@ -403,7 +427,8 @@ impl Context {
     async fn restore(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
         let original = scaled_object.status.as_ref().and_then(|status| status.original_replica_count);
         let Some(original) = original else { return Ok(()) };
-        let (reference, namespace) = (&scaled_object.spec.scale_target_ref, scaled_object.namespace().unwrap_or_default());
+        let (reference, namespace) =
+            (&scaled_object.spec.scale_target_ref, scaled_object.namespace().unwrap_or_default());
         let restored = async {
             let kind = self.targets.kind(reference).await?;
             let present = self.targets.scale(&kind, &namespace, &reference.name).await?;
@@ -469,7 +494,10 @@ fn outline(scaled_object: &ScaledObject) -> Outline {
         replicas: None,
         triggers_types: each_once(triggers.iter().map(|trigger| trigger.type_.as_str())),
         authentications_types: each_once(
-            triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref()).map(|reference| reference.name.as_str()),
+            triggers
+                .iter()
+                .filter_map(|trigger| trigger.authentication_ref.as_ref())
+                .map(|reference| reference.name.as_str()),
         ),
     }
 }

@@ -57,10 +57,20 @@ impl Metrics {
     /// A name that is registered twice.
     pub fn new() -> Result<Arc<Self>, prometheus::Error> {
         let registry = Registry::new();
-        let gauges = |name: &str, help: &str, labels: &[&str]| registered(&registry, GaugeVec::new(Opts::new(name, help), labels)?);
-        let whole = |name: &str, help: &str, labels: &[&str]| registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
-        let counters = |name: &str, help: &str, labels: &[&str]| registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let build = whole("keda_build_info", "The release that runs.", &["version", "git_commit", "goversion", "goos", "goarch"])?;
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            registered(&registry, GaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let whole = |name: &str, help: &str, labels: &[&str]| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let build = whole(
+            "keda_build_info",
+            "The release that runs.",
+            &["version", "git_commit", "goversion", "goos", "goarch"],
+        )?;
         build
             .with_label_values(&[env!("CARGO_PKG_VERSION"), "", "", std::env::consts::OS, std::env::consts::ARCH])
             .set(1);
@@ -68,15 +78,35 @@ impl Metrics {
             .buckets(LATENCY_BUCKETS.to_vec());
         let metrics = Self {
             value: gauges("keda_scaler_metrics_value", "The last value of each trigger's metric.", TRIGGER_LABELS)?,
-            latency: gauges("keda_scaler_metrics_latency_seconds", "How long the last reading of each trigger took.", TRIGGER_LABELS)?,
+            latency: gauges(
+                "keda_scaler_metrics_latency_seconds",
+                "How long the last reading of each trigger took.",
+                TRIGGER_LABELS,
+            )?,
             latencies: registered(&registry, HistogramVec::new(latencies, &["type"])?)?,
             active: whole("keda_scaler_active", "Whether each trigger is active (1) or not (0).", TRIGGER_LABELS)?,
-            errors: counters("keda_scaler_detail_errors_total", "Readings of each trigger that failed.", TRIGGER_LABELS)?,
+            errors: counters(
+                "keda_scaler_detail_errors_total",
+                "Readings of each trigger that failed.",
+                TRIGGER_LABELS,
+            )?,
             triggers: whole("keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
             object_errors: counters("keda_scaled_object_errors_total", "Errors of each ScaledObject.", OBJECT_LABELS)?,
-            paused: whole("keda_scaled_object_paused", "Whether each ScaledObject is paused (1) or not (0).", OBJECT_LABELS)?,
-            resources: whole("keda_resource_registered_total", "Resources of KEDA's kinds in use.", &["type", "namespace"])?,
-            loop_latency: gauges("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.", LOOP_LABELS)?,
+            paused: whole(
+                "keda_scaled_object_paused",
+                "Whether each ScaledObject is paused (1) or not (0).",
+                OBJECT_LABELS,
+            )?,
+            resources: whole(
+                "keda_resource_registered_total",
+                "Resources of KEDA's kinds in use.",
+                &["type", "namespace"],
+            )?,
+            loop_latency: gauges(
+                "keda_internal_scale_loop_latency_seconds",
+                "How late each ScaledObject's last poll was.",
+                LOOP_LABELS,
+            )?,
             registry: registry.clone(),
         };
         #[cfg(target_os = "linux")]

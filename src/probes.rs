@@ -31,7 +31,11 @@ pub async fn serve_health(listener: TcpListener, health: Health, shutdown: Cance
 }
 
 /// Serves `/metrics` until `shutdown`.
-pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn serve_metrics(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     let routes = Router::new().route("/metrics", get(text)).with_state(metrics);
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }

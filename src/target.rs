@@ -48,7 +48,9 @@ pub enum TargetError {
     #[error("scaleTargetRef.apiVersion {0:?} is not of the form group/version")]
     ApiVersion(String),
     /// The cluster has no such kind.
-    #[error("no matches for kind {kind:?} in version {api_version:?}: install its custom resource definition or correct scaleTargetRef")]
+    #[error(
+        "no matches for kind {kind:?} in version {api_version:?}: install its custom resource definition or correct scaleTargetRef"
+    )]
     UnknownKind {
         /// The kind that was asked for.
         kind: String,
@@ -139,7 +141,14 @@ impl Targets {
     }
 
     /// Sets the count, unless the target has changed since `seen`: then the API server answers with a conflict.
-    pub async fn set(&self, kind: &Kind, namespace: &str, name: &str, seen: &Scale, replicas: i32) -> Result<(), TargetError> {
+    pub async fn set(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        seen: &Scale,
+        replicas: i32,
+    ) -> Result<(), TargetError> {
         let patch = json!({
             "metadata": {"resourceVersion": seen.resource_version},
             "spec": {"replicas": replicas},

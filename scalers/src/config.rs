@@ -212,15 +212,21 @@ impl<'a> Reader<'a> {
         let trigger = format!("trigger {} ({})", self.trigger.index, self.trigger.kind);
         if let Some(name) = self.env_name(key).filter(|_| sources.contains(&Source::Env)) {
             return match self.trigger.env.get(name) {
-                None => format!("{trigger}: {key}FromEnv names the environment variable {name:?}, which the target's container does not set"),
-                Some(_) => format!("{trigger}: {key}FromEnv names the environment variable {name:?}, which is empty in the target's container"),
+                None => format!(
+                    "{trigger}: {key}FromEnv names the environment variable {name:?}, which the target's container does not set"
+                ),
+                Some(_) => format!(
+                    "{trigger}: {key}FromEnv names the environment variable {name:?}, which is empty in the target's container"
+                ),
             };
         }
         let ways = sources.iter().map(|source| match source {
             Source::Metadata => format!("`{key}` in its metadata"),
             Source::Auth => format!("the parameter `{key}` of a TriggerAuthentication"),
             Source::Env => {
-                format!("`{key}FromEnv` in its metadata with the name of an environment variable of the target's container")
+                format!(
+                    "`{key}FromEnv` in its metadata with the name of an environment variable of the target's container"
+                )
             }
         });
         format!("{trigger}: give {}", ways.collect::<Vec<_>>().join(", or "))
@@ -249,7 +255,8 @@ mod tests {
     #[test]
     fn the_first_source_that_is_not_empty_wins() {
         let all = [Metadata, Auth, Env];
-        let trigger = trigger(&[("host", "  "), ("hostFromEnv", "H")], &[("host", " from-auth ")], &[("H", "from-env")]);
+        let trigger =
+            trigger(&[("host", "  "), ("hostFromEnv", "H")], &[("host", " from-auth ")], &[("H", "from-env")]);
         assert_eq!(Reader::new(&trigger).text("host", &all), Some("from-auth"));
         assert_eq!(Reader::new(&trigger).text("host", &[Metadata, Env]), Some("from-env"));
         assert_eq!(Reader::new(&trigger).text("host", &[Metadata]), None);
@@ -261,7 +268,10 @@ mod tests {
         let mut reader = Reader::new(&trigger);
         reader.required("host", &[Metadata, Auth, Env]);
         let error = reader.finish().unwrap_err();
-        assert_eq!(error.to_string(), "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]");
+        assert_eq!(
+            error.to_string(),
+            "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]"
+        );
         assert!(error.cures()[0].contains("`hostFromEnv`"), "{:?}", error.cures());
     }
 
@@ -275,7 +285,8 @@ mod tests {
 
     #[test]
     fn numbers_flags_and_words_are_kedas() {
-        let trigger = trigger(&[("a", "010"), ("b", "2.5"), ("c", "T"), ("d", "yes"), ("e", "soap"), ("f", "NaN")], &[], &[]);
+        let trigger =
+            trigger(&[("a", "010"), ("b", "2.5"), ("c", "T"), ("d", "yes"), ("e", "soap"), ("f", "NaN")], &[], &[]);
         let mut reader = Reader::new(&trigger);
         assert_eq!(reader.number("a", &[Metadata]), None);
         assert_eq!(reader.number("b", &[Metadata]), Some(2.5));

@@ -106,12 +106,8 @@ impl Scaler for Cron {
 mod tests {
     use super::*;
 
-    const OFFICE: [(&str, &str); 4] = [
-        ("timezone", "Europe/London"),
-        ("start", "0 8 * * 1-5"),
-        ("end", "0 18 * * 1-5"),
-        ("desiredReplicas", "5"),
-    ];
+    const OFFICE: [(&str, &str); 4] =
+        [("timezone", "Europe/London"), ("start", "0 8 * * 1-5"), ("end", "0 18 * * 1-5"), ("desiredReplicas", "5")];
 
     fn build_with(index: usize, changes: &[(&str, &str)]) -> Result<Box<dyn Scaler>, ConfigError> {
         let mut trigger = TriggerConfig { index, kind: "cron".into(), ..TriggerConfig::default() };
@@ -124,11 +120,8 @@ mod tests {
     #[test]
     fn metric_names_are_kedas() {
         assert_eq!(build_with(1, &[]).unwrap().metric().name, "s1-cron-Europe-London-08xx1-5-018xx1-5");
-        let other = [
-            ("timezone", "America/Argentina/Buenos_Aires"),
-            ("start", "*/5 0 1,15 * *"),
-            ("end", "30 23 ? * *"),
-        ];
+        let other =
+            [("timezone", "America/Argentina/Buenos_Aires"), ("start", "*/5 0 1,15 * *"), ("end", "30 23 ? * *")];
         assert_eq!(
             build_with(1, &other).unwrap().metric().name,
             "s1-cron-America-Argentina-Buenos_Aires-xSl501Cm15xx-3023Qmxx"
@@ -138,12 +131,24 @@ mod tests {
     #[test]
     fn what_is_wrong_has_kedas_text() {
         for (change, text) in [
-            (("start", "0 8 * *"), "error parsing cron metadata: error parsing start schedule: expected exactly 5 fields, found 4: [0 8 * *]"),
+            (
+                ("start", "0 8 * *"),
+                "error parsing cron metadata: error parsing start schedule: expected exactly 5 fields, found 4: [0 8 * *]",
+            ),
             (("end", "0 8 * * 1-5"), "error parsing cron metadata: start and end can not have exactly same time input"),
             (("desiredReplicas", "0"), "error parsing cron metadata: no desiredReplicas specified"),
-            (("desiredReplicas", "many"), "error parsing cron metadata: unable to set param \"desiredReplicas\" value \"many\": it must be a whole number such as 5"),
-            (("desiredReplicas", ""), "error parsing cron metadata: missing required parameter \"desiredReplicas\" in [triggerMetadata]"),
-            (("timezone", "Europe/Lodnon"), "error parsing cron metadata: unable to load timezone: unknown time zone Europe/Lodnon"),
+            (
+                ("desiredReplicas", "many"),
+                "error parsing cron metadata: unable to set param \"desiredReplicas\" value \"many\": it must be a whole number such as 5",
+            ),
+            (
+                ("desiredReplicas", ""),
+                "error parsing cron metadata: missing required parameter \"desiredReplicas\" in [triggerMetadata]",
+            ),
+            (
+                ("timezone", "Europe/Lodnon"),
+                "error parsing cron metadata: unable to load timezone: unknown time zone Europe/Lodnon",
+            ),
             (("start", ""), "error parsing cron metadata: missing required parameter \"start\" in [triggerMetadata]"),
         ] {
             let error = build_with(0, &[change]).map(|_| ()).unwrap_err();

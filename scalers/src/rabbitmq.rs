@@ -43,8 +43,7 @@ pub(crate) fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dy
     let Metadata { queue, target, activation_value, broker } = Metadata::read(trigger)
         .map_err(|error| error.context("error parsing RabbitMQ metadata: error parsing RabbitMQ metadata: "))?;
     let part = format!("rabbitmq-{}", form_encode(&queue));
-    let metric =
-        MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
+    let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
     let source = match broker {
         Broker::Amqp(endpoint) => QueueSource::Amqp(brokers.amqp.get(endpoint, amqp::Client::new)),
         Broker::Management { endpoint, vhost, exclude_unacknowledged } => QueueSource::Management {

@@ -19,7 +19,9 @@ const FIELD_MANAGER: &str = "ebb";
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApplyError {
     /// There is one of that name that is not this ScaledObject's.
-    #[error("HPA {0:?} exists and is not owned by this ScaledObject: delete it, give another name in advanced.horizontalPodAutoscalerConfig.name, or set the annotation scaledobject.keda.sh/transfer-hpa-ownership: \"true\" together with that name")]
+    #[error(
+        "HPA {0:?} exists and is not owned by this ScaledObject: delete it, give another name in advanced.horizontalPodAutoscalerConfig.name, or set the annotation scaledobject.keda.sh/transfer-hpa-ownership: \"true\" together with that name"
+    )]
     Foreign(String),
     /// The API server did not answer, or refused.
     #[error("{0}")]
@@ -61,7 +63,8 @@ pub(super) async fn hpa(
 
 /// Deletes the ScaledObject's HPA of this name, if it is its own.
 pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, name: &str) -> Result<(), kube::Error> {
-    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
+    let api: Api<HorizontalPodAutoscaler> =
+        Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
     let Some(present) = api.get_opt(name).await? else { return Ok(()) };
     let own = hpas::owner(&present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid());
     if !own || present.metadata.deletion_timestamp.is_some() {
@@ -79,7 +82,8 @@ pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, na
 
 fn may_take(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
     let own = hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid());
-    let transfer = scaled_object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|value| value == "true");
+    let transfer =
+        scaled_object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|value| value == "true");
     let named = scaled_object
         .spec
         .advanced
@@ -115,7 +119,13 @@ pub(super) async fn release(client: &Client, scaled_object: &ScaledObject) -> Re
     if finalizers.len() == scaled_object.finalizers().len() {
         return Ok(());
     }
-    match patch(client, scaled_object, json!({"finalizers": finalizers, "resourceVersion": scaled_object.resource_version()})).await {
+    match patch(
+        client,
+        scaled_object,
+        json!({"finalizers": finalizers, "resourceVersion": scaled_object.resource_version()}),
+    )
+    .await
+    {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other,
     }

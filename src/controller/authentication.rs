@@ -31,7 +31,11 @@ pub(super) struct Authentication {
 
 impl Authentication {
     /// Fetches it.
-    pub(super) async fn fetch(reference: &AuthenticationRef, namespace: &str, lookup: &Lookup) -> Result<Self, LookupError> {
+    pub(super) async fn fetch(
+        reference: &AuthenticationRef,
+        namespace: &str,
+        lookup: &Lookup,
+    ) -> Result<Self, LookupError> {
         let client = lookup.client().clone();
         let name = &reference.name;
         let kind = reference.kind();
@@ -75,11 +79,16 @@ impl Authentication {
             let container = environment::container(pod, container)?;
             let values = environment::resolve(container, around.namespace, &[&entry.name], around.lookup).await?;
             let value = values.get(&entry.name).ok_or_else(|| {
-                self.missing(&format!("the container {:?} has no environment variable {:?}", container.name, entry.name))
+                self.missing(&format!(
+                    "the container {:?} has no environment variable {:?}",
+                    container.name, entry.name
+                ))
             })?;
             parameters.insert(entry.parameter.clone(), value.clone());
         }
-        for (kind, references) in [("ConfigMap", &self.spec.config_map_target_ref), ("Secret", &self.spec.secret_target_ref)] {
+        for (kind, references) in
+            [("ConfigMap", &self.spec.config_map_target_ref), ("Secret", &self.spec.secret_target_ref)]
+        {
             for reference in references.iter().flatten() {
                 let values = match kind {
                     "Secret" => around.lookup.secret(namespace, &reference.name, false).await,

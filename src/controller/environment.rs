@@ -29,7 +29,10 @@ pub(super) fn pod_spec(target: &DynamicObject) -> Result<PodSpec, LookupError> {
 /// There is no such container.
 pub(super) fn container<'a>(pod: &'a PodSpec, name: Option<&str>) -> Result<&'a Container, LookupError> {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return pod.containers.first().ok_or_else(|| LookupError::Wrong("the target's pod template has no containers".into()));
+        return pod
+            .containers
+            .first()
+            .ok_or_else(|| LookupError::Wrong("the target's pod template has no containers".into()));
     };
     let mut containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     containers.find(|container| container.name == name).ok_or_else(|| {
@@ -91,7 +94,13 @@ async fn value(
     };
     let (mut values, key, kind, name, optional) = if let Some(reference) = &source.secret_key_ref {
         let optional = reference.optional.unwrap_or(false);
-        (lookup.secret(namespace, &reference.name, optional).await?, &reference.key, "Secret", &reference.name, optional)
+        (
+            lookup.secret(namespace, &reference.name, optional).await?,
+            &reference.key,
+            "Secret",
+            &reference.name,
+            optional,
+        )
     } else if let Some(reference) = &source.config_map_key_ref {
         let optional = reference.optional.unwrap_or(false);
         let values = lookup.config_map(namespace, &reference.name, optional).await?;

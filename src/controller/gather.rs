@@ -41,7 +41,11 @@ pub(super) struct Gatherer<'a> {
 
 impl Gatherer<'_> {
     /// Every trigger with its parameters resolved.
-    pub(super) async fn triggers(&self, object: &ScaledObject, target: &Target) -> Result<Vec<TriggerConfig>, LookupError> {
+    pub(super) async fn triggers(
+        &self,
+        object: &ScaledObject,
+        target: &Target,
+    ) -> Result<Vec<TriggerConfig>, LookupError> {
         let namespace = object.namespace().unwrap_or_default();
         let lookup = Lookup::new(self.client.clone());
         let fetched = object.spec.triggers.iter().enumerate().map(|(index, trigger)| {
@@ -86,8 +90,12 @@ impl Gatherer<'_> {
         authentication: Option<&Authentication>,
         around: &Surroundings<'_>,
     ) -> Result<TriggerConfig, LookupError> {
-        let wanted: Vec<_> =
-            trigger.metadata.iter().filter(|(key, _)| key.ends_with("FromEnv")).map(|(_, name)| name.as_str()).collect();
+        let wanted: Vec<_> = trigger
+            .metadata
+            .iter()
+            .filter(|(key, _)| key.ends_with("FromEnv"))
+            .map(|(_, name)| name.as_str())
+            .collect();
         let env = match around.pod {
             Some(pod) if !wanted.is_empty() => {
                 let container = environment::container(pod, around.container)?;

@@ -51,14 +51,16 @@ pub(super) fn digest(hpa: &HorizontalPodAutoscaler) -> u64 {
     let mut hasher = DefaultHasher::new();
     let metadata = &hpa.metadata;
     // Maps are ordered, so that equal parts have equal texts.
-    let parts = serde_json::to_string(&(&metadata.labels, &metadata.annotations, &metadata.owner_references, &hpa.spec));
+    let parts =
+        serde_json::to_string(&(&metadata.labels, &metadata.annotations, &metadata.owner_references, &hpa.spec));
     parts.unwrap_or_default().hash(&mut hasher);
     hasher.finish()
 }
 
 /// The ScaledObject that controls an HPA.
 pub(super) fn owner(hpa: &HorizontalPodAutoscaler) -> Option<(Key, String)> {
-    let owner = hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")?;
+    let owner =
+        hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")?;
     Some((Key { namespace: hpa.namespace()?, name: owner.name.clone() }, owner.uid.clone()))
 }
 

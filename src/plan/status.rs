@@ -104,7 +104,8 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
             status.paused_replica_count = *replicas;
             status.hpa_name = None;
             status.triggers_activity = None;
-            conditions.add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
+            conditions
+                .add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
         }
         _ if unpaused => {
             status.paused_replica_count = None;
@@ -124,7 +125,8 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
             conditions.keep_if_there(Condition::HPA_ACTIVE);
         }
         if let Some(tick) = &facts.tick {
-            let activity = |(metric, active): (&String, &bool)| (metric.clone(), TriggerActivity { is_active: Some(*active) });
+            let activity =
+                |(metric, active): (&String, &bool)| (metric.clone(), TriggerActivity { is_active: Some(*active) });
             status.triggers_activity = Some(tick.triggers.iter().map(activity).collect());
         }
     }
@@ -287,11 +289,23 @@ mod tests {
     #[test]
     fn ready_and_active_follow_check_and_tick() {
         for (facts, ready, active) in [
-            (Facts { check: Check::Failed("why".into()), ..Facts::default() }, "False ScaledObjectCheckFailed why", "Unknown UnknownState"),
-            (Facts { check: Check::Paused(Some(3)), ..Facts::default() }, "True ScaledObjectReady ScaledObject is paused", "Unknown "),
+            (
+                Facts { check: Check::Failed("why".into()), ..Facts::default() },
+                "False ScaledObjectCheckFailed why",
+                "Unknown UnknownState",
+            ),
+            (
+                Facts { check: Check::Paused(Some(3)), ..Facts::default() },
+                "True ScaledObjectReady ScaledObject is paused",
+                "Unknown ",
+            ),
             (served(Activity::Active, &[]), "True ScaledObjectReady", "True ScalerActive"),
             (served(Activity::CoolingDown, &[]), "True ScaledObjectReady", "False ScalerCooldown"),
-            (served(Activity::Inactive, &["trigger 0: gone"]), "False TriggerError Triggers defined in ScaledObject are not working correctly\ntrigger 0: gone", "False ScalerNotActive"),
+            (
+                served(Activity::Inactive, &["trigger 0: gone"]),
+                "False TriggerError Triggers defined in ScaledObject are not working correctly\ntrigger 0: gone",
+                "False ScalerNotActive",
+            ),
             (served(Activity::Active, &["trigger 0: gone"]), "Unknown PartialTriggerError", "True ScalerActive"),
         ] {
             let status = status(&ScaledObjectStatus::default(), &facts, at(0));
@@ -317,10 +331,14 @@ mod tests {
 
     #[test]
     fn a_pause_and_its_end_leave_their_marks() {
-        let paused = status(&ScaledObjectStatus::default(), &Facts { check: Check::Paused(Some(3)), ..Facts::default() }, at(0));
+        let paused =
+            status(&ScaledObjectStatus::default(), &Facts { check: Check::Paused(Some(3)), ..Facts::default() }, at(0));
         assert_eq!((paused.paused_replica_count, shown(&paused, "Paused").1.as_str()), (Some(3), "ScaledObjectPaused"));
         let resumed = status(&paused, &served(Activity::Inactive, &[]), at(1));
-        assert_eq!((resumed.paused_replica_count, shown(&resumed, "Paused").1.as_str()), (None, "ScaledObjectUnpaused"));
+        assert_eq!(
+            (resumed.paused_replica_count, shown(&resumed, "Paused").1.as_str()),
+            (None, "ScaledObjectUnpaused")
+        );
         assert_eq!(status(&resumed, &served(Activity::Inactive, &[]), at(2)), resumed);
     }
 
@@ -332,9 +350,15 @@ mod tests {
             message: Some("said".into()),
             ..HorizontalPodAutoscalerCondition::default()
         };
-        assert_eq!(hpa_active(&hpa("True", "ValidMetricFound")), ("True", "HPAActive", "HPA is actively scaling".into()));
+        assert_eq!(
+            hpa_active(&hpa("True", "ValidMetricFound")),
+            ("True", "HPAActive", "HPA is actively scaling".into())
+        );
         assert_eq!(hpa_active(&hpa("False", "ScalingDisabled")), ("True", "ScalingDisabled", "said".into()));
-        assert_eq!(hpa_active(&hpa("False", "FailedGetExternalMetric")), ("False", "FailedGetExternalMetric", "said".into()));
+        assert_eq!(
+            hpa_active(&hpa("False", "FailedGetExternalMetric")),
+            ("False", "FailedGetExternalMetric", "said".into())
+        );
     }
 
     #[test]

@@ -104,13 +104,25 @@ mod tests {
         for (spec, text) in [
             (json!({"triggers": []}), "no triggers"),
             (json!({"scaleTargetRef": {"name": ""}}), "scaleTargetRef.name is missing"),
-            (json!({"minReplicaCount": 5, "maxReplicaCount": 2}), "MinReplicaCount=5 must be less than MaxReplicaCount=2"),
+            (
+                json!({"minReplicaCount": 5, "maxReplicaCount": 2}),
+                "MinReplicaCount=5 must be less than MaxReplicaCount=2",
+            ),
             (json!({"minReplicaCount": 200}), "MaxReplicaCount=100 (its default)"),
             (json!({"minReplicaCount": -1}), "MinReplicaCount=-1"),
             (json!({"maxReplicaCount": 0}), "MaxReplicaCount=0"),
-            (json!({"idleReplicaCount": 2, "minReplicaCount": 2}), "IdleReplicaCount=2 must be less than MinReplicaCount=2"),
-            (json!({"triggers": [{"type": "cron", "name": "a", "metadata": {}}, {"type": "cron", "name": "a", "metadata": {}}]}), "triggers 0 and 1 have it"),
-            (json!({"triggers": [{"type": "cron", "metricType": "Utilization", "metadata": {}}]}), "'Utilization' metric type is unsupported"),
+            (
+                json!({"idleReplicaCount": 2, "minReplicaCount": 2}),
+                "IdleReplicaCount=2 must be less than MinReplicaCount=2",
+            ),
+            (
+                json!({"triggers": [{"type": "cron", "name": "a", "metadata": {}}, {"type": "cron", "name": "a", "metadata": {}}]}),
+                "triggers 0 and 1 have it",
+            ),
+            (
+                json!({"triggers": [{"type": "cron", "metricType": "Utilization", "metadata": {}}]}),
+                "'Utilization' metric type is unsupported",
+            ),
         ] {
             let found = check_with(&spec).unwrap_err();
             assert!(found.contains(text), "{spec}: {found}");

@@ -59,7 +59,10 @@ impl Pulse {
     /// The ScaledObjects whose poll is more than a minute overdue.
     pub fn overdue(&self, now: Instant) -> Vec<String> {
         let due = self.due.lock();
-        due.iter().filter(|(_, due)| now.saturating_duration_since(**due) > OVERDUE).map(|(key, _)| key.clone()).collect()
+        due.iter()
+            .filter(|(_, due)| now.saturating_duration_since(**due) > OVERDUE)
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     fn expect(&self, key: &str, due: Instant) {
@@ -91,8 +94,9 @@ impl Ticker {
                 object.woken().await;
                 continue;
             };
-            let retry = self.tick(object, &live).await;
-            let mut schedule = plan_ahead(object, &live, first, retry);
+            // Boxed: a thousand loops that wait must not each hold the space of a tick.
+            let tried = Box::pin(self.tick(object, &live)).await;
+            let mut schedule = plan_ahead(object, &live, first, tried);
             first = false;
             loop {
                 self.pulse.expect(&object.key.to_string(), schedule.poll);
@@ -107,7 +111,7 @@ impl Ticker {
                         break;
                     }
                     Some(Due::Look(triggers)) => {
-                        if any_active(&live, &triggers).await {
+                        if Box::pin(any_active(&live, &triggers)).await {
                             break;
                         }
                         schedule.looks = next_looks(&live);
@@ -118,7 +122,7 @@ impl Ticker {
         }
     }
 
-    /// Polls every trigger and does what follows. Tells whether something is to be tried again soon.
+    /// Polls every trigger and does what follows. Tells when to look again.
     async fn tick(&self, object: &Object, live: &Live) -> Tried {
         let samples = join_all(live.triggers.iter().map(|trigger| trigger.sample())).await;
         let seen = Readings::of(live, &samples);

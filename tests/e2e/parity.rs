@@ -10,6 +10,7 @@ use ebb_tests::sandbox::{Event, Sandbox};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::world::Outcome;
 use ebb_tests::{office_hours, paths};
+use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -32,20 +33,21 @@ fn the_same_manifests_give_the_same_objects() -> Outcome {
             let applied = user.kubectl.output(&["apply", "-f", "-"], Some(&manifest)).await?;
             ensure!(applied.ok, "{applied:?}");
         }
-        let mut failures = Vec::new();
-        for case in cases {
+        let same = async |case: &str| -> Result<()> {
             let observed: Value = serde_json::from_str(&read("observed", case)?)?;
             let name = if case == "seed" { "my-app-scaler" } else { case };
-            let same = wait::until(&format!("{case} to be as KEDA has it"), secs(60), async || {
+            wait::until(&format!("{case} to be as KEDA has it"), secs(60), async || {
                 let mut expected = observed.clone();
                 at_this_moment(case, &mut expected, Utc::now());
                 let differences = compare(&expected, &seen(&user, name).await?)?;
                 ensure!(differences.is_empty(), "\n  {}", differences.join("\n  "));
                 Ok(())
             })
-            .await;
-            failures.extend(same.err().map(|error| format!("{error:#}")));
-        }
+            .await
+        };
+        let results = join_all(cases.iter().map(|case| same(case))).await;
+        let failures: Vec<String> =
+            results.into_iter().filter_map(|same| same.err().map(|error| format!("{error:#}"))).collect();
         if !failures.is_empty() {
             bail!("{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
         }

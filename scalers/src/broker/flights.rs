@@ -30,7 +30,8 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
     fn board(&self, key: &K, query: impl Future<Output = V> + Send + 'static) -> Shared<BoxFuture<'static, V>> {
         let mut under_way = self.under_way.lock();
         // A flight that has landed already holds an answer from the past: it may not serve a later question.
-        if let Some(flight) = under_way.get(key).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none()) {
+        if let Some(flight) = under_way.get(key).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none())
+        {
             return flight;
         }
         let flight = query.boxed().shared();

@@ -23,6 +23,8 @@ use crate::scaler::ReadError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the broker may take to answer one question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a question is asked on the channel that all share before it gets one to itself.
+const SHARED_TRIES: u32 = 4;
 /// Early looks at idle workloads' queues that one broker connection bears.
 const EARLY_LOOKS_PER_SECOND: u32 = 250;
 
@@ -91,8 +93,10 @@ impl fmt::Debug for Endpoint {
 pub struct Client {
     endpoint: Endpoint,
     link: tokio::sync::Mutex<Link>,
-    /// The channel for queues that were there at the last look, and the one for those that were not.
-    lanes: [tokio::sync::Mutex<Option<Channel>>; 2],
+    /// The channel for queues that were there at the last look.
+    lane: tokio::sync::Mutex<Option<Channel>>,
+    /// The channel for those that were not.
+    doubtful: tokio::sync::Mutex<Option<Channel>>,
     missing: Mutex<HashSet<String>>,
     flights: Flights<String, Result<u32, ReadError>>,
     pacer: Pacer,
@@ -120,7 +124,8 @@ impl Client {
                 backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(10)),
                 last_error: None,
             }),
-            lanes: [tokio::sync::Mutex::new(None), tokio::sync::Mutex::new(None)],
+            lane: tokio::sync::Mutex::new(None),
+            doubtful: tokio::sync::Mutex::new(None),
             missing: Mutex::default(),
             flights: Flights::default(),
             pacer: Pacer::new(EARLY_LOOKS_PER_SECOND),
@@ -142,52 +147,65 @@ impl Client {
     }
 
     async fn ask(&self, queue: &str) -> Result<u32, ReadError> {
-        let was_missing = self.missing.lock().contains(queue);
-        let mut lane = self.lanes[usize::from(was_missing)].lock().await;
         if let Some(refused) = self.resting().await {
             return Err(refused);
         }
+        let was_missing = self.missing.lock().contains(queue);
         let answer = timeout(ANSWER_TIMEOUT, async {
-            let channel = match lane.as_ref().filter(|channel| channel.status().connected()) {
-                Some(channel) => channel,
-                None => lane.insert(self.open_channel().await?),
-            };
-            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            let name = ShortString::from(queue);
-            channel.queue_declare(name, options, FieldTable::default()).await.map_err(|error| self.explain(queue, &error))
+            let tries = if was_missing { 0 } else { SHARED_TRIES };
+            for _ in 0..tries {
+                let channel = self.open(&mut *self.lane.lock().await).await?;
+                // Questions are sent without waiting for each other's answers.
+                match self.declare(&channel, queue, true).await {
+                    Err(Failure::Swept) => {}
+                    answer => return answer,
+                }
+            }
+            // One at a time: whatever closes the channel here is about this queue.
+            let mut lane = self.doubtful.lock().await;
+            let channel = self.open(&mut lane).await?;
+            self.declare(&channel, queue, false).await
         })
-        .await;
+        .await
+        .unwrap_or_else(|_| {
+            Err(Failure::Connection(ReadError::Timeout {
+                broker: self.endpoint.broker(),
+                what: format!("queue {queue:?}"),
+                after: ANSWER_TIMEOUT,
+            }))
+        });
         match answer {
-            Ok(Ok(found)) => {
+            Ok(messages) => {
                 if was_missing {
                     self.missing.lock().remove(queue);
                 }
-                Ok(found.message_count())
+                Ok(messages)
             }
-            Ok(Err(Failure::Queue { missing, error })) => {
-                // The broker has closed the channel with its answer.
-                *lane = None;
+            Err(Failure::Queue { missing, error }) => {
                 if missing && !was_missing {
                     self.missing.lock().insert(queue.to_owned());
                 }
                 Err(error)
             }
-            Ok(Err(Failure::Connection(error))) => {
-                *lane = None;
+            Err(Failure::Connection(error)) => {
                 self.lost(error.clone()).await;
                 Err(error)
             }
-            Err(_) => {
-                *lane = None;
-                let error = ReadError::Timeout {
-                    broker: self.endpoint.broker(),
-                    what: format!("queue {queue:?}"),
-                    after: ANSWER_TIMEOUT,
-                };
-                self.lost(error.clone()).await;
-                Err(error)
-            }
+            Err(Failure::Swept) => Err(self.unreachable("the channel was closed".into())),
         }
+    }
+
+    async fn declare(&self, channel: &Channel, queue: &str, shared: bool) -> Result<u32, Failure> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(ShortString::from(queue), options, FieldTable::default()).await;
+        declared.map(|found| found.message_count()).map_err(|error| self.explain(channel, queue, shared, &error))
+    }
+
+    async fn open(&self, lane: &mut Option<Channel>) -> Result<Channel, Failure> {
+        if let Some(channel) = lane.as_ref().filter(|channel| channel.status().connected()) {
+            return Ok(channel.clone());
+        }
+        Ok(lane.insert(self.open_channel().await?).clone())
     }
 
     /// The last error, while the broker is to be left alone after it.
@@ -251,14 +269,17 @@ impl Client {
         ReadError::Connect { broker: format!("RabbitMQ at {}", self.endpoint.broker()), cause }
     }
 
-    fn explain(&self, queue: &str, error: &lapin::Error) -> Failure {
+    fn explain(&self, channel: &Channel, queue: &str, shared: bool, error: &lapin::Error) -> Failure {
         let ErrorKind::ProtocolError(amqp) = error.kind() else {
-            return Failure::Connection(self.unreachable(error.to_string()));
+            // The question came upon a channel that another one's answer had just closed.
+            let swept = matches!(error.kind(), ErrorKind::InvalidChannelState(..)) && !channel.status().connected();
+            return if swept { Failure::Swept } else { Failure::Connection(self.unreachable(error.to_string())) };
         };
-        let code = amqp.get_id();
-        // Reply codes of the AMQP 0-9-1 specification: 404 not-found, 403 access-refused, 405 resource-locked.
-        match code {
-            403..=405 => Failure::Queue {
+        // Reply codes of the AMQP 0-9-1 specification: 403 access-refused, 404 not-found, 405 resource-locked. They close
+        // the channel, and every question on its way with it; the text names the queue that was meant.
+        match amqp.get_id() {
+            403..=405 if shared && !amqp.get_message().as_str().contains(&format!("'{queue}'")) => Failure::Swept,
+            code @ 403..=405 => Failure::Queue {
                 missing: code == 404,
                 error: ReadError::Query(format!(
                     "error inspecting rabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
@@ -283,6 +304,11 @@ fn chance(endpoint: &Endpoint) -> f64 {
 
 enum Failure {
     /// The queue cannot be asked about; the connection is fine.
-    Queue { missing: bool, error: ReadError },
+    Queue {
+        missing: bool,
+        error: ReadError,
+    },
+    /// The channel was closed because of another queue: ask again.
+    Swept,
     Connection(ReadError),
 }

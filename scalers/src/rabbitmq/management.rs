@@ -106,7 +106,11 @@ impl Client {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Err(self.query(vhost, queue, "there is no such queue")),
             StatusCode::UNAUTHORIZED => {
-                return Err(self.query(vhost, queue, &format!("401 Unauthorized: wrong credentials for user {username:?}")));
+                return Err(self.query(
+                    vhost,
+                    queue,
+                    &format!("401 Unauthorized: wrong credentials for user {username:?}"),
+                ));
             }
             status => return Err(self.query(vhost, queue, &status.to_string())),
         }

@@ -145,8 +145,7 @@ fn credentials<'a>(reader: &mut Reader<'a>) -> Option<(&'a str, &'a str)> {
         (None, None) => None,
         (Some(username), Some(password)) => Some((username, password)),
         (username, _) => {
-            let (given, missing) =
-                if username.is_some() { ("username", "password") } else { ("password", "username") };
+            let (given, missing) = if username.is_some() { ("username", "password") } else { ("password", "username") };
             reader.problem_with_cure(
                 "both username and password must be given",
                 format!("{given} is given and {missing} is not"),
@@ -168,7 +167,8 @@ fn timeout(reader: &mut Reader<'_>) -> Option<Duration> {
     } else {
         (text, 1.0)
     };
-    let duration = number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * unit_ms / 1e3).ok());
+    let duration =
+        number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * unit_ms / 1e3).ok());
     match duration.filter(|duration| !duration.is_zero()) {
         Some(duration) => Some(duration),
         None => {
@@ -217,11 +217,9 @@ mod tests {
 
     #[test]
     fn the_target_is_what_mode_and_value_or_queue_length_say() {
-        for (given, target) in [
-            (vec![], 20.0),
-            (vec![("queueLength", "5")], 5.0),
-            (vec![("mode", "QueueLength"), ("value", "7.5")], 7.5),
-        ] {
+        for (given, target) in
+            [(vec![], 20.0), (vec![("queueLength", "5")], 5.0), (vec![("mode", "QueueLength"), ("value", "7.5")], 7.5)]
+        {
             let metadata = read(&[given, vec![AMQP]].concat(), &[]).unwrap();
             assert!((metadata.target - target).abs() < f64::EPSILON);
         }
@@ -230,7 +228,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (given, auth, text) in [
-            (vec![], vec![], "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]\nunknown host URL scheme: ``"),
+            (
+                vec![],
+                vec![],
+                "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]\nunknown host URL scheme: ``",
+            ),
             (vec![AMQP, ("queueLength", "5"), ("mode", "QueueLength")], vec![], "queueLength is deprecated"),
             (vec![AMQP, ("value", "5")], vec![], "mode must be specified"),
             (vec![AMQP, ("mode", "QueueLength")], vec![], "value must be specified"),
@@ -240,7 +242,11 @@ mod tests {
             (vec![AMQP, ("timeout", "5s")], vec![], "timeout can only"),
             (vec![HTTP, ("timeout", "soon")], vec![], "unable to set param \"timeout\""),
             (vec![HTTP], vec![("username", "u")], "both username and password"),
-            (vec![HTTP], vec![("oauthTokenURI", "https://t")], "\"oauthTokenURI\" of a rabbitmq trigger is not supported yet"),
+            (
+                vec![HTTP],
+                vec![("oauthTokenURI", "https://t")],
+                "\"oauthTokenURI\" of a rabbitmq trigger is not supported yet",
+            ),
             (vec![("host", "ftp://h")], vec![], "unknown host URL scheme: `ftp`"),
             (vec![HTTP, ("protocol", "amqp")], vec![], "`http`"),
         ] {

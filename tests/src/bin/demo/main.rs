@@ -47,14 +47,14 @@ async fn play() -> Result<()> {
 async fn perform(stage: &Stage) -> Result<()> {
     let workloads = Workload::both(stage).await?;
     println!("\nAt rest: waiting until both workloads have what they should have without messages.");
-    let mut display = Display::new();
     for workload in &workloads {
         let what = format!("{} at its floor", workload.deployment);
         wait::until(&what, secs(150), async || workload.at_floor().await).await?;
     }
-    display.draw(Instant::now(), &workload::sample(&workloads).await);
+    Display::new().draw(Instant::now(), &workload::sample(&workloads).await);
 
     println!("\n{MESSAGES} messages into each queue, five to a replica, two seconds of work each:");
+    let mut display = Display::new();
     let mut timeline = Timeline::begin(&workloads);
     for workload in &workloads {
         workload.publish().await?;

@@ -10,7 +10,7 @@ use crate::workload::{Sample, Workload};
 
 /// The way up takes about a minute and the way back about one more.
 const LIMIT: Duration = Duration::from_mins(6);
-/// The HPA allows 1, 5, 10, 20 replicas every 15 s, so that the backlog lasts long enough for this many.
+/// The HPA at most doubles the replicas every 15 s (1, 4, 8, 16), and the backlog lasts long enough for this many.
 const PEAK: i32 = 10;
 
 /// The course of one demo.
