@@ -18,7 +18,7 @@ down: ## end what `make demo KEEP=1` left up
 test: ## everything: formatting, lints, unit tests, end-to-end tests
 	@tests/run.sh
 
-e2e: setup bed build ## the end-to-end tests alone; ONLY=word picks those with it in their names
+e2e: setup bed ## the end-to-end tests alone; ONLY=word picks those with it in their names
 	@tests/run.sh e2e $(ONLY)
 
 setup: ## install the Debian packages of RabbitMQ and Prometheus if they are missing
@@ -36,7 +36,7 @@ fmt: ## format the code
 
 lint: ## formatting and clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --release --locked --workspace --all-targets --test e2e --test serial -- --deny warnings
 
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb

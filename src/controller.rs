@@ -14,6 +14,7 @@ mod lookup;
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
+use std::fmt::Debug;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,13 @@ use std::time::Duration;
 use ebb_crds::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication, names};
 use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +42,7 @@ use crate::poll::registry::{Key, Live, Object, Registry};
 use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
 use crate::target::Targets;
+use crate::watching;
 use failure::Failure;
 use gather::{Gatherer, Target};
 use hpas::Hpas;
@@ -86,20 +89,19 @@ impl Context {
     }
 }
 
-/// Runs the controller until `shutdown`. `watching` is a client without a time limit for answers; `namespace` restricts
+/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `namespace` restricts
 /// it to one namespace; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is read
 /// again.
 pub async fn run(
     context: Context,
-    watching: Client,
+    client: Client,
     namespace: Option<String>,
     recheck: mpsc::UnboundedReceiver<Key>,
     shutdown: CancellationToken,
 ) {
-    let objects: Api<ScaledObject> = scoped(&watching, namespace.as_deref());
+    let objects: Api<ScaledObject> = scoped(&client, namespace.as_deref());
     let (reader, writer) = reflector::store();
-    let stream = watcher(objects, watcher::Config::default())
-        .default_backoff()
+    let stream = watching::watch(objects, watcher::Config::default())
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects()
@@ -108,7 +110,7 @@ pub async fn run(
         Arc::clone(&context.hpas),
         Arc::clone(&context.registry),
         context.client.clone(),
-        scoped::<HorizontalPodAutoscaler>(&watching, namespace.as_deref()),
+        scoped::<HorizontalPodAutoscaler>(&client, namespace.as_deref()),
     );
     let recheck = futures::stream::unfold(recheck, |mut recheck| async {
         recheck.recv().await.map(|key| (ObjectRef::new(&key.name).within(&key.namespace), recheck))
@@ -120,24 +122,27 @@ pub async fn run(
 
     Controller::for_stream(stream, reader)
         .with_config(Config::default().concurrency(AT_ONCE))
-        .watches(
-            scoped::<TriggerAuthentication>(&watching, namespace.as_deref()),
-            watcher::Config::default(),
-            move |used| of_own(used.namespace(), "TriggerAuthentication", &used.name_any()),
-        )
-        .watches(Api::<ClusterTriggerAuthentication>::all(watching.clone()), watcher::Config::default(), move |used| {
+        .watches_stream(touched(scoped::<TriggerAuthentication>(&client, namespace.as_deref())), move |used| {
+            of_own(used.namespace(), "TriggerAuthentication", &used.name_any())
+        })
+        .watches_stream(touched(Api::<ClusterTriggerAuthentication>::all(client)), move |used| {
             of_cluster(None, "ClusterTriggerAuthentication", &used.name_any())
         })
         .reconcile_on(strayed)
         .reconcile_on(recheck)
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(reconcile, error_policy, Arc::new(context))
-        .for_each(|result| async move {
-            if let Err(kube::runtime::controller::Error::QueueError(error)) = result {
-                tracing::warn!(%error, "the watch on ScaledObjects was interrupted");
-            }
-        })
+        // Failed passes have been told by then.
+        .for_each(|_| std::future::ready(()))
         .await;
+}
+
+/// Everything that is new, changed or gone.
+fn touched<K>(api: Api<K>) -> impl Stream<Item = Result<K, watcher::Error>> + Send
+where
+    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    watching::watch(api, watcher::Config::default()).touched_objects()
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>

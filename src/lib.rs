@@ -16,3 +16,4 @@ pub mod probes;
 pub mod run;
 pub mod target;
 pub mod telemetry;
+pub mod watching;

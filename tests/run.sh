@@ -25,19 +25,26 @@ step() {
 	summary+=("$(printf '%6s  %s' "$(clock $((SECONDS - start)))" "$name")")
 }
 
-cargo_test() { "$cargo" test --release --locked --quiet "$@"; }
+# The targets are named in every call, and all packages in each, so that every crate is compiled once: another choice
+# would mean other features of the dependencies. `e2e` and `serial` are not among "all targets" as they need servers.
+everything=(--release --locked --workspace --all-targets --test e2e --test serial)
 
-# Side by side, each in a namespace of its own; more at once only makes two cores wait.
-shared_stories() { cargo_test --package ebb-tests --test e2e -- --test-threads 4 "$@"; }
-# These stop parts of the control plane, or measure it.
-serial_stories() { cargo_test --package ebb-tests --test serial -- --test-threads 1 "$@"; }
+build() {
+	step "build" "about 8 minutes the first time" "$cargo" build "${everything[@]}"
+}
+
+# stories TARGET THREADS [WORD]
+stories() { "$cargo" test --release --locked --workspace --test "$1" -- --test-threads "$2" "${@:3}"; }
 
 end_to_end() {
-	step "end-to-end tests: stories side by side" "about 3 minutes" shared_stories "$@"
-	step "end-to-end tests: faults and measurements, one by one" "about 5 minutes" serial_stories "$@"
+	# Each story has a namespace of its own; more of them at once only makes two cores wait.
+	step "end-to-end tests: stories side by side" "about 3 minutes" stories e2e 4 "$@"
+	# These stop parts of the control plane, or measure it.
+	step "end-to-end tests: faults and measurements, one by one" "about 5 minutes" stories serial 1 "$@"
 }
 
 if [ "${1:-}" = e2e ]; then
+	build
 	end_to_end "${@:2}"
 	exit 0
 fi
@@ -62,12 +69,9 @@ echo "    (the control plane is built meanwhile: about 10 minutes the first time
 tests/cluster/build.sh >"$log" 2>&1 &
 bed_build=$!
 step "formatting" "" "$cargo" fmt --all --check
-step "build" "about 5 minutes the first time" "$cargo" build --release --locked --workspace --bins
-step "build of the tests" "" cargo_test --workspace --no-run
-step "clippy" "about 2 minutes the first time" \
-	"$cargo" clippy --release --locked --quiet --workspace --all-targets -- --deny warnings
-step "unit tests; crds/yaml is what the types make" "" cargo_test --workspace --exclude ebb-tests
-step "unit tests of the test bed's library" "" cargo_test --package ebb-tests --lib --bins
+build
+step "clippy" "about 2 minutes the first time" "$cargo" clippy --quiet "${everything[@]}" -- --deny warnings
+step "unit tests; crds/yaml is what the types make" "" "$cargo" test --quiet --release --locked --workspace
 step "control plane is built" "what is left of the 10 minutes" built_bed
 step "unit tests of the control plane's supervisor" "" bash -c 'cd tests/cluster && go vet ./... && go test ./...'
 end_to_end

@@ -17,6 +17,8 @@ pub use scaler::{MetricSpec, MetricType, ReadError, Reading, Scaler};
 
 use broker::Brokers;
 
+type Build = fn(&TriggerConfig, &Brokers) -> Result<Box<dyn Scaler>, ConfigError>;
+
 /// One kind of trigger: the word after `type:` in a ScaledObject.
 #[derive(Debug)]
 pub struct Kind {
@@ -24,7 +26,7 @@ pub struct Kind {
     pub name: &'static str,
     /// The name that KEDA's metrics give to an unnamed trigger of this kind (label `scaler`).
     pub scaler_label: &'static str,
-    build: fn(&TriggerConfig, &Brokers) -> Result<Box<dyn Scaler>, ConfigError>,
+    build: Build,
 }
 
 /// Every kind of trigger, sorted by name.

@@ -12,14 +12,14 @@ use std::time::Duration;
 use ebb_crds::{ScaledObject, names};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
 use crate::poll::registry::{Key, Registry};
+use crate::watching;
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
 /// in the watch.
@@ -74,22 +74,21 @@ pub(super) fn watch(
     let (strayed, tell) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let config = watcher::Config::default().labels(names::SCALED_OBJECT_NAME_LABEL);
-        let mut events = watcher(api, config).default_backoff().boxed();
+        let mut events = watching::watch(api, config).boxed();
         let mut listed = HashSet::new();
-        while let Some(event) = events.next().await {
+        while let Some(Ok(event)) = events.next().await {
             match event {
-                Ok(Event::Init) => listed.clear(),
-                Ok(Event::InitApply(hpa)) => {
+                Event::Init => listed.clear(),
+                Event::InitApply(hpa) => {
                     listed.insert(hpa_key(&hpa));
                     note(&hpas, &registry, &client, &strayed, &hpa);
                 }
-                Ok(Event::Apply(hpa)) => note(&hpas, &registry, &client, &strayed, &hpa),
-                Ok(Event::Delete(hpa)) => forget(&hpas, &strayed, &hpa_key(&hpa)),
-                Ok(Event::InitDone) => {
+                Event::Apply(hpa) => note(&hpas, &registry, &client, &strayed, &hpa),
+                Event::Delete(hpa) => forget(&hpas, &strayed, &hpa_key(&hpa)),
+                Event::InitDone => {
                     let gone: Vec<_> = hpas.seen.read().keys().filter(|key| !listed.contains(key)).cloned().collect();
                     gone.iter().for_each(|key| forget(&hpas, &strayed, key));
                 }
-                Err(error) => tracing::warn!(%error, "the watch on HPAs was interrupted"),
             }
         }
     });

@@ -10,7 +10,7 @@ use k8s_openapi::api::autoscaling::v2::{
     MetricIdentifier, MetricSpec as HpaMetric, MetricTarget,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::{Resource as _, ResourceExt as _};
 
 /// The longest name that the API server lets an HPA have where it is also a label's value.
@@ -70,7 +70,9 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<Horizonta
             namespace: object.namespace(),
             labels: Some(labels(object, &name)),
             annotations: Some(annotations(object)).filter(|annotations| !annotations.is_empty()),
-            owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
+            owner_references: object
+                .controller_owner_ref(&())
+                .map(|owner| vec![OwnerReference { block_owner_deletion: Some(true), ..owner }]),
             ..ObjectMeta::default()
         },
         spec: HorizontalPodAutoscalerSpec {

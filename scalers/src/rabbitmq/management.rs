@@ -52,10 +52,25 @@ pub struct Depth {
     pub ready: f64,
 }
 
+/// The API's answer about a queue.
 #[derive(Deserialize)]
-struct Queue {
-    messages: Option<f64>,
-    messages_ready: Option<f64>,
+#[serde(untagged)]
+enum Answer {
+    Queue { messages: Option<f64>, messages_ready: Option<f64> },
+    /// With `columns`, a queue without any of them is an empty list.
+    Nothing([(); 0]),
+}
+
+impl Answer {
+    /// The figures, once the broker has them: a queue declared a moment ago is not the same as an empty one.
+    fn depth(&self) -> Option<Depth> {
+        match self {
+            Self::Queue { messages: Some(messages), messages_ready: Some(ready) } if *messages >= 0.0 && *ready >= 0.0 => {
+                Some(Depth { messages: *messages, ready: *ready })
+            }
+            Self::Queue { .. } | Self::Nothing(_) => None,
+        }
+    }
 }
 
 /// A shared client of one management API.
@@ -114,12 +129,8 @@ impl Client {
             }
             status => return Err(self.query(vhost, queue, &status.to_string())),
         }
-        let found: Queue = response.json().await.map_err(|error| self.explain(queue, &error))?;
-        match (found.messages, found.messages_ready) {
-            (Some(messages), Some(ready)) if messages >= 0.0 && ready >= 0.0 => Ok(Depth { messages, ready }),
-            // A queue declared a moment ago. "No figure yet" must not read as "empty".
-            _ => Err(self.query(vhost, queue, "the broker has no statistics for it yet")),
-        }
+        let answer: Answer = response.json().await.map_err(|error| self.explain(queue, &error))?;
+        answer.depth().ok_or_else(|| self.query(vhost, queue, "the broker has no statistics for it yet"))
     }
 
     fn broker(&self) -> String {
@@ -151,5 +162,23 @@ impl Client {
             cause = source;
         }
         self.unreachable(cause.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_figures_yet_is_not_the_same_as_an_empty_queue() {
+        for (answer, depth) in [
+            (r#"{"messages": 7, "messages_ready": 5}"#, Some(Depth { messages: 7.0, ready: 5.0 })),
+            (r#"{"messages": 0, "messages_ready": 0}"#, Some(Depth { messages: 0.0, ready: 0.0 })),
+            (r#"{"messages": 0}"#, None),
+            ("{}", None),
+            ("[]", None),
+        ] {
+            assert_eq!(serde_json::from_str::<Answer>(answer).unwrap().depth(), depth, "{answer}");
+        }
     }
 }

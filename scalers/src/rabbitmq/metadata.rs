@@ -169,15 +169,13 @@ fn timeout(reader: &mut Reader<'_>) -> Option<Duration> {
     };
     let duration =
         number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * unit_ms / 1e3).ok());
-    match duration.filter(|duration| !duration.is_zero()) {
-        Some(duration) => Some(duration),
-        None => {
-            reader.problem(format!(
-                "unable to set param \"timeout\" value \"{text}\": it must be milliseconds or a duration such as 5s, above 0"
-            ));
-            None
-        }
+    let duration = duration.filter(|duration| !duration.is_zero());
+    if duration.is_none() {
+        reader.problem(format!(
+            "unable to set param \"timeout\" value \"{text}\": it must be milliseconds or a duration such as 5s, above 0"
+        ));
     }
+    duration
 }
 
 fn refuse_what_is_not_there_yet(reader: &mut Reader<'_>) {
