@@ -24,7 +24,7 @@ fn decision(c: &mut Criterion) {
         max: 50,
         idle: None,
         polling_interval: Duration::from_secs(30),
-        cooldown: Duration::from_secs(300),
+        cooldown: Duration::from_mins(5),
         initial_cooldown: Duration::ZERO,
         created: at(0),
         force_activation: false,

@@ -22,7 +22,7 @@ use std::time::Duration;
 use ebb_crds::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication, names};
 use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -50,9 +50,9 @@ use hpas::Hpas;
 /// ScaledObjects that are checked at the same time.
 const AT_ONCE: u16 = 32;
 /// A ScaledObject that is well is checked again this often: what it refers to may have changed unseen.
-const RECHECK: Duration = Duration::from_secs(300);
+const RECHECK: Duration = Duration::from_mins(5);
 /// How long one pass may take.
-const PASS: Duration = Duration::from_secs(60);
+const PASS: Duration = Duration::from_mins(1);
 
 /// What a pass needs.
 pub struct Context {
@@ -101,7 +101,14 @@ pub async fn run(
 ) {
     let objects: Api<ScaledObject> = scoped(&client, namespace.as_deref());
     let (reader, writer) = reflector::store();
+    let registry = Arc::clone(&context.registry);
     let stream = watching::watch(objects, watcher::Config::default())
+        .inspect_ok(move |event| {
+            // One that went without waiting for its finalizer has not been released.
+            if let watcher::Event::Delete(gone) = event {
+                registry.close(&Key::of(gone));
+            }
+        })
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects()
@@ -156,6 +163,7 @@ where
 }
 
 /// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.
+#[allow(clippy::unnecessary_wraps)] // The form that predicates have.
 fn what_matters(object: &ScaledObject) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     object.metadata.generation.hash(&mut hasher);

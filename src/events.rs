@@ -25,7 +25,7 @@ const QUEUE: usize = 4096;
 /// Events that are sent at the same time.
 const AT_ONCE: usize = 2;
 /// How long an event counts as the same when its text comes again.
-const SAME_EVENT: Duration = Duration::from_secs(600);
+const SAME_EVENT: Duration = Duration::from_mins(10);
 /// Who the events are from: dashboards and alerts filter by KEDA's name.
 const COMPONENT: &str = "keda-operator";
 

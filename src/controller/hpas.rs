@@ -87,7 +87,9 @@ pub(super) fn watch(
                 Event::Delete(hpa) => forget(&hpas, &strayed, &hpa_key(&hpa)),
                 Event::InitDone => {
                     let gone: Vec<_> = hpas.seen.read().keys().filter(|key| !listed.contains(key)).cloned().collect();
-                    gone.iter().for_each(|key| forget(&hpas, &strayed, key));
+                    for key in gone {
+                        forget(&hpas, &strayed, &key);
+                    }
                 }
             }
         }

@@ -114,7 +114,7 @@ mod tests {
             max,
             idle,
             polling_interval: Duration::from_secs(30),
-            cooldown: Duration::from_secs(300),
+            cooldown: Duration::from_mins(5),
             initial_cooldown: Duration::ZERO,
             created: at(0),
             force_activation: false,
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn without_any_activity_the_initial_cooldown_counts_from_creation() {
-        let policy = Policy { initial_cooldown: Duration::from_secs(60), ..policy(0, 10, None) };
+        let policy = Policy { initial_cooldown: Duration::from_mins(1), ..policy(0, 10, None) };
         let never = |now| Sight { last_active: None, now: at(now), ..sight(3, 0, 0) };
         assert_eq!(decide(&policy, &never(59)).cooldown_ends, Some(at(60)));
         assert_eq!(decide(&policy, &never(60)).scale, Some((0, Step::Deactivate)));

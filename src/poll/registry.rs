@@ -12,7 +12,7 @@ use kube::{Resource as _, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::trigger::Trigger;
 use crate::clock;
@@ -112,7 +112,6 @@ pub struct Object {
     live: RwLock<Option<Arc<Live>>>,
     changed: Notify,
     stop: CancellationToken,
-    _stopped_with_the_object: DropGuard,
 }
 
 impl Object {
@@ -124,7 +123,6 @@ impl Object {
         let was_active = written.condition(Condition::ACTIVE).is_some_and(Condition::is_true);
         let noted = written.last_active_time.as_ref().map(status::instant);
         let last_active = if was_active { Some(clock::now()) } else { noted };
-        let stop = CancellationToken::new();
         Self {
             uid: object.uid().unwrap_or_default(),
             reference: object.object_ref(&()),
@@ -133,8 +131,7 @@ impl Object {
             memory: Mutex::new(Memory { last_active, ..Memory::default() }),
             live: RwLock::default(),
             changed: Notify::new(),
-            _stopped_with_the_object: stop.clone().drop_guard(),
-            stop,
+            stop: CancellationToken::new(),
             key,
         }
     }

@@ -31,7 +31,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// How often `status.lastActiveTime` is written while a workload stays active.
 const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// How much a poll may be late before the process counts as stuck.
-const OVERDUE: Duration = Duration::from_secs(60);
+const OVERDUE: Duration = Duration::from_mins(1);
 
 /// What every loop needs.
 #[derive(Clone)]
@@ -96,7 +96,7 @@ impl Ticker {
             };
             // Boxed: a thousand loops that wait must not each hold the space of a tick.
             let tried = Box::pin(self.tick(object, &live)).await;
-            let mut schedule = plan_ahead(object, &live, first, tried);
+            let mut schedule = plan_ahead(object, &live, first, &tried);
             first = false;
             loop {
                 self.pulse.expect(&object.key.to_string(), schedule.poll);
@@ -320,7 +320,7 @@ fn note_activity(object: &Object, live: &Live) {
     memory.last_active = memory.last_active.max(found);
 }
 
-fn plan_ahead(object: &Object, live: &Live, first: bool, tried: Tried) -> Schedule {
+fn plan_ahead(object: &Object, live: &Live, first: bool, tried: &Tried) -> Schedule {
     let (now, present) = (Instant::now(), clock::now());
     let interval = live.policy.polling_interval.min(tried.within);
     let edges = live.triggers.iter().filter_map(|trigger| trigger.next_change(present));

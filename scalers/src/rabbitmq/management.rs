@@ -56,7 +56,10 @@ pub struct Depth {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    Queue { messages: Option<f64>, messages_ready: Option<f64> },
+    Queue {
+        messages: Option<f64>,
+        messages_ready: Option<f64>,
+    },
     /// With `columns`, a queue without any of them is an empty list.
     Nothing([(); 0]),
 }
@@ -65,7 +68,9 @@ impl Answer {
     /// The figures, once the broker has them: a queue declared a moment ago is not the same as an empty one.
     fn depth(&self) -> Option<Depth> {
         match self {
-            Self::Queue { messages: Some(messages), messages_ready: Some(ready) } if *messages >= 0.0 && *ready >= 0.0 => {
+            Self::Queue { messages: Some(messages), messages_ready: Some(ready) }
+                if *messages >= 0.0 && *ready >= 0.0 =>
+            {
                 Some(Depth { messages: *messages, ready: *ready })
             }
             Self::Queue { .. } | Self::Nothing(_) => None,
