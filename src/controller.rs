@@ -16,13 +16,14 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
 use std::hash::{Hash as _, Hasher as _};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication, names};
 use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -205,8 +206,10 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
     if new {
         tokio::spawn(context.ticker.clone().run(Arc::clone(&object)));
     }
-    let pass = tokio::time::timeout(PASS, context.pass(&scaled_object, &object));
-    let failure = match pass.await.unwrap_or(Err(Failure::Slow)) {
+    // A panic in one pass must not end them all.
+    let pass = AssertUnwindSafe(context.pass(&scaled_object, &object)).catch_unwind();
+    let pass = tokio::time::timeout(PASS, pass).await.unwrap_or(Ok(Err(Failure::Slow)));
+    let failure = match pass.unwrap_or(Err(Failure::Panicked)) {
         Ok(()) => {
             object.memory.lock().failed_checks = 0;
             return Ok(Action::requeue(RECHECK));

@@ -37,6 +37,9 @@ pub(super) enum Failure {
     /// The API server did not answer, or refused something that has nothing to do with this ScaledObject.
     #[error("the API server: {0}")]
     Api(#[source] Box<kube::Error>),
+    /// A bug.
+    #[error("internal error, please report it with the log of this moment")]
+    Panicked,
     /// A pass took too long.
     #[error("the API server did not answer in time")]
     Slow,

@@ -71,6 +71,8 @@ pub struct Memory {
     pub replicas: Option<(i32, Instant)>,
     /// The error that each trigger has now and that an event has told, by the trigger's place.
     pub told: BTreeMap<usize, String>,
+    /// Why the target cannot be scaled, as the log has told.
+    pub told_target: Option<String>,
     /// The failed check that an event has told.
     pub told_check: Option<String>,
     /// Checks that failed one after the other.

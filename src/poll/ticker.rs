@@ -1,11 +1,13 @@
 //! The loop of one ScaledObject: look, decide, scale, tell.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_scalers::ReadError;
+use futures::FutureExt as _;
 use futures::future::join_all;
 use kube::Client;
 use tokio::sync::mpsc;
@@ -79,9 +81,16 @@ impl Ticker {
     pub async fn run(self, object: Arc<Object>) {
         let stopped = object.stopped().clone();
         let key = object.key.to_string();
-        tokio::select! {
-            () = stopped.cancelled() => {}
-            () = self.keep_ticking(&object) => {}
+        loop {
+            let ticking = AssertUnwindSafe(self.keep_ticking(&object)).catch_unwind();
+            tokio::select! {
+                () = stopped.cancelled() => break,
+                _ = ticking => {}
+            }
+            // The loop ends by itself only when it panicked. That is a bug, but no reason to leave the workload alone.
+            tracing::error!(scaled_object = %object.key, "the poll loop failed; it begins anew");
+            object.metrics.errors.inc();
+            tokio::time::sleep(RECOVERY).await;
         }
         self.pulse.forget(&key);
     }
@@ -140,10 +149,8 @@ impl Ticker {
         }
         let last_active = object.memory.lock().last_active;
         let mut failures = seen.failures.clone();
-        if let Some(error) = &trouble {
-            tracing::warn!(scaled_object = %object.key, %error, "cannot scale the target");
-            failures.push(format!("cannot scale the target: {error}"));
-        }
+        failures.extend(trouble.as_ref().map(|error| format!("cannot scale the target: {error}")));
+        tell_target(object, trouble.as_ref());
         if !failures.is_empty() {
             object.metrics.errors.inc();
         }
@@ -167,9 +174,9 @@ impl Ticker {
             })
             .await;
         let within = match (&trouble, seen.failed) {
-            (Some(_), _) => RETRY,
             (None, 0) => Duration::MAX,
-            (None, _) => RECOVERY,
+            (Some(TargetError::Missing { .. }), _) | (None, _) => RECOVERY,
+            (Some(_), _) => RETRY,
         };
         Tried { within, cooldown_ends: decision.cooldown_ends }
     }
@@ -310,6 +317,19 @@ impl Readings {
             readings.triggers.insert(trigger.metric().name.clone(), active);
         }
         readings
+    }
+}
+
+/// Logs why the target cannot be scaled, for as long as it stays the same once.
+fn tell_target(object: &Object, trouble: Option<&TargetError>) {
+    let text = trouble.map(ToString::to_string);
+    let mut memory = object.memory.lock();
+    if text != memory.told_target {
+        match &text {
+            Some(error) => tracing::warn!(scaled_object = %object.key, error, "cannot scale the target"),
+            None => tracing::info!(scaled_object = %object.key, "the target can be scaled again"),
+        }
+        memory.told_target = text;
     }
 }
 

@@ -78,6 +78,8 @@ impl Trigger {
                 Ok(sample)
             }
             Err(error) => {
+                // A cached value must not outlive the broker that it came from.
+                *self.last.lock() = None;
                 self.metrics.errors.inc();
                 Err(error)
             }

@@ -63,6 +63,11 @@ impl Endpoint {
         format!("{}:{}", self.0.host, self.0.port)
     }
 
+    /// The virtual host.
+    pub fn vhost(&self) -> &str {
+        &self.0.vhost
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.0.tls
@@ -197,7 +202,11 @@ impl Client {
 
     async fn declare(&self, channel: &Channel, queue: &str, shared: bool) -> Result<u32, Failure> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare(ShortString::from(queue), options, FieldTable::default()).await;
+        let name = ShortString::try_new(queue).map_err(|error| Failure::Queue {
+            missing: false,
+            error: ReadError::Query(format!("queue {queue:?}: {error}")),
+        })?;
+        let declared = channel.queue_declare(name, options, FieldTable::default()).await;
         declared.map(|found| found.message_count()).map_err(|error| self.explain(channel, queue, shared, &error))
     }
 
@@ -220,8 +229,9 @@ impl Client {
     /// Drops a connection that no longer answers.
     async fn lost(&self, error: ReadError) {
         let mut link = self.link.lock().await;
-        // The attempt to connect has noted its own failure.
-        if link.connection.take().is_some() {
+        let was_open = link.connection.take().is_some();
+        // An attempt to connect has noted its own failure, unless the question was given up before it ended.
+        if was_open || link.backoff.wait(Instant::now()).is_none() {
             link.backoff.failed(Instant::now(), chance(&self.endpoint));
             link.last_error = Some(error);
         }

@@ -12,6 +12,9 @@ const DEFAULT_QUEUE_LENGTH: f64 = 20.0;
 /// KEDA's `KEDA_HTTP_DEFAULT_TIMEOUT`.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// AMQP 0-9-1's short strings.
+const LONGEST_AMQP_NAME: usize = 255;
+
 /// What a `rabbitmq` trigger asks for.
 #[derive(Debug)]
 pub(super) struct Metadata {
@@ -66,6 +69,13 @@ impl Metadata {
                 None
             }
             Ok(Protocol::Amqp(endpoint)) => {
+                for (key, name) in [("queueName", queue.as_str()), ("the virtual host", endpoint.vhost())] {
+                    if name.len() > LONGEST_AMQP_NAME {
+                        reader.problem(format!(
+                            "{key} is longer than {LONGEST_AMQP_NAME} bytes, which AMQP cannot carry"
+                        ));
+                    }
+                }
                 if exclude_unacknowledged {
                     reader.problem_with_cure(
                         "excludeUnacknowledged=true can only be used with the http protocol",
@@ -225,6 +235,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
+        let long = "q".repeat(256);
         for (given, auth, text) in [
             (
                 vec![],
@@ -245,6 +256,8 @@ mod tests {
                 vec![("oauthTokenURI", "https://t")],
                 "\"oauthTokenURI\" of a rabbitmq trigger is not supported yet",
             ),
+            (vec![AMQP, ("queueName", long.as_str())], vec![], "queueName is longer than 255 bytes"),
+            (vec![AMQP, ("vhostName", long.as_str())], vec![], "the virtual host is longer than 255 bytes"),
             (vec![("host", "ftp://h")], vec![], "unknown host URL scheme: `ftp`"),
             (vec![HTTP, ("protocol", "amqp")], vec![], "`http`"),
         ] {
