@@ -110,7 +110,11 @@ pub async fn run(
                 registry.close(&Key::of(gone));
             }
         })
-        .modify(|object| object.managed_fields_mut().clear())
+        .modify(|object| {
+            // Neither is ever looked at, and both are larger than the rest.
+            object.managed_fields_mut().clear();
+            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        })
         .reflect(writer)
         .touched_objects()
         .predicate_filter(what_matters, kube::runtime::PredicateConfig::default());

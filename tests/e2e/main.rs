@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod dashboard;
+mod edits;
 mod external_metrics;
 mod hpa;
 mod kubectl;
