@@ -28,7 +28,7 @@ impl Pacer {
         let mut next = self.next.lock();
         let turn = next.map_or(earliest, |next| next.max(earliest));
         *next = Some(turn + self.gap);
-        let bursts = turn.saturating_duration_since(self.begun).as_millis().div_ceil(BURST.as_millis());
+        let bursts = turn.saturating_duration_since(self.begun).as_nanos().div_ceil(BURST.as_nanos());
         self.begun + BURST * u32::try_from(bursts).unwrap_or(u32::MAX)
     }
 }
