@@ -175,7 +175,7 @@ impl Ticker {
             .await;
         let within = match (&trouble, seen.failed) {
             (None, 0) => Duration::MAX,
-            (Some(TargetError::Missing { .. }), _) | (None, _) => RECOVERY,
+            (Some(TargetError::Missing { .. }) | None, _) => RECOVERY,
             (Some(_), _) => RETRY,
         };
         Tried { within, cooldown_ends: decision.cooldown_ends }
@@ -325,9 +325,10 @@ fn tell_target(object: &Object, trouble: Option<&TargetError>) {
     let text = trouble.map(ToString::to_string);
     let mut memory = object.memory.lock();
     if text != memory.told_target {
-        match &text {
-            Some(error) => tracing::warn!(scaled_object = %object.key, error, "cannot scale the target"),
-            None => tracing::info!(scaled_object = %object.key, "the target can be scaled again"),
+        if let Some(error) = &text {
+            tracing::warn!(scaled_object = %object.key, error, "cannot scale the target");
+        } else {
+            tracing::info!(scaled_object = %object.key, "the target can be scaled again");
         }
         memory.told_target = text;
     }
