@@ -120,7 +120,7 @@ impl Ticker {
                         break;
                     }
                     Some(Due::Look(triggers)) => {
-                        if Box::pin(any_active(&live, &triggers)).await {
+                        if Box::pin(worth_a_poll(&live, &triggers)).await {
                             break;
                         }
                         schedule.looks = next_looks(&live);
@@ -360,11 +360,11 @@ fn next_looks(live: &Live) -> Vec<(usize, Instant)> {
     looks.filter_map(|(index, trigger)| trigger.next_look(now).map(|turn| (index, turn))).collect()
 }
 
-/// An error is left to the poll: it will come upon it and tell it.
-async fn any_active(live: &Live, triggers: &[usize]) -> bool {
+/// Whether an early look found activity, or an error, which the poll will come upon and tell.
+async fn worth_a_poll(live: &Live, triggers: &[usize]) -> bool {
     let looked_at: Vec<&Arc<Trigger>> = triggers.iter().filter_map(|index| live.triggers.get(*index)).collect();
     let samples = join_all(looked_at.iter().map(|trigger| trigger.sample())).await;
-    samples.into_iter().flatten().any(|sample| sample.reading.active)
+    samples.into_iter().any(|sample| sample.map_or(true, |sample| sample.reading.active))
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

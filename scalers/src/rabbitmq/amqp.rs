@@ -97,7 +97,9 @@ impl fmt::Debug for Endpoint {
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
-    link: tokio::sync::Mutex<Link>,
+    link: Mutex<Link>,
+    /// Held by whoever connects: the others wait for the outcome.
+    connecting: tokio::sync::Mutex<()>,
     /// The channel for queues that were there at the last look.
     lane: tokio::sync::Mutex<Option<Channel>>,
     /// The channel for those that were not.
@@ -108,7 +110,7 @@ pub struct Client {
 }
 
 struct Link {
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     backoff: Backoff,
     last_error: Option<ReadError>,
 }
@@ -124,11 +126,12 @@ impl Client {
     pub fn new(endpoint: &Endpoint) -> Self {
         Self {
             endpoint: endpoint.clone(),
-            link: tokio::sync::Mutex::new(Link {
+            link: Mutex::new(Link {
                 connection: None,
                 backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(10)),
                 last_error: None,
             }),
+            connecting: tokio::sync::Mutex::new(()),
             lane: tokio::sync::Mutex::new(None),
             doubtful: tokio::sync::Mutex::new(None),
             missing: Mutex::default(),
@@ -147,12 +150,12 @@ impl Client {
     /// A turn for an early look at `queue`, not before `earliest`; none while the connection is not open, or for a queue
     /// that does not exist: asking about one costs a channel.
     pub fn next_look(&self, queue: &str, earliest: Instant) -> Option<Instant> {
-        let open = self.link.try_lock().is_ok_and(|link| is_open(link.connection.as_ref()));
-        (open && !self.missing.lock().contains(queue)).then(|| self.pacer.reserve(earliest))
+        let open = self.link.lock().open();
+        (open.is_some() && !self.missing.lock().contains(queue)).then(|| self.pacer.reserve(earliest))
     }
 
     async fn ask(&self, queue: &str) -> Result<u32, ReadError> {
-        if let Some(refused) = self.resting().await {
+        if let Some(refused) = self.link.lock().resting() {
             return Err(refused);
         }
         let was_missing = self.missing.lock().contains(queue);
@@ -193,7 +196,7 @@ impl Client {
                 Err(error)
             }
             Err(Failure::Connection(error)) => {
-                self.lost(error.clone()).await;
+                self.lost(error.clone());
                 Err(error)
             }
             Err(Failure::Swept) => Err(self.unreachable("the channel was closed".into())),
@@ -217,50 +220,46 @@ impl Client {
         Ok(lane.insert(self.open_channel().await?).clone())
     }
 
-    /// The last error, while the broker is to be left alone after it.
-    async fn resting(&self) -> Option<ReadError> {
-        let link = self.link.lock().await;
-        if is_open(link.connection.as_ref()) || link.backoff.wait(Instant::now()).is_none() {
-            return None;
-        }
-        link.last_error.clone()
-    }
-
     /// Drops a connection that no longer answers.
-    async fn lost(&self, error: ReadError) {
-        let mut link = self.link.lock().await;
+    fn lost(&self, error: ReadError) {
+        let mut link = self.link.lock();
         let was_open = link.connection.take().is_some();
         // An attempt to connect has noted its own failure, unless the question was given up before it ended.
         if was_open || link.backoff.wait(Instant::now()).is_none() {
-            link.backoff.failed(Instant::now(), chance(&self.endpoint));
-            link.last_error = Some(error);
+            link.failed(error, chance(&self.endpoint));
         }
     }
 
     async fn open_channel(&self) -> Result<Channel, Failure> {
-        let mut link = self.link.lock().await;
-        if !is_open(link.connection.as_ref()) {
-            if let (Some(_), Some(error)) = (link.backoff.wait(Instant::now()), &link.last_error) {
-                return Err(Failure::Connection(error.clone()));
+        let connection = self.connection().await.map_err(Failure::Connection)?;
+        connection.create_channel().await.map_err(|error| Failure::Connection(self.unreachable(error.to_string())))
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, ReadError> {
+        let _alone = self.connecting.lock().await;
+        {
+            let link = self.link.lock();
+            if let Some(connection) = link.open() {
+                return Ok(connection);
             }
-            link.connection = None;
-            match self.connect().await {
-                Ok(connection) => {
-                    link.backoff.succeeded();
-                    link.last_error = None;
-                    link.connection = Some(connection);
-                }
-                Err(error) => {
-                    link.backoff.failed(Instant::now(), chance(&self.endpoint));
-                    link.last_error = Some(error.clone());
-                    return Err(Failure::Connection(error));
-                }
+            if let Some(error) = link.resting() {
+                return Err(error);
             }
         }
-        let Some(connection) = &link.connection else {
-            return Err(Failure::Connection(self.unreachable("the connection was closed".into())));
-        };
-        connection.create_channel().await.map_err(|error| Failure::Connection(self.unreachable(error.to_string())))
+        let connected = self.connect().await;
+        let mut link = self.link.lock();
+        match connected {
+            Ok(connection) => {
+                link.backoff.succeeded();
+                link.last_error = None;
+                Ok(Arc::clone(link.connection.insert(Arc::new(connection))))
+            }
+            Err(error) => {
+                link.connection = None;
+                link.failed(error.clone(), chance(&self.endpoint));
+                Err(error)
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Connection, ReadError> {
@@ -302,8 +301,23 @@ impl Client {
     }
 }
 
-fn is_open(connection: Option<&Connection>) -> bool {
-    connection.is_some_and(|connection| connection.status().connected())
+impl Link {
+    fn open(&self) -> Option<Arc<Connection>> {
+        self.connection.as_ref().filter(|connection| connection.status().connected()).map(Arc::clone)
+    }
+
+    /// The last error, while the broker is to be left alone after it.
+    fn resting(&self) -> Option<ReadError> {
+        if self.open().is_some() || self.backoff.wait(Instant::now()).is_none() {
+            return None;
+        }
+        self.last_error.clone()
+    }
+
+    fn failed(&mut self, error: ReadError, chance: f64) {
+        self.backoff.failed(Instant::now(), chance);
+        self.last_error = Some(error);
+    }
 }
 
 /// Differs from client to client and from moment to moment: all that jitter needs.
