@@ -10,7 +10,7 @@ mod flights;
 mod pacer;
 mod pool;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, chance};
 pub use flights::Flights;
 pub use pacer::Pacer;
 pub use pool::Pool;

@@ -1,8 +1,5 @@
 //! Writes of the controller: the HPA, the finalizer and the label. Every step may be taken again without harm.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
-
 use ebb_crds::{ScaledObject, names};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -38,7 +35,7 @@ pub(super) async fn hpa(
 ) -> Result<(), ApplyError> {
     let name = wanted.name_any();
     let namespace = &object.key.namespace;
-    let asked = text_digest(wanted);
+    let asked = hpas::digest(wanted);
     let seen = hpas.get(&Key { namespace: namespace.clone(), name: name.clone() });
     let applied = object.memory.lock().applied_hpa.clone();
     if let (Some(applied), Some(seen)) = (&applied, &seen)
@@ -135,10 +132,4 @@ async fn patch(client: &Client, scaled_object: &ScaledObject, metadata: serde_js
     let api: Api<ScaledObject> = Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
     let change = Patch::Merge(json!({"metadata": metadata}));
     api.patch(&scaled_object.name_any(), &PatchParams::default(), &change).await.map(drop)
-}
-
-fn text_digest(hpa: &HorizontalPodAutoscaler) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(hpa).unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
 }

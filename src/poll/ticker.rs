@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_scalers::ReadError;
+use ebb_scalers::broker::chance;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use kube::Client;
@@ -348,7 +349,7 @@ fn plan_ahead(object: &Object, live: &Live, first: bool, tried: &Tried) -> Sched
     let change = edges.chain(tried.cooldown_ends).min();
     let resting = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
     Schedule {
-        poll: schedule::next_poll(now, interval, first, chance(object)),
+        poll: schedule::next_poll(now, interval, first, chance(&object.uid)),
         change: change.map(|at| now + (at - present).to_std().unwrap_or_default()),
         looks: if resting && !live.policy.scale_out_paused { next_looks(live) } else { Vec::new() },
     }
@@ -373,10 +374,4 @@ fn is_conflict(error: &kube::Error) -> bool {
 
 fn display_target(object: &Object, live: &Live) -> String {
     format!("{} {}/{}", live.target_kind.display(), object.key.namespace, live.target.name)
-}
-
-/// Differs from object to object, evenly spread.
-fn chance(object: &Object) -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    f64::from(u32::try_from(RandomState::new().hash_one(&object.uid) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -1,5 +1,6 @@
 //! When to try again after a failure.
 
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -37,6 +38,11 @@ impl Backoff {
         self.failures = 0;
         self.not_before = None;
     }
+}
+
+/// A number from 0 to 1 that differs from `whose` to `whose` and from call to call: all that jitter needs.
+pub fn chance(whose: &impl Hash) -> f64 {
+    f64::from(u32::try_from(RandomState::new().hash_one(whose) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

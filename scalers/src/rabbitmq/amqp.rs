@@ -16,7 +16,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::broker::{Backoff, Flights, Pacer};
+use crate::broker::{Backoff, Flights, Pacer, chance};
 use crate::scaler::ReadError;
 
 /// How long a connection may take from the first packet to the open virtual host.
@@ -318,12 +318,6 @@ impl Link {
         self.backoff.failed(Instant::now(), chance);
         self.last_error = Some(error);
     }
-}
-
-/// Differs from client to client and from moment to moment: all that jitter needs.
-fn chance(endpoint: &Endpoint) -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    f64::from(u32::try_from(RandomState::new().hash_one(endpoint) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 enum Failure {
