@@ -101,6 +101,46 @@ impl Source {
     }
 }
 
+/// A parameter that a kind of trigger reads. Each kind declares its own once, in [`crate::Kind::keys`]: the pages in
+/// `docs/triggers` are checked against it, and in this crate's tests a [`Reader`] that is asked for anything else panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its name, as in `metadata`.
+    pub name: &'static str,
+    /// From where it may come, in the order of search.
+    pub sources: &'static [Source],
+    /// What holds when no source gives it.
+    pub absent: Absent,
+}
+
+/// What holds for a parameter that is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// The trigger is refused.
+    Refused,
+    /// Nothing: the parameter only adds something.
+    Nothing,
+    /// This value, as a user would write it.
+    Default(&'static str),
+}
+
+impl Key {
+    /// A parameter without which the trigger is refused.
+    pub const fn required(name: &'static str, sources: &'static [Source]) -> Self {
+        Self { name, sources, absent: Absent::Refused }
+    }
+
+    /// A parameter that may be left out.
+    pub const fn optional(name: &'static str, sources: &'static [Source]) -> Self {
+        Self { name, sources, absent: Absent::Nothing }
+    }
+
+    /// A parameter that has this value when it is left out.
+    pub const fn default(name: &'static str, sources: &'static [Source], value: &'static str) -> Self {
+        Self { name, sources, absent: Absent::Default(value) }
+    }
+}
+
 /// Reads one trigger's parameters and gathers everything that is wrong with them, so that a user sees all at once.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -117,6 +157,8 @@ impl<'a> Reader<'a> {
 
     /// The first value of `key` that is not empty, trimmed.
     pub fn text(&self, key: &str, sources: &[Source]) -> Option<&'a str> {
+        #[cfg(test)]
+        self.check_declared(key, sources);
         sources.iter().find_map(|source| {
             let value = match source {
                 Source::Metadata => self.trigger.metadata.get(key),
@@ -204,6 +246,17 @@ impl<'a> Reader<'a> {
         self.problem(format!("unable to set param \"{key}\" value \"{value}\": {cure}"));
     }
 
+    /// Panics when the trigger's kind reads what it has not declared.
+    #[cfg(test)]
+    fn check_declared(&self, key: &str, sources: &[Source]) {
+        let Some(kind) = crate::kind(&self.trigger.kind) else { return };
+        assert!(
+            kind.keys.iter().any(|known| known.name == key && known.sources == sources),
+            "the kind {} reads {key} from {sources:?} and does not declare it so in its KEYS",
+            kind.name
+        );
+    }
+
     fn env_name(&self, key: &str) -> Option<&'a String> {
         self.trigger.metadata.get(&format!("{key}FromEnv"))
     }
@@ -244,7 +297,7 @@ mod tests {
 
     fn trigger(metadata: &[(&str, &str)], auth: &[(&str, &str)], env: &[(&str, &str)]) -> TriggerConfig {
         TriggerConfig {
-            kind: "rabbitmq".into(),
+            kind: "test".into(),
             metadata: map(metadata),
             auth: map(auth),
             env: map(env),
@@ -298,6 +351,13 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
         assert_eq!(lines[2], "parameter \"e\" value \"soap\" must be one of [auto amqp]");
+    }
+
+    #[test]
+    #[should_panic(expected = "the kind cron reads queueName from [Metadata] and does not declare it")]
+    fn a_kind_that_reads_what_it_does_not_declare_fails_its_tests() {
+        let trigger = TriggerConfig { kind: "cron".into(), ..TriggerConfig::default() };
+        Reader::new(&trigger).text("queueName", &[Metadata]);
     }
 
     #[test]

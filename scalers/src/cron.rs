@@ -10,10 +10,18 @@ use chrono::{DateTime, Utc};
 
 use crate::broker::Brokers;
 use crate::config::Source::Metadata;
-use crate::config::{ConfigError, Reader, TriggerConfig};
+use crate::config::{ConfigError, Key, Reader, TriggerConfig};
 use crate::metric_name::metric_name;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use window::{Window, WindowError};
+
+/// What a `cron` trigger reads.
+pub(crate) const KEYS: &[Key] = &[
+    Key::required("timezone", &[Metadata]),
+    Key::required("start", &[Metadata]),
+    Key::required("end", &[Metadata]),
+    Key::required("desiredReplicas", &[Metadata]),
+];
 
 /// A checked `cron` trigger.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ mod metric_name;
 pub mod rabbitmq;
 mod scaler;
 
-pub use config::{ConfigError, TriggerConfig};
+pub use config::{ConfigError, Key, TriggerConfig};
 pub use metric_name::{form_encode, metric_name};
 pub use scaler::{MetricSpec, MetricType, ReadError, Reading, Scaler};
 
@@ -26,13 +26,15 @@ pub struct Kind {
     pub name: &'static str,
     /// The name that KEDA's metrics give to an unnamed trigger of this kind (label `scaler`).
     pub scaler_label: &'static str,
+    /// Every parameter that it reads.
+    pub keys: &'static [Key],
     build: Build,
 }
 
 /// Every kind of trigger, sorted by name.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "cron", scaler_label: "cronScaler", build: cron::build },
-    Kind { name: "rabbitmq", scaler_label: "rabbitMQScaler", build: rabbitmq::build },
+    Kind { name: "cron", scaler_label: "cronScaler", keys: cron::KEYS, build: cron::build },
+    Kind { name: "rabbitmq", scaler_label: "rabbitMQScaler", keys: rabbitmq::KEYS, build: rabbitmq::build },
 ];
 
 /// The kind called `name`, if Ebb has it.
@@ -63,6 +65,18 @@ mod tests {
     #[test]
     fn kinds_are_sorted_so_that_a_new_one_has_one_place() {
         assert!(KINDS.is_sorted_by_key(|kind| kind.name));
+    }
+
+    #[test]
+    fn a_kind_declares_each_parameter_once() {
+        for kind in KINDS {
+            let mut names: Vec<_> = kind.keys.iter().map(|key| key.name).collect();
+            names.sort_unstable();
+            let declared = names.len();
+            names.dedup();
+            assert_eq!(names.len(), declared, "{}", kind.name);
+            assert!(kind.keys.iter().all(|key| !key.sources.is_empty()), "{}", kind.name);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::broker::Brokers;
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::{form_encode, metric_name};
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
+pub(crate) use metadata::KEYS;
 use metadata::{Broker, Metadata};
 
 /// The shortest time between two looks at an idle workload's queue.

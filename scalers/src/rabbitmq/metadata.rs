@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::host::{self, Protocol};
 use super::{amqp, management};
 use crate::config::Source::{Auth, Env, Metadata as Meta};
-use crate::config::{ConfigError, Reader, TriggerConfig};
+use crate::config::{ConfigError, Key, Reader, TriggerConfig};
 
 /// Messages a replica is meant to bear when the trigger does not say (KEDA's `defaultRabbitMQQueueLength`).
 const DEFAULT_QUEUE_LENGTH: f64 = 20.0;
@@ -14,6 +14,37 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// AMQP 0-9-1's short strings.
 const LONGEST_AMQP_NAME: usize = 255;
+
+/// What a `rabbitmq` trigger reads.
+pub(crate) const KEYS: &[Key] = &[
+    Key::required("queueName", &[Meta]),
+    Key::required("host", &[Meta, Auth, Env]),
+    Key::default("protocol", &[Meta, Auth], "auto"),
+    Key::optional("vhostName", &[Meta, Auth]),
+    Key::default("excludeUnacknowledged", &[Meta], "false"),
+    Key::default("unsafeSsl", &[Meta], "false"),
+    Key::default("activationValue", &[Meta], "0"),
+    Key::default("mode", &[Meta], "QueueLength"),
+    Key::default("value", &[Meta], "20"),
+    Key::optional("queueLength", &[Meta]),
+    Key::optional("timeout", &[Meta]),
+    Key::default("useRegex", &[Meta], "false"),
+    Key::optional("username", &[Auth, Env]),
+    Key::optional("password", &[Auth, Env]),
+    Key::default("tls", &[Auth], "disable"),
+    // Known and not served yet.
+    Key::optional("ca", &[Auth]),
+    Key::optional("cert", &[Auth]),
+    Key::optional("key", &[Auth]),
+    Key::optional("keyPassword", &[Auth]),
+    Key::optional("workloadIdentityResource", &[Auth]),
+    Key::optional("oauthTokenURI", &[Auth]),
+    Key::optional("clientID", &[Auth]),
+    Key::optional("clientSecret", &[Auth]),
+    Key::optional("scope", &[Auth]),
+    Key::optional("scopes", &[Auth]),
+    Key::optional("endpointParams", &[Auth]),
+];
 
 /// What a `rabbitmq` trigger asks for.
 #[derive(Debug)]
