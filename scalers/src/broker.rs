@@ -2,19 +2,22 @@
 //!
 //! Owns: one client per (endpoint, credentials), created when the first trigger asks for it and closed when the last
 //! one has gone; questions asked at the same time share one query ([`Flights`]); attempts to connect are spaced by
-//! [`Backoff`]; early looks for idle workloads are spread by a [`Pacer`]. Must not know what a
+//! [`Backoff`] and, where a server is not to be asked meanwhile, by [`Breaker`]; early looks for idle workloads are spread by a [`Pacer`]. Must not know what a
 //! trigger is.
 
 mod backoff;
+mod breaker;
 mod flights;
 mod pacer;
 mod pool;
 
 pub use backoff::{Backoff, chance};
+pub use breaker::Breaker;
 pub use flights::Flights;
 pub use pacer::Pacer;
 pub use pool::Pool;
 
+use crate::oauth;
 use crate::rabbitmq::{amqp, management};
 
 /// Every shared client of the process. Cloning shares them.
@@ -24,4 +27,6 @@ pub struct Brokers {
     pub amqp: Pool<amqp::Endpoint, amqp::Client>,
     /// RabbitMQ's management API.
     pub management: Pool<management::Endpoint, management::Client>,
+    /// OAuth 2.0 tokens.
+    pub tokens: Pool<oauth::Account, oauth::TokenSource>,
 }

@@ -8,8 +8,10 @@ pub mod broker;
 pub mod config;
 pub mod cron;
 mod metric_name;
+pub mod oauth;
 pub mod rabbitmq;
 mod scaler;
+pub mod tls;
 
 pub use config::{ConfigError, Key, TriggerConfig};
 pub use metric_name::{form_encode, metric_name};

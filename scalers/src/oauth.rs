@@ -1,0 +1,205 @@
+//! OAuth 2.0 client credentials (RFC 6749, section 4.4): one cached token for all triggers that ask as the same client.
+//!
+//! Owns: the token request, the token's life, and when to ask again. Must not know what a token is for, and must not
+//! print a token or a secret: errors name the endpoint and the OAuth error code.
+
+mod request;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::broker::{Backoff, Breaker, Flights, chance};
+use crate::scaler::ReadError;
+use crate::tls::Tls;
+use request::{Requester, Success};
+
+/// A token is renewed after this part of its life.
+const RENEW_AFTER: f64 = 0.8;
+/// How long a token is taken to live when the endpoint does not say (`expires_in` is only recommended).
+const DEFAULT_LIFE: Duration = Duration::from_mins(5);
+/// No token is used for longer, whatever the endpoint says.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
+
+/// Who asks, where, and for what.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientCredentials {
+    /// The token endpoint, `http` or `https`.
+    pub token_url: String,
+    /// The client's name.
+    pub client_id: String,
+    /// The client's secret: never printed.
+    pub client_secret: String,
+    /// Scopes to ask for; none for the endpoint's default.
+    pub scopes: Vec<String>,
+    /// Further parameters of the request, such as `audience`. They may not hold what the fields above say.
+    pub params: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials")
+            .field("endpoint", &self.endpoint())
+            .field("client_id", &self.client_id)
+            .field("scopes", &self.scopes)
+            .field("params", &self.params.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientCredentials {
+    /// What is wrong with the token endpoint's address, if anything. The text does not repeat the address.
+    ///
+    /// # Errors
+    /// The address is not one of `http` or `https` with a host.
+    pub fn check(&self) -> Result<(), String> {
+        match Url::parse(&self.token_url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
+            _ => Err("the token endpoint must be a URL that begins with https:// or http://".into()),
+        }
+    }
+
+    /// The endpoint's address without credentials and query, for texts.
+    pub fn endpoint(&self) -> String {
+        let Ok(url) = Url::parse(&self.token_url) else { return "(not a URL)".into() };
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    }
+}
+
+/// Credentials and how to reach their endpoint. Triggers with equal ones share one [`TokenSource`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// Who asks.
+    pub credentials: ClientCredentials,
+    /// Whom to trust.
+    pub tls: Tls,
+}
+
+/// A token and the end of its life.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    value: Arc<str>,
+    /// When it ends.
+    pub expires_at: Instant,
+    /// The same in milliseconds since 1970.
+    pub expires_at_unix_ms: i64,
+    renew_at: Instant,
+}
+
+impl Token {
+    /// The token itself, to be sent and never printed.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("expires_at_unix_ms", &self.expires_at_unix_ms).finish_non_exhaustive()
+    }
+}
+
+/// The shared source of one client's tokens.
+#[derive(Debug)]
+pub struct TokenSource {
+    account: Account,
+    requester: Arc<Requester>,
+    token: Mutex<Option<Token>>,
+    flights: Flights<(), Result<Token, ReadError>>,
+    breaker: Arc<Breaker>,
+}
+
+impl TokenSource {
+    /// A source that has not asked yet. Does no I/O.
+    pub fn new(account: &Account) -> Self {
+        Self {
+            account: account.clone(),
+            requester: Arc::new(Requester::new(account)),
+            token: Mutex::default(),
+            flights: Flights::default(),
+            breaker: Arc::new(Breaker::new(Backoff::new(Duration::from_millis(500), Duration::from_secs(30)))),
+        }
+    }
+
+    /// A token that is valid now: the last one, or after most of its life a new one. Those who ask at the same time
+    /// share one request. While the endpoint is down, a token that is still valid goes on being used.
+    ///
+    /// # Errors
+    /// There is no valid token and none can be had. Names the endpoint and the OAuth error code.
+    pub async fn token(&self) -> Result<Token, ReadError> {
+        let now = Instant::now();
+        let held = self.token.lock().clone().filter(|token| token.expires_at > now);
+        if let Some(token) = held.as_ref().filter(|token| token.renew_at > now) {
+            return Ok(token.clone());
+        }
+        if let Some(refused) = self.breaker.resting(now) {
+            return held.ok_or(refused);
+        }
+        match self.renew().await {
+            Ok(token) => Ok(token),
+            Err(error) => match held.filter(|token| token.expires_at > Instant::now()) {
+                Some(token) => {
+                    tracing::warn!(%error, "a token could not be renewed; the old one is valid yet");
+                    Ok(token)
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Forgets `token`, which a server has refused: the next asker gets a new one.
+    pub fn refused(&self, token: &Token) {
+        let mut held = self.token.lock();
+        if held.as_ref().is_some_and(|held| held.value == token.value) {
+            *held = None;
+        }
+    }
+
+    /// Whose tokens these are.
+    pub fn credentials(&self) -> &ClientCredentials {
+        &self.account.credentials
+    }
+
+    async fn renew(&self) -> Result<Token, ReadError> {
+        let requester = Arc::clone(&self.requester);
+        let breaker = Arc::clone(&self.breaker);
+        let answer = self.flights.join(&(), async move {
+            match requester.ask().await {
+                Ok(success) => {
+                    breaker.succeeded();
+                    Ok(Token::from(success))
+                }
+                Err(error) => {
+                    breaker.failed(Instant::now(), error.clone(), chance(&error.to_string()));
+                    Err(error)
+                }
+            }
+        });
+        let token = answer.await?;
+        *self.token.lock() = Some(token.clone());
+        Ok(token)
+    }
+}
+
+impl From<Success> for Token {
+    fn from(success: Success) -> Self {
+        let life = success.life.unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE);
+        let now = Instant::now();
+        Self {
+            value: success.token.into(),
+            expires_at: now + life,
+            expires_at_unix_ms: Utc::now().timestamp_millis() + i64::try_from(life.as_millis()).unwrap_or(i64::MAX),
+            renew_at: now + life.mul_f64(RENEW_AFTER),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
