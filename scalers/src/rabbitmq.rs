@@ -1,12 +1,17 @@
-//! The `rabbitmq` trigger: how many messages wait in a queue, asked over AMQP or through the management API.
+//! The `rabbitmq` trigger: how many messages wait in queues, or how fast they come and go, asked over AMQP or through
+//! the management API.
 //!
-//! Parameters and their errors: [`metadata`]. AMQP counts the messages that are ready; the management API counts the
-//! unacknowledged ones too, unless `excludeUnacknowledged` is set (keda.sh/docs, "RabbitMQ Queue").
+//! Parameters and their errors: [`metadata`]. What is measured: [`mode`]. AMQP counts the messages that are ready; the
+//! management API counts the unacknowledged ones too, unless `excludeUnacknowledged` is set (keda.sh/docs, "RabbitMQ
+//! Queue").
 
 pub mod amqp;
+mod figures;
 mod host;
 pub mod management;
 mod metadata;
+mod mode;
+mod timeout;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +23,13 @@ use tokio::time::Instant;
 use crate::broker::Brokers;
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::{form_encode, metric_name};
+use crate::oauth::TokenSource;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
+use figures::{Figures, Operation};
+use management::{Identity, Pattern};
 pub(crate) use metadata::KEYS;
-use metadata::{Broker, Metadata};
+use metadata::{Broker, Management, Metadata, Search};
+use mode::Mode;
 
 /// The shortest time between two looks at an idle workload's queue.
 const EARLY_LOOK: Duration = Duration::from_millis(200);
@@ -29,31 +38,94 @@ const EARLY_LOOK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 struct RabbitMq {
     metric: MetricSpec,
-    queue: String,
+    queue: Arc<str>,
+    mode: Mode,
     activation_value: f64,
-    source: QueueSource,
+    source: Source,
 }
 
+/// Where the figures come from.
 #[derive(Debug)]
-enum QueueSource {
-    Amqp(Arc<amqp::Client>),
-    Management { client: Arc<management::Client>, vhost: String, exclude_unacknowledged: bool },
+enum Source {
+    /// The ready messages over AMQP and, where the management API is known, the unacknowledged ones from there.
+    Amqp { client: Arc<amqp::Client>, unacknowledged: Option<Vhost> },
+    /// One queue.
+    Queue { at: Vhost, exclude_unacknowledged: bool },
+    /// All that a pattern matches.
+    Pattern { at: Vhost, exclude_unacknowledged: bool, pattern: Pattern, operation: Operation, allow_no_match: bool },
+}
+
+/// A virtual host of a management API.
+#[derive(Debug)]
+struct Vhost {
+    client: Arc<management::Client>,
+    name: Arc<str>,
 }
 
 pub(crate) fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
-    let Metadata { queue, target, activation_value, broker } = Metadata::read(trigger)
+    let Metadata { queue, mode, target, activation_value, broker } = Metadata::read(trigger)
         .map_err(|error| error.context("error parsing RabbitMQ metadata: error parsing RabbitMQ metadata: "))?;
     let part = format!("rabbitmq-{}", form_encode(&queue));
     let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
     let source = match broker {
-        Broker::Amqp(endpoint) => QueueSource::Amqp(brokers.amqp.get(endpoint, amqp::Client::new)),
-        Broker::Management { endpoint, vhost, exclude_unacknowledged } => QueueSource::Management {
-            client: brokers.management.get(endpoint, management::Client::new),
-            vhost,
-            exclude_unacknowledged,
+        Broker::Amqp { endpoint, unacknowledged } => Source::Amqp {
+            client: brokers.amqp.get(endpoint, amqp::Client::new),
+            unacknowledged: unacknowledged.map(|at| Vhost::new(at, brokers)),
         },
+        Broker::Management { at, exclude_unacknowledged, pattern: None } => {
+            Source::Queue { at: Vhost::new(at, brokers), exclude_unacknowledged }
+        }
+        Broker::Management { at, exclude_unacknowledged, pattern: Some(search) } => {
+            let Search { page_size, operation, allow_no_match } = search;
+            let pattern = Pattern { expression: Arc::clone(&queue), page_size };
+            Source::Pattern { at: Vhost::new(at, brokers), exclude_unacknowledged, pattern, operation, allow_no_match }
+        }
     };
-    Ok(Box::new(RabbitMq { metric, queue, activation_value, source }))
+    Ok(Box::new(RabbitMq { metric, queue, mode, activation_value, source }))
+}
+
+impl Vhost {
+    fn new(Management { endpoint, vhost }: Management, brokers: &Brokers) -> Self {
+        let tokens = match &endpoint.identity {
+            Identity::Bearer(account) => Some(brokers.tokens.get(account.clone(), TokenSource::new)),
+            Identity::Anonymous | Identity::Basic(..) => None,
+        };
+        let client = brokers.management.get(endpoint, |endpoint| management::Client::new(endpoint, tokens));
+        Self { client, name: vhost }
+    }
+
+    async fn queue(&self, queue: &Arc<str>) -> Result<Figures, ReadError> {
+        Arc::clone(&self.client).figures(&self.name, queue).await
+    }
+
+    /// A pattern that matches nothing is not the same as queues that are empty: it may be mistyped, and queues that
+    /// have vanished are an error where they are named one by one, too.
+    async fn pattern(
+        &self,
+        pattern: &Pattern,
+        operation: Operation,
+        allow_no_match: bool,
+    ) -> Result<Figures, ReadError> {
+        let matches = Arc::clone(&self.client).matches(&self.name, pattern).await?;
+        let (expression, vhost, address) = (&pattern.expression, &self.name, self.client.address());
+        if matches.is_empty() {
+            return if allow_no_match {
+                Ok(Figures::default())
+            } else {
+                Err(ReadError::Query(format!(
+                    "error inspecting RabbitMQ: no queue in vhost {vhost:?} at {address} matches {expression:?}; with \
+                     allowNoMatch: \"true\" in the trigger's metadata this reads 0"
+                )))
+            };
+        }
+        matches.figures(operation).ok_or_else(|| {
+            let (queues, unknown) = matches.counts();
+            ReadError::Query(format!(
+                "error inspecting RabbitMQ: of {queues} queues in vhost {vhost:?} at {address} that match \
+                 {expression:?} the broker has no statistics for {unknown} yet"
+            ))
+        })
+    }
 }
 
 #[async_trait]
@@ -63,20 +135,83 @@ impl Scaler for RabbitMq {
     }
 
     async fn read(&self, _now: DateTime<Utc>) -> Result<Reading, ReadError> {
-        let messages = match &self.source {
-            QueueSource::Amqp(client) => f64::from(Arc::clone(client).ready_messages(&self.queue).await?),
-            QueueSource::Management { client, vhost, exclude_unacknowledged } => {
-                let depth = Arc::clone(client).depth(vhost, &self.queue).await?;
-                if *exclude_unacknowledged { depth.ready } else { depth.messages }
+        let (figures, messages) = match &self.source {
+            Source::Amqp { client, unacknowledged } => {
+                let ready = f64::from(Arc::clone(client).ready_messages(&self.queue).await?);
+                let messages = match unacknowledged {
+                    None => ready,
+                    Some(at) => with_unacknowledged(ready, &at.queue(&self.queue).await?),
+                };
+                (Figures { messages, ready, ..Figures::default() }, messages)
+            }
+            Source::Queue { at, exclude_unacknowledged } => {
+                counted(at.queue(&self.queue).await?, *exclude_unacknowledged)
+            }
+            Source::Pattern { at, exclude_unacknowledged, pattern, operation, allow_no_match } => {
+                counted(at.pattern(pattern, *operation, *allow_no_match).await?, *exclude_unacknowledged)
             }
         };
-        Ok(Reading { value: messages, active: messages > self.activation_value })
+        Ok(self.mode.reading(&figures, messages, self.activation_value))
     }
 
     fn next_look(&self, now: Instant) -> Option<Instant> {
         match &self.source {
-            QueueSource::Amqp(client) => client.next_look(&self.queue, now + EARLY_LOOK),
-            QueueSource::Management { .. } => None,
+            Source::Amqp { client, .. } => client.next_look(&self.queue, now + EARLY_LOOK),
+            Source::Queue { .. } | Source::Pattern { .. } => None,
         }
+    }
+}
+
+/// The figures, and which of the messages count.
+fn counted(figures: Figures, exclude_unacknowledged: bool) -> (Figures, f64) {
+    (figures, if exclude_unacknowledged { figures.ready } else { figures.messages })
+}
+
+/// `ready` is what AMQP says now; `figures` are a few seconds old. A message that a consumer has taken in between is
+/// not ready any more and not unacknowledged yet: all that there were then count at least, so that a busy worker never
+/// looks idle.
+fn with_unacknowledged(ready: f64, figures: &Figures) -> f64 {
+    (ready + figures.unacknowledged()).max(figures.messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_on_its_way_to_a_consumer_is_not_lost_from_sight() {
+        for (ready, messages_then, ready_then, counted) in [
+            (0.0, 0.0, 0.0, 0.0),
+            (10.0, 5.0, 0.0, 15.0),
+            // Taken since the statistics were made.
+            (0.0, 3.0, 3.0, 3.0),
+            (1.0, 4.0, 2.0, 4.0),
+        ] {
+            let figures = Figures { messages: messages_then, ready: ready_then, ..Figures::default() };
+            assert!((with_unacknowledged(ready, &figures) - counted).abs() < f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn triggers_of_one_broker_share_its_clients_and_tokens() {
+        let brokers = Brokers::default();
+        let build = |queue: &str, host: &str, auth: &[(&str, &str)]| {
+            let metadata = [("queueName", queue), ("host", host)].map(|(key, value)| (key.into(), value.into()));
+            let auth = auth.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+            let trigger =
+                TriggerConfig { kind: "rabbitmq".into(), metadata: metadata.into(), auth, ..Default::default() };
+            build(&trigger, &brokers).unwrap()
+        };
+        let oauth = [("oauthTokenURI", "https://idp/token"), ("clientID", "ebb"), ("clientSecret", "s")];
+        let mut triggers = Vec::new();
+        for queue in ["a", "b", "c"] {
+            triggers.push(build(queue, "amqp://u:p@h", &[]));
+            triggers.push(build(queue, "http://u:p@h:15672/tenant", &[]));
+            triggers.push(build(queue, "http://u:p@h:15672/", &[]));
+            triggers.push(build(queue, "http://h:15672/", &oauth));
+        }
+        assert_eq!((brokers.amqp.in_use(), brokers.management.in_use(), brokers.tokens.in_use()), (1, 2, 1));
+        drop(triggers);
+        assert_eq!((brokers.amqp.in_use(), brokers.management.in_use(), brokers.tokens.in_use()), (0, 0, 0));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
+use lapin::tcp::{AMQPUriTcpExt as _, RustlsConnector};
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::broker::{Backoff, Flights, Pacer, chance};
 use crate::scaler::ReadError;
+use crate::tls::Tls;
 
 /// How long a connection may take from the first packet to the open virtual host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,8 +37,8 @@ pub struct Endpoint(EndpointParts);
 /// The parts of an [`Endpoint`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointParts {
-    /// `amqps` instead of `amqp`.
-    pub tls: bool,
+    /// `amqps` instead of `amqp`, and whom to trust.
+    pub tls: Option<Tls>,
     /// Name or address.
     pub host: String,
     /// TCP port.
@@ -68,14 +70,9 @@ impl Endpoint {
         &self.0.vhost
     }
 
-    /// Whether the connection is encrypted.
-    pub fn is_tls(&self) -> bool {
-        self.0.tls
-    }
-
     fn uri(&self) -> AMQPUri {
         AMQPUri {
-            scheme: if self.0.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+            scheme: if self.0.tls.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
             authority: AMQPAuthority {
                 userinfo: AMQPUserInfo { username: self.0.username.clone(), password: self.0.password.clone() },
                 host: self.0.host.clone(),
@@ -264,12 +261,20 @@ impl Client {
 
     async fn connect(&self) -> Result<Connection, ReadError> {
         let properties = ConnectionProperties::default().with_connection_name("ebb".into());
-        match timeout(CONNECT_TIMEOUT, Connection::connect_uri(self.endpoint.uri(), properties)).await {
+        let attempt = async {
+            match &self.endpoint.0.tls {
+                None => {
+                    Connection::connect_uri(self.endpoint.uri(), properties).await.map_err(|error| error.to_string())
+                }
+                Some(tls) => connect_encrypted(self.endpoint.uri(), tls, properties).await,
+            }
+        };
+        match timeout(CONNECT_TIMEOUT, attempt).await {
             Ok(Ok(connection)) => {
                 tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
                 Ok(connection)
             }
-            Ok(Err(error)) => Err(self.unreachable(error.to_string())),
+            Ok(Err(cause)) => Err(self.unreachable(cause)),
             Err(_) => Err(self.unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
         }
     }
@@ -291,7 +296,7 @@ impl Client {
             code @ 403..=405 => Failure::Queue {
                 missing: code == 404,
                 error: ReadError::Query(format!(
-                    "error inspecting rabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
+                    "error inspecting RabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
                     self.endpoint.broker(),
                     amqp.get_message().as_str()
                 )),
@@ -299,6 +304,24 @@ impl Client {
             _ => Failure::Connection(self.unreachable(error.to_string())),
         }
     }
+}
+
+/// Connects over TLS with settings of our own: lapin's know no client certificate in PEM form and verify every server.
+async fn connect_encrypted(uri: AMQPUri, tls: &Tls, properties: ConnectionProperties) -> Result<Connection, String> {
+    let connector = RustlsConnector::from(tls.client_config()?);
+    let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
+    let connected = Connection::connector(
+        uri,
+        runtime,
+        async move |uri: AMQPUri, runtime| {
+            let name = uri.authority.host.clone();
+            let unencrypted = AMQPUri { scheme: AMQPScheme::AMQP, ..uri };
+            let stream = unencrypted.connect_async(&runtime).await?;
+            Ok(stream.into_rustls(&connector, &name).await?)
+        },
+        properties,
+    );
+    connected.await.map_err(|error| error.to_string())
 }
 
 impl Link {

@@ -1,81 +1,88 @@
-//! RabbitMQ's management API: one keep-alive HTTP client for each (address, credentials).
+//! RabbitMQ's management API: one client with at most two connections for each (address, identity).
+//!
+//! A queue is asked about by its name. Once more than a few are asked about within a second, one paged list answers for
+//! all of them; what is missing in it is asked about by name, so that the error is precise. Queues that match a pattern
+//! are searched for by the broker, over as many pages as there are.
 
+mod answer;
+mod interest;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::broker::Flights;
+use super::figures::{Figures, Matches};
+use crate::broker::{Backoff, Breaker, Flights, chance};
+use crate::oauth::{Account, TokenSource};
 use crate::scaler::ReadError;
+use crate::tls::Tls;
+use answer::{COLUMNS, OrEmpty, Page, Row};
+use interest::Interest;
 
 /// Everything but RFC 3986's unreserved characters: the broker decodes `+` as itself, so a space must be `%20`.
-const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Connections to one management API.
+const CONNECTIONS: usize = 2;
+/// The most queues that the broker gives on one page.
+pub(super) const LARGEST_PAGE: u32 = 500;
+/// No page of [`LARGEST_PAGE`] queues with the columns that are asked for is longer.
+const LARGEST_ANSWER: usize = 8 << 20;
+/// How long all pages of a list may take together.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+/// As much of the broker's own words as an error shows.
+const LONGEST_REASON: usize = 200;
 
-/// Where the management API is and as whom to ask.
+/// As whom to ask.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// The URL below which `/api` lies, without credentials.
-    pub base: Url,
-    /// User; empty for none.
-    pub username: String,
-    /// Password: never printed.
-    pub password: String,
+pub enum Identity {
+    /// As nobody, or with the certificate of the TLS settings.
+    Anonymous,
+    /// User and password, which is never printed.
+    Basic(String, String),
+    /// With a token that OAuth 2.0 gives.
+    Bearer(Account),
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Address({} as {:?})", self.base, self.username)
+        match self {
+            Self::Anonymous => f.write_str("nobody"),
+            Self::Basic(user, _) => write!(f, "user {user:?}"),
+            Self::Bearer(account) => write!(f, "client {:?}", account.credentials.client_id),
+        }
     }
 }
 
-/// An address and how to talk to it. Triggers with equal endpoints share one client.
+/// Where the management API is and how to talk to it. Triggers with equal endpoints share one client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Where.
-    pub url: Address,
-    /// Accept any server certificate.
-    pub unsafe_ssl: bool,
-    /// How long a whole exchange may take.
+    /// The URL below which `/api` lies, without credentials.
+    pub base: Url,
+    /// As whom.
+    pub identity: Identity,
+    /// Whom to trust.
+    pub tls: Tls,
+    /// How long one exchange may take.
     pub timeout: Duration,
 }
 
-/// How many messages a queue holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Depth {
-    /// Ready and unacknowledged.
-    pub messages: f64,
-    /// Ready only.
-    pub ready: f64,
-}
-
-/// The API's answer about a queue.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Queue {
-        messages: Option<f64>,
-        messages_ready: Option<f64>,
-    },
-    /// With `columns`, a queue without any of them is an empty list.
-    Nothing([(); 0]),
-}
-
-impl Answer {
-    /// The figures, once the broker has them: a queue declared a moment ago is not the same as an empty one.
-    fn depth(&self) -> Option<Depth> {
-        match self {
-            Self::Queue { messages: Some(messages), messages_ready: Some(ready) }
-                if *messages >= 0.0 && *ready >= 0.0 =>
-            {
-                Some(Depth { messages: *messages, ready: *ready })
-            }
-            Self::Queue { .. } | Self::Nothing(_) => None,
-        }
-    }
+/// Which queues of a virtual host a pattern means.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// The regular expression, as the broker understands it.
+    pub expression: Arc<str>,
+    /// Queues on a page, 1 to [`LARGEST_PAGE`].
+    pub page_size: u32,
 }
 
 /// A shared client of one management API.
@@ -83,83 +90,314 @@ impl Answer {
 pub struct Client {
     endpoint: Endpoint,
     http: Result<reqwest::Client, String>,
-    flights: Flights<(String, String), Result<Depth, ReadError>>,
+    tokens: Option<Arc<TokenSource>>,
+    /// A permit is one request under way.
+    connections: Semaphore,
+    breaker: Breaker,
+    interests: Mutex<HashMap<Arc<str>, Interest>>,
+    queues: Flights<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
+    lists: Flights<Arc<str>, Result<(), ReadError>>,
+    patterns: Flights<(Arc<str>, Pattern), Result<Matches, ReadError>>,
+}
+
+/// Why a request gave nothing.
+enum Failure {
+    /// The broker said no to this question.
+    Refused(ReadError),
+    /// The page that was asked for is not there (any more).
+    PageOutOfRange,
+    /// The broker as a whole is not to be had.
+    Broker(ReadError),
+    /// It was not asked: it failed a moment ago, with this error.
+    Resting(ReadError),
+}
+
+impl Failure {
+    fn error(self) -> ReadError {
+        match self {
+            Self::Refused(error) | Self::Broker(error) | Self::Resting(error) => error,
+            Self::PageOutOfRange => ReadError::Query("error inspecting RabbitMQ: the broker has no first page".into()),
+        }
+    }
+}
+
+/// What a request is about, for errors.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    Queue { vhost: &'a str, queue: &'a str },
+    Pattern { vhost: &'a str, expression: &'a str },
+    List { vhost: &'a str },
+}
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue { vhost, queue } => write!(f, "queue {queue:?} in vhost {vhost:?}"),
+            Self::Pattern { vhost, expression } => write!(f, "queues that match {expression:?} in vhost {vhost:?}"),
+            Self::List { vhost } => write!(f, "the queues in vhost {vhost:?}"),
+        }
+    }
+}
+
+/// The API's words for what is wrong with a request.
+#[derive(Deserialize, Default)]
+struct Complaint {
+    #[serde(default)]
+    error: serde_json::Value,
+    #[serde(default)]
+    reason: serde_json::Value,
 }
 
 impl Client {
-    /// A client that has not connected yet.
-    pub fn new(endpoint: &Endpoint) -> Self {
-        let http = reqwest::Client::builder()
-            .timeout(endpoint.timeout)
-            .connect_timeout(endpoint.timeout)
-            .danger_accept_invalid_certs(endpoint.unsafe_ssl)
-            .pool_max_idle_per_host(4)
-            .user_agent(concat!("ebb/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string());
-        Self { endpoint: endpoint.clone(), http, flights: Flights::default() }
-    }
-
-    /// How many messages `queue` holds. Askers for the same queue at the same time share one request.
-    pub async fn depth(self: Arc<Self>, vhost: &str, queue: &str) -> Result<Depth, ReadError> {
-        let key = (vhost.to_owned(), queue.to_owned());
-        let client = Arc::clone(&self);
-        let (asked_vhost, asked_queue) = key.clone();
-        self.flights.join(&key, async move { client.ask(&asked_vhost, &asked_queue).await }).await
-    }
-
-    async fn ask(&self, vhost: &str, queue: &str) -> Result<Depth, ReadError> {
-        let Address { base, username, password } = &self.endpoint.url;
-        let http = self.http.as_ref().map_err(|cause| self.unreachable(cause.clone()))?;
-        let url = format!(
-            "{}/api/queues/{}/{}?columns=messages,messages_ready",
-            base.as_str().trim_end_matches('/'),
-            utf8_percent_encode(vhost, PATH_SEGMENT),
-            utf8_percent_encode(queue, PATH_SEGMENT)
-        );
-        let mut request = http.get(url);
-        if !username.is_empty() {
-            request = request.basic_auth(username, Some(password));
+    /// A client that has not connected yet. `tokens` is needed for [`Identity::Bearer`].
+    pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>) -> Self {
+        let http = endpoint.tls.client_config().and_then(|tls| {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls)
+                .timeout(endpoint.timeout)
+                .connect_timeout(endpoint.timeout)
+                .pool_max_idle_per_host(CONNECTIONS)
+                .user_agent(concat!("ebb/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|error| error.to_string())
+        });
+        Self {
+            endpoint: endpoint.clone(),
+            http,
+            tokens,
+            connections: Semaphore::new(CONNECTIONS),
+            breaker: Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(10))),
+            interests: Mutex::default(),
+            queues: Flights::default(),
+            lists: Flights::default(),
+            patterns: Flights::default(),
         }
-        let response = request.send().await.map_err(|error| self.explain(queue, &error))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(self.query(vhost, queue, "there is no such queue")),
-            StatusCode::UNAUTHORIZED => {
-                return Err(self.query(
-                    vhost,
-                    queue,
-                    &format!("401 Unauthorized: wrong credentials for user {username:?}"),
+    }
+
+    /// The figures of `queue`, at most a second older than the broker's own.
+    ///
+    /// # Errors
+    /// The broker cannot be asked, has no such queue, or has no statistics for it yet.
+    pub async fn figures(self: Arc<Self>, vhost: &Arc<str>, queue: &Arc<str>) -> Result<Figures, ReadError> {
+        let list_pays = {
+            let mut interests = self.interests.lock();
+            let interest = interests.entry(Arc::clone(vhost)).or_default();
+            if let Some(figures) = interest.ask(queue, Instant::now()) {
+                return Ok(figures);
+            }
+            interest.list_pays(Instant::now())
+        };
+        if list_pays {
+            let (client, listed) = (Arc::clone(&self), Arc::clone(vhost));
+            self.lists.join(vhost, async move { client.list(&listed).await }).await?;
+            let heard = self.interests.lock().get(vhost).and_then(|interest| interest.heard(queue, Instant::now()));
+            if let Some(figures) = heard {
+                return Ok(figures);
+            }
+        }
+        let client = Arc::clone(&self);
+        let key = (Arc::clone(vhost), Arc::clone(queue));
+        let (asked_vhost, asked_queue) = key.clone();
+        self.queues.join(&key, async move { client.ask(&asked_vhost, &asked_queue).await }).await
+    }
+
+    /// The queues that a pattern matches. Askers for the same at the same time share one search.
+    ///
+    /// # Errors
+    /// The broker cannot be asked, or does not understand the pattern. No match is no error here.
+    pub async fn matches(self: Arc<Self>, vhost: &Arc<str>, pattern: &Pattern) -> Result<Matches, ReadError> {
+        let client = Arc::clone(&self);
+        let key = (Arc::clone(vhost), pattern.clone());
+        let (vhost, pattern) = key.clone();
+        self.patterns.join(&key, async move { client.search(&vhost, &pattern).await }).await
+    }
+
+    /// The API's address, for errors.
+    pub fn address(&self) -> &str {
+        self.endpoint.base.as_str()
+    }
+
+    async fn ask(&self, vhost: &str, queue: &str) -> Result<Figures, ReadError> {
+        let about = About::Queue { vhost, queue };
+        let path = format!("{}/{}?columns={COLUMNS}", encoded(vhost), encoded(queue));
+        let row: OrEmpty<Row> = self.get(&path, about).await.map_err(|failure| self.note(failure))?;
+        let figures = row.object().and_then(Row::figures);
+        let figures = figures.ok_or_else(|| self.refused(about, "the broker has no statistics for it yet"))?;
+        if let Some(interest) = self.interests.lock().get_mut(vhost) {
+            interest.keep(queue, figures, Instant::now());
+        }
+        Ok(figures)
+    }
+
+    /// Asks for all queues of a virtual host and keeps what is asked about. `Ok` also when there is no list to be had:
+    /// the queues are then asked about one by one.
+    async fn list(&self, vhost: &Arc<str>) -> Result<(), ReadError> {
+        let begun = Instant::now();
+        let listed = self.pages(About::List { vhost }, vhost, LARGEST_PAGE, "", |row| {
+            if let Some(figures) = row.figures()
+                && let Some(interest) = self.interests.lock().get_mut(vhost)
+            {
+                interest.keep(&row.name, figures, Instant::now());
+            }
+        });
+        let outcome = listed.await;
+        let mut interests = self.interests.lock();
+        let interest = interests.entry(Arc::clone(vhost)).or_default();
+        match outcome {
+            Ok(pages) => interest.listed(pages, begun, Instant::now()),
+            Err(failure @ (Failure::Resting(_) | Failure::Broker(ReadError::Connect { .. }))) => {
+                return Err(self.note(failure));
+            }
+            Err(failure) => {
+                tracing::warn!(error = %failure.error(), "no list of queues; they are asked about one by one");
+                interest.list_failed(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    async fn search(&self, vhost: &str, Pattern { expression, page_size }: &Pattern) -> Result<Matches, ReadError> {
+        let about = About::Pattern { vhost, expression };
+        let filter = format!("&use_regex=true&name={}", encoded(expression));
+        let mut matches = Matches::default();
+        self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures()))
+            .await
+            .map_err(|failure| self.note(failure))?;
+        Ok(matches)
+    }
+
+    /// Goes through all pages and gives their number.
+    async fn pages(
+        &self,
+        about: About<'_>,
+        vhost: &str,
+        page_size: u32,
+        filter: &str,
+        mut each: impl FnMut(&Row) + Send,
+    ) -> Result<u32, Failure> {
+        let limit = LIST_TIMEOUT.max(self.endpoint.timeout);
+        let all = async {
+            let mut page = 1;
+            loop {
+                let path = format!(
+                    "{}?page={page}&page_size={page_size}&pagination=true{filter}&columns={COLUMNS}",
+                    encoded(vhost)
+                );
+                let Page { page_count, items } = match self.get(&path, about).await {
+                    // Queues have gone since the first page was read.
+                    Err(Failure::PageOutOfRange) if page > 1 => return Ok(page - 1),
+                    answer => answer?,
+                };
+                items.iter().filter_map(OrEmpty::object).for_each(&mut each);
+                if page >= page_count {
+                    return Ok(page);
+                }
+                page += 1;
+            }
+        };
+        timeout(limit, all).await.unwrap_or_else(|_| Err(Failure::Broker(self.timed_out(about, limit))))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, about: About<'_>) -> Result<T, Failure> {
+        let _one_of_two = self.connections.acquire().await;
+        if let Some(error) = self.breaker.resting(Instant::now()) {
+            return Err(Failure::Resting(error));
+        }
+        let mut response = self.send(path, about).await?;
+        // A token may have been revoked before its end.
+        if response.status() == StatusCode::UNAUTHORIZED && self.tokens.is_some() {
+            response = self.send(path, about).await?;
+        }
+        let status = response.status();
+        let body = self.body(response, about).await?;
+        let complaint = || serde_json::from_slice::<Complaint>(&body).unwrap_or_default().words();
+        match status {
+            StatusCode::OK => {
+                self.breaker.succeeded();
+                serde_json::from_slice(&body)
+                    .map_err(|_| Failure::Refused(self.refused(about, "the answer is not the management API's")))
+            }
+            StatusCode::NOT_FOUND => {
+                self.breaker.succeeded();
+                let what = if matches!(about, About::Queue { .. }) {
+                    "there is no such queue"
+                } else {
+                    "there is no such vhost"
+                };
+                Err(Failure::Refused(self.refused(about, what)))
+            }
+            StatusCode::UNAUTHORIZED => Err(Failure::Broker(
+                self.refused(about, &format!("401 Unauthorized: wrong credentials for {:?}", self.endpoint.identity)),
+            )),
+            StatusCode::BAD_REQUEST if complaint().contains("page_out_of_range") => Err(Failure::PageOutOfRange),
+            status if status.is_server_error() => {
+                Err(Failure::Broker(self.refused(about, &format!("{status}{}", complaint()))))
+            }
+            status => Err(Failure::Refused(self.refused(about, &format!("{status}{}", complaint())))),
+        }
+    }
+
+    async fn send(&self, path: &str, about: About<'_>) -> Result<Response, Failure> {
+        let http = self.http.as_ref().map_err(|cause| Failure::Broker(self.unreachable(cause.clone())))?;
+        let request = http.get(format!("{}/api/queues/{path}", self.endpoint.base.as_str().trim_end_matches('/')));
+        let (request, token) = match (&self.endpoint.identity, &self.tokens) {
+            (Identity::Basic(user, password), _) => (request.basic_auth(user, Some(password)), None),
+            (Identity::Bearer(_), Some(tokens)) => {
+                let token = tokens.token().await.map_err(Failure::Broker)?;
+                (request.bearer_auth(token.value()), Some((tokens, token)))
+            }
+            _ => (request, None),
+        };
+        let response =
+            RequestBuilder::send(request).await.map_err(|error| Failure::Broker(self.explain(about, &error)))?;
+        if let Some((tokens, token)) = token
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            tokens.refused(&token);
+        }
+        Ok(response)
+    }
+
+    async fn body(&self, mut response: Response, about: About<'_>) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Broker(self.explain(about, &error)))? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(Failure::Refused(
+                    self.refused(about, &format!("the answer is longer than {LARGEST_ANSWER} bytes")),
                 ));
             }
-            status => return Err(self.query(vhost, queue, &status.to_string())),
+            body.extend_from_slice(&chunk);
         }
-        let answer: Answer = response.json().await.map_err(|error| self.explain(queue, &error))?;
-        answer.depth().ok_or_else(|| self.query(vhost, queue, "the broker has no statistics for it yet"))
+        Ok(body)
+    }
+
+    /// Leaves the broker alone for a while if it is the broker that failed.
+    fn note(&self, failure: Failure) -> ReadError {
+        if let Failure::Broker(error) = &failure {
+            self.breaker.failed(Instant::now(), error.clone(), chance(&self.endpoint));
+        }
+        failure.error()
     }
 
     fn broker(&self) -> String {
-        format!("RabbitMQ's management API at {}", self.endpoint.url.base)
+        format!("RabbitMQ's management API at {}", self.endpoint.base)
     }
 
-    fn query(&self, vhost: &str, queue: &str, what: &str) -> ReadError {
-        ReadError::Query(format!(
-            "error inspecting rabbitMQ: queue {queue:?} in vhost {vhost:?} at {}: {what}",
-            self.endpoint.url.base
-        ))
+    fn refused(&self, about: About<'_>, what: &str) -> ReadError {
+        ReadError::Query(format!("error inspecting RabbitMQ: {about} at {}: {what}", self.endpoint.base))
+    }
+
+    fn timed_out(&self, about: About<'_>, after: Duration) -> ReadError {
+        ReadError::Timeout { broker: self.broker(), what: about.to_string(), after }
     }
 
     fn unreachable(&self, cause: String) -> ReadError {
         ReadError::Connect { broker: self.broker(), cause }
     }
 
-    fn explain(&self, queue: &str, error: &reqwest::Error) -> ReadError {
+    fn explain(&self, about: About<'_>, error: &reqwest::Error) -> ReadError {
         if error.is_timeout() {
-            return ReadError::Timeout {
-                broker: self.broker(),
-                what: format!("queue {queue:?}"),
-                after: self.endpoint.timeout,
-            };
+            return self.timed_out(about, self.endpoint.timeout);
         }
         // reqwest's own text is general; the reason is at the end of the chain of sources.
         let mut cause: &dyn std::error::Error = error;
@@ -170,20 +408,17 @@ impl Client {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_figures_yet_is_not_the_same_as_an_empty_queue() {
-        for (answer, depth) in [
-            (r#"{"messages": 7, "messages_ready": 5}"#, Some(Depth { messages: 7.0, ready: 5.0 })),
-            (r#"{"messages": 0, "messages_ready": 0}"#, Some(Depth { messages: 0.0, ready: 0.0 })),
-            (r#"{"messages": 0}"#, None),
-            ("{}", None),
-            ("[]", None),
-        ] {
-            assert_eq!(serde_json::from_str::<Answer>(answer).unwrap().depth(), depth, "{answer}");
-        }
+impl Complaint {
+    fn words(&self) -> String {
+        let words = match (&self.error, &self.reason) {
+            (serde_json::Value::Null, serde_json::Value::Null) => return String::new(),
+            (error, serde_json::Value::Null) => format!(": {error}"),
+            (error, reason) => format!(": {error}: {reason}"),
+        };
+        words.chars().filter(|letter| !letter.is_control()).take(LONGEST_REASON).collect()
     }
+}
+
+fn encoded(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, ENCODED)
 }

@@ -1,17 +1,22 @@
 //! The parameters of a `rabbitmq` trigger and the rules between them.
 
+mod access;
+mod measure;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::host::{self, Protocol};
-use super::{amqp, management};
+use super::figures::Operation;
+use super::host::{Host, Protocol};
+use super::mode::Mode;
+use super::{amqp, management, timeout};
 use crate::config::Source::{Auth, Env, Metadata as Meta};
 use crate::config::{ConfigError, Key, Reader, TriggerConfig};
+use access::Access;
+use measure::Measure;
 
-/// Messages a replica is meant to bear when the trigger does not say (KEDA's `defaultRabbitMQQueueLength`).
-const DEFAULT_QUEUE_LENGTH: f64 = 20.0;
 /// KEDA's `KEDA_HTTP_DEFAULT_TIMEOUT`.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// AMQP 0-9-1's short strings.
 const LONGEST_AMQP_NAME: usize = 255;
 
@@ -21,85 +26,121 @@ pub(crate) const KEYS: &[Key] = &[
     Key::required("host", &[Meta, Auth, Env]),
     Key::default("protocol", &[Meta, Auth], "auto"),
     Key::optional("vhostName", &[Meta, Auth]),
-    Key::default("excludeUnacknowledged", &[Meta], "false"),
-    Key::default("unsafeSsl", &[Meta], "false"),
-    Key::default("activationValue", &[Meta], "0"),
     Key::default("mode", &[Meta], "QueueLength"),
     Key::default("value", &[Meta], "20"),
     Key::optional("queueLength", &[Meta]),
-    Key::optional("timeout", &[Meta]),
+    Key::default("activationValue", &[Meta], "0"),
+    Key::default("excludeUnacknowledged", &[Meta], "false"),
     Key::default("useRegex", &[Meta], "false"),
+    Key::default("operation", &[Meta], "sum"),
+    Key::default("pageSize", &[Meta], "500"),
+    Key::default("allowNoMatch", &[Meta], "false"),
+    Key::optional("managementHost", &[Meta, Auth, Env]),
+    Key::default("timeout", &[Meta], "3s"),
+    Key::default("unsafeSsl", &[Meta], "false"),
     Key::optional("username", &[Auth, Env]),
     Key::optional("password", &[Auth, Env]),
     Key::default("tls", &[Auth], "disable"),
-    // Known and not served yet.
     Key::optional("ca", &[Auth]),
     Key::optional("cert", &[Auth]),
     Key::optional("key", &[Auth]),
     Key::optional("keyPassword", &[Auth]),
-    Key::optional("workloadIdentityResource", &[Auth]),
     Key::optional("oauthTokenURI", &[Auth]),
     Key::optional("clientID", &[Auth]),
     Key::optional("clientSecret", &[Auth]),
-    Key::optional("scope", &[Auth]),
     Key::optional("scopes", &[Auth]),
+    Key::optional("scope", &[Auth]),
     Key::optional("endpointParams", &[Auth]),
+    Key::optional("workloadIdentityResource", &[Auth]),
 ];
 
 /// What a `rabbitmq` trigger asks for.
 #[derive(Debug)]
 pub(super) struct Metadata {
-    pub(super) queue: String,
-    /// Messages a replica is meant to bear.
+    pub(super) queue: Arc<str>,
+    pub(super) mode: Mode,
+    /// What a replica is meant to bear, in the mode's unit.
     pub(super) target: f64,
-    /// The trigger is active above this many messages.
+    /// The trigger is active above this.
     pub(super) activation_value: f64,
     pub(super) broker: Broker,
 }
 
-/// Where to ask.
+/// Where to ask and what.
 #[derive(Debug)]
 pub(super) enum Broker {
-    Amqp(amqp::Endpoint),
-    Management { endpoint: management::Endpoint, vhost: String, exclude_unacknowledged: bool },
+    Amqp { endpoint: amqp::Endpoint, unacknowledged: Option<Management> },
+    Management { at: Management, exclude_unacknowledged: bool, pattern: Option<Search> },
 }
 
-/// Parameters that KEDA knows and Ebb does not serve yet. A trigger that relies on one must not be scaled without it.
-const NOT_YET: &[&str] = &[
-    "ca",
-    "cert",
-    "key",
-    "keyPassword",
-    "workloadIdentityResource",
-    "oauthTokenURI",
-    "clientID",
-    "clientSecret",
-    "scope",
-    "scopes",
-    "endpointParams",
-];
+/// A virtual host of a management API.
+#[derive(Debug)]
+pub(super) struct Management {
+    pub(super) endpoint: management::Endpoint,
+    pub(super) vhost: Arc<str>,
+}
+
+/// `useRegex` and what belongs to it.
+#[derive(Debug)]
+pub(super) struct Search {
+    pub(super) page_size: u32,
+    pub(super) operation: Operation,
+    /// A pattern that matches nothing reads 0, as in KEDA.
+    pub(super) allow_no_match: bool,
+}
 
 impl Metadata {
     pub(super) fn read(trigger: &TriggerConfig) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(trigger);
         let queue = reader.required("queueName", &[Meta]).to_owned();
         let host = reader.required("host", &[Meta, Auth, Env]);
-        let protocol = reader.one_of("protocol", &[Meta, Auth], &["auto", "amqp", "http"], "auto");
+        let protocol = protocol(&mut reader);
+        let access = Access::read(&mut reader);
         let vhost = reader.text("vhostName", &[Meta, Auth]);
         let exclude_unacknowledged = reader.flag("excludeUnacknowledged", &[Meta]);
-        let unsafe_ssl = reader.flag("unsafeSsl", &[Meta]);
-        let activation_value = reader.number("activationValue", &[Meta]).unwrap_or(0.0);
-        let target = target(&mut reader);
-        let credentials = credentials(&mut reader);
+        let search = search(&mut reader);
         let timeout = timeout(&mut reader);
-        refuse_what_is_not_there_yet(&mut reader);
-
-        let broker = match host::parse(host, protocol, vhost, credentials) {
+        let host = match Host::parse(host) {
+            Ok(host) if protocol.is_some_and(|protocol| protocol != host.protocol) => {
+                reader.problem_with_cure(
+                    "protocol does not fit the scheme of host",
+                    "amqp goes with amqp:// and amqps://, http with http:// and https://; leave protocol out to let host decide",
+                );
+                None
+            }
+            Ok(host) => Some(host),
             Err(problem) => {
                 reader.problem(problem);
                 None
             }
-            Ok(Protocol::Amqp(endpoint)) => {
+        };
+        let is_amqp = host.as_ref().map_or(protocol == Some(Protocol::Amqp), |host| host.protocol == Protocol::Amqp);
+        access.check(&mut reader, is_amqp);
+        if is_amqp {
+            refuse_what_needs_http(&mut reader, search.is_some(), exclude_unacknowledged);
+        }
+        let measure = Measure::read(&mut reader);
+        // KEDA looks at the timeout only where mode and value are given.
+        if is_amqp && measure.mode_given && timeout.is_some_and(|timeout| !timeout.is_zero()) {
+            let nanoseconds = timeout.unwrap_or_default().as_nanos();
+            reader.problem_with_cure(
+                format!("AMQP protocol doesn't support custom timeouts: {nanoseconds}"),
+                "drop timeout, or give the management API's address as host",
+            );
+        }
+        if is_amqp && measure.mode.needs_rates() {
+            reader.problem_with_cure(
+                format!("protocol amqp not supported; must be HTTP to use trigger mode {}", measure.name()),
+                "give the management API's address as host",
+            );
+        }
+        let activation_value = reader.number("activationValue", &[Meta]).unwrap_or(0.0);
+        let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(HTTP_TIMEOUT);
+        let unacknowledged = management_host(&mut reader, &access, host.as_ref(), timeout);
+
+        let broker = host.map(|host| match host.protocol {
+            Protocol::Amqp => {
+                let endpoint = amqp_endpoint(host, vhost, &access);
                 for (key, name) in [("queueName", queue.as_str()), ("the virtual host", endpoint.vhost())] {
                     if name.len() > LONGEST_AMQP_NAME {
                         reader.problem(format!(
@@ -107,217 +148,129 @@ impl Metadata {
                         ));
                     }
                 }
-                if exclude_unacknowledged {
-                    reader.problem_with_cure(
-                        "excludeUnacknowledged=true can only be used with the http protocol",
-                        "AMQP counts the ready messages only: drop excludeUnacknowledged, or give the management API's address as host",
-                    );
-                }
-                if timeout.is_some() {
-                    reader.problem_with_cure(
-                        "timeout can only be used with the http protocol",
-                        "drop timeout, or give the management API's address as host",
-                    );
-                }
-                if unsafe_ssl && endpoint.is_tls() {
-                    reader.problem_with_cure(
-                        "unsafeSsl is not supported over AMQP yet",
-                        "use a certificate that the system's certificate authorities verify, or the management API",
-                    );
-                }
-                Some(Broker::Amqp(endpoint))
+                let vhost = endpoint.vhost().into();
+                let unacknowledged = unacknowledged.map(|endpoint| Management { endpoint, vhost });
+                Broker::Amqp { endpoint, unacknowledged }
             }
-            Ok(Protocol::Http(url, vhost)) => Some(Broker::Management {
-                endpoint: management::Endpoint { unsafe_ssl, timeout: timeout.unwrap_or(HTTP_TIMEOUT), url },
-                vhost,
-                exclude_unacknowledged,
-            }),
-        };
+            Protocol::Http => {
+                let given = vhost.map_or_else(|| host.vhost.clone(), ToOwned::to_owned);
+                let vhost = if given.is_empty() { "/".into() } else { given.into() };
+                let endpoint = access.management(host, timeout);
+                Broker::Management { at: Management { endpoint, vhost }, exclude_unacknowledged, pattern: search }
+            }
+        });
         reader.finish()?;
-        match broker {
-            Some(broker) => Ok(Self { queue, target, activation_value, broker }),
-            None => Err(ConfigError::new("no broker given")),
-        }
+        let broker = broker.ok_or_else(|| ConfigError::new("no broker given"))?;
+        let Measure { mode, target, .. } = measure;
+        Ok(Self { queue: queue.into(), mode, target, activation_value, broker })
     }
 }
 
-/// `mode` and `value`, or the deprecated `queueLength` alone, or neither.
-fn target(reader: &mut Reader<'_>) -> f64 {
-    let mode = reader.text("mode", &[Meta]);
-    let value = reader.number("value", &[Meta]);
-    let queue_length = reader.number("queueLength", &[Meta]);
-    let given = match (mode, value, queue_length) {
-        (None, None, None) => return DEFAULT_QUEUE_LENGTH,
-        (None, None, Some(queue_length)) => ("queueLength", queue_length),
-        (_, _, Some(_)) => {
-            reader.problem_with_cure("queueLength is deprecated; configure only mode and value", "drop queueLength");
-            return DEFAULT_QUEUE_LENGTH;
-        }
-        (None, Some(_), None) => {
-            reader.problem_with_cure("mode must be specified", "give mode: QueueLength beside value");
-            return DEFAULT_QUEUE_LENGTH;
-        }
-        (Some(mode), value, None) => {
-            match mode {
-                "QueueLength" => {}
-                "MessageRate" | "DeliverGetRate" | "PublishedToDeliveredRatio" | "ExpectedQueueConsumptionTime" => {
-                    reader.problem(format!("mode {mode} is not supported yet; the mode is QueueLength"));
-                }
-                _ => reader.problem(format!(
-                    "trigger mode {mode} must be one of QueueLength, MessageRate, DeliverGetRate, PublishedToDeliveredRatio, ExpectedQueueConsumptionTime"
-                )),
-            }
-            let Some(value) = value else {
-                reader.problem_with_cure("value must be specified", "give the number of messages a replica is to bear");
-                return DEFAULT_QUEUE_LENGTH;
-            };
-            ("value", value)
-        }
-    };
-    let (key, target) = given;
-    if target <= 0.0 {
-        reader.problem(format!("{key} must be greater than 0, got {target}"));
-    }
-    target
-}
-
-fn credentials<'a>(reader: &mut Reader<'a>) -> Option<(&'a str, &'a str)> {
-    match (reader.text("username", &[Auth, Env]), reader.text("password", &[Auth, Env])) {
-        (None, None) => None,
-        (Some(username), Some(password)) => Some((username, password)),
-        (username, _) => {
-            let (given, missing) = if username.is_some() { ("username", "password") } else { ("password", "username") };
-            reader.problem_with_cure(
-                "both username and password must be given",
-                format!("{given} is given and {missing} is not"),
-            );
+fn protocol(reader: &mut Reader<'_>) -> Option<Protocol> {
+    match reader.text("protocol", &[Meta, Auth]) {
+        None | Some("auto") => None,
+        Some("amqp") => Some(Protocol::Amqp),
+        Some("http") => Some(Protocol::Http),
+        Some(other) => {
+            reader.problem(format!("the protocol has to be either `amqp`, `http`, or `auto` but is `{other}`"));
             None
         }
     }
 }
 
-/// `timeout`: a number of milliseconds or a duration such as `5s`.
-fn timeout(reader: &mut Reader<'_>) -> Option<Duration> {
-    let text = reader.text("timeout", &[Meta])?;
-    let (number, unit_ms) = if let Some(number) = text.strip_suffix("ms") {
-        (number, 1.0)
-    } else if let Some(number) = text.strip_suffix('s') {
-        (number, 1_000.0)
-    } else if let Some(number) = text.strip_suffix('m') {
-        (number, 60_000.0)
-    } else {
-        (text, 1.0)
-    };
-    let duration =
-        number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * unit_ms / 1e3).ok());
-    let duration = duration.filter(|duration| !duration.is_zero());
-    if duration.is_none() {
-        reader.problem(format!(
-            "unable to set param \"timeout\" value \"{text}\": it must be milliseconds or a duration such as 5s, above 0"
-        ));
+fn search(reader: &mut Reader<'_>) -> Option<Search> {
+    let use_regex = reader.flag("useRegex", &[Meta]);
+    let page_size = reader.integer("pageSize", &[Meta]).unwrap_or(i64::from(management::LARGEST_PAGE));
+    if page_size < 1 {
+        reader.problem("pageSize should be 1 or greater");
     }
-    duration
+    let word = reader.text("operation", &[Meta]).unwrap_or("sum");
+    let operation = Operation::named(word);
+    if operation.is_none() {
+        reader.problem(format!("operation mode {word} must be one of sum, avg, max"));
+    }
+    let allow_no_match = reader.flag("allowNoMatch", &[Meta]);
+    // The broker refuses larger pages; there may be any number of them.
+    let page_size = u32::try_from(page_size).unwrap_or(u32::MAX).clamp(1, management::LARGEST_PAGE);
+    use_regex.then(|| Search { page_size, operation: operation.unwrap_or_default(), allow_no_match })
 }
 
-fn refuse_what_is_not_there_yet(reader: &mut Reader<'_>) {
-    for key in NOT_YET {
-        if reader.text(key, &[Auth]).is_some() {
-            reader.problem(format!("the parameter \"{key}\" of a rabbitmq trigger is not supported yet"));
+fn timeout(reader: &mut Reader<'_>) -> Option<Duration> {
+    let text = reader.text("timeout", &[Meta])?;
+    let timeout = timeout::parse(text);
+    if timeout.is_none() {
+        reader.problem(format!(
+            "unable to set param \"timeout\" value \"{text}\": it must be milliseconds or a duration such as 5s"
+        ));
+    }
+    timeout
+}
+
+fn refuse_what_needs_http(reader: &mut Reader<'_>, use_regex: bool, exclude_unacknowledged: bool) {
+    if use_regex {
+        reader.problem_with_cure(
+            "configure useRegex=true only with HTTP protocol",
+            "AMQP knows queues by their names only: give the management API's address as host",
+        );
+    }
+    if exclude_unacknowledged {
+        reader.problem_with_cure(
+            "configure excludeUnacknowledged=true only with HTTP protocol",
+            "AMQP counts the ready messages only: drop excludeUnacknowledged, or give the management API's address as host",
+        );
+    }
+}
+
+/// The management API that an AMQP trigger asks for the unacknowledged messages: an addition to KEDA.
+fn management_host(
+    reader: &mut Reader<'_>,
+    access: &Access,
+    host: Option<&Host>,
+    timeout: Duration,
+) -> Option<management::Endpoint> {
+    let address = reader.text("managementHost", &[Meta, Auth, Env])?;
+    let host = host?;
+    if host.protocol == Protocol::Http {
+        reader.problem_with_cure(
+            "managementHost can only be used with the AMQP protocol",
+            "host is the management API already: drop managementHost",
+        );
+        return None;
+    }
+    match Host::parse(address) {
+        Ok(mut api) if api.protocol == Protocol::Http => {
+            if api.username.is_empty() {
+                (api.username, api.password) = (host.username.clone(), host.password.clone());
+            }
+            Some(access.management(api, timeout))
+        }
+        Ok(_) => {
+            reader.problem("managementHost must begin with http:// or https://");
+            None
+        }
+        Err(problem) => {
+            reader.problem(format!("managementHost: {problem}"));
+            None
         }
     }
-    if reader.text("tls", &[Auth]).is_some_and(|tls| tls != "disable") {
-        reader.problem("the parameter \"tls\" of a rabbitmq trigger is not supported yet");
-    }
-    if reader.flag("useRegex", &[Meta]) {
-        reader.problem("useRegex is not supported yet; name one queue in each trigger");
-    }
+}
+
+fn amqp_endpoint(host: Host, vhost: Option<&str>, access: &Access) -> amqp::Endpoint {
+    let (username, password) = match &access.credentials {
+        Some((username, password)) => (username.clone(), password.clone()),
+        // RabbitMQ's own default where the address has no credentials.
+        None if host.username.is_empty() && host.password.is_empty() => ("guest".into(), "guest".into()),
+        None => (host.username, host.password),
+    };
+    amqp::Endpoint::new(amqp::EndpointParts {
+        tls: host.encrypted.then(|| access.tls.clone()),
+        host: host.name,
+        port: host.port,
+        username,
+        password,
+        vhost: vhost.map_or(host.vhost, ToOwned::to_owned),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(metadata: &[(&str, &str)], auth: &[(&str, &str)]) -> Result<Metadata, ConfigError> {
-        let map = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-        };
-        let mut metadata: std::collections::BTreeMap<String, String> = map(metadata);
-        metadata.entry("queueName".into()).or_insert_with(|| "jobs".into());
-        Metadata::read(&TriggerConfig {
-            kind: "rabbitmq".into(),
-            metadata,
-            auth: map(auth),
-            ..TriggerConfig::default()
-        })
-    }
-
-    const AMQP: (&str, &str) = ("host", "amqp://u:p@h:5672/");
-    const HTTP: (&str, &str) = ("host", "http://u:p@h:15672/tenant");
-
-    #[test]
-    fn the_target_is_what_mode_and_value_or_queue_length_say() {
-        for (given, target) in
-            [(vec![], 20.0), (vec![("queueLength", "5")], 5.0), (vec![("mode", "QueueLength"), ("value", "7.5")], 7.5)]
-        {
-            let metadata = read(&[given, vec![AMQP]].concat(), &[]).unwrap();
-            assert!((metadata.target - target).abs() < f64::EPSILON);
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        let long = "q".repeat(256);
-        for (given, auth, text) in [
-            (
-                vec![],
-                vec![],
-                "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]\nunknown host URL scheme: ``",
-            ),
-            (vec![AMQP, ("queueLength", "5"), ("mode", "QueueLength")], vec![], "queueLength is deprecated"),
-            (vec![AMQP, ("value", "5")], vec![], "mode must be specified"),
-            (vec![AMQP, ("mode", "QueueLength")], vec![], "value must be specified"),
-            (vec![AMQP, ("mode", "QueueLength"), ("value", "0")], vec![], "value must be greater than 0"),
-            (vec![AMQP, ("mode", "Depth"), ("value", "1")], vec![], "trigger mode Depth must be one of"),
-            (vec![AMQP, ("excludeUnacknowledged", "true")], vec![], "excludeUnacknowledged=true can only"),
-            (vec![AMQP, ("timeout", "5s")], vec![], "timeout can only"),
-            (vec![HTTP, ("timeout", "soon")], vec![], "unable to set param \"timeout\""),
-            (vec![HTTP], vec![("username", "u")], "both username and password"),
-            (
-                vec![HTTP],
-                vec![("oauthTokenURI", "https://t")],
-                "\"oauthTokenURI\" of a rabbitmq trigger is not supported yet",
-            ),
-            (vec![AMQP, ("queueName", long.as_str())], vec![], "queueName is longer than 255 bytes"),
-            (vec![AMQP, ("vhostName", long.as_str())], vec![], "the virtual host is longer than 255 bytes"),
-            (vec![("host", "ftp://h")], vec![], "unknown host URL scheme: `ftp`"),
-            (vec![HTTP, ("protocol", "amqp")], vec![], "`http`"),
-        ] {
-            let error = read(&given, &auth).unwrap_err().to_string();
-            assert!(error.contains(text), "{given:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn credentials_from_an_authentication_take_the_place_of_those_in_the_address() {
-        let metadata = read(&[AMQP], &[("username", "alice"), ("password", "s3cr:t@")]).unwrap();
-        let Broker::Amqp(endpoint) = metadata.broker else { unreachable!("an amqp address") };
-        assert_eq!(endpoint.broker(), "h:5672");
-        assert!(!format!("{endpoint:?}").contains("s3cr"), "{endpoint:?}");
-    }
-
-    #[test]
-    fn the_virtual_host_is_the_last_segment_of_the_address_unless_named() {
-        for (given, vhost) in [
-            (vec![HTTP], "tenant"),
-            (vec![("host", "http://h:15672/a/b%2Fc")], "b/c"),
-            (vec![("host", "http://h:15672")], "/"),
-            (vec![("host", "http://h:15672/")], "/"),
-            (vec![HTTP, ("vhostName", "other")], "other"),
-        ] {
-            let Broker::Management { vhost: found, .. } = read(&given, &[]).unwrap().broker else {
-                unreachable!("an http address")
-            };
-            assert_eq!(found, vhost, "{given:?}");
-        }
-    }
-}
+mod tests;

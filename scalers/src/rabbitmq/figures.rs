@@ -1,0 +1,138 @@
+//! What the broker counts about queues, and how many queues' figures become one. Pure.
+
+/// The figures of one queue, or of several put together.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// Messages that are ready or unacknowledged.
+    pub messages: f64,
+    /// Messages that are ready.
+    pub ready: f64,
+    /// Messages published a second.
+    pub publish_rate: f64,
+    /// Messages delivered or fetched a second.
+    pub deliver_get_rate: f64,
+}
+
+impl Figures {
+    /// Messages in the hands of consumers.
+    pub fn unacknowledged(&self) -> f64 {
+        (self.messages - self.ready).max(0.0)
+    }
+
+    fn with(self, other: Self, join: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            messages: join(self.messages, other.messages),
+            ready: join(self.ready, other.ready),
+            publish_rate: join(self.publish_rate, other.publish_rate),
+            deliver_get_rate: join(self.deliver_get_rate, other.deliver_get_rate),
+        }
+    }
+}
+
+/// How the figures of all queues that a pattern matches become one (`operation`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Operation {
+    /// Of all together.
+    #[default]
+    Sum,
+    /// Of one on average; a fraction where KEDA drops it.
+    Avg,
+    /// The highest of each figure.
+    Max,
+}
+
+impl Operation {
+    /// The operation called `word`.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "sum" => Some(Self::Sum),
+            "avg" => Some(Self::Avg),
+            "max" => Some(Self::Max),
+            _ => None,
+        }
+    }
+}
+
+/// The figures of the queues that a pattern matches.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Matches {
+    /// Queues that have figures.
+    known: u32,
+    /// Queues that the broker has no statistics for yet.
+    unknown: u32,
+    sum: Figures,
+    max: Figures,
+}
+
+impl Matches {
+    /// Takes in one queue; `None` when the broker has no statistics for it.
+    pub fn add(&mut self, queue: Option<Figures>) {
+        match queue {
+            None => self.unknown += 1,
+            Some(figures) => {
+                self.known += 1;
+                self.sum = self.sum.with(figures, |a, b| a + b);
+                self.max = self.max.with(figures, f64::max);
+            }
+        }
+    }
+
+    /// Whether there is no queue at all.
+    pub fn is_empty(&self) -> bool {
+        self.known + self.unknown == 0
+    }
+
+    /// The figures of all as one. `None` when the broker has statistics for fewer than half of the queues, as after
+    /// its start: what the others add is as old as all its statistics, a few seconds, but this would be a guess.
+    pub fn figures(&self, operation: Operation) -> Option<Figures> {
+        if self.known < self.unknown {
+            return None;
+        }
+        Some(match operation {
+            Operation::Sum => self.sum,
+            Operation::Max => self.max,
+            Operation::Avg => self.sum.with(self.sum, |sum, _| sum / f64::from(self.known.max(1))),
+        })
+    }
+
+    /// How many queues there are, and how many of them have no statistics.
+    pub fn counts(&self) -> (u32, u32) {
+        (self.known + self.unknown, self.unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(messages: f64, publish_rate: f64) -> Figures {
+        Figures { messages, ready: messages - 1.0, publish_rate, deliver_get_rate: 0.5 }
+    }
+
+    #[test]
+    fn queues_become_one_by_each_operation() {
+        let mut matches = Matches::default();
+        assert!(matches.is_empty());
+        for figures in [queue(3.0, 0.0), queue(4.0, 2.5)] {
+            matches.add(Some(figures));
+        }
+        let of = |operation| matches.figures(operation).unwrap();
+        assert_eq!(of(Operation::Sum), Figures { messages: 7.0, ready: 5.0, publish_rate: 2.5, deliver_get_rate: 1.0 });
+        assert_eq!(
+            of(Operation::Avg),
+            Figures { messages: 3.5, ready: 2.5, publish_rate: 1.25, deliver_get_rate: 0.5 }
+        );
+        assert_eq!(of(Operation::Max), Figures { messages: 4.0, ready: 3.0, publish_rate: 2.5, deliver_get_rate: 0.5 });
+    }
+
+    #[test]
+    fn a_queue_without_statistics_among_others_adds_nothing_and_most_without_them_are_no_answer() {
+        let mut matches = Matches::default();
+        matches.add(Some(queue(3.0, 0.0)));
+        matches.add(None);
+        assert_eq!(matches.figures(Operation::Avg), Some(queue(3.0, 0.0)));
+        matches.add(None);
+        assert_eq!(matches.figures(Operation::Sum), None);
+        assert_eq!(matches.counts(), (3, 2));
+    }
+}
