@@ -124,12 +124,12 @@ log.segment.bytes=16777216
 num.network.threads=2
 num.io.threads=2
 `, roles, b.ID, b.controller, all, listeners, filepath.Join(b.dir, "data"), strings.Join(superUsers(), ";"),
-		filepath.Join(b.dir, "keystore.pem"), c.certs.CA.Cert, sasl(),
+		filepath.Join(b.dir, "keystore.pem"), c.certs.CA.Cert, saslProperties(),
 		c.tokens.KeySetURL, tokens.KafkaAudience, c.tokens.Issuer)
 }
 
-// sasl returns the mechanisms of the two SASL listeners.
-func sasl() string {
+// saslProperties returns the mechanisms of the two SASL listeners.
+func saslProperties() string {
 	plain := []string{"org.apache.kafka.common.security.plain.PlainLoginModule required"}
 	for _, user := range users {
 		plain = append(plain, fmt.Sprintf("user_%s=%q", user.Name, user.Password))

@@ -3,11 +3,13 @@ package kafka
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // Control lets a test make users and take them away:
@@ -61,33 +63,28 @@ func (c *Cluster) administer(w http.ResponseWriter, r *http.Request, act func(co
 var mechanisms = []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512}
 
 func setPassword(ctx context.Context, client *kadm.Client, user, password string) error {
-	var wanted []kadm.UpsertSCRAM
-	for _, mechanism := range mechanisms {
-		wanted = append(wanted, kadm.UpsertSCRAM{User: user, Mechanism: mechanism, Iterations: 4096, Password: password})
+	for _, mechanism := range mechanisms { // Kafka takes one credential of a user at a time.
+		wanted := []kadm.UpsertSCRAM{{User: user, Mechanism: mechanism, Iterations: 4096, Password: password}}
+		results, err := client.AlterUserSCRAMs(ctx, nil, wanted)
+		if err == nil {
+			err = results.Error()
+		}
+		if err != nil {
+			return fmt.Errorf("password of %s: %w", user, err)
+		}
 	}
-	results, err := client.AlterUserSCRAMs(ctx, nil, wanted)
-	if err != nil {
-		return err
-	}
-	return firstError(results)
+	return nil
 }
 
+// removePassword is content with a user who has none.
 func removePassword(ctx context.Context, client *kadm.Client, user string) error {
-	var unwanted []kadm.DeleteSCRAM
 	for _, mechanism := range mechanisms {
-		unwanted = append(unwanted, kadm.DeleteSCRAM{User: user, Mechanism: mechanism})
-	}
-	results, err := client.AlterUserSCRAMs(ctx, unwanted, nil)
-	if err != nil {
-		return err
-	}
-	return firstError(results)
-}
-
-func firstError(results kadm.AlteredUserSCRAMs) error {
-	for _, result := range results {
-		if result.Err != nil {
-			return fmt.Errorf("user %s: %w %s", result.User, result.Err, result.ErrMessage)
+		results, err := client.AlterUserSCRAMs(ctx, []kadm.DeleteSCRAM{{User: user, Mechanism: mechanism}}, nil)
+		if err == nil {
+			err = results.Error()
+		}
+		if err != nil && !errors.Is(err, kerr.ResourceNotFound) {
+			return fmt.Errorf("password of %s: %w", user, err)
 		}
 	}
 	return nil

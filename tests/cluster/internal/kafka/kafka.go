@@ -86,7 +86,7 @@ type broker struct {
 }
 
 // jarsDir is where fetch.sh puts Kafka, seen from this program in target/testbed/bin.
-func jarsDir() (string, error) {
+var jarsDir = func() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
