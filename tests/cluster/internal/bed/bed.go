@@ -118,7 +118,7 @@ func (b *bed) assembleBrokers(o options) error {
 		b.info.Tokens = &issuer.Info
 	}
 	if o.rabbitmq {
-		broker, err := rabbitmq.New(o.dir, b.ports)
+		broker, err := rabbitmq.New(o.dir, b.ports, certs, b.info.Tokens)
 		if err != nil {
 			return err
 		}
