@@ -1,6 +1,6 @@
 // Command ebb-bed runs the cluster that Ebb's end-to-end tests talk to: a real
 // etcd, API server and controller manager, a pretend node that runs pods as
-// local processes, and on request RabbitMQ and Prometheus.
+// local processes, and on request RabbitMQ, Kafka, a token server and Prometheus.
 //
 // It is one multi-call program, so that the Kubernetes code is linked once;
 // "ebb-bed up" re-executes itself for every part of the control plane.
@@ -12,6 +12,7 @@ import (
 
 	"ebb/tests/cluster/internal/bed"
 	"ebb/tests/cluster/internal/node"
+	"ebb/tests/cluster/internal/tokens"
 )
 
 const usage = `usage: ebb-bed COMMAND [FLAG...]
@@ -20,7 +21,7 @@ const usage = `usage: ebb-bed COMMAND [FLAG...]
   down    end the bed in a directory (ebb-bed down --dir DIR)
 
 Parts of a bed, started by up:
-  etcd  kube-apiserver  kube-controller-manager  kubectl  node
+  etcd  kube-apiserver  kube-controller-manager  kubectl  node  tokens
 `
 
 func main() {
@@ -32,6 +33,7 @@ func main() {
 		"up":                      bed.Up,
 		"down":                    bed.Down,
 		"node":                    node.Main,
+		"tokens":                  tokens.Main,
 		"etcd":                    runEtcd,
 		"kube-apiserver":          runAPIServer,
 		"kube-controller-manager": runControllerManager,

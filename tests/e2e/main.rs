@@ -1,10 +1,11 @@
-//! Users' stories on a shared control plane, RabbitMQ and Ebb, side by side, each in a namespace of its own.
+//! Users' stories on a shared control plane, brokers and Ebb, side by side, each in a namespace of its own.
 //!
 //! Stories that stop parts of it or measure it are in `tests/serial`.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod bad_input;
+mod brokers;
 mod dashboard;
 mod edits;
 mod external_metrics;
@@ -27,7 +28,7 @@ use ebb_tests::world::{Outcome, Shared, World};
 /// its rhythm, and they would only take longer.
 static SHARED: Shared = Shared::new(|| {
     let mut options = Options::new("e2e");
-    options.with.push("prometheus");
+    options.with.extend(["prometheus", "kafka2"]);
     options.hpa_sync_period = Some(secs(2));
     options.hpa_downscale_stabilization = Some(secs(4));
     options

@@ -1,5 +1,6 @@
 //! The control plane and the brokers: `ebb-bed`, which `tests/cluster` builds, started and steered from here.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ const START_LIMIT: Duration = Duration::from_mins(3);
 pub struct Options {
     /// The folder for data, logs and kubeconfigs; what an earlier start left in it goes.
     pub dir: PathBuf,
-    /// The brokers and servers besides the control plane: `rabbitmq`, `prometheus`.
+    /// The brokers and servers besides the control plane: `rabbitmq`, `prometheus`, `tokens`, `kafka` (which brings the
+    /// tokens), `kafka2` (with a second broker).
     pub with: Vec<&'static str>,
     /// How often the HPA controller looks; Kubernetes' default is 15 s.
     pub hpa_sync_period: Option<Duration>,
@@ -68,6 +70,10 @@ pub struct Facts {
     pub client_ca: Authority,
     /// RabbitMQ, if asked for.
     pub rabbitmq: Option<RabbitFacts>,
+    /// Kafka, if asked for.
+    pub kafka: Option<KafkaFacts>,
+    /// The OAuth 2.0 token server, if asked for.
+    pub tokens: Option<TokenFacts>,
     /// Prometheus, if asked for.
     pub prometheus: Option<PrometheusFacts>,
 }
@@ -113,6 +119,123 @@ pub struct RabbitFacts {
     pub limited_user: String,
     /// The password of that user.
     pub limited_password: String,
+    /// The port of AMQP over TLS. A client certificate is verified when one is shown.
+    pub amqps_port: u16,
+    /// The port of the management API over TLS, with the same rule.
+    pub https_port: u16,
+    /// The file with the authority of its certificate and of those of clients.
+    pub ca: PathBuf,
+    /// A client's certificate.
+    pub client_cert: PathBuf,
+    /// The key of that certificate.
+    pub client_key: PathBuf,
+}
+
+/// Where Kafka is and who may use it. An address names every broker, separated by commas, as clients want it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KafkaFacts {
+    /// The listener that asks nobody for a name and lets everybody do everything.
+    pub plaintext: String,
+    /// SASL over TLS: SCRAM-SHA-256, SCRAM-SHA-512, PLAIN, OAUTHBEARER.
+    pub sasl_ssl: String,
+    /// The same mechanisms without TLS.
+    pub sasl_plaintext: String,
+    /// TLS with a client certificate.
+    pub mtls: String,
+    /// The brokers one by one.
+    pub brokers: Vec<KafkaBroker>,
+    /// The file with the authority of all their certificates.
+    pub ca: PathBuf,
+    /// The certificate of a user with every right.
+    pub client_cert: PathBuf,
+    /// The key of that certificate.
+    pub client_key: PathBuf,
+    /// The same key, encrypted.
+    pub encrypted_client_key: PathBuf,
+    /// What opens the encrypted key.
+    pub client_key_password: String,
+    /// The certificate of the user `limited`.
+    pub limited_cert: PathBuf,
+    /// The key of that certificate.
+    pub limited_key: PathBuf,
+    /// A user with every right.
+    pub admin: KafkaUser,
+    /// A user who may describe every topic and group, and read none.
+    pub viewer: KafkaUser,
+    /// A user who may describe and read topics and groups whose names begin with `limited_prefix`.
+    pub limited: KafkaUser,
+    /// A user who may log in and do nothing.
+    pub stranger: KafkaUser,
+    /// What the limited user is confined to.
+    pub limited_prefix: String,
+}
+
+/// One broker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KafkaBroker {
+    /// Its number in Kafka.
+    pub id: i32,
+    /// Its name among the parts of the bed: `kafka`, which is also the controller, or `kafka-2`.
+    pub part: String,
+    /// Its own address of the listener with this name; so are the following.
+    pub plaintext: String,
+    /// See [`KafkaFacts::sasl_ssl`].
+    pub sasl_ssl: String,
+    /// See [`KafkaFacts::sasl_plaintext`].
+    pub sasl_plaintext: String,
+    /// See [`KafkaFacts::mtls`].
+    pub mtls: String,
+}
+
+/// A user of SCRAM and PLAIN.
+#[derive(Clone, Debug, Deserialize)]
+pub struct KafkaUser {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+/// Where tokens come from. Kafka accepts them, and RabbitMQ where it was started together with the token server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenFacts {
+    /// The token endpoint.
+    pub token_url: String,
+    /// What it has been asked so far; see [`Bed::token_stats`].
+    pub stats_url: String,
+    /// A client with every right in Kafka, and one who sees all of RabbitMQ.
+    pub client_id: String,
+    /// The secret of that client.
+    pub client_secret: String,
+    /// A client whose tokens are valid and allow nothing.
+    pub stranger_id: String,
+    /// The secret of that client.
+    pub stranger_secret: String,
+}
+
+/// What the token server has been asked since it was started.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TokenStats {
+    /// How many tokens each client was given.
+    pub issued: BTreeMap<String, u64>,
+    /// How many requests were answered with an error.
+    pub refused: u64,
+    /// The last request.
+    pub last: Option<TokenRequest>,
+}
+
+/// A request for a token.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TokenRequest {
+    /// The client's id.
+    pub client: String,
+    /// Where id and secret were: `basic` or `body`.
+    pub credentials: String,
+    /// The form's parameters but for the secret.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Where Prometheus is.
@@ -159,6 +282,41 @@ impl Bed {
         self.facts.rabbitmq.as_ref().context("this control plane was started without RabbitMQ")
     }
 
+    /// Kafka's addresses.
+    pub fn kafka(&self) -> Result<&KafkaFacts> {
+        self.facts.kafka.as_ref().context("this control plane was started without Kafka")
+    }
+
+    /// Where tokens come from.
+    pub fn tokens(&self) -> Result<&TokenFacts> {
+        self.facts.tokens.as_ref().context("this control plane was started without a token server")
+    }
+
+    /// What the token server has been asked since it was started.
+    pub async fn token_stats(&self) -> Result<TokenStats> {
+        Ok(reqwest::get(&self.tokens()?.stats_url).await?.error_for_status()?.json().await?)
+    }
+
+    /// Makes a user of Kafka's SCRAM, or gives one a new password. `rights` are `none`, `describe` (all topics and
+    /// groups), `read` (all of them) or `limited` (as the user of this name).
+    pub async fn put_kafka_user(&self, name: &str, password: &str, rights: &str) -> Result<()> {
+        let body = serde_json::json!({"password": password, "rights": rights});
+        self.kafka_user(reqwest::Method::PUT, name, &body).await
+    }
+
+    /// Takes a user of Kafka's SCRAM the password away. Connections that are open end within 15 seconds.
+    pub async fn delete_kafka_user(&self, name: &str) -> Result<()> {
+        self.kafka_user(reqwest::Method::DELETE, name, &serde_json::Value::Null).await
+    }
+
+    async fn kafka_user(&self, method: reqwest::Method, name: &str, body: &serde_json::Value) -> Result<()> {
+        let url = format!("{}/kafka/users/{name}", self.facts.control);
+        let answer = reqwest::Client::new().request(method, url).json(body).send().await?;
+        let status = answer.status();
+        ensure!(status.is_success(), "Kafka's user {name}: {status} {}", answer.text().await.unwrap_or_default());
+        Ok(())
+    }
+
     /// Ends a part (`rabbitmq`, `kube-apiserver`, …) as its supervisor would.
     pub async fn stop_part(&self, part: &str) -> Result<()> {
         self.control(part, "stop").await
@@ -167,6 +325,21 @@ impl Bed {
     /// Starts a stopped part again, at its old addresses and with its old data.
     pub async fn start_part(&self, part: &str) -> Result<()> {
         self.control(part, "start").await
+    }
+
+    /// Kills a part: it can end nothing in order.
+    pub async fn kill_part(&self, part: &str) -> Result<()> {
+        self.control(part, "kill").await
+    }
+
+    /// Freezes a part: its connections stay open, new ones are accepted by the kernel, and nothing answers.
+    pub async fn pause_part(&self, part: &str) -> Result<()> {
+        self.control(part, "pause").await
+    }
+
+    /// Ends a pause.
+    pub async fn resume_part(&self, part: &str) -> Result<()> {
+        self.control(part, "resume").await
     }
 
     /// Waits until the API server answers again.

@@ -1,11 +1,12 @@
 //! What the demo and the end-to-end tests share: a real control plane, real brokers and the real `ebb` on this machine.
 //!
 //! Nothing here is a mock. [`bed`] starts the servers, [`ebb`] installs the manifests and runs the program under its
-//! own `ServiceAccount`, [`sandbox`] is one user's namespace with what that user can see, and [`rabbit`] is the
-//! application that produces messages. All of it listens on 127.0.0.1 and ends with the process that started it.
+//! own `ServiceAccount`, [`sandbox`] is one user's namespace with what that user can see, and [`rabbit`] and [`kafka`] are
+//! the applications that produce messages. All of it listens on 127.0.0.1 and ends with the process that started it.
 
 pub mod bed;
 pub mod ebb;
+pub mod kafka;
 pub mod kubectl;
 pub mod office_hours;
 pub mod paths;

@@ -1,5 +1,6 @@
 //! Child processes: free ports, signals by pid, and the tether that ends a child whose parent was killed.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,40 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "process {pid} cannot be sent SIG{name}");
     Ok(())
+}
+
+/// How many TCP connections a process has open to a port, on whichever address.
+pub fn connections_to(pid: u32, port: u16) -> Result<usize> {
+    let sockets = open_sockets(pid)?;
+    let mut count = 0;
+    for table in ["tcp", "tcp6"] {
+        let path = format!("/proc/{pid}/net/{table}");
+        let table = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        count += established_to(&table, port).filter(|inode| sockets.contains(inode)).count();
+    }
+    Ok(count)
+}
+
+/// The inodes of a process's sockets.
+fn open_sockets(pid: u32) -> Result<HashSet<u64>> {
+    let path = format!("/proc/{pid}/fd");
+    let files = std::fs::read_dir(&path).with_context(|| format!("cannot read {path}"))?;
+    let socket = |file: std::io::Result<std::fs::DirEntry>| {
+        let target = std::fs::read_link(file.ok()?.path()).ok()?; // A file that was closed meanwhile is none.
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    Ok(files.filter_map(socket).collect())
+}
+
+/// The inodes of the established connections to a remote port, from the kernel's table (`man 5 proc`).
+fn established_to(table: &str, port: u16) -> impl Iterator<Item = u64> {
+    const ESTABLISHED: &str = "01";
+    table.lines().skip(1).filter_map(move |line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, remote_port) = fields.get(2)?.rsplit_once(':')?;
+        let fits = u16::from_str_radix(remote_port, 16) == Ok(port) && *fields.get(3)? == ESTABLISHED;
+        fits.then(|| fields.get(9)?.parse().ok()).flatten()
+    })
 }
 
 /// Kills a process when this process ends without having let go of it, however it ends.
@@ -44,5 +79,27 @@ impl Drop for Tether {
             let _ = writeln!(pipe, "released");
         }
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn connections_are_counted_by_the_port_they_go_to() {
+        let (one, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let port = one.local_addr().unwrap().port();
+        let connect = |listener: &TcpListener| TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let pid = std::process::id();
+        assert_eq!(connections_to(pid, port).unwrap(), 0);
+        let kept = [connect(&one), connect(&one), connect(&other)];
+        assert_eq!(connections_to(pid, port).unwrap(), 2);
+        drop(kept);
+        assert_eq!(connections_to(pid, port).unwrap(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! One control plane, one RabbitMQ and one Ebb for all the stories of a test program.
+//! One control plane with its brokers and one Ebb for all the stories of a test program.
 //!
 //! Starting them takes half a minute, so the first story starts them and the others join. They end with the program:
 //! the control plane reads the end of its input, and a [tether](crate::process::Tether) holds Ebb.
@@ -6,12 +6,13 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::bed::{Bed, Options};
 use crate::ebb::Ebb;
+use crate::kafka::Kafka;
 use crate::rabbit::Rabbit;
 use crate::sandbox::Sandbox;
 
@@ -34,8 +35,10 @@ impl fmt::Debug for Failure {
 pub struct World {
     /// The autoscaler.
     pub ebb: Ebb,
-    /// The application's side of the broker.
+    /// The application's side of RabbitMQ.
     pub rabbit: Rabbit,
+    /// The application's side of Kafka, where there is one.
+    kafka: Option<Kafka>,
     /// The control plane.
     pub bed: Bed,
 }
@@ -45,7 +48,16 @@ impl World {
         let bed = Bed::start(options).await?;
         let ebb = Ebb::start(&bed, false).await?;
         let rabbit = Rabbit::connect(bed.rabbitmq()?).await?;
-        Ok(Self { ebb, rabbit, bed })
+        let kafka = match &bed.facts.kafka {
+            Some(facts) => Some(Kafka::connect(facts).await?),
+            None => None,
+        };
+        Ok(Self { ebb, rabbit, kafka, bed })
+    }
+
+    /// The application's side of Kafka.
+    pub fn kafka(&self) -> Result<&Kafka> {
+        self.kafka.as_ref().context("these stories were started without Kafka")
     }
 
     /// A namespace for one story.

@@ -12,10 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ebb/tests/cluster/internal/controlplane"
+	"ebb/tests/cluster/internal/kafka"
 	"ebb/tests/cluster/internal/part"
+	"ebb/tests/cluster/internal/pki"
 	"ebb/tests/cluster/internal/ports"
 	"ebb/tests/cluster/internal/prometheus"
 	"ebb/tests/cluster/internal/rabbitmq"
+	"ebb/tests/cluster/internal/tokens"
 )
 
 // bed is a set of running parts.
@@ -30,12 +33,18 @@ type bed struct {
 	parts   []*part.Part
 	deaths  chan *part.Part
 	control *http.Server
+	kafka   *kafka.Cluster // nil if there is none.
 }
 
 // installed checks for the programs that do not come with the bed.
 func installed(o options) error {
 	if o.rabbitmq {
 		if err := rabbitmq.Installed(); err != nil {
+			return err
+		}
+	}
+	if o.kafkaBrokers > 0 {
+		if err := kafka.Installed(); err != nil {
 			return err
 		}
 	}
@@ -74,13 +83,8 @@ func (b *bed) assemble(o options) error {
 	b.describe(c)
 	b.chain(c.Etcd(), c.APIServer(), c.ControllerManager())
 	b.chain(c.Node())
-	if o.rabbitmq {
-		broker, err := rabbitmq.New(o.dir, b.ports)
-		if err != nil {
-			return err
-		}
-		b.chain(broker.PortMapper(), broker.Server())
-		b.info.RabbitMQ = &broker.Info
+	if err := b.assembleBrokers(o); err != nil {
+		return err
 	}
 	if o.prometheus {
 		server, err := prometheus.New(o.dir, b.ports)
@@ -99,6 +103,39 @@ func (b *bed) assemble(o options) error {
 	}
 	b.info.Control, err = b.serveControl(port)
 	return err
+}
+
+func (b *bed) assembleBrokers(o options) error {
+	certs, err := pki.NewBrokers(filepath.Join(o.dir, "pki"), tokens.ClientID, kafka.LimitedName)
+	if err != nil {
+		return err
+	}
+	var issuer *tokens.Server
+	if o.tokens {
+		if issuer, err = tokens.New(o.dir, b.ports, o.tokenLifetime); err != nil {
+			return err
+		}
+		b.info.Tokens = &issuer.Info
+	}
+	if o.rabbitmq {
+		broker, err := rabbitmq.New(o.dir, b.ports, certs, b.info.Tokens)
+		if err != nil {
+			return err
+		}
+		b.chain(broker.PortMapper(), broker.Server())
+		b.info.RabbitMQ = &broker.Info
+	}
+	switch {
+	case o.kafkaBrokers > 0:
+		if b.kafka, err = kafka.New(o.dir, b.ports, certs, issuer.Info, o.kafkaBrokers); err != nil {
+			return err
+		}
+		b.chain(append([]part.Spec{issuer.Spec()}, b.kafka.Parts()...)...)
+		b.info.Kafka = &b.kafka.Info
+	case o.tokens:
+		b.chain(issuer.Spec())
+	}
+	return nil
 }
 
 func (b *bed) describe(c *controlplane.ControlPlane) {
@@ -150,8 +187,9 @@ func (b *bed) stop() {
 	// The node first and in peace, while its pods still have all they talk to.
 	together((*part.Part).Stop, b.part("node"))
 	discard := (*part.Part).Discard
-	together(discard, b.part("kube-controller-manager"), b.part("prometheus"), b.part("rabbitmq"))
-	together(discard, b.part("kube-apiserver"), b.part("epmd"))
+	together(discard, b.part("kube-controller-manager"), b.part("prometheus"), b.part("rabbitmq"),
+		b.part("kafka"), b.part("kafka-2"))
+	together(discard, b.part("kube-apiserver"), b.part("epmd"), b.part("tokens"))
 	together(discard, b.part("etcd"))
 	b.ports.Release()
 }

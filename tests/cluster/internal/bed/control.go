@@ -27,6 +27,9 @@ func (b *bed) serveControl(port int) (url string, err error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /parts", b.listParts)
 	mux.HandleFunc("POST /parts/{name}/{action}", b.actOnPart)
+	if b.kafka != nil {
+		mux.Handle("/kafka/", b.kafka.Control())
+	}
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return "", err

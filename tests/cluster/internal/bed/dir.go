@@ -40,7 +40,7 @@ func claimDir(dir string) (*os.File, error) {
 // clearDir removes what a bed has written, except for the lock.
 func clearDir(dir string) error {
 	for _, name := range []string{
-		"bed.json", "kubeconfig", "kubectl", "pki", "etcd", "rabbitmq", "prometheus", "pods", "kubectl-cache", "logs",
+		"bed.json", "kubeconfig", "kubectl", "pki", "etcd", "rabbitmq", "prometheus", "tokens", "kafka", "pods", "kubectl-cache", "logs",
 	} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err

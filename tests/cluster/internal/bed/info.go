@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"ebb/tests/cluster/internal/kafka"
 	"ebb/tests/cluster/internal/prometheus"
 	"ebb/tests/cluster/internal/rabbitmq"
+	"ebb/tests/cluster/internal/tokens"
 )
 
 // Info is the content of bed.json: all that a test has to know of the bed. Paths
@@ -22,6 +24,8 @@ type Info struct {
 	FrontProxy FrontProxy       `json:"frontProxy"`
 	ClientCA   ClientCA         `json:"clientCA"`
 	RabbitMQ   *rabbitmq.Info   `json:"rabbitmq,omitempty"`
+	Kafka      *kafka.Info      `json:"kafka,omitempty"`
+	Tokens     *tokens.Info     `json:"tokens,omitempty"`
 	Prometheus *prometheus.Info `json:"prometheus,omitempty"`
 }
 

@@ -23,6 +23,18 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
+func TestWhatKafkaNeedsComesWithIt(t *testing.T) {
+	for with, brokers := range map[string]int{"kafka": 1, "kafka2": 2, "kafka2,kafka": 2, "tokens": 0} {
+		o, err := parseOptions([]string{"--dir", "x", "--with", with}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.kafkaBrokers != brokers || !o.tokens {
+			t.Errorf("%s: got %+v", with, o)
+		}
+	}
+}
+
 func TestParseOptionsRefuses(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no directory":        {},

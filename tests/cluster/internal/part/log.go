@@ -30,5 +30,6 @@ func Tail(path string, lines int) string {
 }
 
 func mentionsPortInUse(log string) bool {
+	log = strings.ToLower(log) // Java begins it with a capital.
 	return strings.Contains(log, "address already in use") || strings.Contains(log, "eaddrinuse")
 }

@@ -21,6 +21,16 @@ type Pair struct {
 	Key  string
 }
 
+// Bundle returns key and certificate as the one PEM text that Java's servers want.
+func (p Pair) Bundle() ([]byte, error) {
+	key, err := os.ReadFile(p.Key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := os.ReadFile(p.Cert)
+	return append(key, cert...), err
+}
+
 // Authority is a certificate authority.
 type Authority struct {
 	Pair
@@ -29,8 +39,8 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// newAuthority creates a self-signed authority in dir/NAME.crt and dir/NAME.key.
-func newAuthority(dir, name string) (*Authority, error) {
+// NewAuthority creates a self-signed authority in dir/NAME.crt and dir/NAME.key.
+func NewAuthority(dir, name string) (*Authority, error) {
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: name},
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
@@ -47,18 +57,30 @@ func newAuthority(dir, name string) (*Authority, error) {
 	return a, err
 }
 
-// server issues a serving certificate for 127.0.0.1 and the given names.
-func (a *Authority) server(name string, dnsNames ...string) (Pair, error) {
-	return a.issue(name, &x509.Certificate{
+// Server issues a serving certificate for 127.0.0.1 and the given names.
+func (a *Authority) Server(name string, dnsNames ...string) (Pair, error) {
+	return a.issue(name, serving(name, dnsNames...))
+}
+
+// ExpiredServer issues a serving certificate that was valid until an hour ago.
+func (a *Authority) ExpiredServer(name string) (Pair, error) {
+	template := serving(name)
+	template.NotBefore = time.Now().Add(-2 * time.Hour)
+	template.NotAfter = time.Now().Add(-time.Hour)
+	return a.issue(name, template)
+}
+
+func serving(name string, dnsNames ...string) *x509.Certificate {
+	return &x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
 		DNSNames:    append([]string{"localhost"}, dnsNames...),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	})
+	}
 }
 
-// client issues a client certificate for a Kubernetes user in some groups.
-func (a *Authority) client(name, user string, groups ...string) (Pair, error) {
+// Client issues a client certificate for a user in some groups.
+func (a *Authority) Client(name, user string, groups ...string) (Pair, error) {
 	return a.issue(name, &x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
@@ -83,8 +105,10 @@ func (a *Authority) sign(template *x509.Certificate, name string, key *ecdsa.Pri
 		return pair, nil, err
 	}
 	template.SerialNumber = serial
-	template.NotBefore = time.Now().Add(-time.Hour) // Clocks of test machines differ.
-	template.NotAfter = time.Now().AddDate(1, 0, 0)
+	if template.NotAfter.IsZero() {
+		template.NotBefore = time.Now().Add(-time.Hour) // Clocks of test machines differ.
+		template.NotAfter = time.Now().AddDate(1, 0, 0)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		return pair, nil, fmt.Errorf("sign %s: %w", name, err)

@@ -48,39 +48,39 @@ func New(dir string) (*PKI, error) {
 }
 
 func (p *PKI) makeServing(dir string) (err error) {
-	if p.ServingCA, err = newAuthority(dir, "ca"); err != nil {
+	if p.ServingCA, err = NewAuthority(dir, "ca"); err != nil {
 		return err
 	}
-	p.APIServer, err = p.ServingCA.server("kube-apiserver", "kubernetes", "kubernetes.default",
+	p.APIServer, err = p.ServingCA.Server("kube-apiserver", "kubernetes", "kubernetes.default",
 		"kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 	if err != nil {
 		return err
 	}
-	p.ControllerManager, err = p.ServingCA.server("kube-controller-manager")
+	p.ControllerManager, err = p.ServingCA.Server("kube-controller-manager")
 	return err
 }
 
 func (p *PKI) makeClients(dir string) (err error) {
-	if p.ClientCA, err = newAuthority(dir, "client-ca"); err != nil {
+	if p.ClientCA, err = NewAuthority(dir, "client-ca"); err != nil {
 		return err
 	}
-	if p.Admin, err = p.ClientCA.client("admin", "admin", "system:masters"); err != nil {
+	if p.Admin, err = p.ClientCA.Client("admin", "admin", "system:masters"); err != nil {
 		return err
 	}
-	p.ControllerManagerClient, err = p.ClientCA.client("controller-manager-client", "system:kube-controller-manager")
+	p.ControllerManagerClient, err = p.ClientCA.Client("controller-manager-client", "system:kube-controller-manager")
 	if err != nil {
 		return err
 	}
 	// Not a system:node: the agent is scheduler and kubelet in one.
-	p.NodeClient, err = p.ClientCA.client("node-client", "node-agent", "system:masters")
+	p.NodeClient, err = p.ClientCA.Client("node-client", "node-agent", "system:masters")
 	return err
 }
 
 func (p *PKI) makeFrontProxy(dir string) (err error) {
-	if p.FrontProxyCA, err = newAuthority(dir, "front-proxy-ca"); err != nil {
+	if p.FrontProxyCA, err = NewAuthority(dir, "front-proxy-ca"); err != nil {
 		return err
 	}
-	p.FrontProxyClient, err = p.FrontProxyCA.client("front-proxy-client", "front-proxy-client")
+	p.FrontProxyClient, err = p.FrontProxyCA.Client("front-proxy-client", "front-proxy-client")
 	return err
 }
 

@@ -4,7 +4,8 @@
 // somebody else a moment later: by another bed, or as the source port of any
 // outgoing connection. So the ports come from below the kernel's ephemeral
 // range, in blocks, and a block belongs to one process until it ends. That also
-// keeps a server's port free while the server is stopped.
+// keeps a server's port free while the server is stopped. A bed that needs more
+// ports than a block has is given another one.
 package ports
 
 import (
@@ -20,11 +21,11 @@ const (
 	blocks    = 500
 )
 
-// Block is a range of ports that no other bed uses.
+// Block is a set of ports that no other bed uses.
 type Block struct {
-	lock net.Listener
-	next int
-	end  int
+	locks []net.Listener
+	next  int
+	end   int
 }
 
 // Claim takes a free block.
@@ -44,21 +45,32 @@ func claim(n int) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Block{lock: lock, next: first + n*blockSize, end: first + (n+1)*blockSize}, nil
+	return &Block{locks: []net.Listener{lock}, next: first + n*blockSize, end: first + (n+1)*blockSize}, nil
 }
 
-// Next returns a port of the block on which nobody listens.
+// Next returns a port on which nobody listens.
 func (b *Block) Next() (int, error) {
-	for b.next < b.end {
-		port := b.next
-		b.next++
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			_ = listener.Close()
-			return port, nil
+	for {
+		for b.next < b.end {
+			port := b.next
+			b.next++
+			if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+				_ = listener.Close()
+				return port, nil
+			}
 		}
+		more, err := Claim()
+		if err != nil {
+			return 0, err
+		}
+		b.locks = append(b.locks, more.locks...)
+		b.next, b.end = more.next, more.end
 	}
-	return 0, fmt.Errorf("no free port left below %d", b.end)
 }
 
-// Release gives the block back.
-func (b *Block) Release() { _ = b.lock.Close() }
+// Release gives all of it back.
+func (b *Block) Release() {
+	for _, lock := range b.locks {
+		_ = lock.Close()
+	}
+}

@@ -44,24 +44,24 @@ func TestNextSkipsPortsInUse(t *testing.T) {
 	}
 }
 
-func TestABlockRunsOut(t *testing.T) {
+func TestABlockThatRunsOutGoesOnInAnother(t *testing.T) {
 	block, err := Claim()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer block.Release()
 	seen := map[int]bool{}
-	for range blockSize {
+	for range blockSize + 1 {
 		port, err := block.Next()
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
 		if seen[port] {
 			t.Errorf("port %d was handed out twice", port)
 		}
 		seen[port] = true
-	}
-	if port, err := block.Next(); err == nil {
-		t.Errorf("got port %d from an empty block", port)
+		if _, err := claim((port - first) / blockSize); err == nil {
+			t.Errorf("port %d may be another bed's", port)
+		}
 	}
 }

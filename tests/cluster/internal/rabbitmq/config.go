@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"ebb/tests/cluster/internal/tokens"
 )
 
 // writeConfig writes the files that the broker reads when it starts.
@@ -17,7 +19,7 @@ func (b *Broker) writeConfig() error {
 	}
 	for name, content := range map[string]string{
 		"rabbitmq.conf":    b.config(),
-		"enabled_plugins":  "[rabbitmq_management].\n",
+		"enabled_plugins":  b.plugins(),
 		"definitions.json": string(definitions),
 	} {
 		if err := os.WriteFile(b.path(name), []byte(content), 0o600); err != nil {
@@ -27,18 +29,48 @@ func (b *Broker) writeConfig() error {
 	return nil
 }
 
+func (b *Broker) plugins() string {
+	if b.tokens == nil {
+		return "[rabbitmq_management].\n"
+	}
+	return "[rabbitmq_management,rabbitmq_auth_backend_oauth2].\n"
+}
+
 func (b *Broker) config() string {
-	return fmt.Sprintf(`listeners.tcp.bed = 127.0.0.1:%d
+	config := fmt.Sprintf(`listeners.tcp.bed = 127.0.0.1:%d
 management.tcp.ip = 127.0.0.1
 management.tcp.port = %d
 load_definitions = %s
+
+listeners.ssl.bed = 127.0.0.1:%d
+management.ssl.ip = 127.0.0.1
+management.ssl.port = %d
 
 # Figures shall soon be in the HTTP API: a test waits for them.
 collect_statistics_interval = 1000
 
 # A full disk of a build machine shall not block publishers.
 disk_free_limit.absolute = 50MB
-`, b.Info.AMQPPort, b.Info.HTTPPort, b.path("definitions.json"))
+`, b.Info.AMQPPort, b.Info.HTTPPort, b.path("definitions.json"), b.Info.AMQPSPort, b.Info.HTTPSPort)
+	for _, prefix := range []string{"ssl_options", "management.ssl"} {
+		config += fmt.Sprintf(`
+%[1]s.cacertfile = %[2]s
+%[1]s.certfile = %[3]s
+%[1]s.keyfile = %[4]s
+%[1]s.verify = verify_peer
+%[1]s.fail_if_no_peer_cert = false
+`, prefix, b.certs.CA.Cert, b.certs.Server.Cert, b.certs.Server.Key)
+	}
+	if b.tokens != nil {
+		config += fmt.Sprintf(`
+auth_backends.1 = internal
+auth_backends.2 = rabbit_auth_backend_oauth2
+auth_oauth2.resource_server_id = %s
+auth_oauth2.default_key = %[2]s
+auth_oauth2.signing_keys.%[2]s = %[3]s
+`, tokens.RabbitMQAudience, tokens.KeyID, b.tokens.PublicKey)
+	}
+	return config
 }
 
 // environment is all that the start script gets to see: settings of the machine

@@ -4,6 +4,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,7 +14,9 @@ import (
 	"time"
 
 	"ebb/tests/cluster/internal/part"
+	"ebb/tests/cluster/internal/pki"
 	"ebb/tests/cluster/internal/ports"
+	"ebb/tests/cluster/internal/tokens"
 )
 
 const (
@@ -33,6 +36,17 @@ type Info struct {
 	LimitedPassword string `json:"limitedPassword"`
 	AMQP            string `json:"amqp"`
 	HTTP            string `json:"http"`
+
+	// The same over TLS. A client certificate is not wanted, but verified when one
+	// is shown.
+	AMQPSPort int    `json:"amqpsPort"`
+	HTTPSPort int    `json:"httpsPort"`
+	AMQPS     string `json:"amqps"`
+	HTTPS     string `json:"https"`
+
+	CA         string `json:"ca"`
+	ClientCert string `json:"clientCert"`
+	ClientKey  string `json:"clientKey"`
 }
 
 // Broker is one RabbitMQ node with a port mapper of its own.
@@ -42,6 +56,8 @@ type Broker struct {
 	dir                string
 	logs               string
 	epmdPort, distPort int
+	certs              *pki.Brokers
+	tokens             *tokens.Info // nil if no tokens are accepted.
 }
 
 // Installed returns an error if a program the broker needs is missing.
@@ -54,22 +70,30 @@ func Installed() error {
 	return nil
 }
 
-// New writes the configuration of a broker whose data is in bedDir/rabbitmq.
-func New(bedDir string, block *ports.Block) (*Broker, error) {
-	b := &Broker{dir: filepath.Join(bedDir, "rabbitmq"), logs: filepath.Join(bedDir, "logs")}
+// New writes the configuration of a broker whose data is in bedDir/rabbitmq. It
+// accepts the tokens of an issuer if there is one.
+func New(bedDir string, block *ports.Block, certs *pki.Brokers, issuer *tokens.Info) (*Broker, error) {
+	b := &Broker{
+		dir: filepath.Join(bedDir, "rabbitmq"), logs: filepath.Join(bedDir, "logs"), certs: certs, tokens: issuer,
+	}
 	b.Info = Info{
 		Host: "127.0.0.1",
 		User: adminUser, Password: adminPassword,
 		LimitedUser: limitedUser, LimitedPassword: limitedPassword,
+		CA: certs.CA.Cert, ClientCert: certs.Client.Cert, ClientKey: certs.Client.Key,
 	}
 	var err error
-	for _, port := range []*int{&b.Info.AMQPPort, &b.Info.HTTPPort, &b.epmdPort, &b.distPort} {
+	for _, port := range []*int{
+		&b.Info.AMQPPort, &b.Info.HTTPPort, &b.Info.AMQPSPort, &b.Info.HTTPSPort, &b.epmdPort, &b.distPort,
+	} {
 		if *port, err = block.Next(); err != nil {
 			return nil, err
 		}
 	}
 	b.Info.AMQP = b.url("amqp", b.Info.AMQPPort)
 	b.Info.HTTP = b.url("http", b.Info.HTTPPort)
+	b.Info.AMQPS = b.url("amqps", b.Info.AMQPSPort)
+	b.Info.HTTPS = b.url("https", b.Info.HTTPSPort)
 	return b, b.writeConfig()
 }
 
@@ -93,7 +117,7 @@ func (b *Broker) PortMapper() part.Spec {
 
 // Server is the broker itself. It needs the port mapper.
 func (b *Broker) Server() part.Spec {
-	amqp := accepts(b.Info.AMQPPort)
+	amqp, amqps := accepts(b.Info.AMQPPort), accepts(b.Info.AMQPSPort)
 	management := part.Probe(http.DefaultClient, b.Info.HTTP+"/api/overview")
 	return part.Spec{
 		Name: "rabbitmq",
@@ -101,7 +125,7 @@ func (b *Broker) Server() part.Spec {
 		Env:  b.environment(),
 		Log:  filepath.Join(b.logs, "rabbitmq.log"),
 		Ready: func(ctx context.Context) error {
-			if err := amqp(ctx); err != nil {
+			if err := errors.Join(amqp(ctx), amqps(ctx)); err != nil {
 				return err
 			}
 			return management(ctx)
