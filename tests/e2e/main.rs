@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod bad_input;
+mod cron;
 mod dashboard;
 mod edits;
 mod external_metrics;
