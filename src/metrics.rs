@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -25,6 +27,7 @@ pub struct Metrics {
     latency: GaugeVec,
     latencies: HistogramVec,
     active: IntGaugeVec,
+    next_change: GaugeVec,
     errors: IntCounterVec,
     triggers: IntGaugeVec,
     object_errors: IntCounterVec,
@@ -85,6 +88,11 @@ impl Metrics {
             )?,
             latencies: registered(&registry, HistogramVec::new(latencies, &["type"])?)?,
             active: whole("keda_scaler_active", "Whether each trigger is active (1) or not (0).", TRIGGER_LABELS)?,
+            next_change: gauges(
+                "ebb_trigger_next_change_timestamp_seconds",
+                "When each trigger's metric changes next, if that is known: the edge of a cron window, in Unix time.",
+                TRIGGER_LABELS,
+            )?,
             errors: counters(
                 "keda_scaler_detail_errors_total",
                 "Readings of each trigger that failed.",
@@ -134,6 +142,7 @@ impl Metrics {
             latency: self.latency.with_label_values(&values),
             active: self.active.with_label_values(&values),
             errors: self.errors.with_label_values(&values),
+            next_change: Mutex::default(),
             latencies: self.latencies.with_label_values(&[&labels.kind]),
             labels,
             all: Arc::clone(self),
@@ -176,6 +185,7 @@ pub struct TriggerMetrics {
     pub active: IntGauge,
     /// Readings that failed.
     pub errors: IntCounter,
+    next_change: Mutex<Option<Gauge>>,
     labels: TriggerLabels,
     all: Arc<Metrics>,
 }
@@ -185,10 +195,30 @@ impl TriggerMetrics {
     pub fn labels(&self) -> &TriggerLabels {
         &self.labels
     }
+
+    /// Shows when the metric changes next. Without an instant there is no such series: most triggers cannot know.
+    pub fn set_next_change(&self, at: Option<DateTime<Utc>>) {
+        let mut gauge = self.next_change.lock();
+        if at.is_none() && gauge.is_none() {
+            return;
+        }
+        let index = self.labels.index.to_string();
+        let values = trigger_values(&self.labels, &index);
+        if let Some(at) = at {
+            let gauge = gauge.get_or_insert_with(|| self.all.next_change.with_label_values(&values));
+            // Whole seconds of Unix time are far below 2^53.
+            #[expect(clippy::cast_precision_loss)]
+            gauge.set(at.timestamp() as f64);
+        } else {
+            *gauge = None;
+            let _ = self.all.next_change.remove_label_values(&values);
+        }
+    }
 }
 
 impl Drop for TriggerMetrics {
     fn drop(&mut self) {
+        self.set_next_change(None);
         let index = self.labels.index.to_string();
         let values = trigger_values(&self.labels, &index);
         // A series that is gone already needs no removal.
@@ -228,17 +258,55 @@ impl Drop for ObjectMetrics {
 mod tests {
     use super::*;
 
-    #[test]
-    fn series_live_as_long_as_their_trigger() {
-        let metrics = Metrics::new().unwrap();
-        let trigger = metrics.trigger(TriggerLabels {
+    fn trigger(metrics: &Arc<Metrics>) -> TriggerMetrics {
+        metrics.trigger(TriggerLabels {
             namespace: "ns".into(),
             scaled_object: "app".into(),
             metric: "s0-rabbitmq-jobs".into(),
             scaler: "rabbitMQScaler".into(),
             index: 0,
             kind: "rabbitmq".into(),
-        });
+        })
+    }
+
+    #[test]
+    fn every_series_is_documented() {
+        let (code, page) = (include_str!("metrics.rs"), include_str!("../docs/metrics.md"));
+        let names: Vec<_> = ["\"keda_", "\"ebb_"]
+            .iter()
+            .flat_map(|start| code.match_indices(start).map(|(at, _)| &code[at + 1..]))
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next())
+            .filter(|name| name.len() > 5)
+            .collect();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(page.contains(&format!("| `{name}` |")), "docs/metrics.md has no row for {name}");
+        }
+    }
+
+    #[test]
+    fn a_next_change_is_shown_while_one_is_known() {
+        let metrics = Metrics::new().unwrap();
+        let trigger = trigger(&metrics);
+        let shown = || {
+            let text = metrics.text().unwrap();
+            let line = text.lines().find(|line| line.starts_with("ebb_trigger_next_change_timestamp_seconds{"));
+            line.and_then(|line| line.rsplit(' ').next().map(str::to_owned))
+        };
+        assert_eq!(shown(), None);
+        trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
+        assert_eq!(shown().as_deref(), Some("1774746000"));
+        trigger.set_next_change(None);
+        assert_eq!(shown(), None);
+        trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
+        drop(trigger);
+        assert_eq!(shown(), None);
+    }
+
+    #[test]
+    fn series_live_as_long_as_their_trigger() {
+        let metrics = Metrics::new().unwrap();
+        let trigger = trigger(&metrics);
         trigger.value.set(7.0);
         let line = "keda_scaler_metrics_value{metric=\"s0-rabbitmq-jobs\",namespace=\"ns\",scaledObject=\"app\",scaler=\"rabbitMQScaler\",triggerIndex=\"0\",type=\"scaledobject\"} 7";
         assert!(metrics.text().unwrap().contains(line), "{}", metrics.text().unwrap());

@@ -108,8 +108,10 @@ impl Trigger {
         self.scaler.next_look(now)
     }
 
-    /// See [`Scaler::next_change`].
+    /// See [`Scaler::next_change`]. Shows it in the trigger's series, too.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.scaler.next_change(now)
+        let next = self.scaler.next_change(now);
+        self.metrics.set_next_change(next);
+        next
     }
 }

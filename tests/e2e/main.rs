@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod brokers;
+mod cron;
 mod dashboard;
 mod edits;
 mod external_metrics;
