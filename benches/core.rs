@@ -109,7 +109,7 @@ mod bench_support {
             target_kind: Kind::deployment(),
             target: object.spec.scale_target_ref.clone(),
             names: vec![None],
-            configs: vec![config],
+            digests: vec![0],
             triggers: vec![Arc::new(trigger)],
         }));
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -32,9 +33,19 @@ pub struct Run {
     /// A kubeconfig file. Default: the variable KUBECONFIG, else the pod's service account.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace that Ebb runs in: its Secret with certificates, and what ClusterTriggerAuthentications refer to.
+    /// The namespace that Ebb runs in and keeps its Secret with certificates in.
     #[arg(long, env = "POD_NAMESPACE", default_value = "ebb-system")]
     pub namespace: String,
+    /// The namespace in which ClusterTriggerAuthentications find Secrets, ConfigMaps and service accounts. Default: the
+    /// one that Ebb runs in.
+    #[arg(long, env = "KEDA_CLUSTER_OBJECT_NAMESPACE", default_value = "")]
+    pub cluster_object_namespace: String,
+    /// The folder below which ClusterTriggerAuthentications may name files by filePath. Default: none, they are refused.
+    #[arg(long, value_name = "DIR", default_value = "")]
+    pub filepath_auth_root_path: String,
+    /// How long the tokens of boundServiceAccountToken live: from 1h to 6h, as in 1h30m. Default: 1h.
+    #[arg(long, env = "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", default_value = "", value_parser = crate::controller::token_life)]
+    pub bound_service_account_token_expiry: Duration,
     /// The one namespace whose ScaledObjects are served. Default: all.
     #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
     pub watch_namespace: String,

@@ -149,10 +149,17 @@ impl Metrics {
         }
     }
 
+    /// Counts a resource of one of KEDA's kinds, by KEDA's word for it, until the handle is dropped.
+    pub fn resource(self: &Arc<Self>, kind: &'static str, namespace: &str) -> ResourceMetrics {
+        let count = self.resources.with_label_values(&[kind, namespace]);
+        count.inc();
+        ResourceMetrics { count }
+    }
+
     /// The series of a ScaledObject. They exist until the handle is dropped.
     pub fn object(self: &Arc<Self>, namespace: &str, name: &str) -> ObjectMetrics {
-        self.resources.with_label_values(&["scaled_object", namespace]).inc();
         ObjectMetrics {
+            _resource: self.resource("scaled_object", namespace),
             errors: self.object_errors.with_label_values(&[namespace, name]),
             paused: self.paused.with_label_values(&[namespace, name]),
             loop_latency: self.loop_latency.with_label_values(&[namespace, "scaledobject", name]),
@@ -230,6 +237,18 @@ impl Drop for TriggerMetrics {
     }
 }
 
+/// One resource in `keda_resource_registered_total`.
+#[derive(Debug)]
+pub struct ResourceMetrics {
+    count: IntGauge,
+}
+
+impl Drop for ResourceMetrics {
+    fn drop(&mut self) {
+        self.count.dec();
+    }
+}
+
 /// One ScaledObject's series.
 #[derive(Debug)]
 pub struct ObjectMetrics {
@@ -239,6 +258,7 @@ pub struct ObjectMetrics {
     pub paused: IntGauge,
     /// How late the last poll was, in seconds.
     pub loop_latency: Gauge,
+    _resource: ResourceMetrics,
     namespace: String,
     name: String,
     all: Arc<Metrics>,
@@ -250,7 +270,6 @@ impl Drop for ObjectMetrics {
         let _ = self.all.object_errors.remove_label_values(&values);
         let _ = self.all.paused.remove_label_values(&values);
         let _ = self.all.loop_latency.remove_label_values(&[&self.namespace, "scaledobject", &self.name]);
-        self.all.resources.with_label_values(&["scaled_object", &self.namespace]).dec();
     }
 }
 

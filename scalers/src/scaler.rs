@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// How the HPA compares a metric with its target (`triggers[].metricType`; the `HorizontalPodAutoscaler` v2 API's
 /// `MetricTarget.type` for external metrics).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MetricType {
     /// The value is divided by the number of replicas first.
     #[default]
