@@ -103,7 +103,7 @@ mod bench_support {
             index: 0,
             kind: "cron".into(),
         };
-        let trigger = Trigger::new(scaler, false, Arc::new(metrics.trigger(labels)));
+        let trigger = Trigger::new(scaler, false, metrics.trigger(labels));
         registry.open(&object).0.set_live(Some(Live {
             policy: Policy::of(&object),
             target_kind: Kind::deployment(),

@@ -426,7 +426,7 @@ impl Context {
             let kept = before
                 .and_then(|before| before.triggers.iter().find(|trigger| *trigger.metrics().labels() == labels))
                 .map(|trigger| Arc::clone(trigger.metrics()));
-            let metrics = kept.unwrap_or_else(|| Arc::new(self.registry.metrics().trigger(labels)));
+            let metrics = kept.unwrap_or_else(|| self.registry.metrics().trigger(labels));
             Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics))
         });
         triggers.collect()
@@ -467,7 +467,7 @@ impl Context {
                 self.targets.set(&kind, &object.key.namespace, &reference.name, &present, replicas).await?;
             }
         }
-        object.metrics.paused.set(1);
+        object.metrics.paused.set(1.0);
         let known = std::mem::replace(&mut object.memory.lock().paused, true);
         if !known && !is_paused(scaled_object) {
             self.events.emit(&object.reference, Reason::ScaledObjectPaused, "ScaledObject is paused");
@@ -487,7 +487,7 @@ impl Context {
     }
 
     fn resume(&self, scaled_object: &ScaledObject, object: &Object) {
-        object.metrics.paused.set(0);
+        object.metrics.paused.set(0.0);
         let known = std::mem::replace(&mut object.memory.lock().paused, false);
         if known || (object.live().is_none() && is_paused(scaled_object)) {
             self.events.emit(&object.reference, Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");

@@ -109,7 +109,7 @@ pub struct Object {
     /// Its status.
     pub ledger: Ledger,
     /// Its series.
-    pub metrics: ObjectMetrics,
+    pub metrics: Arc<ObjectMetrics>,
     /// What is remembered of it.
     pub memory: Mutex<Memory>,
     live: RwLock<Option<Arc<Live>>>,

@@ -56,20 +56,32 @@ impl Trigger {
         format!("trigger {} ({})", labels.index, labels.kind)
     }
 
-    /// Reads the source now.
+    /// Reads the source now, between polls.
     ///
     /// # Errors
     /// The source cannot be read.
     pub async fn sample(&self) -> Result<Sample, ReadError> {
+        self.note(self.scaler.read(clock::now())).await
+    }
+
+    /// Reads the source as the poll of a `pollingInterval` does.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub async fn poll(&self) -> Result<Sample, ReadError> {
+        self.note(self.scaler.poll(clock::now())).await
+    }
+
+    async fn note(&self, read: impl Future<Output = Result<Reading, ReadError>>) -> Result<Sample, ReadError> {
         let begun = Instant::now();
-        let read = self.scaler.read(clock::now()).await;
+        let read = read.await;
         let took = begun.elapsed().as_secs_f64();
         self.metrics.latencies.observe(took);
         self.metrics.latency.set(took);
         match read {
             Ok(reading) => {
                 self.metrics.value.set(reading.value);
-                self.metrics.active.set(i64::from(reading.active));
+                self.metrics.active.set(f64::from(u8::from(reading.active)));
                 let sample = Sample { reading, at: clock::now(), taken: Instant::now() };
                 *self.last.lock() = Some(sample);
                 if reading.active {
@@ -101,6 +113,11 @@ impl Trigger {
             Some(sample) if self.use_cached_metrics || sample.taken.elapsed() <= FRESH => Ok(sample),
             _ => self.sample().await,
         }
+    }
+
+    /// See [`Scaler::stirred`].
+    pub async fn stirred(&self) {
+        self.scaler.stirred().await;
     }
 
     /// See [`Scaler::next_look`].

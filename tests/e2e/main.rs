@@ -11,6 +11,7 @@ mod dashboard;
 mod edits;
 mod external_metrics;
 mod hpa;
+mod kafka;
 mod kubectl;
 mod manifests;
 mod metrics;
