@@ -76,7 +76,9 @@ async fn wait_ends(ends: &impl AsyncFn() -> Result<(i64, i64)>, wanted: (i64, i6
 fn connections_of_a_process_to_a_broker_are_counted() -> Outcome {
     story(async |world| {
         let port = world.bed.kafka()?.brokers[0].plaintext.rsplit_once(':').unwrap().1.parse()?;
-        world.kafka()?.create_topic("brokers-connections", 1).await?; // The controller, which is broker 1, is asked.
+        let kafka = world.kafka()?;
+        kafka.create_topic_on("brokers-connections", &[1]).await?;
+        kafka.produce("brokers-connections", 1).await?; // Only broker 1 takes it.
         let mine = process::connections_to(std::process::id(), port)?;
         ensure!(mine >= 1, "the application has {mine} connections");
         Ok(())

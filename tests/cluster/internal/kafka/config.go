@@ -111,6 +111,10 @@ sasl.oauthbearer.jwks.endpoint.url=%s
 sasl.oauthbearer.expected.audience=%s
 sasl.oauthbearer.expected.issuer=%s
 
+# A broker that comes back is let in when its last session is over, however it ended.
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=500
+
 auto.create.topics.enable=false
 default.replication.factor=1
 offsets.topic.replication.factor=1
