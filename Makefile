@@ -21,8 +21,9 @@ test: ## everything: formatting, lints, unit tests, end-to-end tests
 e2e: setup bed ## the end-to-end tests alone; ONLY=word picks those with it in their names
 	@tests/run.sh e2e $(ONLY)
 
-setup: ## install the Debian packages of RabbitMQ and Prometheus if they are missing
+setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing
 	@tests/cluster/install.sh
+	@tests/cluster/kafka/fetch.sh
 
 bed: ## build the control plane (the first time about 10 minutes on two cores)
 	@echo "building the control plane (the first time it compiles Kubernetes: about 10 minutes on two cores)"
