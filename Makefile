@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e setup bed build fmt lint bench crds
+.PHONY: help demo down test e2e setup bed build fmt lint bench fuzz crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,3 +44,7 @@ bench: ## measure the core with criterion
 
 crds: ## write crds/yaml anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds
+
+FOR ?= 60
+fuzz: ## fuzz triggers' parameters and cron expressions for a minute in all; FOR=3600 for an hour
+	@fuzz/run.sh $$(( $(FOR) / 2 ))
