@@ -326,10 +326,16 @@ impl Client {
                 };
                 Err(Failure::Refused(self.refused(about, what)))
             }
-            StatusCode::UNAUTHORIZED => Err(Failure::Broker(
-                self.refused(about, &format!("401 Unauthorized: wrong credentials for {:?}", self.endpoint.identity)),
-            )),
+            // Wrong credentials, or right ones of somebody who may not look into this virtual host.
+            StatusCode::UNAUTHORIZED => {
+                let what = format!("401 Unauthorized for {:?}{}", self.endpoint.identity, complaint());
+                Err(Failure::Refused(self.refused(about, &what)))
+            }
             StatusCode::BAD_REQUEST if complaint().contains("page_out_of_range") => Err(Failure::PageOutOfRange),
+            StatusCode::BAD_REQUEST if matches!(about, About::Pattern { .. }) => {
+                let what = format!("{status}{}; is queueName a valid regular expression?", complaint());
+                Err(Failure::Refused(self.refused(about, &what)))
+            }
             status if status.is_server_error() => {
                 Err(Failure::Broker(self.refused(about, &format!("{status}{}", complaint()))))
             }

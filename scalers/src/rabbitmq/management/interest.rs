@@ -51,6 +51,9 @@ impl Interest {
             self.counted.pop_front();
         }
         let Some(asked) = self.queues.get_mut(queue) else {
+            if self.queues.len() == self.queues.capacity() {
+                self.forget(now);
+            }
             self.queues.insert(queue.into(), Asked { last: now, counted: now, answer: None });
             self.counted.push_back(now);
             return None;
@@ -87,12 +90,16 @@ impl Interest {
     pub(super) fn listed(&mut self, pages: u32, begun: Instant, now: Instant) {
         self.pages = pages;
         let fresh = (now.duration_since(begun) * 2).clamp(FRESH, LONGEST_FRESH);
-        self.queues.retain(|_, asked| now.duration_since(asked.last) < FORGOTTEN_AFTER);
+        self.forget(now);
         for asked in self.queues.values_mut() {
             if let Some(answer) = asked.answer.as_mut().filter(|answer| answer.until > begun + FRESH) {
                 answer.until = now + fresh;
             }
         }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        self.queues.retain(|_, asked| now.duration_since(asked.last) < FORGOTTEN_AFTER);
     }
 
     /// Notes that there was no list to be had.
@@ -162,5 +169,9 @@ mod tests {
         assert_eq!(interest.heard("a", now + ms(5_900)), Some(QUEUE));
         interest.listed(2, now + ms(125_000), now + ms(125_100));
         assert!(interest.queues.is_empty());
+        for number in 0..100_000_u64 {
+            interest.ask(&number.to_string(), now + ms(200_000 + number * 1_000));
+        }
+        assert!(interest.queues.len() < 300, "{}", interest.queues.len());
     }
 }
