@@ -112,7 +112,7 @@ fn rates_and_ratios_of_a_queue_that_is_filled_and_emptied() -> Outcome {
                 user.wait_replicas(app, "more than 0", secs(10), |replicas| replicas > 0).await?;
             }
             ensure!(user.replicas("delivered").await? == 0, "nothing was delivered");
-            Ok(())
+            anyhow::Ok(())
         };
         tokio::select! { ended = fill() => ended?, watched = watch => watched?, }
 
@@ -129,7 +129,7 @@ fn rates_and_ratios_of_a_queue_that_is_filled_and_emptied() -> Outcome {
             measures(&user, "ratio", metric, "about 1", |ratio| ratio > 0.6 && ratio < 1.6).await?;
             measures(&user, "time", metric, "next to nothing", |time| time < 3.0).await?;
             user.wait_replicas("delivered", "more than 0", secs(10), |replicas| replicas > 0).await?;
-            Ok(())
+            anyhow::Ok(())
         };
         tokio::select! { ended = empty() => ended?, watched = watch => watched?, }
         Ok(())
