@@ -103,13 +103,13 @@ mod bench_support {
             index: 0,
             kind: "cron".into(),
         };
-        let trigger = Trigger::new(scaler, false, Arc::new(metrics.trigger(labels)));
+        let trigger = Trigger::new(scaler, false, metrics.trigger(labels));
         registry.open(&object).0.set_live(Some(Live {
             policy: Policy::of(&object),
             target_kind: Kind::deployment(),
             target: object.spec.scale_target_ref.clone(),
             names: vec![None],
-            configs: vec![config],
+            digests: vec![0],
             triggers: vec![Arc::new(trigger)],
         }));
     }

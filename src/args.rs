@@ -2,8 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::cron_command;
 
 /// An event-driven autoscaler for Kubernetes that takes KEDA's place.
 #[derive(Debug, Parser)]
@@ -19,6 +23,8 @@ pub struct Args {
 pub enum Command {
     /// Run the autoscaler: controller, poll loops and external metrics API in one process.
     Run(Run),
+    /// Tell when a cron trigger's window is open: now, or at any instant, and when that changes next.
+    Cron(Cron),
 }
 
 /// Settings of `ebb run`.
@@ -27,9 +33,19 @@ pub struct Run {
     /// A kubeconfig file. Default: the variable KUBECONFIG, else the pod's service account.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace that Ebb runs in: its Secret with certificates, and what ClusterTriggerAuthentications refer to.
+    /// The namespace that Ebb runs in and keeps its Secret with certificates in.
     #[arg(long, env = "POD_NAMESPACE", default_value = "ebb-system")]
     pub namespace: String,
+    /// The namespace in which ClusterTriggerAuthentications find Secrets, ConfigMaps and service accounts. Default: the
+    /// one that Ebb runs in.
+    #[arg(long, env = "KEDA_CLUSTER_OBJECT_NAMESPACE", default_value = "")]
+    pub cluster_object_namespace: String,
+    /// The folder below which ClusterTriggerAuthentications may name files by filePath. Default: none, they are refused.
+    #[arg(long, value_name = "DIR", default_value = "")]
+    pub filepath_auth_root_path: String,
+    /// How long the tokens of boundServiceAccountToken live: from 1h to 6h, as in 1h30m. Default: 1h.
+    #[arg(long, env = "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", default_value = "", value_parser = crate::controller::token_life)]
+    pub bound_service_account_token_expiry: Duration,
     /// The one namespace whose ScaledObjects are served. Default: all.
     #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
     pub watch_namespace: String,
@@ -54,6 +70,36 @@ pub struct Run {
     /// What is logged: a level (error, warn, info, debug, trace), or levels by module as in RUST_LOG.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log_level: String,
+}
+
+/// The question that `ebb cron` answers: the `metadata` of a cron trigger, and an instant.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  ebb cron --timezone Europe/London --start \"0 8 * * 1-5\" --end \"0 18 * * 1-5\"
+
+With --batch each line of standard input is a question of its own: timezone, start, end and an instant, separated by
+tabs. Each is answered with one line: the next start and the next end (or \"never\"), and whether the window is open
+(true or false), separated by tabs; or \"error: \" and what is wrong with the line.")]
+pub struct Cron {
+    /// The time zone, by its name in the IANA database, such as Europe/London.
+    #[arg(long, value_name = "NAME", required_unless_present = "batch")]
+    pub timezone: Option<String>,
+    /// The cron expression that opens the window.
+    #[arg(long, value_name = "CRON", required_unless_present = "batch")]
+    pub start: Option<String>,
+    /// The cron expression that closes it.
+    #[arg(long, value_name = "CRON", required_unless_present = "batch")]
+    pub end: Option<String>,
+    /// The instant to answer for, such as 2026-03-29T00:30:00Z. Default: now.
+    #[arg(long, value_name = "RFC3339", value_parser = cron_command::instant)]
+    pub at: Option<DateTime<Utc>>,
+    /// How many of the next openings and closings to print.
+    #[arg(short = 'n', value_name = "COUNT", default_value_t = 5)]
+    pub count: usize,
+    /// Answer each line of standard input instead.
+    #[arg(long, conflicts_with_all = ["timezone", "start", "end", "at", "count"])]
+    pub batch: bool,
 }
 
 /// How logs are written.

@@ -6,31 +6,35 @@
 
 mod apply;
 mod authentication;
+mod authentications;
+mod changed;
 mod environment;
 mod failure;
 mod gather;
 mod hpas;
 mod lookup;
+mod referents;
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
-use std::fmt::Debug;
-use std::hash::{Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebb_crds::{ClusterTriggerAuthentication, Condition, ScaledObject, TriggerAuthentication, names};
+use ebb_crds::{Condition, ScaledObject, names};
 use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
-use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, Reason};
@@ -44,16 +48,35 @@ use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
 use crate::target::Targets;
 use crate::watching;
+use authentications::Authentications;
+use changed::Changed;
 use failure::Failure;
 use gather::{Gatherer, Target};
 use hpas::Hpas;
+use lookup::Sources;
+use referents::Referents;
+
+pub use authentication::token::token_life;
 
 /// ScaledObjects that are checked at the same time.
 const AT_ONCE: u16 = 32;
-/// A ScaledObject that is well is checked again this often: what it refers to may have changed unseen.
+/// A ScaledObject that is well is checked again this often: its target's pod template may have changed.
 const RECHECK: Duration = Duration::from_mins(5);
+/// The shortest time to a check that renews a token.
+const RENEWAL: Duration = Duration::from_secs(1);
 /// How long one pass may take.
 const PASS: Duration = Duration::from_mins(1);
+
+/// Where what ScaledObjects refer to is found.
+#[derive(Debug, Clone)]
+pub struct References {
+    /// The namespace of the Secrets, ConfigMaps and service accounts of ClusterTriggerAuthentications.
+    pub cluster_namespace: String,
+    /// The folder of the files of `filePath`. None: such files are refused.
+    pub file_root: Option<PathBuf>,
+    /// How long tokens of service accounts live.
+    pub token_life: Duration,
+}
 
 /// What a pass needs.
 pub struct Context {
@@ -69,23 +92,52 @@ pub struct Context {
     pub brokers: Brokers,
     /// For the events.
     pub events: Events,
-    /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
-    pub cluster_namespace: String,
+    references: References,
+    sources: Sources,
+    referents: Arc<Referents>,
+    authentications: Arc<Authentications>,
+    changed: Changed,
+    /// Yields what `changed` was told, once.
+    rechecks: parking_lot::Mutex<Option<BoxStream<'static, Key>>>,
+    /// Of what triggers were built from. The seed is this process's own: secrets are among it.
+    digests: RandomState,
     hpas: Arc<Hpas>,
 }
 
 impl Context {
-    /// A context without any ScaledObject yet.
-    pub fn new(client: Client, registry: Arc<Registry>, ticker: Ticker, cluster_namespace: String) -> Self {
+    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does; `namespace` is the
+    /// one that is served, if it is only one.
+    pub fn new(
+        config: kube::Config,
+        client: Client,
+        registry: Arc<Registry>,
+        ticker: Ticker,
+        references: References,
+        namespace: Option<&str>,
+    ) -> Self {
+        let (changed, rechecks) = Changed::new();
+        let events = ticker.events.clone();
         Self {
             targets: ticker.targets.clone(),
-            events: ticker.events.clone(),
             brokers: Brokers::default(),
+            sources: Sources::new(client.clone(), &references),
+            referents: Referents::new(config, client.clone(), references.file_root.clone(), changed.clone()),
+            authentications: Authentications::new(
+                client.clone(),
+                events.clone(),
+                Arc::clone(registry.metrics()),
+                changed.clone(),
+                namespace.is_none(),
+            ),
+            rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
+            digests: RandomState::new(),
             hpas: Arc::default(),
+            changed,
             client,
             registry,
             ticker,
-            cluster_namespace,
+            events,
+            references,
         }
     }
 }
@@ -102,13 +154,17 @@ pub async fn run(
 ) {
     let objects: Api<ScaledObject> = scoped(&client, namespace.as_deref());
     let (reader, writer) = reflector::store();
-    let registry = Arc::clone(&context.registry);
+    context.authentications.start(&client, namespace.as_deref()).await;
+    let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
+    let authentications = Arc::clone(&context.authentications);
     let stream = watching::watch(objects, watcher::Config::default())
         .inspect_ok(move |event| {
             // One that went without waiting for its finalizer has not been released.
             if let watcher::Event::Delete(gone) = event {
                 registry.close(&Key::of(gone));
+                referents.forget(&Key::of(gone));
             }
+            authentications.note_user(event);
         })
         .modify(|object| {
             // Neither is ever looked at, and both are larger than the rest.
@@ -127,34 +183,19 @@ pub async fn run(
     let recheck = futures::stream::unfold(recheck, |mut recheck| async {
         recheck.recv().await.map(|key| (ObjectRef::new(&key.name).within(&key.namespace), recheck))
     });
-    let users = |store: Store<ScaledObject>| {
-        move |used: Option<String>, kind: &str, name: &str| users_of(&store, used.as_deref(), kind, name)
-    };
-    let (of_own, of_cluster) = (users(reader.clone()), users(reader.clone()));
+    let changed = context.rechecks.lock().take().unwrap_or_else(|| futures::stream::pending().boxed());
+    let changed = changed.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
 
     Controller::for_stream(stream, reader)
         .with_config(Config::default().concurrency(AT_ONCE))
-        .watches_stream(touched(scoped::<TriggerAuthentication>(&client, namespace.as_deref())), move |used| {
-            of_own(used.namespace(), "TriggerAuthentication", &used.name_any())
-        })
-        .watches_stream(touched(Api::<ClusterTriggerAuthentication>::all(client)), move |used| {
-            of_cluster(None, "ClusterTriggerAuthentication", &used.name_any())
-        })
         .reconcile_on(strayed)
         .reconcile_on(recheck)
+        .reconcile_on(changed)
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(reconcile, error_policy, Arc::new(context))
         // Failed passes have been told by then.
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-/// Everything that is new, changed or gone.
-fn touched<K>(api: Api<K>) -> impl Stream<Item = Result<K, watcher::Error>> + Send
-where
-    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    watching::watch(api, watcher::Config::default()).touched_objects()
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -181,26 +222,6 @@ fn what_matters(object: &ScaledObject) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// The ScaledObjects that use an authentication.
-fn users_of(
-    store: &Store<ScaledObject>,
-    namespace: Option<&str>,
-    kind: &str,
-    name: &str,
-) -> Vec<ObjectRef<ScaledObject>> {
-    let uses = |object: &ScaledObject| {
-        let references = object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
-        references.into_iter().any(|reference| reference.kind() == kind && reference.name == name)
-    };
-    let in_scope = |object: &ScaledObject| namespace.is_none() || object.namespace().as_deref() == namespace;
-    store
-        .state()
-        .iter()
-        .filter(|object| in_scope(object) && uses(object))
-        .map(|object| ObjectRef::from_obj(&**object))
-        .collect()
-}
-
 async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> Result<Action, Failure> {
     if scaled_object.metadata.deletion_timestamp.is_some() {
         context.release(&scaled_object).await?;
@@ -214,9 +235,9 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
     let pass = AssertUnwindSafe(context.pass(&scaled_object, &object)).catch_unwind();
     let pass = tokio::time::timeout(PASS, pass).await.unwrap_or(Ok(Err(Failure::Slow)));
     let failure = match pass.unwrap_or(Err(Failure::Panicked)) {
-        Ok(()) => {
+        Ok(next) => {
             object.memory.lock().failed_checks = 0;
-            return Ok(Action::requeue(RECHECK));
+            return Ok(Action::requeue(next));
         }
         Err(failure) => failure,
     };
@@ -243,28 +264,31 @@ fn error_policy(scaled_object: Arc<ScaledObject>, failure: &Failure, context: Ar
 }
 
 impl Context {
-    async fn pass(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<(), Failure> {
+    /// One check. Tells when the next is due if nothing changes.
+    async fn pass(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<Duration, Failure> {
         match pause::pause(scaled_object.metadata.annotations.as_ref()).map_err(Failure::annotation)? {
-            Pause::At(replicas) => self.pause(scaled_object, object, replicas).await,
+            Pause::At(replicas) => self.pause(scaled_object, object, replicas).await.map(|()| RECHECK),
             Pause::No => self.serve(scaled_object, object).await,
         }
     }
 
-    async fn serve(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<(), Failure> {
+    async fn serve(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<Duration, Failure> {
         apply::mark(&self.client, scaled_object, true).await?;
         self.resume(scaled_object, object);
         let mut outline = outline(scaled_object);
         object.ledger.outline(outline.clone()).await;
         validate::check(scaled_object)?;
 
-        let target = gather::target(scaled_object, &self.targets).await?;
+        let target = match self.known_target(scaled_object, object) {
+            Some(target) => target,
+            None => gather::target(scaled_object, &self.targets).await?,
+        };
         outline.target = Some((target.kind.display(), target.kind.gvkr()));
         outline.replicas = Some(target.replicas);
         object.ledger.outline(outline).await;
 
-        let gatherer =
-            Gatherer { client: &self.client, targets: &self.targets, cluster_namespace: &self.cluster_namespace };
-        let configs = gatherer.triggers(scaled_object, &target).await?;
+        let (configs, next) = self.gather(scaled_object, object, &target).await;
+        let configs = configs?;
         let scalers = build(&configs, &self.brokers)?;
         let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
         let wanted = hpa::build(scaled_object, &metrics).map_err(Failure::hpa)?;
@@ -275,8 +299,43 @@ impl Context {
             hpa_name: wanted.name_any(),
             metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
         };
-        self.hand_over(scaled_object, object, target, configs, scalers, served).await;
-        Ok(())
+        self.hand_over(scaled_object, object, target, &configs, scalers, served).await;
+        Ok(next)
+    }
+
+    /// The target as the last check left it, where this one is only about what the triggers refer to.
+    fn known_target(&self, scaled_object: &ScaledObject, object: &Object) -> Option<Target> {
+        let told = self.changed.take(&object.key);
+        let live = object.live()?;
+        let memory = object.memory.lock();
+        let (replicas, seen) = memory.replicas?;
+        let served = memory.served.is_some() && memory.served == scaled_object.metadata.generation;
+        let well = memory.failed_checks == 0 && memory.told_check.is_none();
+        (told && served && well).then(|| Target { kind: live.target_kind.clone(), replicas, seen })
+    }
+
+    /// What the triggers are built from, and when that is due to be gathered again.
+    async fn gather(
+        &self,
+        scaled_object: &ScaledObject,
+        object: &Arc<Object>,
+        target: &Target,
+    ) -> (Result<Vec<TriggerConfig>, Failure>, Duration) {
+        let gatherer = Gatherer {
+            sources: &self.sources,
+            authentications: &self.authentications,
+            targets: &self.targets,
+            cluster_namespace: &self.references.cluster_namespace,
+        };
+        let doubted = !object.memory.lock().told.is_empty();
+        let (configs, noted) = gatherer.triggers(scaled_object, target, doubted).await;
+        self.referents.set(&object.key, &noted.read);
+        if self.registry.get(&object.key).is_none_or(|present| !Arc::ptr_eq(&present, object)) {
+            // It was deleted meanwhile.
+            self.referents.forget(&object.key);
+        }
+        let renewal = noted.renew_in(Instant::now()).map_or(RECHECK, |renewal| renewal.max(RENEWAL));
+        (configs.map_err(Failure::from), renewal.min(RECHECK))
     }
 
     /// Gives the checked ScaledObject to its poll loop, whose first tick writes the status.
@@ -285,23 +344,23 @@ impl Context {
         scaled_object: &ScaledObject,
         object: &Arc<Object>,
         target: Target,
-        configs: Vec<TriggerConfig>,
+        configs: &[TriggerConfig],
         scalers: Vec<Box<dyn Scaler>>,
         served: Served,
     ) {
         let before = object.live();
         let policy = Policy::of(scaled_object);
         let target_ref = scaled_object.spec.scale_target_ref.clone();
-        let same = before.as_ref().is_some_and(|before| {
-            before.configs == configs
-                && before.policy == policy
-                && before.target == target_ref
-                && before.names == trigger_names(scaled_object)
-        });
+        let names = trigger_names(scaled_object);
+        let digests: Vec<_> = configs.iter().zip(&names).map(|built_from| self.digests.hash_one(built_from)).collect();
+        let same = before
+            .as_ref()
+            .is_some_and(|before| before.digests == digests && before.policy == policy && before.target == target_ref);
         let generation = scaled_object.metadata.generation;
         let was_failed = {
             let mut memory = object.memory.lock();
-            memory.replicas = Some((target.replicas, tokio::time::Instant::now()));
+            memory.replicas = Some((target.replicas, target.seen));
+            memory.served = generation;
             memory.told_check.take().is_some()
         };
         let check = Check::Served(served);
@@ -314,7 +373,7 @@ impl Context {
                 })
                 .await;
         } else {
-            let triggers = self.triggers(scaled_object, &configs, scalers, before.as_deref());
+            let triggers = self.triggers(scaled_object, configs, &digests, scalers, before.as_deref());
             object
                 .ledger
                 .note(|facts| {
@@ -323,13 +382,12 @@ impl Context {
                 })
                 .await;
             object.memory.lock().told.clear();
-            let names = trigger_names(scaled_object);
             object.set_live(Some(Live {
                 policy,
                 target_kind: target.kind,
                 target: target_ref,
                 names,
-                configs,
+                digests,
                 triggers,
             }));
         }
@@ -340,11 +398,20 @@ impl Context {
         &self,
         scaled_object: &ScaledObject,
         configs: &[TriggerConfig],
+        digests: &[u64],
         scalers: Vec<Box<dyn Scaler>>,
         before: Option<&Live>,
     ) -> Vec<Arc<Trigger>> {
         let specs = scaled_object.spec.triggers.iter();
-        let triggers = specs.zip(configs).zip(scalers).map(|((spec, config), scaler)| {
+        let triggers = specs.zip(configs).zip(digests).zip(scalers).map(|(((spec, config), digest), scaler)| {
+            // One that is what it was keeps its connection and what it has read.
+            let same = before.and_then(|before| {
+                let place = before.digests.iter().position(|before| before == digest)?;
+                before.triggers.get(place)
+            });
+            if let Some(same) = same {
+                return Arc::clone(same);
+            }
             let kind = ebb_scalers::kind(&config.kind).map_or("", |kind| kind.scaler_label);
             let labels = TriggerLabels {
                 namespace: scaled_object.namespace().unwrap_or_default(),
@@ -359,7 +426,7 @@ impl Context {
             let kept = before
                 .and_then(|before| before.triggers.iter().find(|trigger| *trigger.metrics().labels() == labels))
                 .map(|trigger| Arc::clone(trigger.metrics()));
-            let metrics = kept.unwrap_or_else(|| Arc::new(self.registry.metrics().trigger(labels)));
+            let metrics = kept.unwrap_or_else(|| self.registry.metrics().trigger(labels));
             Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics))
         });
         triggers.collect()
@@ -388,6 +455,8 @@ impl Context {
     ) -> Result<(), Failure> {
         apply::mark(&self.client, scaled_object, false).await?;
         object.set_live(None);
+        self.changed.take(&object.key);
+        self.referents.forget(&object.key);
         self.delete_hpas(scaled_object).await?;
         object.memory.lock().applied_hpa = None;
         if let Some(replicas) = replicas {
@@ -398,7 +467,7 @@ impl Context {
                 self.targets.set(&kind, &object.key.namespace, &reference.name, &present, replicas).await?;
             }
         }
-        object.metrics.paused.set(1);
+        object.metrics.paused.set(1.0);
         let known = std::mem::replace(&mut object.memory.lock().paused, true);
         if !known && !is_paused(scaled_object) {
             self.events.emit(&object.reference, Reason::ScaledObjectPaused, "ScaledObject is paused");
@@ -418,7 +487,7 @@ impl Context {
     }
 
     fn resume(&self, scaled_object: &ScaledObject, object: &Object) {
-        object.metrics.paused.set(0);
+        object.metrics.paused.set(0.0);
         let known = std::mem::replace(&mut object.memory.lock().paused, false);
         if known || (object.live().is_none() && is_paused(scaled_object)) {
             self.events.emit(&object.reference, Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");
@@ -428,6 +497,8 @@ impl Context {
     /// What is left to do for a ScaledObject that is being deleted.
     async fn release(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
         let known = self.registry.close(&Key::of(scaled_object));
+        self.changed.take(&Key::of(scaled_object));
+        self.referents.forget(&Key::of(scaled_object));
         if !scaled_object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Kubernetes events about ScaledObjects, with KEDA's reasons (keda.sh/docs, "Kubernetes Events").
+//! Kubernetes events about ScaledObjects and authentications, with KEDA's reasons (keda.sh/docs, "Kubernetes Events").
 //!
 //! Owns the queue between those who have something to say and the API server: nobody waits for an event, and when
 //! the API server is away the oldest news is the first to be given up.
@@ -56,6 +56,12 @@ pub enum Reason {
     ScaleTargetActivationFailed,
     /// The target could not be scaled to zero or idle.
     ScaleTargetDeactivationFailed,
+    /// A TriggerAuthentication was made; with `true` a ClusterTriggerAuthentication, here and below.
+    AuthenticationAdded(bool),
+    /// Its specification was changed.
+    AuthenticationUpdated(bool),
+    /// It was deleted.
+    AuthenticationDeleted(bool),
 }
 
 impl Reason {
@@ -74,6 +80,12 @@ impl Reason {
             Self::ScaleTargetDeactivated => "KEDAScaleTargetDeactivated",
             Self::ScaleTargetActivationFailed => "KEDAScaleTargetActivationFailed",
             Self::ScaleTargetDeactivationFailed => "KEDAScaleTargetDeactivationFailed",
+            Self::AuthenticationAdded(false) => "TriggerAuthenticationAdded",
+            Self::AuthenticationAdded(true) => "ClusterTriggerAuthenticationAdded",
+            Self::AuthenticationUpdated(false) => "TriggerAuthenticationUpdated",
+            Self::AuthenticationUpdated(true) => "ClusterTriggerAuthenticationUpdated",
+            Self::AuthenticationDeleted(false) => "TriggerAuthenticationDeleted",
+            Self::AuthenticationDeleted(true) => "ClusterTriggerAuthenticationDeleted",
         }
     }
 
@@ -160,7 +172,7 @@ async fn publish(
     let event = Event {
         metadata: ObjectMeta {
             generate_name: Some(format!("{}.", about.name.as_deref().unwrap_or_default())),
-            namespace: about.namespace.clone(),
+            namespace: Some(about.namespace.clone().unwrap_or_else(|| "default".to_owned())),
             ..ObjectMeta::default()
         },
         involved_object: about.clone(),

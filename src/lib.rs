@@ -6,6 +6,7 @@ pub mod args;
 pub mod certs;
 pub mod clock;
 pub mod controller;
+pub mod cron_command;
 pub mod events;
 pub mod ledger;
 pub mod metrics;

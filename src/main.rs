@@ -1,13 +1,24 @@
 //! The `ebb` program.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ebb::args::{Args, Command};
+use ebb::args::{Args, Command, Run};
+use ebb::{clock, cron_command};
+
+fn main() -> ExitCode {
+    match Args::parse().command {
+        Command::Run(settings) => run(settings),
+        Command::Cron(question) => {
+            let done = cron_command::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
+            done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
+        }
+    }
+}
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let Command::Run(settings) = Args::parse().command;
+async fn run(settings: Run) -> ExitCode {
     if let Err(error) = ebb::telemetry::start(settings.log_format, &settings.log_level) {
         eprintln_and_fail(&format!("--log-level: {error}"))
     } else {

@@ -3,34 +3,52 @@
 //! Owns the series of this process; each trigger and each ScaledObject holds a handle to its own, which takes them
 //! away when it is dropped. Must not know what the figures mean.
 
+mod series;
+
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder as _, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-const TRIGGER_LABELS: &[&str] = &["namespace", "metric", "scaledObject", "scaler", "triggerIndex", "type"];
-const OBJECT_LABELS: &[&str] = &["namespace", "scaledObject"];
-const LOOP_LABELS: &[&str] = &["namespace", "type", "resource"];
+use series::{Family, Figure, Roll};
+
+const TRIGGER_LABELS: [&str; 6] = ["metric", "namespace", "scaledObject", "scaler", "triggerIndex", "type"];
+const OBJECT_LABELS: [&str; 2] = ["namespace", "scaledObject"];
+const LOOP_LABELS: [&str; 3] = ["namespace", "resource", "type"];
 /// Seconds. A broker on the same network answers within a millisecond; three seconds is when Ebb gives up.
 const LATENCY_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
+
+const VALUE: Family = Family::gauge("keda_scaler_metrics_value", "The last value of each trigger's metric.");
+const LATENCY: Family =
+    Family::gauge("keda_scaler_metrics_latency_seconds", "How long the last reading of each trigger took.");
+const ACTIVE: Family = Family::gauge("keda_scaler_active", "Whether each trigger is active (1) or not (0).");
+const NEXT_CHANGE: Family = Family::gauge(
+    "ebb_trigger_next_change_timestamp_seconds",
+    "When each trigger's metric changes next, if that is known: the edge of a cron window, in Unix time.",
+);
+const ERRORS: Family = Family::counter("keda_scaler_detail_errors_total", "Readings of each trigger that failed.");
+const OBJECT_ERRORS: Family = Family::counter("keda_scaled_object_errors_total", "Errors of each ScaledObject.");
+const PAUSED: Family =
+    Family::gauge("keda_scaled_object_paused", "Whether each ScaledObject is paused (1) or not (0).");
+const LOOP_LATENCY: Family =
+    Family::gauge("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.");
+
+/// Where a trigger keeps a family's figure.
+type FigureOf = fn(&TriggerMetrics) -> &Figure;
 
 /// Every series of the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    value: GaugeVec,
-    latency: GaugeVec,
     latencies: HistogramVec,
-    active: IntGaugeVec,
-    errors: IntCounterVec,
-    triggers: IntGaugeVec,
-    object_errors: IntCounterVec,
-    paused: IntGaugeVec,
+    kinds: IntGaugeVec,
     resources: IntGaugeVec,
-    loop_latency: GaugeVec,
+    triggers: Roll<TriggerMetrics>,
+    objects: Roll<ObjectMetrics>,
 }
 
 /// The labels of one trigger's series.
@@ -57,14 +75,8 @@ impl Metrics {
     /// A name that is registered twice.
     pub fn new() -> Result<Arc<Self>, prometheus::Error> {
         let registry = Registry::new();
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            registered(&registry, GaugeVec::new(Opts::new(name, help), labels)?)
-        };
         let whole = |name: &str, help: &str, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
-        };
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
         let build = whole(
             "keda_build_info",
@@ -77,36 +89,15 @@ impl Metrics {
         let latencies = HistogramOpts::new("ebb_scaler_latency_seconds", "How long triggers took to be read.")
             .buckets(LATENCY_BUCKETS.to_vec());
         let metrics = Self {
-            value: gauges("keda_scaler_metrics_value", "The last value of each trigger's metric.", TRIGGER_LABELS)?,
-            latency: gauges(
-                "keda_scaler_metrics_latency_seconds",
-                "How long the last reading of each trigger took.",
-                TRIGGER_LABELS,
-            )?,
             latencies: registered(&registry, HistogramVec::new(latencies, &["type"])?)?,
-            active: whole("keda_scaler_active", "Whether each trigger is active (1) or not (0).", TRIGGER_LABELS)?,
-            errors: counters(
-                "keda_scaler_detail_errors_total",
-                "Readings of each trigger that failed.",
-                TRIGGER_LABELS,
-            )?,
-            triggers: whole("keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
-            object_errors: counters("keda_scaled_object_errors_total", "Errors of each ScaledObject.", OBJECT_LABELS)?,
-            paused: whole(
-                "keda_scaled_object_paused",
-                "Whether each ScaledObject is paused (1) or not (0).",
-                OBJECT_LABELS,
-            )?,
+            kinds: whole("keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
             resources: whole(
                 "keda_resource_registered_total",
                 "Resources of KEDA's kinds in use.",
                 &["type", "namespace"],
             )?,
-            loop_latency: gauges(
-                "keda_internal_scale_loop_latency_seconds",
-                "How late each ScaledObject's last poll was.",
-                LOOP_LABELS,
-            )?,
+            triggers: Roll::default(),
+            objects: Roll::default(),
             registry: registry.clone(),
         };
         #[cfg(target_os = "linux")]
@@ -121,36 +112,76 @@ impl Metrics {
     pub fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        // One family at a time: all of them at once would take a multiple of what the text takes.
+        let mut write = |family: MetricFamily| {
+            if family.get_metric().is_empty() { Ok(()) } else { TextEncoder::new().encode(&[family], &mut text) }
+        };
+        let triggers = self.triggers.living();
+        let indices: Vec<_> = triggers.iter().map(|trigger| trigger.labels.index.to_string()).collect();
+        let families: [(Family, FigureOf); 5] = [
+            (VALUE, |trigger| &trigger.value),
+            (LATENCY, |trigger| &trigger.latency),
+            (ACTIVE, |trigger| &trigger.active),
+            (NEXT_CHANGE, |trigger| &trigger.next_change),
+            (ERRORS, |trigger| &trigger.errors),
+        ];
+        for (family, figure) in families {
+            let series = triggers
+                .iter()
+                .zip(&indices)
+                .map(|(trigger, index)| (trigger_values(&trigger.labels, index), figure(trigger).get()));
+            write(family.of(TRIGGER_LABELS, series.filter(|(_, number)| !number.is_nan())))?;
+        }
+        let objects = self.objects.living();
+        let by_object = |number: fn(&ObjectMetrics) -> f64| {
+            objects.iter().map(move |object| ([object.namespace.as_str(), object.name.as_str()], number(object)))
+        };
+        write(OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
+        write(PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
+        let loops = by_object(|object| object.loop_latency.get());
+        let loops = loops.map(|([namespace, name], number)| ([namespace, name, "scaledobject"], number));
+        write(LOOP_LATENCY.of(LOOP_LABELS, loops))?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
     }
 
     /// The series of a trigger. They exist until the handle is dropped.
-    pub fn trigger(self: &Arc<Self>, labels: TriggerLabels) -> TriggerMetrics {
-        let index = labels.index.to_string();
-        let values = trigger_values(&labels, &index);
-        self.triggers.with_label_values(&[&labels.kind]).inc();
-        TriggerMetrics {
-            value: self.value.with_label_values(&values),
-            latency: self.latency.with_label_values(&values),
-            active: self.active.with_label_values(&values),
-            errors: self.errors.with_label_values(&values),
+    pub fn trigger(self: &Arc<Self>, labels: TriggerLabels) -> Arc<TriggerMetrics> {
+        self.kinds.with_label_values(&[&labels.kind]).inc();
+        let next_change = Figure::default();
+        next_change.set(f64::NAN);
+        let trigger = Arc::new(TriggerMetrics {
+            value: Figure::default(),
+            latency: Figure::default(),
+            active: Figure::default(),
+            errors: Figure::default(),
+            next_change,
             latencies: self.latencies.with_label_values(&[&labels.kind]),
             labels,
             all: Arc::clone(self),
-        }
+        });
+        self.triggers.add(&trigger);
+        trigger
+    }
+
+    /// Counts a resource of one of KEDA's kinds, by KEDA's word for it, until the handle is dropped.
+    pub fn resource(self: &Arc<Self>, kind: &'static str, namespace: &str) -> ResourceMetrics {
+        let count = self.resources.with_label_values(&[kind, namespace]);
+        count.inc();
+        ResourceMetrics { count }
     }
 
     /// The series of a ScaledObject. They exist until the handle is dropped.
-    pub fn object(self: &Arc<Self>, namespace: &str, name: &str) -> ObjectMetrics {
-        self.resources.with_label_values(&["scaled_object", namespace]).inc();
-        ObjectMetrics {
-            errors: self.object_errors.with_label_values(&[namespace, name]),
-            paused: self.paused.with_label_values(&[namespace, name]),
-            loop_latency: self.loop_latency.with_label_values(&[namespace, "scaledobject", name]),
+    pub fn object(self: &Arc<Self>, namespace: &str, name: &str) -> Arc<ObjectMetrics> {
+        let object = Arc::new(ObjectMetrics {
+            _resource: self.resource("scaled_object", namespace),
+            errors: Figure::default(),
+            paused: Figure::default(),
+            loop_latency: Figure::default(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            all: Arc::clone(self),
-        }
+        });
+        self.objects.add(&object);
+        object
     }
 }
 
@@ -160,22 +191,24 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C)
 }
 
 fn trigger_values<'a>(labels: &'a TriggerLabels, index: &'a str) -> [&'a str; 6] {
-    [&labels.namespace, &labels.metric, &labels.scaled_object, &labels.scaler, index, "scaledobject"]
+    [&labels.metric, &labels.namespace, &labels.scaled_object, &labels.scaler, index, "scaledobject"]
 }
 
 /// One trigger's series.
 #[derive(Debug)]
 pub struct TriggerMetrics {
     /// The metric's last value.
-    pub value: Gauge,
+    pub value: Figure,
     /// How long the last reading took, in seconds.
-    pub latency: Gauge,
+    pub latency: Figure,
     /// How long readings of this kind of trigger take, in seconds.
-    pub latencies: prometheus::Histogram,
+    pub latencies: Histogram,
     /// 1 while the trigger is active.
-    pub active: IntGauge,
+    pub active: Figure,
     /// Readings that failed.
-    pub errors: IntCounter,
+    pub errors: Figure,
+    /// Not a number while it is not known.
+    next_change: Figure,
     labels: TriggerLabels,
     all: Arc<Metrics>,
 }
@@ -185,18 +218,30 @@ impl TriggerMetrics {
     pub fn labels(&self) -> &TriggerLabels {
         &self.labels
     }
+
+    /// Shows when the metric changes next. Without an instant there is no such series: most triggers cannot know.
+    pub fn set_next_change(&self, at: Option<DateTime<Utc>>) {
+        // Whole seconds of Unix time are far below 2^53.
+        #[expect(clippy::cast_precision_loss)]
+        self.next_change.set(at.map_or(f64::NAN, |at| at.timestamp() as f64));
+    }
 }
 
 impl Drop for TriggerMetrics {
     fn drop(&mut self) {
-        let index = self.labels.index.to_string();
-        let values = trigger_values(&self.labels, &index);
-        // A series that is gone already needs no removal.
-        let _ = self.all.value.remove_label_values(&values);
-        let _ = self.all.latency.remove_label_values(&values);
-        let _ = self.all.active.remove_label_values(&values);
-        let _ = self.all.errors.remove_label_values(&values);
-        self.all.triggers.with_label_values(&[&self.labels.kind]).dec();
+        self.all.kinds.with_label_values(&[&self.labels.kind]).dec();
+    }
+}
+
+/// One resource in `keda_resource_registered_total`.
+#[derive(Debug)]
+pub struct ResourceMetrics {
+    count: IntGauge,
+}
+
+impl Drop for ResourceMetrics {
+    fn drop(&mut self) {
+        self.count.dec();
     }
 }
 
@@ -204,41 +249,69 @@ impl Drop for TriggerMetrics {
 #[derive(Debug)]
 pub struct ObjectMetrics {
     /// Checks and ticks that went wrong.
-    pub errors: IntCounter,
+    pub errors: Figure,
     /// 1 while it is paused.
-    pub paused: IntGauge,
+    pub paused: Figure,
     /// How late the last poll was, in seconds.
-    pub loop_latency: Gauge,
+    pub loop_latency: Figure,
+    _resource: ResourceMetrics,
     namespace: String,
     name: String,
-    all: Arc<Metrics>,
-}
-
-impl Drop for ObjectMetrics {
-    fn drop(&mut self) {
-        let values = [self.namespace.as_str(), self.name.as_str()];
-        let _ = self.all.object_errors.remove_label_values(&values);
-        let _ = self.all.paused.remove_label_values(&values);
-        let _ = self.all.loop_latency.remove_label_values(&[&self.namespace, "scaledobject", &self.name]);
-        self.all.resources.with_label_values(&["scaled_object", &self.namespace]).dec();
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn series_live_as_long_as_their_trigger() {
-        let metrics = Metrics::new().unwrap();
-        let trigger = metrics.trigger(TriggerLabels {
+    fn trigger(metrics: &Arc<Metrics>) -> Arc<TriggerMetrics> {
+        metrics.trigger(TriggerLabels {
             namespace: "ns".into(),
             scaled_object: "app".into(),
             metric: "s0-rabbitmq-jobs".into(),
             scaler: "rabbitMQScaler".into(),
             index: 0,
             kind: "rabbitmq".into(),
-        });
+        })
+    }
+
+    #[test]
+    fn every_series_is_documented() {
+        let (code, page) = (include_str!("metrics.rs"), include_str!("../docs/metrics.md"));
+        let names: Vec<_> = ["\"keda_", "\"ebb_"]
+            .iter()
+            .flat_map(|start| code.match_indices(start).map(|(at, _)| &code[at + 1..]))
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next())
+            .filter(|name| name.len() > 5)
+            .collect();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(page.contains(&format!("| `{name}` |")), "docs/metrics.md has no row for {name}");
+        }
+    }
+
+    #[test]
+    fn a_next_change_is_shown_while_one_is_known() {
+        let metrics = Metrics::new().unwrap();
+        let trigger = trigger(&metrics);
+        let shown = || {
+            let text = metrics.text().unwrap();
+            let line = text.lines().find(|line| line.starts_with("ebb_trigger_next_change_timestamp_seconds{"));
+            line.and_then(|line| line.rsplit(' ').next().map(str::to_owned))
+        };
+        assert_eq!(shown(), None);
+        trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
+        assert_eq!(shown().as_deref(), Some("1774746000"));
+        trigger.set_next_change(None);
+        assert_eq!(shown(), None);
+        trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
+        drop(trigger);
+        assert_eq!(shown(), None);
+    }
+
+    #[test]
+    fn series_live_as_long_as_their_trigger() {
+        let metrics = Metrics::new().unwrap();
+        let trigger = trigger(&metrics);
         trigger.value.set(7.0);
         let line = "keda_scaler_metrics_value{metric=\"s0-rabbitmq-jobs\",namespace=\"ns\",scaledObject=\"app\",scaler=\"rabbitMQScaler\",triggerIndex=\"0\",type=\"scaledobject\"} 7";
         assert!(metrics.text().unwrap().contains(line), "{}", metrics.text().unwrap());

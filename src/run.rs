@@ -1,6 +1,7 @@
 //! `ebb run`: puts the parts together, and takes them apart in order when the process is asked to end.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::args::Run;
 use crate::certs::{self, CaBundle, CertsConfig};
-use crate::controller::{self, Context};
+use crate::controller::{self, Context, References};
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
@@ -71,6 +72,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
 
     let mut config = config(&settings).await?;
     let watching = Client::try_from(config.clone())?;
+    let for_watches = config.clone();
     config.read_timeout = Some(ANSWER);
     config.write_timeout = Some(ANSWER);
     let client = Client::try_from(config)?;
@@ -101,8 +103,14 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         shutdown.clone(),
     ));
     if wait_for_kinds(&client, &shutdown).await {
-        let context = Context::new(client, registry, ticker, settings.namespace.clone());
-        let namespace = Some(settings.watch_namespace).filter(|namespace| !namespace.is_empty());
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let namespace = given(settings.watch_namespace);
+        let references = References {
+            cluster_namespace: given(settings.cluster_object_namespace).unwrap_or(settings.namespace),
+            file_root: given(settings.filepath_auth_root_path).map(PathBuf::from),
+            token_life: settings.bound_service_account_token_expiry,
+        };
+        let context = Context::new(for_watches, client, registry, ticker, references, namespace.as_deref());
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
         controller::run(context, watching, namespace, rechecks, shutdown.clone()).await;
     }

@@ -8,17 +8,19 @@
 mod backoff;
 mod breaker;
 mod flights;
+mod gather;
 mod pacer;
 mod pool;
 
 pub use backoff::{Backoff, chance};
 pub use breaker::Breaker;
 pub use flights::Flights;
+pub use gather::Gather;
 pub use pacer::Pacer;
 pub use pool::Pool;
 
-use crate::oauth;
 use crate::rabbitmq::{amqp, management};
+use crate::{kafka, oauth};
 
 /// Every shared client of the process. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,8 @@ pub struct Brokers {
     pub amqp: Pool<amqp::Endpoint, amqp::Client>,
     /// RabbitMQ's management API.
     pub management: Pool<management::Endpoint, management::Client>,
+    /// Kafka.
+    pub kafka: Pool<kafka::Endpoint, kafka::client::Client>,
     /// OAuth 2.0 tokens.
     pub tokens: Pool<oauth::Account, oauth::TokenSource>,
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::scaler::MetricType;
 
 /// A trigger with everything it needs resolved.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TriggerConfig {
     /// The trigger's place in the ScaledObject, from 0.
     pub index: usize,

@@ -13,7 +13,7 @@ use crate::config::Source::Metadata;
 use crate::config::{ConfigError, Key, Reader, TriggerConfig};
 use crate::metric_name::metric_name;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
-use window::{Window, WindowError};
+use window::Window;
 
 /// What a `cron` trigger reads.
 pub(crate) const KEYS: &[Key] = &[
@@ -63,13 +63,7 @@ impl Cron {
             None
         } else {
             Window::parse(timezone, start, end)
-                .map_err(|error| match &error {
-                    WindowError::TimeZone(_) => reader.problem_with_cure(
-                        error.to_string(),
-                        "timezone must be a name of the IANA time zone database such as Europe/London",
-                    ),
-                    _ => reader.problem(error.to_string()),
-                })
+                .map_err(|error| reader.problem_with_cure(error.to_string(), error.cure()))
                 .ok()
         };
         reader.finish()?;
@@ -161,6 +155,93 @@ mod tests {
         ] {
             let error = build_with(0, &[change]).map(|_| ()).unwrap_err();
             assert_eq!(error.to_string(), text, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_cured_by_what_can() {
+        for (change, cure) in [
+            (("timezone", "Europe/Lodnon"), "Europe/London"),
+            (("start", "0 8 * *"), "0 8 * * 1-5"),
+            (("end", "@daily"), "0 18 * * 1-5"),
+            (("end", "0 8 * * 1-5"), "an end that differs"),
+            (("desiredReplicas", "0"), "1 or more"),
+        ] {
+            let error = build_with(0, &[change]).map(|_| ()).unwrap_err();
+            assert!(error.cures().iter().any(|line| line.contains(cure)), "{change:?}: {:?}", error.cures());
+        }
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        let trigger = TriggerConfig { kind: "cron".into(), ..TriggerConfig::default() };
+        let error = build(&trigger, &Brokers::default()).map(|_| ()).unwrap_err().to_string();
+        let missing = ["timezone", "start", "end", "desiredReplicas"]
+            .map(|key| format!("missing required parameter \"{key}\" in [triggerMetadata]"));
+        assert_eq!(error, format!("error parsing cron metadata: {}", missing.join("\n")));
+    }
+
+    #[test]
+    fn cached_metrics_are_refused() {
+        let mut trigger = TriggerConfig { kind: "cron".into(), use_cached_metrics: true, ..TriggerConfig::default() };
+        trigger.metadata = OFFICE.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let error = build(&trigger, &Brokers::default()).map(|_| ()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "error parsing cron metadata: property \"useCachedMetrics\" is not supported for \"cron\" scaler"
+        );
+    }
+
+    #[tokio::test]
+    async fn desired_replicas_are_whole_numbers_in_the_range_of_replicas() {
+        let monday = "2026-11-23T09:00:00Z".parse().unwrap();
+        for (given, value) in [("1", 1.0), (" 7 ", 7.0), ("-3", 0.0), ("9999999999", 2_147_483_647.0)] {
+            let scaler = build_with(0, &[("desiredReplicas", given)]).unwrap();
+            assert_eq!(scaler.read(monday).await, Ok(Reading { value, active: true }), "{given}");
+        }
+        for given in ["2.5", "010", "1e1", "five", "99999999999999999999"] {
+            let error = build_with(0, &[("desiredReplicas", given)]).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(&format!("unable to set param \"desiredReplicas\" value \"{given}\"")), "{error}");
+        }
+    }
+
+    /// The HPA takes the highest metric, and the workload is up while any trigger is active.
+    #[tokio::test]
+    async fn overlapping_windows_add_up_to_their_union() {
+        let windows = [
+            // Weekdays in Berlin; a rush at noon in London, where it is an hour earlier; nights over New Year in Tokyo.
+            ("Europe/Berlin", "0 6 * * 1-5", "0 22 * * 1-5", "2"),
+            ("Europe/London", "0 12 * * *", "0 14 * * *", "8"),
+            ("Asia/Tokyo", "0 22 31 12 *", "0 6 1 1 *", "20"),
+        ];
+        let scalers = windows.map(|(timezone, start, end, replicas)| {
+            let given = [("timezone", timezone), ("start", start), ("end", end), ("desiredReplicas", replicas)];
+            build_with(0, &given).unwrap()
+        });
+        for (now, replicas, next) in [
+            // Monday to Tuesday.
+            ("2026-07-06T03:59:00Z", 0.0, "2026-07-06T04:00:00Z"),
+            ("2026-07-06T04:00:00Z", 2.0, "2026-07-06T11:00:00Z"),
+            ("2026-07-06T11:00:00Z", 8.0, "2026-07-06T13:00:00Z"),
+            ("2026-07-06T13:00:00Z", 2.0, "2026-07-06T20:00:00Z"),
+            ("2026-07-06T20:00:00Z", 0.0, "2026-07-07T04:00:00Z"),
+            // Friday to Monday.
+            ("2026-07-10T20:00:00Z", 0.0, "2026-07-11T11:00:00Z"),
+            ("2026-07-11T11:30:00Z", 8.0, "2026-07-11T13:00:00Z"),
+            // New Year's Eve, a Thursday, and New Year's Day.
+            ("2026-12-31T13:00:00Z", 20.0, "2026-12-31T14:00:00Z"),
+            ("2026-12-31T14:00:00Z", 20.0, "2026-12-31T21:00:00Z"),
+            ("2026-12-31T21:00:00Z", 0.0, "2027-01-01T05:00:00Z"),
+        ] {
+            let now = now.parse().unwrap();
+            let mut highest = Reading { value: 0.0, active: false };
+            for scaler in &scalers {
+                let reading = scaler.read(now).await.unwrap();
+                highest = Reading { value: highest.value.max(reading.value), active: highest.active || reading.active };
+            }
+            assert_eq!(highest, Reading { value: replicas, active: replicas > 0.0 }, "{now}");
+            let change = scalers.iter().filter_map(|scaler| scaler.next_change(now)).min();
+            assert_eq!(change, next.parse().ok(), "{now}");
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod config;
 pub mod cron;
+pub mod kafka;
 mod metric_name;
 pub mod oauth;
 pub mod rabbitmq;
@@ -35,7 +36,14 @@ pub struct Kind {
 
 /// Every kind of trigger, sorted by name.
 pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "apache-kafka",
+        scaler_label: "apacheKafkaScaler",
+        keys: kafka::APACHE_KAFKA_KEYS,
+        build: kafka::build_apache_kafka,
+    },
     Kind { name: "cron", scaler_label: "cronScaler", keys: cron::KEYS, build: cron::build },
+    Kind { name: "kafka", scaler_label: "kafkaScaler", keys: kafka::KAFKA_KEYS, build: kafka::build_kafka },
     Kind { name: "rabbitmq", scaler_label: "rabbitMQScaler", keys: rabbitmq::KEYS, build: rabbitmq::build },
 ];
 
@@ -86,6 +94,9 @@ mod tests {
         let trigger = TriggerConfig { index: 1, kind: "rabitmq".into(), ..TriggerConfig::default() };
         let error = build(&trigger, &Brokers::default()).err().unwrap();
         assert_eq!(error.to_string(), "no scaler found for type: rabitmq");
-        assert_eq!(error.cures(), ["trigger 1 has type \"rabitmq\"; the types are cron, rabbitmq"]);
+        assert_eq!(
+            error.cures(),
+            ["trigger 1 has type \"rabitmq\"; the types are apache-kafka, cron, kafka, rabbitmq"]
+        );
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// How the HPA compares a metric with its target (`triggers[].metricType`; the `HorizontalPodAutoscaler` v2 API's
 /// `MetricTarget.type` for external metrics).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MetricType {
     /// The value is divided by the number of replicas first.
     #[default]
@@ -88,6 +88,18 @@ pub trait Scaler: Send + Sync + std::fmt::Debug {
     /// Callers need no timeout or backoff of their own: a scaler answers within a few seconds, at once while its
     /// broker is known to be down, and callers that ask at the same time share one query.
     async fn read(&self, now: DateTime<Utc>) -> Result<Reading, ReadError>;
+
+    /// The look that comes once in each `pollingInterval`: like [`Scaler::read`], for triggers that remember from poll to
+    /// poll what they have seen.
+    async fn poll(&self, now: DateTime<Utc>) -> Result<Reading, ReadError> {
+        self.read(now).await
+    }
+
+    /// Ends when the source may hold something that the last reading did not see. An idle workload waits for it between
+    /// polls, so waiting must cost next to nothing. Never ends where that cannot be had.
+    async fn stirred(&self) {
+        std::future::pending::<()>().await;
+    }
 
     /// When an idle workload's trigger may be looked at ahead of its next poll: `Some` only while a look costs little
     /// (the connection is open), and spread by what the broker can bear. Each call takes a turn.

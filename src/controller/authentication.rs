@@ -1,11 +1,23 @@
 //! What a TriggerAuthentication or ClusterTriggerAuthentication gives to a trigger (keda.sh/docs, "Authentication").
+//!
+//! The sources are merged in KEDA's order, and a later one wins: env, configMapTargetRef, secretTargetRef,
+//! boundServiceAccountToken, oauth2. A filePath stands instead of all others.
+
+pub(super) mod file;
+mod oauth2;
+mod refused;
+pub(super) mod token;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ebb_crds::{AuthenticationRef, ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationSpec};
+use ebb_crds::{
+    AuthenticationRef, ClusterTriggerAuthentication, ScaleTrigger, TriggerAuthentication, TriggerAuthenticationSpec,
+};
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::Api;
 
+use super::authentications::{AuthKey, Authentications};
 use super::environment;
 use super::lookup::{Lookup, LookupError};
 
@@ -19,45 +31,46 @@ pub(super) struct Surroundings<'a> {
     pub(super) pod: Option<&'a PodSpec>,
     /// `envSourceContainerName`.
     pub(super) container: Option<&'a str>,
-    pub(super) lookup: &'a Lookup,
+    pub(super) lookup: &'a Lookup<'a>,
 }
 
 /// An authentication that a trigger refers to.
 pub(super) struct Authentication {
     display: String,
-    spec: TriggerAuthenticationSpec,
+    spec: Arc<TriggerAuthenticationSpec>,
     cluster: bool,
 }
 
 impl Authentication {
-    /// Fetches it.
+    /// Takes it from those that are known, else fetches it: its watch may be behind.
     pub(super) async fn fetch(
         reference: &AuthenticationRef,
         namespace: &str,
-        lookup: &Lookup,
+        known: &Authentications,
+        lookup: &Lookup<'_>,
     ) -> Result<Self, LookupError> {
+        let Some(key) = AuthKey::of(reference, namespace) else {
+            return Err(LookupError::Wrong(format!(
+                "authenticationRef.kind {:?} is unknown: it must be TriggerAuthentication or ClusterTriggerAuthentication",
+                reference.kind()
+            )));
+        };
+        let (cluster, name) = (key.cluster, &reference.name);
+        let display = format!("{} {name:?}", reference.kind());
+        if let Some(spec) = known.spec(&key) {
+            return Ok(Self { display, spec, cluster });
+        }
         let client = lookup.client().clone();
-        let name = &reference.name;
-        let kind = reference.kind();
-        let display = format!("{kind} {name:?}");
-        let failed = |cause| LookupError::Api { what: format!("cannot read {display}"), cause: Box::new(cause) };
-        let (spec, cluster) = match kind {
-            "TriggerAuthentication" => {
-                let api: Api<TriggerAuthentication> = Api::namespaced(client, namespace);
-                (api.get_opt(name).await.map_err(failed)?.map(|found| found.spec), false)
-            }
-            "ClusterTriggerAuthentication" => {
-                let api: Api<ClusterTriggerAuthentication> = Api::all(client);
-                (api.get_opt(name).await.map_err(failed)?.map(|found| found.spec.0), true)
-            }
-            other => {
-                return Err(LookupError::Wrong(format!(
-                    "authenticationRef.kind {other:?} is unknown: it must be TriggerAuthentication or ClusterTriggerAuthentication"
-                )));
-            }
+        let failed = |cause| LookupError::Api { what: format!("cannot read {display}"), cause: Arc::new(cause) };
+        let spec = if cluster {
+            let api: Api<ClusterTriggerAuthentication> = Api::all(client);
+            api.get_opt(name).await.map_err(failed)?.map(|found| found.spec.0)
+        } else {
+            let api: Api<TriggerAuthentication> = Api::namespaced(client, namespace);
+            api.get_opt(name).await.map_err(failed)?.map(|found| found.spec)
         };
         match spec {
-            Some(spec) => Ok(Self { display, spec, cluster }),
+            Some(spec) => Ok(Self { display, spec: Arc::new(spec), cluster }),
             None if cluster => Err(LookupError::Missing(format!("{display} not found"))),
             None => Err(LookupError::Missing(format!("{display} not found in namespace {namespace:?}"))),
         }
@@ -65,75 +78,92 @@ impl Authentication {
 
     /// Whether it refers to the target's environment.
     pub(super) fn needs_pod(&self) -> bool {
-        self.spec.env.as_ref().is_some_and(|env| !env.is_empty())
+        self.file().is_none() && self.spec.env.as_ref().is_some_and(|env| !env.is_empty())
     }
 
-    /// The parameters that it gives.
-    pub(super) async fn parameters(&self, around: &Surroundings<'_>) -> Result<BTreeMap<String, String>, LookupError> {
-        self.refuse_what_is_not_there_yet()?;
-        let mut parameters = BTreeMap::new();
+    /// The parameters that it gives to `trigger`.
+    pub(super) async fn parameters(
+        &self,
+        trigger: &ScaleTrigger,
+        around: &Surroundings<'_>,
+    ) -> Result<BTreeMap<String, String>, LookupError> {
+        if let Some(reason) = refused::reason(&self.spec, self.cluster) {
+            return Err(LookupError::Wrong(format!("{}: {reason}", self.display)));
+        }
+        self.gathered(trigger, around).await.map_err(|error| self.within(error))
+    }
+
+    async fn gathered(
+        &self,
+        trigger: &ScaleTrigger,
+        around: &Surroundings<'_>,
+    ) -> Result<BTreeMap<String, String>, LookupError> {
+        if let Some(path) = self.file() {
+            return around.lookup.file(path).await;
+        }
         let namespace = if self.cluster { around.cluster_namespace } else { around.namespace };
+        let mut parameters = BTreeMap::new();
         for entry in self.spec.env.iter().flatten() {
             let Some(pod) = around.pod else { continue };
             let container = entry.container_name.as_deref().filter(|name| !name.is_empty()).or(around.container);
             let container = environment::container(pod, container)?;
-            let values = environment::resolve(container, around.namespace, &[&entry.name], around.lookup).await?;
-            let value = values.get(&entry.name).ok_or_else(|| {
-                self.missing(&format!(
+            let mut values = environment::resolve(container, around.namespace, &[&entry.name], around.lookup).await?;
+            let value = values.remove(&entry.name).ok_or_else(|| {
+                LookupError::Missing(format!(
                     "the container {:?} has no environment variable {:?}",
                     container.name, entry.name
                 ))
             })?;
-            parameters.insert(entry.parameter.clone(), value.clone());
+            parameters.insert(entry.parameter.clone(), value);
         }
-        for (kind, references) in
-            [("ConfigMap", &self.spec.config_map_target_ref), ("Secret", &self.spec.secret_target_ref)]
-        {
-            for reference in references.iter().flatten() {
-                let values = match kind {
-                    "Secret" => around.lookup.secret(namespace, &reference.name, false).await,
-                    _ => around.lookup.config_map(namespace, &reference.name, false).await,
-                };
-                let mut values = values.map_err(|error| self.within(error))?;
-                let value = values.remove(&reference.key).ok_or_else(|| {
-                    self.missing(&format!("{kind} {namespace}/{} has no key {:?}", reference.name, reference.key))
-                })?;
-                parameters.insert(reference.parameter.clone(), value);
-            }
+        for reference in self.spec.config_map_target_ref.iter().flatten() {
+            let values = around.lookup.config_map(namespace, &reference.name, false).await?;
+            let value = keyed(values, "ConfigMap", namespace, &reference.name, &reference.key)?;
+            parameters.insert(reference.parameter.clone(), value);
+        }
+        for reference in self.spec.secret_target_ref.iter().flatten() {
+            let value = secret_key(around.lookup, namespace, &reference.name, &reference.key).await?;
+            parameters.insert(reference.parameter.clone(), value);
+        }
+        for reference in self.spec.bound_service_account_token.iter().flatten() {
+            let token = around.lookup.token(namespace, &reference.service_account_name).await?;
+            parameters.insert(reference.parameter.clone(), token);
+        }
+        if let Some(client) = &self.spec.oauth2 {
+            let secret = match client.client_secret.as_ref().map(|secret| &secret.value_from.secret_key_ref) {
+                Some(key) => Some(secret_key(around.lookup, namespace, &key.name, &key.key).await?),
+                None => None,
+            };
+            let has_sasl = trigger.metadata.contains_key("sasl");
+            oauth2::add(&mut parameters, client, secret, &trigger.type_, has_sasl);
         }
         Ok(parameters)
     }
 
-    fn refuse_what_is_not_there_yet(&self) -> Result<(), LookupError> {
-        let spec = &self.spec;
-        let identity = spec.pod_identity.as_ref().is_some_and(|identity| identity.provider != "none");
-        let sources = [
-            ("podIdentity", identity),
-            ("filePath", spec.file_path.is_some()),
-            ("hashiCorpVault", spec.hashi_corp_vault.is_some()),
-            ("azureKeyVault", spec.azure_key_vault.is_some()),
-            ("gcpSecretManager", spec.gcp_secret_manager.is_some()),
-            ("awsSecretManager", spec.aws_secret_manager.is_some()),
-            ("boundServiceAccountToken", spec.bound_service_account_token.is_some()),
-            ("oauth2", spec.oauth2.is_some()),
-        ];
-        match sources.iter().find(|(_, given)| *given) {
-            Some((source, _)) => Err(LookupError::Wrong(format!(
-                "{}: {source} is not supported yet; the sources are secretTargetRef, configMapTargetRef and env",
-                self.display
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    fn missing(&self, what: &str) -> LookupError {
-        LookupError::Missing(format!("{}: {what}", self.display))
+    fn file(&self) -> Option<&str> {
+        self.spec.file_path.as_deref().filter(|path| !path.is_empty())
     }
 
     fn within(&self, error: LookupError) -> LookupError {
+        let display = &self.display;
         match error {
-            LookupError::Missing(what) => self.missing(&what),
-            other => other,
+            LookupError::Missing(what) => LookupError::Missing(format!("{display}: {what}")),
+            LookupError::Wrong(what) => LookupError::Wrong(format!("{display}: {what}")),
+            LookupError::Api { what, cause } => LookupError::Api { what: format!("{display}: {what}"), cause },
         }
     }
+}
+
+async fn secret_key(lookup: &Lookup<'_>, namespace: &str, name: &str, key: &str) -> Result<String, LookupError> {
+    keyed(lookup.secret(namespace, name, false).await?, "Secret", namespace, name, key)
+}
+
+fn keyed(
+    mut values: BTreeMap<String, String>,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+    key: &str,
+) -> Result<String, LookupError> {
+    values.remove(key).ok_or_else(|| LookupError::Missing(format!("{kind} {namespace}/{name} has no key {key:?}")))
 }

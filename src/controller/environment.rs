@@ -47,7 +47,7 @@ pub(super) async fn resolve(
     container: &Container,
     namespace: &str,
     wanted: &[&str],
-    lookup: &Lookup,
+    lookup: &Lookup<'_>,
 ) -> Result<BTreeMap<String, String>, LookupError> {
     let mut found = BTreeMap::new();
     // Later definitions win, and `env` wins over `envFrom`, as in the kubelet.
@@ -87,7 +87,7 @@ async fn value(
     variable: &EnvVar,
     namespace: &str,
     before: &BTreeMap<String, String>,
-    lookup: &Lookup,
+    lookup: &Lookup<'_>,
 ) -> Result<Option<String>, LookupError> {
     let Some(source) = &variable.value_from else {
         return Ok(Some(expand(variable.value.as_deref().unwrap_or_default(), before)));

@@ -1,5 +1,6 @@
 //! Why a ScaledObject cannot be served, in KEDA's words and with a cure, and how soon it is worth trying again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_scalers::ConfigError;
@@ -36,7 +37,7 @@ pub(super) enum Failure {
     Hpa(String),
     /// The API server did not answer, or refused something that has nothing to do with this ScaledObject.
     #[error("the API server: {0}")]
-    Api(#[source] Box<kube::Error>),
+    Api(#[source] Arc<kube::Error>),
     /// A bug.
     #[error("internal error, please report it with the log of this moment")]
     Panicked,
@@ -98,7 +99,7 @@ fn is_refusal(error: &kube::Error) -> bool {
 
 impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
-        Self::Api(Box::new(error))
+        Self::Api(Arc::new(error))
     }
 }
 
@@ -106,7 +107,7 @@ impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
         match error {
             TargetError::Timeout => Self::Slow,
-            TargetError::Api(error) if !is_refusal(&error) => Self::Api(error),
+            TargetError::Api(error) if !is_refusal(&error) => Self::Api(Arc::from(error)),
             other => Self::Target(other),
         }
     }

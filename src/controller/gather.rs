@@ -2,16 +2,19 @@
 //! Writes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ebb_crds::{ScaleTrigger, ScaledObject};
 use ebb_scalers::TriggerConfig;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::PodSpec;
-use kube::{Client, ResourceExt as _};
+use kube::ResourceExt as _;
+use tokio::time::Instant;
 
 use super::authentication::{Authentication, Surroundings};
+use super::authentications::Authentications;
 use super::environment;
-use super::lookup::{Lookup, LookupError};
+use super::lookup::{Lookup, LookupError, Noted, Sources};
 use crate::plan::validate;
 use crate::target::{Kind, TargetError, Targets};
 
@@ -20,6 +23,8 @@ use crate::target::{Kind, TargetError, Targets};
 pub(super) struct Target {
     pub(super) kind: Kind,
     pub(super) replicas: i32,
+    /// When the count was read.
+    pub(super) seen: Instant,
 }
 
 /// Finds the target.
@@ -28,31 +33,44 @@ pub(super) async fn target(object: &ScaledObject, targets: &Targets) -> Result<T
     let namespace = object.namespace().unwrap_or_default();
     let kind = targets.kind(reference).await?;
     let replicas = targets.scale(&kind, &namespace, &reference.name).await?.replicas;
-    Ok(Target { kind, replicas })
+    Ok(Target { kind, replicas, seen: Instant::now() })
 }
 
 /// What the triggers need from outside.
 pub(super) struct Gatherer<'a> {
-    pub(super) client: &'a Client,
+    pub(super) sources: &'a Sources,
+    pub(super) authentications: &'a Authentications,
     pub(super) targets: &'a Targets,
     /// The namespace of what ClusterTriggerAuthentications refer to.
     pub(super) cluster_namespace: &'a str,
 }
 
 impl Gatherer<'_> {
-    /// Every trigger with its parameters resolved.
+    /// Every trigger with its parameters resolved, and what was read for that, even if it failed. `doubted` says that
+    /// what was built from the last reads does not work.
     pub(super) async fn triggers(
         &self,
         object: &ScaledObject,
         target: &Target,
+        doubted: bool,
+    ) -> (Result<Vec<TriggerConfig>, LookupError>, Noted) {
+        let lookup = Lookup::new(self.sources, doubted);
+        let resolved = self.resolved(object, target, &lookup).await;
+        (resolved, lookup.noted())
+    }
+
+    async fn resolved(
+        &self,
+        object: &ScaledObject,
+        target: &Target,
+        lookup: &Lookup<'_>,
     ) -> Result<Vec<TriggerConfig>, LookupError> {
         let namespace = object.namespace().unwrap_or_default();
-        let lookup = Lookup::new(self.client.clone());
         let fetched = object.spec.triggers.iter().enumerate().map(|(index, trigger)| {
-            let (namespace, lookup) = (&namespace, &lookup);
+            let (namespace, known) = (&namespace, self.authentications);
             async move {
                 match &trigger.authentication_ref {
-                    Some(reference) => Authentication::fetch(reference, namespace, lookup)
+                    Some(reference) => Authentication::fetch(reference, namespace, known, lookup)
                         .await
                         .map(Some)
                         .map_err(|error| in_trigger(index, trigger, error)),
@@ -72,7 +90,7 @@ impl Gatherer<'_> {
             cluster_namespace: self.cluster_namespace,
             pod: pod.as_ref(),
             container,
-            lookup: &lookup,
+            lookup,
         };
 
         let mut triggers = Vec::with_capacity(object.spec.triggers.len());
@@ -104,7 +122,7 @@ impl Gatherer<'_> {
             _ => BTreeMap::new(),
         };
         let auth = match authentication {
-            Some(authentication) => authentication.parameters(around).await?,
+            Some(authentication) => authentication.parameters(trigger, around).await?,
             None => BTreeMap::new(),
         };
         Ok(TriggerConfig {
@@ -124,7 +142,7 @@ impl Gatherer<'_> {
         match self.targets.object(&target.kind, &namespace, name).await {
             Ok(found) => environment::pod_spec(&found),
             Err(TargetError::Api(cause)) => {
-                Err(LookupError::Api { what: format!("cannot read the target {name:?}"), cause })
+                Err(LookupError::Api { what: format!("cannot read the target {name:?}"), cause: Arc::from(cause) })
             }
             Err(other) => Err(LookupError::Missing(other.to_string())),
         }

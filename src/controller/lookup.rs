@@ -1,10 +1,25 @@
-//! Reads of Secrets and ConfigMaps that a ScaledObject refers to. Within one check each is fetched once.
+//! Reads of what a ScaledObject refers to: Secrets, ConfigMaps, files, tokens of service accounts.
+//!
+//! Within one check each is read once, and checks that read the same at the same time share the read. Nothing of it is
+//! kept but which version was read, and tokens, which are made to be reused.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use ebb_scalers::broker::Flights;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Client};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::References;
+use super::authentication::file;
+use super::authentication::token::Tokens;
+use super::referents::{Kind, Read, Referent, Version};
 
 /// Why something that a ScaledObject refers to cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -17,70 +32,168 @@ pub(super) enum LookupError {
     Wrong(String),
     /// The API server did not answer, or refused.
     #[error("{what}: {cause}")]
-    Api { what: String, cause: Box<kube::Error> },
+    Api { what: String, cause: Arc<kube::Error> },
 }
 
-type Values = BTreeMap<String, String>;
+/// Parameters, variables, keys: names and what they stand for.
+pub(super) type Values = BTreeMap<String, String>;
+
+/// A Secret or ConfigMap as it was read.
+struct Content {
+    values: Values,
+    version: Version,
+}
+
+type Answer = Result<Option<Arc<Content>>, Arc<kube::Error>>;
+
+/// Where all checks read.
+pub(super) struct Sources {
+    client: Client,
+    tokens: Tokens,
+    file_root: Option<PathBuf>,
+    under_way: Flights<Referent, Answer>,
+}
+
+impl Sources {
+    pub(super) fn new(client: Client, references: &References) -> Self {
+        Self {
+            tokens: Tokens::new(client.clone(), references.token_life),
+            file_root: references.file_root.clone(),
+            under_way: Flights::default(),
+            client,
+        }
+    }
+}
 
 /// A reader for one check of one ScaledObject.
-pub(super) struct Lookup {
-    client: Client,
-    secrets: Mutex<HashMap<(String, String), Option<Values>>>,
-    config_maps: Mutex<HashMap<(String, String), Option<Values>>>,
+pub(super) struct Lookup<'a> {
+    sources: &'a Sources,
+    /// Whether what was built from the last reads does not work.
+    doubted: bool,
+    done: Mutex<HashMap<Referent, Option<Arc<Content>>>>,
+    noted: parking_lot::Mutex<Noted>,
 }
 
-impl Lookup {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, secrets: Mutex::default(), config_maps: Mutex::default() }
+/// What a check has read.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    /// The versions.
+    pub(super) read: Read,
+    /// When the first token is to be renewed.
+    pub(super) renew_at: Option<Instant>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(sources: &'a Sources, doubted: bool) -> Self {
+        Self { sources, doubted, done: Mutex::default(), noted: parking_lot::Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &Client {
-        &self.client
+        &self.sources.client
+    }
+
+    /// What was read up to now, whether it was there or not.
+    pub(super) fn noted(self) -> Noted {
+        self.noted.into_inner()
     }
 
     /// A Secret's values as text. A missing one is empty if `optional`, else an error.
     pub(super) async fn secret(&self, namespace: &str, name: &str, optional: bool) -> Result<Values, LookupError> {
-        let key = (namespace.to_owned(), name.to_owned());
-        let mut secrets = self.secrets.lock().await;
-        if !secrets.contains_key(&key) {
-            let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-            let found = api.get_opt(name).await.map_err(|cause| LookupError::Api {
-                what: format!("cannot read Secret {namespace}/{name}"),
-                cause: Box::new(cause),
-            })?;
-            let text = |data: BTreeMap<_, k8s_openapi::ByteString>| {
-                data.into_iter().map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned())).collect()
-            };
-            secrets.insert(key.clone(), found.map(|secret| secret.data.map(text).unwrap_or_default()));
-        }
-        found("Secret", &key, secrets.get(&key), optional)
+        self.values(Kind::Secret, namespace, name, optional).await
     }
 
     /// A ConfigMap's values. A missing one is empty if `optional`, else an error.
     pub(super) async fn config_map(&self, namespace: &str, name: &str, optional: bool) -> Result<Values, LookupError> {
-        let key = (namespace.to_owned(), name.to_owned());
-        let mut maps = self.config_maps.lock().await;
-        if !maps.contains_key(&key) {
-            let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-            let found = api.get_opt(name).await.map_err(|cause| LookupError::Api {
-                what: format!("cannot read ConfigMap {namespace}/{name}"),
-                cause: Box::new(cause),
-            })?;
-            maps.insert(key.clone(), found.map(|map| map.data.unwrap_or_default()));
+        self.values(Kind::ConfigMap, namespace, name, optional).await
+    }
+
+    /// The parameters in a file below the allowed folder.
+    pub(super) async fn file(&self, path: &str) -> Result<Values, LookupError> {
+        let root = self.sources.file_root.as_deref();
+        if root.is_some() {
+            // Its state before it is read: a change in between is seen as one.
+            let version = file::version(root, path).await;
+            self.note(Referent { kind: Kind::File, namespace: String::new(), name: path.to_owned() }, version);
         }
-        found("ConfigMap", &key, maps.get(&key), optional)
+        file::read(root, path).await
+    }
+
+    /// A token of a service account.
+    pub(super) async fn token(&self, namespace: &str, account: &str) -> Result<String, LookupError> {
+        let missing = |why: &str| LookupError::Missing(format!("ServiceAccount {namespace}/{account} {why}"));
+        match self.sources.tokens.get(namespace, account, self.doubted).await {
+            Ok(token) => {
+                let mut noted = self.noted.lock();
+                noted.renew_at = Some(noted.renew_at.map_or(token.renew_at, |first| first.min(token.renew_at)));
+                Ok(token.text)
+            }
+            Err(cause) => match &*cause {
+                kube::Error::Api(status) if status.code == 404 => Err(missing("not found")),
+                kube::Error::Api(status) if status.code == 403 => Err(missing(&format!(
+                    "is not to be used: allow Ebb's service account the verb create on serviceaccounts/token with resourceNames [{account}] in namespace {namespace} ({})",
+                    status.message
+                ))),
+                _ => Err(LookupError::Api {
+                    what: format!("cannot get a token of ServiceAccount {namespace}/{account}"),
+                    cause,
+                }),
+            },
+        }
+    }
+
+    async fn values(&self, kind: Kind, namespace: &str, name: &str, optional: bool) -> Result<Values, LookupError> {
+        let referent = Referent { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        let mut done = self.done.lock().await;
+        let found = if let Some(found) = done.get(&referent) {
+            found.clone()
+        } else {
+            self.note(referent.clone(), Version::Unknown);
+            let read = read(self.sources.client.clone(), referent.clone());
+            let found = self.sources.under_way.join(&referent, read).await;
+            let found = found.map_err(|cause| LookupError::Api { what: format!("cannot read {referent}"), cause })?;
+            self.note(referent.clone(), found.as_ref().map_or(Version::Absent, |found| found.version));
+            done.insert(referent.clone(), found.clone());
+            found
+        };
+        match found {
+            Some(found) => Ok(found.values.clone()),
+            None if optional => Ok(Values::new()),
+            None => Err(LookupError::Missing(format!("{referent} not found"))),
+        }
+    }
+
+    fn note(&self, referent: Referent, version: Version) {
+        self.noted.lock().read.insert(referent, version);
     }
 }
 
-fn found(
-    kind: &str,
-    (namespace, name): &(String, String),
-    values: Option<&Option<Values>>,
-    optional: bool,
-) -> Result<Values, LookupError> {
-    match values {
-        Some(Some(values)) => Ok(values.clone()),
-        _ if optional => Ok(Values::new()),
-        _ => Err(LookupError::Missing(format!("{kind} {namespace}/{name} not found"))),
+impl Noted {
+    /// How long until the first token is to be renewed.
+    pub(super) fn renew_in(&self, now: Instant) -> Option<Duration> {
+        self.renew_at.map(|at| at.saturating_duration_since(now))
     }
+}
+
+async fn read(client: Client, referent: Referent) -> Answer {
+    let Referent { kind, namespace, name } = referent;
+    let found = match kind {
+        Kind::Secret => {
+            let api: Api<Secret> = Api::namespaced(client, &namespace);
+            let text = |(key, value): (_, ByteString)| (key, String::from_utf8_lossy(&value.0).into_owned());
+            let found = api.get_opt(&name).await?;
+            found.map(|secret| content(&secret.metadata, secret.data.into_iter().flatten().map(text).collect()))
+        }
+        Kind::ConfigMap => {
+            let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
+            let found = api.get_opt(&name).await?;
+            found.map(|map| content(&map.metadata, map.data.unwrap_or_default()))
+        }
+        // Files are not at the API server.
+        Kind::File => None,
+    };
+    Ok(found.map(Arc::new))
+}
+
+fn content(metadata: &ObjectMeta, values: Values) -> Content {
+    Content { values, version: Version::of(&metadata.resource_version) }
 }

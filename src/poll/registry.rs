@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use ebb_crds::{Condition, ScaleTarget, ScaledObject};
-use ebb_scalers::TriggerConfig;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
@@ -56,8 +55,8 @@ pub struct Live {
     pub target: ScaleTarget,
     /// The triggers' own names.
     pub names: Vec<Option<String>>,
-    /// What the triggers were built from.
-    pub configs: Vec<TriggerConfig>,
+    /// A digest of what each trigger was built from, which holds secrets and is not kept.
+    pub digests: Vec<u64>,
     /// The triggers, in the spec's order.
     pub triggers: Vec<Arc<Trigger>>,
 }
@@ -75,6 +74,8 @@ pub struct Memory {
     pub told_target: Option<String>,
     /// The failed check that an event has told.
     pub told_check: Option<String>,
+    /// The generation of the specification that the last check served.
+    pub served: Option<i64>,
     /// Checks that failed one after the other.
     pub failed_checks: u32,
     /// What the HPA was last made to be.
@@ -108,7 +109,7 @@ pub struct Object {
     /// Its status.
     pub ledger: Ledger,
     /// Its series.
-    pub metrics: ObjectMetrics,
+    pub metrics: Arc<ObjectMetrics>,
     /// What is remembered of it.
     pub memory: Mutex<Memory>,
     live: RwLock<Option<Arc<Live>>>,

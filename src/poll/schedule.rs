@@ -13,6 +13,8 @@ pub struct Schedule {
     pub change: Option<Instant>,
     /// The next early looks of idle triggers: the trigger's place, and its turn.
     pub looks: Vec<(usize, Instant)>,
+    /// Whether the workload waits for something to do, so that its triggers are listened to between polls.
+    pub idle: bool,
 }
 
 /// What to do when the time has come.
@@ -55,7 +57,8 @@ mod tests {
     fn the_earliest_reason_wakes_and_is_what_is_due() {
         let now = Instant::now();
         let at = |ms| now + Duration::from_millis(ms);
-        let schedule = Schedule { poll: at(30_000), change: Some(at(5_000)), looks: vec![(0, at(200)), (2, at(210))] };
+        let schedule =
+            Schedule { poll: at(30_000), change: Some(at(5_000)), looks: vec![(0, at(200)), (2, at(210))], idle: true };
         assert_eq!(schedule.wake(), at(200));
         assert_eq!(schedule.due(at(100)), None);
         assert_eq!(schedule.due(at(200)), Some(Due::Look(vec![0])));

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ebb_scalers::ReadError;
 use ebb_scalers::broker::chance;
 use futures::FutureExt as _;
-use futures::future::join_all;
+use futures::future::{join_all, select_all};
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -98,6 +98,7 @@ impl Ticker {
 
     async fn keep_ticking(&self, object: &Object) {
         let mut first = true;
+        let mut is_poll = true;
         loop {
             let Some(live) = object.live() else {
                 self.pulse.forget(&object.key.to_string());
@@ -105,23 +106,30 @@ impl Ticker {
                 continue;
             };
             // Boxed: a thousand loops that wait must not each hold the space of a tick.
-            let tried = Box::pin(self.tick(object, &live)).await;
+            let tried = Box::pin(self.tick(object, &live, is_poll)).await;
             let mut schedule = plan_ahead(object, &live, first, &tried);
             first = false;
             loop {
                 self.pulse.expect(&object.key.to_string(), schedule.poll);
+                let mut looked_at = None;
                 tokio::select! {
-                    () = object.woken() => break,
+                    () = object.woken() => {
+                        is_poll = false;
+                        break;
+                    }
                     () = sleep_until(schedule.wake()) => {}
+                    trigger = stirred(&live), if schedule.idle => looked_at = Some(vec![trigger]),
                 }
                 let now = Instant::now();
-                match schedule.due(now) {
+                match looked_at.map(Due::Look).or_else(|| schedule.due(now)) {
                     Some(Due::Poll) => {
+                        is_poll = schedule.poll <= now;
                         object.metrics.loop_latency.set(now.saturating_duration_since(schedule.wake()).as_secs_f64());
                         break;
                     }
                     Some(Due::Look(triggers)) => {
                         if Box::pin(worth_a_poll(&live, &triggers)).await {
+                            is_poll = false;
                             break;
                         }
                         schedule.looks = next_looks(&live);
@@ -132,9 +140,11 @@ impl Ticker {
         }
     }
 
-    /// Polls every trigger and does what follows. Tells when to look again.
-    async fn tick(&self, object: &Object, live: &Live) -> Tried {
-        let samples = join_all(live.triggers.iter().map(|trigger| trigger.sample())).await;
+    /// Reads every trigger and does what follows. Tells when to look again. `is_poll` says that a `pollingInterval` is over,
+    /// not that something else called for it.
+    async fn tick(&self, object: &Object, live: &Live, is_poll: bool) -> Tried {
+        let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
+        let samples = join_all(live.triggers.iter().map(read)).await;
         let seen = Readings::of(live, &samples);
         note_activity(object, live);
         self.tell_failures(object, live, &samples);
@@ -347,12 +357,22 @@ fn plan_ahead(object: &Object, live: &Live, first: bool, tried: &Tried) -> Sched
     let interval = live.policy.polling_interval.min(tried.within);
     let edges = live.triggers.iter().filter_map(|trigger| trigger.next_change(present));
     let change = edges.chain(tried.cooldown_ends).min();
-    let resting = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
+    let at_rest = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
+    let idle = at_rest && !live.policy.scale_out_paused;
     Schedule {
         poll: schedule::next_poll(now, interval, first, chance(&object.uid)),
         change: change.map(|at| now + (at - present).to_std().unwrap_or_default()),
-        looks: if resting && !live.policy.scale_out_paused { next_looks(live) } else { Vec::new() },
+        looks: if idle { next_looks(live) } else { Vec::new() },
+        idle,
     }
+}
+
+/// Waits until one of the triggers may have something new, and tells its place.
+async fn stirred(live: &Live) -> usize {
+    if live.triggers.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(live.triggers.iter().map(|trigger| Box::pin(trigger.stirred()))).await.1
 }
 
 fn next_looks(live: &Live) -> Vec<(usize, Instant)> {

@@ -56,20 +56,32 @@ impl Trigger {
         format!("trigger {} ({})", labels.index, labels.kind)
     }
 
-    /// Reads the source now.
+    /// Reads the source now, between polls.
     ///
     /// # Errors
     /// The source cannot be read.
     pub async fn sample(&self) -> Result<Sample, ReadError> {
+        self.note(self.scaler.read(clock::now())).await
+    }
+
+    /// Reads the source as the poll of a `pollingInterval` does.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub async fn poll(&self) -> Result<Sample, ReadError> {
+        self.note(self.scaler.poll(clock::now())).await
+    }
+
+    async fn note(&self, read: impl Future<Output = Result<Reading, ReadError>>) -> Result<Sample, ReadError> {
         let begun = Instant::now();
-        let read = self.scaler.read(clock::now()).await;
+        let read = read.await;
         let took = begun.elapsed().as_secs_f64();
         self.metrics.latencies.observe(took);
         self.metrics.latency.set(took);
         match read {
             Ok(reading) => {
                 self.metrics.value.set(reading.value);
-                self.metrics.active.set(i64::from(reading.active));
+                self.metrics.active.set(f64::from(u8::from(reading.active)));
                 let sample = Sample { reading, at: clock::now(), taken: Instant::now() };
                 *self.last.lock() = Some(sample);
                 if reading.active {
@@ -103,13 +115,20 @@ impl Trigger {
         }
     }
 
+    /// See [`Scaler::stirred`].
+    pub async fn stirred(&self) {
+        self.scaler.stirred().await;
+    }
+
     /// See [`Scaler::next_look`].
     pub fn next_look(&self, now: Instant) -> Option<Instant> {
         self.scaler.next_look(now)
     }
 
-    /// See [`Scaler::next_change`].
+    /// See [`Scaler::next_change`]. Shows it in the trigger's series, too.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.scaler.next_change(now)
+        let next = self.scaler.next_change(now);
+        self.metrics.set_next_change(next);
+        next
     }
 }

@@ -6,10 +6,12 @@
 
 mod bad_input;
 mod brokers;
+mod cron;
 mod dashboard;
 mod edits;
 mod external_metrics;
 mod hpa;
+mod kafka;
 mod kubectl;
 mod manifests;
 mod metrics;

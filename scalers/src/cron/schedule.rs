@@ -1,16 +1,13 @@
-//! When a cron expression fires: the expression as KEDA's users write it, the calendar search of the `cron` crate, and
-//! one rule for the days on which the clocks change. Pure: the instant to start from is an argument.
+//! When a cron expression fires: the expression as KEDA's users write it ([`parse`]), its search through the calendar
+//! ([`calendar`]), and one rule for the days on which the clocks change. Pure: the instant to start from is an argument.
 
+mod calendar;
 mod parse;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Days, FixedOffset, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 
-use self::parse::{Field, Spec};
-
-/// How many calendar years after the current one a schedule is searched for its next time, as in robfig/cron. Long
-/// enough for any 29 February but the one after a century's missing leap day.
-const YEARS_AHEAD: i32 = 5;
+use self::parse::Spec;
 
 /// A five-field cron expression: minute, hour, day of month, month, day of week.
 ///
@@ -31,10 +28,7 @@ const YEARS_AHEAD: i32 = 5;
 /// differs from KEDA, whose parser goes on to the next day that has the time.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    zone: Option<Tz>,
-    every_hour: bool,
-    /// The next time any of these has is the next time of the schedule.
-    calendars: Vec<cron::Schedule>,
+    spec: Spec,
 }
 
 /// One time a schedule fires.
@@ -50,18 +44,7 @@ pub(super) struct Firing {
 impl Schedule {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
-        let spec = parse::spec(text)?;
-        let (day_of_month, day_of_week) = (spec.day_of_month, spec.day_of_week);
-        let days = if day_of_month.star || day_of_week.star {
-            vec![(day_of_month, day_of_week)]
-        } else {
-            vec![(day_of_month, Field::any_day_of_week()), (Field::any_day_of_month(), day_of_week)]
-        };
-        Ok(Self {
-            zone: spec.zone,
-            every_hour: spec.hour.is_every_hour(),
-            calendars: days.into_iter().filter_map(|(month, week)| calendar(&spec, month, week)).collect(),
-        })
+        Ok(Self { spec: parse::spec(text)? })
     }
 
     /// The first instant after `instant` at which this fires, in `tz` unless the expression names a zone of its own.
@@ -72,15 +55,19 @@ impl Schedule {
     }
 
     pub(super) fn next_firing(&self, instant: DateTime<Utc>, tz: Tz) -> Option<Firing> {
-        let tz = self.zone.unwrap_or(tz);
-        if self.every_hour { self.next_in_real_time(instant, tz) } else { self.next_on_the_wall_clock(instant, tz) }
+        let tz = self.spec.zone.unwrap_or(tz);
+        if self.spec.hour.is_every_hour() {
+            self.next_in_real_time(instant, tz)
+        } else {
+            self.next_on_the_wall_clock(instant, tz)
+        }
     }
 
     /// Takes each matching reading of the clock in turn, at the first instant that shows it or something later.
     fn next_on_the_wall_clock(&self, instant: DateTime<Utc>, tz: Tz) -> Option<Firing> {
         let mut reading = wall_clock(instant, tz);
         loop {
-            reading = self.next_reading(reading)?;
+            reading = self.spec.next_after(reading)?;
             let at = match tz.from_local_datetime(&reading).earliest() {
                 Some(at) => at,
                 None => GapInfo::new(&reading, &tz)?.end?,
@@ -97,7 +84,7 @@ impl Schedule {
         let mut from = instant;
         let mut reading = wall_clock(from, tz);
         loop {
-            let next = self.next_reading(reading)?;
+            let next = self.spec.next_after(reading)?;
             let at = (next - utc_offset(from, tz)).and_utc();
             let tomorrow = from + Days::new(1);
             if let Some(change) = clock_change(from, at.min(tomorrow), tz) {
@@ -113,33 +100,6 @@ impl Schedule {
             }
         }
     }
-
-    /// The next matching reading of a clock that never changes.
-    fn next_reading(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        let readings = self.calendars.iter().filter_map(|calendar| calendar.after(&after.and_utc()).next());
-        readings.min().map(|next| next.naive_utc()).filter(|next| next.year() <= after.year() + YEARS_AHEAD)
-    }
-}
-
-/// The fields in the terms of the `cron` crate, which wants seconds, counts weekdays from 1 and asks for both days.
-///
-/// `None` for a field that allows nothing (a lone `,`): robfig accepts it, the crate does not, and it never fires.
-fn calendar(spec: &Spec, day_of_month: Field, day_of_week: Field) -> Option<cron::Schedule> {
-    let list = |field: Field, shift: u32| {
-        if field.star {
-            return "*".to_owned();
-        }
-        field.values().map(|value| (value + shift).to_string()).collect::<Vec<_>>().join(",")
-    };
-    let expression = format!(
-        "0 {} {} {} {} {}",
-        list(spec.minute, 0),
-        list(spec.hour, 0),
-        list(day_of_month, 0),
-        list(spec.month, 0),
-        list(day_of_week, 1),
-    );
-    cron::Schedule::try_from(expression).ok()
 }
 
 fn wall_clock(instant: DateTime<Utc>, tz: Tz) -> NaiveDateTime {
@@ -407,7 +367,7 @@ mod tests {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Vec<DateTime<Utc>> {
-        let matches = |reading: NaiveDateTime| schedule.calendars.iter().any(|c| c.includes(reading.and_utc()));
+        let matches = |reading| schedule.spec.includes(reading);
         let minute = TimeDelta::minutes(1);
         let mut latest = wall_clock(from, tz);
         let mut found = Vec::new();
@@ -415,8 +375,8 @@ mod tests {
         while instant <= until {
             let reading = wall_clock(instant, tz);
             let passed = std::iter::successors(Some(latest + minute), |next| Some(*next + minute));
-            if schedule.every_hour && matches(reading)
-                || !schedule.every_hour && passed.take_while(|next| *next <= reading).any(matches)
+            if schedule.spec.hour.is_every_hour() && matches(reading)
+                || !schedule.spec.hour.is_every_hour() && passed.take_while(|next| *next <= reading).any(matches)
             {
                 found.push(instant);
             }
@@ -455,7 +415,6 @@ mod tests {
         #[test]
         fn no_time_is_lost_or_added_where_clocks_change(expression in expression(), (tz, change) in change()) {
             let schedule = Schedule::parse(&expression).unwrap();
-            prop_assert!(!schedule.calendars.is_empty());
             let (from, until) = (change - TimeDelta::hours(4), change + TimeDelta::hours(6));
             let expected = firings_minute_by_minute(&schedule, tz, from, until);
             prop_assert_eq!(firings(&schedule, tz, from, until), expected);

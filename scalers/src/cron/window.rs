@@ -33,6 +33,11 @@ impl Window {
         Ok(Self { start: starts, end: ends, tz: time_zone(timezone).map_err(WindowError::TimeZone)? })
     }
 
+    /// The time zone that it is meant in.
+    pub fn time_zone(&self) -> Tz {
+        self.tz
+    }
+
     /// Whether `now` is in the window.
     pub fn active(&self, now: DateTime<Utc>) -> bool {
         self.next(now).is_some_and(|(start, end)| end <= start)
@@ -98,6 +103,26 @@ pub enum WindowError {
     /// There is no such time zone.
     #[error("unable to load timezone: {0}")]
     TimeZone(#[source] TimeZoneError),
+}
+
+impl WindowError {
+    /// How to put it right.
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Start(ScheduleError::Location { .. })
+            | Self::End(ScheduleError::Location { .. })
+            | Self::TimeZone(_) => "a time zone is a name of the IANA time zone database such as Europe/London",
+            Self::Start(_) => {
+                "start has five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12 or JAN-DEC) and \
+                 day of week (0-6 from Sunday, or SUN-SAT), such as 0 8 * * 1-5"
+            }
+            Self::End(_) => {
+                "end has five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12 or JAN-DEC) and \
+                 day of week (0-6 from Sunday, or SUN-SAT), such as 0 18 * * 1-5"
+            }
+            Self::Same => "give an end that differs from the start: the window is open from one to the other",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -245,7 +270,9 @@ mod tests {
             ),
         ];
         for ((tz, start, end), error) in cases {
-            assert_eq!(Window::parse(tz, start, end).unwrap_err().to_string(), error);
+            let found = Window::parse(tz, start, end).unwrap_err();
+            assert_eq!(found.to_string(), error);
+            assert!(!found.cure().contains(['\n', '\t']), "{}", found.cure());
         }
     }
 

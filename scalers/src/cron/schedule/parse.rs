@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use super::{ScheduleError, time_zone};
 
 /// The five fields of an expression and the time zone it may begin with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spec {
     pub(super) zone: Option<Tz>,
     pub(super) minute: Field,
@@ -36,22 +36,19 @@ impl Field {
         Self { values: (bounds.min..=bounds.max).fold(0, |bits, value| bits | 1 << value), star: true }
     }
 
-    pub(super) fn any_day_of_month() -> Self {
-        Self::full(&DAY_OF_MONTH)
-    }
-
-    pub(super) fn any_day_of_week() -> Self {
-        Self::full(&DAY_OF_WEEK)
-    }
-
     /// Whether this hour field leaves no hour out, however it is written: `*`, `*/1`, `0-23`.
     pub(super) fn is_every_hour(self) -> bool {
         self.values == Self::full(&HOUR).values
     }
 
-    /// The values in ascending order.
-    pub(super) fn values(self) -> impl Iterator<Item = u32> {
-        (0..u64::BITS).filter(move |value| self.values & 1 << value != 0)
+    pub(super) fn contains(self, value: u32) -> bool {
+        self.at_or_after(value) == Some(value)
+    }
+
+    /// The smallest value that is not below `value`.
+    pub(super) fn at_or_after(self, value: u32) -> Option<u32> {
+        let rest = self.values & u64::MAX.checked_shl(value)?;
+        (rest != 0).then(|| rest.trailing_zeros())
     }
 }
 
@@ -186,7 +183,7 @@ mod tests {
     /// What a field of these bounds allows, and whether it counts as a star.
     fn read(text: &str, bounds: &Bounds) -> (Vec<u32>, bool) {
         let field = field(text, bounds).unwrap();
-        (field.values().collect(), field.star)
+        ((0..u64::BITS).filter(|value| field.contains(*value)).collect(), field.star)
     }
 
     #[test]

@@ -1,0 +1,297 @@
+//! The `kafka` and `apache-kafka` triggers: how many records a consumer group has yet to read.
+//!
+//! Parameters and their errors: [`metadata`]. What follows from offsets: [`lag`]. The clients: [`client`]. The only
+//! `unsafe` of the project is in [`admin`].
+
+#[allow(unsafe_code)]
+mod admin;
+pub mod client;
+mod context;
+mod endpoint;
+mod idle;
+mod lag;
+mod link;
+mod metadata;
+mod partitions;
+mod proof;
+mod standing;
+mod topics;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::future::{join_all, select_all};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::broker::{Breaker, Brokers, chance};
+use crate::config::{ConfigError, TriggerConfig};
+use crate::metric_name::metric_name;
+use crate::oauth::TokenSource;
+use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
+use admin::End;
+use client::{Client, Committed, Wanted};
+use endpoint::Sasl;
+use lag::{Offsets, Partition, PartitionLag, Progress, Rules};
+use metadata::{Flavor, Metadata};
+use partitions::Partitions;
+use proof::Question;
+use standing::{Found, Standing, Verdict};
+use topics::Topic;
+
+pub use endpoint::Endpoint;
+pub(crate) use metadata::{APACHE_KAFKA_KEYS, KAFKA_KEYS};
+
+/// A checked trigger.
+#[derive(Debug)]
+struct Kafka {
+    metric: MetricSpec,
+    client: Arc<Client>,
+    group: CString,
+    /// Empty for those that the group has committed to.
+    topics: Vec<Arc<Topic>>,
+    partitions: Partitions,
+    rules: Rules,
+    /// The group's coordinator may be down while all else is well.
+    coordinator: Breaker,
+    progress: Mutex<Progress>,
+    standing: Mutex<Standing>,
+    /// The topics of the last reading, and how often each had moved before it.
+    seen: Mutex<Vec<(Arc<Topic>, u64)>>,
+}
+
+pub(crate) fn build_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+    build(trigger, brokers, Flavor::Kafka)
+}
+
+pub(crate) fn build_apache_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+    build(trigger, brokers, Flavor::Apache)
+}
+
+fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<Box<dyn Scaler>, ConfigError> {
+    let metadata = Metadata::read(trigger, flavor)
+        .map_err(|error| error.context("error parsing kafka metadata: error parsing kafka metadata: "))?;
+    #[allow(clippy::cast_precision_loss)] // Nobody has so many records for one replica.
+    let target = metadata.rules.lag_threshold as f64;
+    let metric = MetricSpec {
+        name: metric_name(trigger.index, &metadata.metric_part()),
+        target,
+        metric_type: trigger.metric_type,
+    };
+    let tokens = match &metadata.endpoint.sasl {
+        Some(Sasl::Bearer { account, .. }) => Some(brokers.tokens.get(account.clone(), TokenSource::new)),
+        _ => None,
+    };
+    let client = brokers.kafka.get(metadata.endpoint, |endpoint| Client::new(endpoint, tokens));
+    Ok(Box::new(Kafka {
+        metric,
+        topics: metadata.topics.iter().map(|name| client.topics.get(name)).collect(),
+        client,
+        group: metadata.group,
+        partitions: metadata.partitions,
+        rules: metadata.rules,
+        coordinator: client::breaker(),
+        progress: Mutex::default(),
+        standing: Mutex::default(),
+        seen: Mutex::default(),
+    }))
+}
+
+#[async_trait]
+impl Scaler for Kafka {
+    fn metric(&self) -> &MetricSpec {
+        &self.metric
+    }
+
+    async fn read(&self, _now: DateTime<Utc>) -> Result<Reading, ReadError> {
+        self.look(false).await
+    }
+
+    async fn poll(&self, _now: DateTime<Utc>) -> Result<Reading, ReadError> {
+        self.look(true).await
+    }
+
+    async fn stirred(&self) {
+        let seen = self.seen.lock().clone();
+        if seen.is_empty() {
+            return std::future::pending().await;
+        }
+        let _watchers: Vec<_> = seen.iter().map(|(topic, _)| self.client.watch(topic)).collect();
+        select_all(seen.iter().map(|(topic, moves)| Box::pin(topic.moved_since(*moves)))).await;
+    }
+}
+
+impl Kafka {
+    async fn look(&self, poll: bool) -> Result<Reading, ReadError> {
+        let looked = match self.look_once(poll).await {
+            // A leader has moved, or partitions have gone: with what is known now it may go well.
+            Err(_) if self.topics.iter().any(|topic| topic.has_no_layout()) => self.look_once(poll).await,
+            looked => looked,
+        };
+        if looked.is_err() {
+            self.seen.lock().clear();
+        }
+        looked
+    }
+
+    async fn look_once(&self, poll: bool) -> Result<Reading, ReadError> {
+        let (topics, committed) = if self.topics.is_empty() {
+            let committed = self.committed(None).await?;
+            (self.committed_topics(&committed), Some(committed))
+        } else {
+            (self.topics.clone(), None)
+        };
+        let seen = topics.iter().map(|topic| (Arc::clone(topic), topic.moves())).collect();
+        let wanted = self.wanted(&topics).await?;
+        let ends = self.client.offsets(End::Stable, &wanted).await?;
+        let partitions: Arc<[Partition]> =
+            wanted.iter().map(|wanted| (Arc::clone(&wanted.topic.name), wanted.partition)).collect();
+        let committed = match committed {
+            Some(committed) => committed,
+            None => self.committed(Some(Arc::clone(&partitions))).await?,
+        };
+        let committed = partitions.iter().map(|partition| self.offset_of(&committed, partition));
+        let committed = committed.collect::<Result<Vec<_>, _>>()?;
+
+        let lags = self.lags(poll, &wanted, &partitions, &ends, &committed).await?;
+        *self.seen.lock() = seen;
+        let total = lag::total(&self.rules, &lags);
+        #[allow(clippy::cast_precision_loss)] // The HPA's own figures are not more precise.
+        Ok(Reading { value: total.value as f64, active: total.active })
+    }
+
+    async fn lags(
+        &self,
+        poll: bool,
+        wanted: &[Wanted],
+        partitions: &[Partition],
+        ends: &[i64],
+        committed: &[Option<i64>],
+    ) -> Result<Vec<PartitionLag>, ReadError> {
+        let asked: Vec<_> =
+            (0..wanted.len()).filter(|at| lag::needs_start(&self.rules, ends[*at], committed[*at])).collect();
+        let mut starts = vec![None; wanted.len()];
+        if !asked.is_empty() {
+            let wanted: Vec<_> = asked.iter().map(|at| wanted[*at].clone()).collect();
+            for (at, start) in asked.iter().zip(self.client.offsets(End::Start, &wanted).await?) {
+                starts[*at] = Some(start);
+            }
+        }
+        let offsets: Vec<_> = (0..wanted.len())
+            .map(|at| Offsets { start: starts[at], end: ends[at], committed: committed[at] })
+            .collect();
+        let mut lags: Vec<_> = offsets.iter().map(|offsets| lag::partition_lag(&self.rules, offsets)).collect();
+        self.drop_hollow(partitions, &offsets, &mut lags).await;
+
+        let mut progress = self.progress.lock();
+        if poll && self.rules.exclude_persistent_lag {
+            progress.polled(partitions.iter().zip(committed.iter().copied()));
+        }
+        let lags = partitions.iter().zip(lags).zip(committed).map(|((partition, lag), committed)| PartitionLag {
+            lag,
+            persistent: self.rules.exclude_persistent_lag && progress.is_stuck(partition, *committed),
+        });
+        Ok(lags.collect())
+    }
+
+    /// Takes away the lags behind which there is nothing to read: see [`standing`].
+    async fn drop_hollow(&self, partitions: &[Partition], offsets: &[Offsets], lags: &mut [i64]) {
+        let mut asked: BTreeMap<Arc<str>, Vec<(usize, Question)>> = BTreeMap::new();
+        {
+            let (mut standing, now) = (self.standing.lock(), Instant::now());
+            for (at, (partition, Offsets { end, committed, .. })) in partitions.iter().zip(offsets).enumerate() {
+                let Some(committed) = *committed else { continue };
+                if lags[at] == 0 {
+                    standing.caught_up(partition, committed, now);
+                    continue;
+                }
+                match standing.verdict(partition, committed, *end, now) {
+                    Verdict::Counts => {}
+                    Verdict::Hollow => lags[at] = 0,
+                    Verdict::AskFrom(from) => {
+                        let question = Question { partition: partition.1, from, end: *end };
+                        asked.entry(Arc::clone(&partition.0)).or_default().push((at, question));
+                    }
+                }
+            }
+        }
+        for (topic, questions) in asked {
+            let found = self.client.look_into(&topic, questions.iter().map(|(_, question)| *question).collect()).await;
+            let mut standing = self.standing.lock();
+            for (at, Question { partition, .. }) in questions {
+                let (Some(found), Some(committed)) = (found.get(&partition), offsets[at].committed) else { continue };
+                standing.found(&partitions[at], committed, *found);
+                if matches!(found, Found::NothingBefore(_)) {
+                    lags[at] = 0;
+                }
+            }
+        }
+    }
+
+    /// The partitions of these topics that the trigger looks at.
+    async fn wanted(&self, topics: &[Arc<Topic>]) -> Result<Vec<Wanted>, ReadError> {
+        let layouts = join_all(topics.iter().map(|topic| self.client.layout(topic))).await;
+        let mut wanted = Vec::new();
+        for (topic, layout) in topics.iter().zip(layouts) {
+            let layout = match layout {
+                Ok(layout) => layout,
+                // A group's commits outlive a topic for a while.
+                Err(ReadError::Query(_)) if self.topics.is_empty() => continue,
+                Err(error) => return Err(error),
+            };
+            let before = wanted.len();
+            let looked_at = layout.iter().filter(|(partition, _)| self.partitions.contains(*partition));
+            wanted.extend(looked_at.map(|(partition, leader)| Wanted {
+                topic: Arc::clone(topic),
+                partition: *partition,
+                leader: *leader,
+            }));
+            if wanted.len() == before {
+                return Err(ReadError::Query(format!(
+                    "expected at least one active partition within the topic '{}'",
+                    topic.name
+                )));
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn committed_topics(&self, committed: &Committed) -> Vec<Arc<Topic>> {
+        let has_committed = committed.iter().filter(|(_, offset)| matches!(offset, Ok(Some(_))));
+        let names: BTreeSet<_> = has_committed.map(|((topic, _), _)| topic).collect();
+        names.into_iter().map(|name| self.client.topics.get(name)).collect()
+    }
+
+    async fn committed(&self, partitions: Option<Arc<[Partition]>>) -> Result<Arc<Committed>, ReadError> {
+        if let Some(refused) = self.coordinator.resting(Instant::now()) {
+            return Err(refused);
+        }
+        let committed = self.client.committed(&self.group, partitions).await;
+        match &committed {
+            Ok(_) => self.coordinator.succeeded(),
+            Err(ReadError::Query(_)) => {}
+            Err(error) => self.coordinator.failed(Instant::now(), error.clone(), chance(&self.group)),
+        }
+        committed
+    }
+
+    fn offset_of(&self, committed: &Committed, partition: &Partition) -> Result<Option<i64>, ReadError> {
+        let (topic, number) = partition;
+        let what = || {
+            format!(
+                "the offset of consumer group {:?} for topic {topic} and partition {number}",
+                self.group.to_string_lossy()
+            )
+        };
+        match committed.get(partition) {
+            Some(Ok(offset)) => Ok(*offset),
+            Some(Err(error)) => Err(self.client.query(&what(), &error.text)),
+            // The group's list holds what it has committed and nothing else.
+            None if self.topics.is_empty() => Ok(None),
+            None => Err(self.client.query(&what(), "the answer does not hold it")),
+        }
+    }
+}

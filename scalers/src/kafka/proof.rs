@@ -1,0 +1,102 @@
+//! A look into the log: whether a consumer would get anything from an offset on.
+//!
+//! A `read_committed` consumer is put at the offset and reads until its first record or the log's end. It commits nothing
+//! and joins no group. One look at a time for each cluster; whoever comes meanwhile does without.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+
+use super::admin::{Admin, BearerToken};
+use super::client::Client;
+use super::context::Context;
+use super::endpoint::Sasl;
+use super::standing::Found;
+use crate::oauth::Token;
+
+/// How long a look may take. A lag that could not be looked into counts as it is.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// From where to look, and up to where the log was known to reach.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub(super) partition: i32,
+    pub(super) from: i64,
+    pub(super) end: i64,
+}
+
+impl Client {
+    /// Looks into partitions of one topic. What is missing in the answer is not known.
+    pub(super) async fn look_into(&self, topic: &Arc<str>, questions: Vec<Question>) -> HashMap<i32, Found> {
+        let Ok(_alone) = self.looking_into.try_lock() else { return HashMap::new() };
+        let Ok(token) = self.token().await else { return HashMap::new() };
+        let mut config = self.endpoint().config();
+        config
+            // Needed to be given partitions, and never shown to a coordinator: nothing is joined or committed.
+            .set("group.id", "ebb")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "20")
+            // The first record of each partition is all that is wanted.
+            .set("fetch.message.max.bytes", "1024")
+            .set("queued.min.messages", "1");
+        let extensions = match &self.endpoint().sasl {
+            Some(Sasl::Bearer { extensions, .. }) => extensions.clone(),
+            _ => Vec::new(),
+        };
+        let topic = Arc::clone(topic);
+        let look = tokio::task::spawn_blocking(move || look(&config, token.as_ref(), &extensions, &topic, &questions));
+        match look.await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::debug!(error, "cannot look into a topic");
+                HashMap::new()
+            }
+            Err(_) => HashMap::new(),
+        }
+    }
+}
+
+fn look(
+    config: &ClientConfig,
+    token: Option<&(Token, String)>,
+    extensions: &[(String, String)],
+    topic: &str,
+    questions: &[Question],
+) -> Result<HashMap<i32, Found>, String> {
+    let admin = Admin::open(config, Context::default())?;
+    if let Some((token, principal)) = token {
+        let expires_ms = token.expires_at_unix_ms;
+        admin.set_token(&BearerToken { value: token.value(), principal, expires_ms, extensions })?;
+    }
+    let mut list = TopicPartitionList::new();
+    for Question { partition, from, .. } in questions {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*from)).map_err(|error| error.to_string())?;
+    }
+    let consumer = admin.consumer();
+    consumer.assign(&list).map_err(|error| error.to_string())?;
+    let until = Instant::now() + LOOK;
+    let mut found = HashMap::new();
+    while found.len() < questions.len() && Instant::now() < until {
+        match consumer.poll(Duration::from_millis(50)) {
+            Some(Ok(record)) => {
+                found.entry(record.partition()).or_insert(Found::Record(record.offset()));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                if let Some(question) = questions.iter().find(|question| question.partition == partition) {
+                    found.entry(partition).or_insert(Found::NothingBefore(question.end));
+                }
+            }
+            // Errors of connections come by here too; what lasts ends with the time.
+            Some(Err(_)) | None => {}
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,153 @@
+//! What a TriggerAuthentication may not ask for: contradictions, in the words of KEDA's webhook, and the stores and
+//! identities that Ebb has no client for.
+
+use ebb_crds::{AuthPodIdentity, TriggerAuthenticationSpec};
+
+/// Why `spec` cannot be served, if it cannot.
+pub(super) fn reason(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<String> {
+    if spec.file_path.as_ref().is_some_and(|path| !path.is_empty()) {
+        // Nothing else of it counts then.
+        return (!cluster).then(|| {
+            "filePath is only supported for ClusterTriggerAuthentication, got kind: TriggerAuthentication".to_owned()
+        });
+    }
+    spec.pod_identity.as_ref().and_then(identity).or_else(|| store(spec))
+}
+
+fn identity(identity: &AuthPodIdentity) -> Option<String> {
+    if matches!(identity.provider.as_str(), "none" | "") {
+        return None;
+    }
+    if let Some(contradiction) = contradiction(identity) {
+        return Some(contradiction.to_owned());
+    }
+    let (name, instead) = match identity.provider.as_str() {
+        "azure-workload" => ("Microsoft Entra Workload ID", "a service principal's secret, or a connection string,"),
+        "gcp" => ("Google Cloud's workload identity", "a service account's key"),
+        "aws" | "aws-eks" => ("AWS IAM roles", "an access key"),
+        other => return Some(format!("podIdentity.provider {other:?} is unknown")),
+    };
+    Some(format!(
+        "podIdentity.provider {:?} is not supported: ebb has no client for {name} yet; give {instead} in a Secret by secretTargetRef, and leave podIdentity out or set it to none",
+        identity.provider
+    ))
+}
+
+/// What KEDA's webhook refuses.
+fn contradiction(identity: &AuthPodIdentity) -> Option<&'static str> {
+    let given = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
+    let empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);
+    match identity.provider.as_str() {
+        "azure-workload" if empty(&identity.identity_id) => Some(
+            "identityId of PodIdentity should not be empty. If it's set, identityId has to be different than \"\"",
+        ),
+        "azure-workload" if given(&identity.identity_authority_host) => (!given(&identity.identity_tenant_id)).then_some(
+            "identityTenantID of PodIdentity should not be nil or empty when identityAuthorityHost of PodIdentity is set",
+        ),
+        "azure-workload" if empty(&identity.identity_tenant_id) => Some(
+            "identityTenantId of PodIdentity should not be empty. If it's set, identityTenantId has to be different than \"\"",
+        ),
+        "aws" if given(&identity.role_arn) && identity.identity_owner.as_deref() == Some("workload") => {
+            Some("roleArn of PodIdentity can't be set if KEDA isn't identityOwner")
+        }
+        "aws" if given(&identity.external_id) && !given(&identity.role_arn) => {
+            Some("externalID of PodIdentity requires roleArn to be set")
+        }
+        _ => None,
+    }
+}
+
+fn store(spec: &TriggerAuthenticationSpec) -> Option<String> {
+    // As in KEDA, a store that no parameter is taken from counts for nothing.
+    let stores = [
+        ("hashiCorpVault", "HashiCorp Vault", spec.hashi_corp_vault.as_ref().map(|store| store.secrets.len())),
+        ("azureKeyVault", "Azure Key Vault", spec.azure_key_vault.as_ref().map(|store| store.secrets.len())),
+        (
+            "gcpSecretManager",
+            "Google Cloud's Secret Manager",
+            spec.gcp_secret_manager.as_ref().map(|store| store.secrets.len()),
+        ),
+        ("awsSecretManager", "AWS Secrets Manager", spec.aws_secret_manager.as_ref().map(|store| store.secrets.len())),
+    ];
+    let (source, name, _) = stores.into_iter().find(|(_, _, secrets)| secrets.is_some_and(|secrets| secrets > 0))?;
+    Some(format!(
+        "{source} is not supported: ebb has no client for {name} yet; bring the values into a Secret of the cluster (the External Secrets Operator does) and give them by secretTargetRef"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn refused(spec: Value, cluster: bool) -> Option<String> {
+        reason(&serde_json::from_value(spec).unwrap(), cluster)
+    }
+
+    #[test]
+    fn stores_and_identities_without_a_client_are_named_with_a_way_out() {
+        let secrets = json!([{"parameter": "p", "name": "n", "path": "p", "key": "k", "id": "i"}]);
+        let cases = [
+            (
+                json!({"hashiCorpVault": {"address": "https://v", "authentication": "token", "secrets": secrets}}),
+                "HashiCorp Vault",
+            ),
+            (json!({"azureKeyVault": {"vaultUri": "https://v", "secrets": secrets}}), "Azure Key Vault"),
+            (json!({"gcpSecretManager": {"secrets": secrets}}), "Google Cloud's Secret Manager"),
+            (json!({"awsSecretManager": {"secrets": secrets}}), "AWS Secrets Manager"),
+            (json!({"podIdentity": {"provider": "azure-workload"}}), "Microsoft Entra Workload ID"),
+            (json!({"podIdentity": {"provider": "gcp"}}), "Google Cloud"),
+            (json!({"podIdentity": {"provider": "aws"}}), "AWS IAM"),
+            (json!({"podIdentity": {"provider": "aws-eks"}}), "AWS IAM"),
+        ];
+        for (spec, name) in cases {
+            let source = spec.as_object().unwrap().keys().next().unwrap().clone();
+            let reason = refused(spec, false).unwrap();
+            assert!(reason.starts_with(&source), "{reason}");
+            assert!(
+                reason.contains(name) && reason.contains("not supported") && reason.contains("secretTargetRef"),
+                "{reason}"
+            );
+        }
+        assert_eq!(refused(json!({"podIdentity": {"provider": "none"}}), false), None);
+        assert_eq!(refused(json!({"awsSecretManager": {"secrets": []}}), false), None);
+        assert_eq!(refused(json!({}), false), None);
+        assert!(refused(json!({"podIdentity": {"provider": "ibm"}}), false).unwrap().contains("unknown"));
+    }
+
+    #[test]
+    fn contradictions_have_kedas_words() {
+        let cases = [
+            (json!({"provider": "azure-workload", "identityId": ""}), "identityId of PodIdentity should not be empty"),
+            (
+                json!({"provider": "azure-workload", "identityAuthorityHost": "https://h"}),
+                "identityTenantID of PodIdentity should not be nil or empty when identityAuthorityHost",
+            ),
+            (
+                json!({"provider": "azure-workload", "identityTenantId": ""}),
+                "identityTenantId of PodIdentity should not be empty",
+            ),
+            (
+                json!({"provider": "aws", "roleArn": "arn", "identityOwner": "workload"}),
+                "roleArn of PodIdentity can't be set if KEDA isn't identityOwner",
+            ),
+            (json!({"provider": "aws", "externalID": "x"}), "externalID of PodIdentity requires roleArn to be set"),
+        ];
+        for (identity, says) in cases {
+            let reason = refused(json!({"podIdentity": identity}), false).unwrap();
+            assert!(reason.starts_with(says), "{reason}");
+        }
+        let consistent =
+            json!({"provider": "azure-workload", "identityAuthorityHost": "https://h", "identityTenantId": "t"});
+        assert!(refused(json!({"podIdentity": consistent}), false).unwrap().contains("not supported"));
+    }
+
+    #[test]
+    fn a_file_is_for_the_cluster_wide_kind_and_hides_everything_else() {
+        let spec = json!({"filePath": "a.json", "podIdentity": {"provider": "aws"}});
+        assert_eq!(refused(spec.clone(), true), None);
+        let reason = refused(spec, false).unwrap();
+        assert!(reason.contains("filePath is only supported for ClusterTriggerAuthentication"), "{reason}");
+    }
+}

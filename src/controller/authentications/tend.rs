@@ -1,0 +1,120 @@
+//! Writes to authentications: the finalizer and the status. Each is written only if it has to be another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_crds::{ClusterTriggerAuthentication, TriggerAuthentication, names};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::kind::Kind;
+use super::{AuthKey, Authentications};
+use crate::events::Reason;
+
+/// Changes that come within this time are written together.
+const GATHER: Duration = Duration::from_millis(300);
+/// When a write that failed is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// Authentications that are written at the same time.
+const AT_ONCE: usize = 4;
+
+/// What has to be written.
+#[derive(Debug, PartialEq)]
+enum Work {
+    Release(Value),
+    Mark(Value),
+    List(String),
+}
+
+impl Authentications {
+    /// Looks after those that are due, for ever.
+    pub(super) async fn tend(self: Arc<Self>) {
+        loop {
+            self.work.notified().await;
+            tokio::time::sleep(GATHER).await;
+            let due = std::mem::take(&mut self.state.lock().due);
+            futures::stream::iter(due).for_each_concurrent(AT_ONCE, |key| self.look_after(key)).await;
+        }
+    }
+
+    async fn look_after(self: &Arc<Self>, key: AuthKey) {
+        let Some((work, reference)) = self.work(&key) else { return };
+        for work in work {
+            match write(&self.client, &key, &work).await {
+                Ok(()) => self.tell_written(&key, &work, &reference),
+                // The watch brings what is there now.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return,
+                Err(error) => {
+                    tracing::warn!(authentication = %key, %error, "cannot write the finalizer or the status; it will be tried again");
+                    let me = Arc::clone(self);
+                    tokio::spawn(async move {
+                        tokio::time::sleep(RETRY).await;
+                        me.state.lock().due.insert(key);
+                        me.work.notify_one();
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn work(&self, key: &AuthKey) -> Option<(Vec<Work>, ObjectReference)> {
+        let state = self.state.lock();
+        let known = state.known.get(key)?;
+        let finalizers = |finalizers: Vec<&str>| json!({"metadata": {"finalizers": finalizers, "resourceVersion": known.resource_version}});
+        let others = known.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != names::FINALIZER);
+        let mut work = Vec::new();
+        if known.deleting {
+            if known.is_marked() {
+                work.push(Work::Release(finalizers(others.collect())));
+            }
+        } else {
+            if !known.is_marked() {
+                work.push(Work::Mark(finalizers(others.chain([names::FINALIZER]).collect())));
+            }
+            let all = self.whole_cluster || !key.cluster;
+            let listed = state.users.listed(key, &known.listed, all);
+            if let Some(listed) = listed.filter(|listed| *listed != known.listed) {
+                work.push(Work::List(listed));
+            }
+        }
+        Some((work, known.reference.clone()))
+    }
+
+    fn tell_written(&self, key: &AuthKey, work: &Work, reference: &ObjectReference) {
+        let kind = if key.cluster { ClusterTriggerAuthentication::NAME } else { TriggerAuthentication::NAME };
+        match work {
+            Work::Release(_) => {
+                self.events.emit(reference, Reason::AuthenticationDeleted(key.cluster), format!("{kind} was deleted"));
+            }
+            Work::Mark(_) => {
+                self.events.emit(reference, Reason::AuthenticationAdded(key.cluster), format!("New {kind} configured"));
+            }
+            Work::List(_) => {}
+        }
+    }
+}
+
+async fn write(client: &Client, key: &AuthKey, work: &Work) -> Result<(), kube::Error> {
+    if key.cluster {
+        patch(&Api::<ClusterTriggerAuthentication>::all(client.clone()), &key.name, work).await
+    } else {
+        patch(&Api::<TriggerAuthentication>::namespaced(client.clone(), &key.namespace), &key.name, work).await
+    }
+}
+
+async fn patch<K: Kind + DeserializeOwned>(api: &Api<K>, name: &str, work: &Work) -> Result<(), kube::Error> {
+    let params = PatchParams::default();
+    match work {
+        Work::Release(patch) | Work::Mark(patch) => api.patch(name, &params, &Patch::Merge(patch)).await.map(drop),
+        Work::List(listed) => {
+            let listed = Some(listed).filter(|listed| !listed.is_empty());
+            let status = json!({"status": {"scaledobjects": listed}});
+            api.patch_status(name, &params, &Patch::Merge(status)).await.map(drop)
+        }
+    }
+}

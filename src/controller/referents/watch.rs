@@ -1,0 +1,173 @@
+//! Looking at one referent for as long as somebody uses it.
+//!
+//! A watch by name, of the metadata, needs the verb `watch` alone: it begins at the API server's present state, so that
+//! nothing is listed. Where it is refused or breaks, the metadata is asked for every second or two, within a budget,
+//! until a watch can be had.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ebb_scalers::broker::chance;
+use futures::StreamExt as _;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{WatchEvent, WatchParams};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::budget::Budget;
+use super::lines::Lines;
+use super::{Kind, Referent, Version};
+use crate::controller::authentication::file;
+
+/// How long the API server may take to begin a watch, and to answer a question.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long one watch lasts, at least; and by how much more, so that those begun together do not end together.
+const LASTS: (Duration, Duration) = (Duration::from_secs(200), Duration::from_secs(90));
+/// How often what cannot be watched is asked for.
+const ASK: Duration = Duration::from_millis(1500);
+/// Questions a second, of all that cannot be watched together.
+const QUESTIONS: u32 = 40;
+/// Questions between two attempts to watch: doubled after each that failed, up to about five minutes.
+const MOST_QUESTIONS: u32 = 200;
+/// How often a file is looked at.
+const FILE: Duration = Duration::from_secs(1);
+
+/// How referents are looked at.
+pub(super) struct Eyes {
+    lines: Lines,
+    client: Client,
+    budget: Budget,
+    file_root: Option<PathBuf>,
+    told: AtomicBool,
+}
+
+impl Eyes {
+    pub(super) fn new(lines: Lines, client: Client, file_root: Option<PathBuf>) -> Self {
+        Self { lines, client, budget: Budget::new(QUESTIONS), file_root, told: AtomicBool::new(false) }
+    }
+
+    fn tell(&self, referent: &Referent, trouble: &Trouble) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%referent, error = %trouble,
+                "cannot watch what ScaledObjects refer to (the verb watch on secrets and configmaps, over HTTP/2); it is asked for every {} s instead",
+                ASK.as_secs_f64());
+        }
+    }
+}
+
+/// Why a watch ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Api(#[from] kube::Error),
+    #[error("the API server does not answer")]
+    Silent,
+    #[error("the API server ended the watch: {0}")]
+    Ended(String),
+}
+
+/// Looks at `referent` for ever, and tells each version that it sees.
+pub(super) async fn follow(eyes: std::sync::Arc<Eyes>, referent: Referent, saw: impl Fn(Version) + Send + Sync) {
+    match referent.kind {
+        Kind::Secret => follow_object::<Secret>(&eyes, &referent, &saw).await,
+        Kind::ConfigMap => follow_object::<ConfigMap>(&eyes, &referent, &saw).await,
+        Kind::File => follow_file(&eyes, &referent, &saw).await,
+    }
+}
+
+async fn follow_object<K>(eyes: &Eyes, referent: &Referent, saw: &(impl Fn(Version) + Sync))
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
+{
+    let mut resume: Option<String> = None;
+    let mut failures = 0_u32;
+    loop {
+        let from = resume.take();
+        match watch::<K>(eyes, referent, from.as_deref(), saw).await {
+            Ok(next) => {
+                resume = next;
+                failures = 0;
+            }
+            Err(trouble) => {
+                failures = failures.saturating_add(1);
+                tracing::debug!(%referent, error = %trouble, failures, "a watch was interrupted");
+                if failures > 2 || is_refusal(&trouble) {
+                    eyes.tell(referent, &trouble);
+                }
+                let rounds = if is_refusal(&trouble) { MOST_QUESTIONS } else { 2_u32.saturating_pow(failures - 1) };
+                for _ in 0..rounds.min(MOST_QUESTIONS) {
+                    ask::<K>(eyes, referent, saw).await;
+                }
+            }
+        }
+    }
+}
+
+/// Watches until the API server ends the watch in time, and gives where the next one goes on.
+async fn watch<K>(
+    eyes: &Eyes,
+    referent: &Referent,
+    from: Option<&str>,
+    saw: &(impl Fn(Version) + Sync),
+) -> Result<Option<String>, Trouble>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
+{
+    let line = eyes.lines.take()?;
+    let api: Api<K> = Api::namespaced(line.client(), &referent.namespace);
+    let lasts = LASTS.0 + LASTS.1.mul_f64(chance(referent));
+    let seconds = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
+    let params = WatchParams::default().fields(&format!("metadata.name={}", referent.name)).timeout(seconds);
+    let events = timeout(ANSWER, api.watch_metadata(&params, from.unwrap_or("0"))).await;
+    let mut events = events.map_err(|_| Trouble::Silent)??.boxed();
+    let mut resume = from.map(str::to_owned);
+    let patience = lasts + ANSWER;
+    while let Some(event) = timeout(patience, events.next()).await.map_err(|_| Trouble::Silent)? {
+        resume = match event? {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                let version = object.resource_version();
+                saw(Version::of(&version));
+                version
+            }
+            WatchEvent::Deleted(object) => {
+                saw(Version::Absent);
+                object.resource_version()
+            }
+            WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
+            // 410 above all: the place to go on from is too old.
+            WatchEvent::Error(status) => return Err(Trouble::Ended(status.message)),
+        };
+    }
+    Ok(resume)
+}
+
+async fn ask<K>(eyes: &Eyes, referent: &Referent, saw: &(impl Fn(Version) + Sync))
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
+{
+    // Those that were interrupted together are not to ask together.
+    tokio::time::sleep(ASK.mul_f64(0.6 + 0.4 * chance(referent))).await;
+    eyes.budget.turn().await;
+    let api: Api<K> = Api::namespaced(eyes.client.clone(), &referent.namespace);
+    match timeout(ANSWER, api.get_metadata_opt(&referent.name)).await {
+        Ok(Ok(Some(object))) => saw(Version::of(&object.resource_version())),
+        Ok(Ok(None)) => saw(Version::Absent),
+        Ok(Err(error)) => tracing::debug!(%referent, %error, "cannot ask for a referent"),
+        Err(_) => tracing::debug!(%referent, "no answer about a referent"),
+    }
+}
+
+fn is_refusal(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Api(kube::Error::Api(status)) if matches!(status.code, 401 | 403 | 405))
+}
+
+async fn follow_file(eyes: &Eyes, referent: &Referent, saw: &(impl Fn(Version) + Sync)) {
+    loop {
+        tokio::time::sleep(FILE).await;
+        saw(file::version(eyes.file_root.as_deref(), &referent.name).await);
+    }
+}
