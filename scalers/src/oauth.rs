@@ -24,6 +24,8 @@ use request::{Requester, Success};
 const RENEW_AFTER: f64 = 0.8;
 /// How long a token is taken to live when the endpoint does not say (`expires_in` is only recommended).
 const DEFAULT_LIFE: Duration = Duration::from_mins(5);
+/// A token that is refused at this age is not replaced: another one would be refused as well.
+const TOO_YOUNG_TO_BE_REVOKED: Duration = Duration::from_secs(5);
 /// No token is used for longer, whatever the endpoint says.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
@@ -91,6 +93,7 @@ pub struct Token {
     /// The same in milliseconds since 1970.
     pub expires_at_unix_ms: i64,
     renew_at: Instant,
+    issued_at: Instant,
 }
 
 impl Token {
@@ -154,8 +157,12 @@ impl TokenSource {
         }
     }
 
-    /// Forgets `token`, which a server has refused: the next asker gets a new one.
+    /// Forgets `token`, which a server has refused though it is not new: it may have been revoked. The next asker gets
+    /// a new one.
     pub fn refused(&self, token: &Token) {
+        if token.issued_at.elapsed() < TOO_YOUNG_TO_BE_REVOKED {
+            return;
+        }
         let mut held = self.token.lock();
         if held.as_ref().is_some_and(|held| held.value == token.value) {
             *held = None;
@@ -197,6 +204,7 @@ impl From<Success> for Token {
             expires_at: now + life,
             expires_at_unix_ms: Utc::now().timestamp_millis() + i64::try_from(life.as_millis()).unwrap_or(i64::MAX),
             renew_at: now + life.mul_f64(RENEW_AFTER),
+            issued_at: now,
         }
     }
 }

@@ -127,21 +127,3 @@ fn a_paused_one_keeps_its_replicas_and_goes_on_afterwards() -> Outcome {
         Ok(())
     })
 }
-
-#[test]
-fn queues_with_odd_names_are_found_over_both_protocols() -> Outcome {
-    story(async |world| {
-        let queue = "orders/eu west%2F(ü)+1";
-        let user = world.sandbox("edit-odd-names").await?;
-        world.rabbit.declare(queue).await?;
-        world.rabbit.publish(queue, 1).await?;
-        for (app, host) in [("over-amqp", world.rabbit.url()), ("over-http", world.rabbit.http_url())] {
-            user.apply(&deployment(app, 0, &[])).await?;
-            let metadata = json!({"queueName": queue, "mode": "QueueLength", "value": "5", "host": host});
-            let trigger = json!({"type": "rabbitmq", "metadata": metadata});
-            user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
-            user.wait_replicas(app, "1", secs(20), |replicas| replicas == 1).await?;
-        }
-        Ok(())
-    })
-}

@@ -17,6 +17,7 @@ mod kubectl;
 mod manifests;
 mod metrics;
 mod parity;
+mod rabbitmq;
 mod scaling;
 mod seed;
 mod targets;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use ebb_tests::process;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
@@ -72,6 +73,49 @@ fn two_hundred_are_ready_in_five_seconds_over_two_connections() -> Outcome {
         world.rabbit.publish(last, 1).await?;
         user.wait_replicas(last, "1", secs(5), |replicas| replicas == 1).await?;
         // The next stories are to have a quiet control plane.
+        user.kubectl.run(&["delete", "so", "--all", "--timeout=60s"]).await?;
+        user.kubectl.run(&["delete", "deployment", "--all", "--timeout=60s"]).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn two_hundred_over_the_management_api_share_two_connections() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("many-http").await?;
+        world.rabbit.add_user("many-http", "many-http").await?;
+        let facts = world.bed.rabbitmq()?;
+        let host = format!("http://many-http:many-http@{}:{}/", facts.host, facts.http_port);
+        let names: Vec<String> = (0..COUNT).map(|number| format!("many-http-{number}")).collect();
+        for name in &names {
+            world.rabbit.declare(name).await?;
+        }
+        let spec = |name: &str| {
+            let metadata = json!({"queueName": name, "mode": "QueueLength", "value": "5", "host": host});
+            json!({"pollingInterval": 2, "triggers": [{"type": "rabbitmq", "metadata": metadata}]})
+        };
+        let deployments: Vec<Value> = names.iter().map(|name| deployment(name, 0, &[])).collect();
+        apply_all(&user, &deployments).await?;
+        let objects: Vec<Value> = names.iter().map(|name| scaled_object(name, spec(name))).collect();
+        apply_all(&user, &objects).await?;
+        let pid = world.ebb.pid().context("Ebb does not run")?;
+        let few = || {
+            let connections = process::connections_to(pid, facts.http_port)?;
+            ensure!(connections <= 2, "there are {connections}");
+            anyhow::Ok(connections)
+        };
+        wait::until("all of them to be Ready", secs(100), async || {
+            let ready = count(&user, "keda.sh/v1alpha1", "scaledobjects", is_ready).await?;
+            few()?;
+            ensure!(ready == COUNT, "{ready} of {COUNT} are");
+            Ok(())
+        })
+        .await?;
+        wait::throughout("there are two connections at most", secs(8), async || few().map(drop)).await?;
+
+        let last = &names[COUNT - 1];
+        world.rabbit.publish(last, 1).await?;
+        user.wait_replicas(last, "1", secs(10), |replicas| replicas == 1).await?;
         user.kubectl.run(&["delete", "so", "--all", "--timeout=60s"]).await?;
         user.kubectl.run(&["delete", "deployment", "--all", "--timeout=60s"]).await?;
         Ok(())

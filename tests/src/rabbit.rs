@@ -7,7 +7,7 @@ use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
     QueuePurgeOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -84,6 +84,14 @@ impl Rabbit {
         Ok(())
     }
 
+    /// Declares a durable queue of another type: `quorum` or `stream`.
+    pub async fn declare_as(&self, queue: &str, kind: &str) -> Result<()> {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+        self.channel().await?.queue_declare(queue.into(), QueueDeclareOptions::durable(), arguments).await?;
+        Ok(())
+    }
+
     /// Deletes a queue.
     pub async fn delete(&self, queue: &str) -> Result<()> {
         self.channel().await?.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
@@ -137,9 +145,17 @@ impl Rabbit {
         Ok((connection, channel))
     }
 
-    /// Makes a user who may do everything in the default vhost.
+    /// Makes a vhost that the administrator may use.
+    pub async fn add_vhost(&self, name: &str) -> Result<()> {
+        let vhost = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        self.put(&format!("vhosts/{vhost}"), &json!({})).await?;
+        let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        self.put(&format!("permissions/{vhost}/{}", self.facts.user), &all).await
+    }
+
+    /// Makes a user who may do everything in the default vhost, and look at it through the management API.
     pub async fn add_user(&self, name: &str, password: &str) -> Result<()> {
-        self.put(&format!("users/{name}"), &json!({"password": password, "tags": ""})).await?;
+        self.put(&format!("users/{name}"), &json!({"password": password, "tags": "management"})).await?;
         let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
         self.put(&format!("permissions/%2F/{name}"), &all).await
     }

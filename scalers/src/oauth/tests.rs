@@ -81,7 +81,10 @@ async fn a_hundred_askers_share_one_request_and_one_token() {
     assert_eq!(source.token().await.unwrap().value(), "token-0");
     assert_eq!(endpoint.asked(), 1);
 
-    let first = source.token().await.unwrap();
+    let mut first = source.token().await.unwrap();
+    source.refused(&first);
+    assert_eq!(source.token().await.unwrap().value(), "token-0", "a new token is not worth another");
+    first.issued_at -= TOO_YOUNG_TO_BE_REVOKED;
     source.refused(&first);
     assert_eq!(source.token().await.unwrap().value(), "token-1");
     // What has been replaced already is not refused again.
@@ -120,8 +123,9 @@ async fn an_endpoint_that_wants_the_secret_in_the_body_gets_it_there_from_then_o
     })
     .await;
     let source = endpoint.source();
-    let first = source.token().await.unwrap();
+    let mut first = source.token().await.unwrap();
     assert_eq!(first.value(), "token-1");
+    first.issued_at -= TOO_YOUNG_TO_BE_REVOKED;
     source.refused(&first);
     assert_eq!(source.token().await.unwrap().value(), "token-2");
 }

@@ -10,6 +10,7 @@ mod interest;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -93,6 +94,8 @@ pub struct Client {
     tokens: Option<Arc<TokenSource>>,
     /// A permit is one request under way.
     connections: Semaphore,
+    /// Questions about one queue that are under way or wait for a permit.
+    waiting: AtomicUsize,
     breaker: Breaker,
     interests: Mutex<HashMap<Arc<str>, Interest>>,
     queues: Flights<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
@@ -166,6 +169,7 @@ impl Client {
             http,
             tokens,
             connections: Semaphore::new(CONNECTIONS),
+            waiting: AtomicUsize::new(0),
             breaker: Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(10))),
             interests: Mutex::default(),
             queues: Flights::default(),
@@ -185,13 +189,12 @@ impl Client {
             if let Some(figures) = interest.ask(queue, Instant::now()) {
                 return Ok(figures);
             }
-            interest.list_pays(Instant::now())
+            interest.list_pays(self.waiting.load(Ordering::Relaxed), Instant::now())
         };
         if list_pays {
             let (client, listed) = (Arc::clone(&self), Arc::clone(vhost));
             self.lists.join(vhost, async move { client.list(&listed).await }).await?;
-            let heard = self.interests.lock().get(vhost).and_then(|interest| interest.heard(queue, Instant::now()));
-            if let Some(figures) = heard {
+            if let Some(figures) = self.heard(vhost, queue) {
                 return Ok(figures);
             }
         }
@@ -218,15 +221,28 @@ impl Client {
     }
 
     async fn ask(&self, vhost: &str, queue: &str) -> Result<Figures, ReadError> {
+        let _waiting = Waiting::new(&self.waiting);
+        let permit = self.connections.acquire().await;
+        // A list may have been read while this one waited.
+        if let Some(figures) = self.heard(vhost, queue) {
+            return Ok(figures);
+        }
         let about = About::Queue { vhost, queue };
         let path = format!("{}/{}?columns={COLUMNS}", encoded(vhost), encoded(queue));
+        let begun = Instant::now();
         let row: OrEmpty<Row> = self.get(&path, about).await.map_err(|failure| self.note(failure))?;
+        drop(permit);
         let figures = row.object().and_then(Row::figures);
         let figures = figures.ok_or_else(|| self.refused(about, "the broker has no statistics for it yet"))?;
         if let Some(interest) = self.interests.lock().get_mut(vhost) {
+            interest.asked_singly(begun.elapsed());
             interest.keep(queue, figures, Instant::now());
         }
         Ok(figures)
+    }
+
+    fn heard(&self, vhost: &str, queue: &str) -> Option<Figures> {
+        self.interests.lock().get(vhost)?.heard(queue, Instant::now())
     }
 
     /// Asks for all queues of a virtual host and keeps what is asked about. `Ok` also when there is no list to be had:
@@ -244,7 +260,7 @@ impl Client {
         let mut interests = self.interests.lock();
         let interest = interests.entry(Arc::clone(vhost)).or_default();
         match outcome {
-            Ok(pages) => interest.listed(pages, begun, Instant::now()),
+            Ok(()) => interest.listed(begun, Instant::now()),
             Err(failure @ (Failure::Resting(_) | Failure::Broker(ReadError::Connect { .. }))) => {
                 return Err(self.note(failure));
             }
@@ -266,7 +282,7 @@ impl Client {
         Ok(matches)
     }
 
-    /// Goes through all pages and gives their number.
+    /// Goes through all pages.
     async fn pages(
         &self,
         about: About<'_>,
@@ -274,7 +290,7 @@ impl Client {
         page_size: u32,
         filter: &str,
         mut each: impl FnMut(&Row) + Send,
-    ) -> Result<u32, Failure> {
+    ) -> Result<(), Failure> {
         let limit = LIST_TIMEOUT.max(self.endpoint.timeout);
         let all = async {
             let mut page = 1;
@@ -283,14 +299,16 @@ impl Client {
                     "{}?page={page}&page_size={page_size}&pagination=true{filter}&columns={COLUMNS}",
                     encoded(vhost)
                 );
+                let permit = self.connections.acquire().await;
                 let Page { page_count, items } = match self.get(&path, about).await {
                     // Queues have gone since the first page was read.
-                    Err(Failure::PageOutOfRange) if page > 1 => return Ok(page - 1),
+                    Err(Failure::PageOutOfRange) if page > 1 => return Ok(()),
                     answer => answer?,
                 };
+                drop(permit);
                 items.iter().filter_map(OrEmpty::object).for_each(&mut each);
                 if page >= page_count {
-                    return Ok(page);
+                    return Ok(());
                 }
                 page += 1;
             }
@@ -298,8 +316,8 @@ impl Client {
         timeout(limit, all).await.unwrap_or_else(|_| Err(Failure::Broker(self.timed_out(about, limit))))
     }
 
+    /// One request; the caller holds a permit.
     async fn get<T: DeserializeOwned>(&self, path: &str, about: About<'_>) -> Result<T, Failure> {
-        let _one_of_two = self.connections.acquire().await;
         if let Some(error) = self.breaker.resting(Instant::now()) {
             return Err(Failure::Resting(error));
         }
@@ -326,10 +344,16 @@ impl Client {
                 };
                 Err(Failure::Refused(self.refused(about, what)))
             }
-            StatusCode::UNAUTHORIZED => Err(Failure::Broker(
-                self.refused(about, &format!("401 Unauthorized: wrong credentials for {:?}", self.endpoint.identity)),
-            )),
+            // Wrong credentials, or right ones of somebody who may not look into this virtual host.
+            StatusCode::UNAUTHORIZED => {
+                let what = format!("401 Unauthorized for {:?}{}", self.endpoint.identity, complaint());
+                Err(Failure::Refused(self.refused(about, &what)))
+            }
             StatusCode::BAD_REQUEST if complaint().contains("page_out_of_range") => Err(Failure::PageOutOfRange),
+            StatusCode::BAD_REQUEST if matches!(about, About::Pattern { .. }) => {
+                let what = format!("{status}{}; is queueName a valid regular expression?", complaint());
+                Err(Failure::Refused(self.refused(about, &what)))
+            }
             status if status.is_server_error() => {
                 Err(Failure::Broker(self.refused(about, &format!("{status}{}", complaint()))))
             }
@@ -405,6 +429,22 @@ impl Client {
             cause = source;
         }
         self.unreachable(cause.to_string())
+    }
+}
+
+/// Counts a question for as long as it is there, however it ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -13,8 +13,10 @@ use crate::rabbitmq::figures::Figures;
 const FRESH: Duration = Duration::from_secs(1);
 /// An answer from a list that took long is given for longer, so that the broker is not kept busy with lists.
 const LONGEST_FRESH: Duration = Duration::from_secs(5);
-/// From this many different queues asked about within [`FRESH`] on, a list is asked for.
+/// From this many different queues asked about within [`FRESH`] on, a list may be asked for.
 const MANY: usize = 3;
+/// What a list took is believed for this long: queues come and go.
+const COST_KNOWN_FOR: Duration = Duration::from_mins(5);
 /// A queue that nobody has asked about for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(2);
 /// After a list that failed the queues are asked about one by one for this long.
@@ -26,8 +28,10 @@ pub(super) struct Interest {
     queues: HashMap<Arc<str>, Asked>,
     /// When queues were first asked about within [`FRESH`].
     counted: VecDeque<Instant>,
-    /// Pages of the last list.
-    pages: u32,
+    /// How long a question about one queue takes, on average of the last few.
+    single: Option<Duration>,
+    /// When the last list was complete, and how long it took.
+    list: Option<(Instant, Duration)>,
     no_list_until: Option<Instant>,
 }
 
@@ -51,6 +55,9 @@ impl Interest {
             self.counted.pop_front();
         }
         let Some(asked) = self.queues.get_mut(queue) else {
+            if self.queues.len() == self.queues.capacity() {
+                self.forget(now);
+            }
             self.queues.insert(queue.into(), Asked { last: now, counted: now, answer: None });
             self.counted.push_back(now);
             return None;
@@ -69,11 +76,20 @@ impl Interest {
         (answer.until > now).then_some(answer.figures)
     }
 
-    /// Whether one list costs the broker less than the questions of this second do one by one. A page of a list is
-    /// taken to cost as much as one of them.
-    pub(super) fn list_pays(&self, now: Instant) -> bool {
-        let pages = usize::try_from(self.pages).unwrap_or(usize::MAX);
-        self.counted.len() >= MANY.max(pages) && self.no_list_until.is_none_or(|until| until <= now)
+    /// Whether one list costs the broker less than the questions of this second, or the `waiting` ones, one by one.
+    pub(super) fn list_pays(&self, waiting: usize, now: Instant) -> bool {
+        let questions = self.counted.len().max(waiting);
+        if questions < MANY || self.no_list_until.is_some_and(|until| until > now) {
+            return false;
+        }
+        let list = self.list.filter(|(at, _)| now.duration_since(*at) < COST_KNOWN_FOR);
+        let (Some((_, list)), Some(single)) = (list, self.single) else { return true };
+        single * u32::try_from(questions).unwrap_or(u32::MAX) >= list
+    }
+
+    /// Notes how long a question about one queue took.
+    pub(super) fn asked_singly(&mut self, took: Duration) {
+        self.single = Some(self.single.map_or(took, |single| (single * 7 + took) / 8));
     }
 
     /// Keeps the figures of a queue if it is asked about.
@@ -83,16 +99,20 @@ impl Interest {
         }
     }
 
-    /// Notes that a list is complete: `took` says how much it asked of the broker.
-    pub(super) fn listed(&mut self, pages: u32, begun: Instant, now: Instant) {
-        self.pages = pages;
+    /// Notes that a list is complete.
+    pub(super) fn listed(&mut self, begun: Instant, now: Instant) {
+        self.list = Some((now, now.duration_since(begun)));
         let fresh = (now.duration_since(begun) * 2).clamp(FRESH, LONGEST_FRESH);
-        self.queues.retain(|_, asked| now.duration_since(asked.last) < FORGOTTEN_AFTER);
+        self.forget(now);
         for asked in self.queues.values_mut() {
             if let Some(answer) = asked.answer.as_mut().filter(|answer| answer.until > begun + FRESH) {
                 answer.until = now + fresh;
             }
         }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        self.queues.retain(|_, asked| now.duration_since(asked.last) < FORGOTTEN_AFTER);
     }
 
     /// Notes that there was no list to be had.
@@ -116,10 +136,10 @@ mod tests {
         let (mut interest, now) = (Interest::default(), Instant::now());
         for queue in ["a", "b", "a", "b"] {
             interest.ask(queue, now);
-            assert!(!interest.list_pays(now));
+            assert!(!interest.list_pays(0, now));
         }
         interest.ask("c", now + ms(900));
-        assert!(interest.list_pays(now + ms(900)));
+        assert!(interest.list_pays(0, now + ms(900)));
         // The same three again and again stay three; after a pause it is one.
         for round in 1..20 {
             for queue in ["a", "b", "c"] {
@@ -128,20 +148,31 @@ mod tests {
             assert!(interest.counted.len() <= 3);
         }
         interest.ask("a", now + ms(20_000));
-        assert!(!interest.list_pays(now + ms(20_000)));
+        assert!(!interest.list_pays(0, now + ms(20_000)));
     }
 
     #[test]
-    fn a_long_list_pays_only_for_as_many_queues_as_it_has_pages() {
+    fn a_list_pays_when_it_takes_no_longer_than_the_questions() {
         let (mut interest, now) = (Interest::default(), Instant::now());
-        interest.listed(20, now, now);
+        interest.listed(now, now + ms(2_000));
+        let now = now + ms(2_000);
+        for took in [100, 100, 100] {
+            interest.asked_singly(ms(took));
+        }
         for queue in 0..20 {
-            assert!(!interest.list_pays(now), "{queue}");
+            assert!(!interest.list_pays(0, now), "{queue}");
             interest.ask(&queue.to_string(), now);
         }
-        assert!(interest.list_pays(now));
+        assert!(interest.list_pays(0, now));
         interest.list_failed(now);
-        assert!(!interest.list_pays(now + ms(900)));
+        assert!(!interest.list_pays(0, now + ms(900)));
+        // Questions that cannot be asked fast enough count as well.
+        let later = now + ms(70_000);
+        interest.ask("0", later);
+        assert!(!interest.list_pays(19, later) && interest.list_pays(20, later));
+        // The vhost may have become smaller meanwhile.
+        let much_later = now + COST_KNOWN_FOR;
+        assert!(!interest.list_pays(2, much_later) && interest.list_pays(3, much_later));
     }
 
     #[test]
@@ -152,7 +183,7 @@ mod tests {
         for queue in ["a", "b", "c"] {
             interest.keep(queue, QUEUE, now + ms(1_200));
         }
-        interest.listed(2, now, now + ms(1_500));
+        interest.listed(now, now + ms(1_500));
         assert_eq!(interest.queues.len(), 2);
         // It took one and a half seconds: for twice that time nothing is asked.
         assert_eq!(interest.ask("a", now + ms(4_400)), Some(QUEUE));
@@ -160,7 +191,11 @@ mod tests {
         assert_eq!(interest.heard("vanished", now + ms(1_600)), None);
         interest.keep("a", QUEUE, now + ms(5_000));
         assert_eq!(interest.heard("a", now + ms(5_900)), Some(QUEUE));
-        interest.listed(2, now + ms(125_000), now + ms(125_100));
+        interest.listed(now + ms(125_000), now + ms(125_100));
         assert!(interest.queues.is_empty());
+        for number in 0..100_000_u64 {
+            interest.ask(&number.to_string(), now + ms(200_000 + number * 1_000));
+        }
+        assert!(interest.queues.len() < 300, "{}", interest.queues.len());
     }
 }
