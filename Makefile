@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e setup bed build fmt lint bench crds
+.PHONY: help demo down test e2e setup bed build fmt lint bench fuzz crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,9 @@ test: ## everything: formatting, lints, unit tests, end-to-end tests
 e2e: setup bed ## the end-to-end tests alone; ONLY=word picks those with it in their names
 	@tests/run.sh e2e $(ONLY)
 
-setup: ## install the Debian packages of RabbitMQ and Prometheus if they are missing
+setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing
 	@tests/cluster/install.sh
+	@tests/cluster/kafka/fetch.sh
 
 bed: ## build the control plane (the first time about 10 minutes on two cores)
 	@echo "building the control plane (the first time it compiles Kubernetes: about 10 minutes on two cores)"
@@ -43,3 +44,7 @@ bench: ## measure the core with criterion
 
 crds: ## write crds/yaml anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds
+
+FOR ?= 60
+fuzz: ## fuzz triggers' parameters and cron expressions for a minute in all; FOR=3600 for an hour
+	@fuzz/run.sh $$(( $(FOR) / 2 ))

@@ -382,6 +382,8 @@ impl Context {
                 })
                 .await;
             object.memory.lock().told.clear();
+            let kept = triggers.iter().filter(|trigger| was_there(before.as_deref(), trigger)).count();
+            tracing::info!(scaled_object = %object.key, triggers = triggers.len(), kept, "built the triggers");
             object.set_live(Some(Live {
                 policy,
                 target_kind: target.kind,
@@ -576,6 +578,10 @@ fn build(configs: &[TriggerConfig], brokers: &Brokers) -> Result<Vec<Box<dyn Sca
         }
     }
     if errors.is_empty() { Ok(scalers) } else { Err(Failure::Triggers(errors)) }
+}
+
+fn was_there(before: Option<&Live>, trigger: &Arc<Trigger>) -> bool {
+    before.is_some_and(|before| before.triggers.iter().any(|before| Arc::ptr_eq(before, trigger)))
 }
 
 fn outline(scaled_object: &ScaledObject) -> Outline {

@@ -64,7 +64,8 @@ built_bed() {
 }
 
 mkdir -p target
-step "Debian packages: RabbitMQ, Prometheus" "seconds when they are there" tests/cluster/install.sh
+step "Debian packages: RabbitMQ, Prometheus, Java, OpenSSL" "seconds when they are there" tests/cluster/install.sh
+step "Kafka's jars" "half a minute the first time: 55 MB from Maven Central" tests/cluster/kafka/fetch.sh
 echo "    (the control plane is built meanwhile: about 10 minutes the first time, seconds after that)"
 tests/cluster/build.sh >"$log" 2>&1 &
 bed_build=$!
@@ -73,7 +74,7 @@ build
 step "clippy" "about 2 minutes the first time" "$cargo" clippy --quiet "${everything[@]}" -- --deny warnings
 step "unit tests; crds/yaml is what the types make" "" "$cargo" test --quiet --release --locked --workspace
 step "control plane is built" "what is left of the 10 minutes" built_bed
-step "unit tests of the control plane's supervisor" "" bash -c 'cd tests/cluster && go vet ./... && go test ./...'
+step "unit tests of the control plane's supervisor" "half a minute: its Kafka is started once" bash -c 'cd tests/cluster && go vet ./... && go test ./...'
 end_to_end
 
 printf '\n==> [%s] all passed\n' "$(clock $((SECONDS - begin)))"

@@ -1,13 +1,27 @@
 #!/bin/sh
-# Installs the Debian packages that the test bed runs and that are not there yet.
+# Installs the Debian packages that the test bed and the build need and that are not
+# there yet.
 # Nothing is started: the bed runs its own servers.
 set -eu
 
 packages=
-[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages="$packages rabbitmq-server"
-command -v prometheus >/dev/null || packages="$packages prometheus"
+# want PACKAGE COMMAND…: the package is wanted if the command fails.
+want() {
+	package=$1
+	shift
+	"$@" >/dev/null 2>&1 || packages="$packages $package"
+}
+want rabbitmq-server test -x /usr/lib/rabbitmq/bin/rabbitmq-server
+want prometheus command -v prometheus
+# Kafka runs on Java, and Maven fetches it.
+want default-jre-headless command -v java
+want maven command -v mvn
+# The Kafka client that Ebb is built with links OpenSSL.
+want pkg-config command -v pkg-config
+want libssl-dev test -e /usr/include/openssl/ssl.h
+want valgrind command -v valgrind
 if [ -z "$packages" ]; then
-	echo "install: rabbitmq-server and prometheus are there"
+	echo "install: everything is there"
 	exit 0
 fi
 if ! command -v apt-get >/dev/null; then

@@ -76,6 +76,9 @@ async fn wait_ends(ends: &impl AsyncFn() -> Result<(i64, i64)>, wanted: (i64, i6
 fn connections_of_a_process_to_a_broker_are_counted() -> Outcome {
     story(async |world| {
         let port = world.bed.kafka()?.brokers[0].plaintext.rsplit_once(':').unwrap().1.parse()?;
+        let kafka = world.kafka()?;
+        kafka.create_topic_on("brokers-connections", &[1]).await?;
+        kafka.produce("brokers-connections", 1).await?; // Only broker 1 takes it.
         let mine = process::connections_to(std::process::id(), port)?;
         ensure!(mine >= 1, "the application has {mine} connections");
         Ok(())
@@ -103,6 +106,12 @@ fn rabbitmq_takes_tokens_and_certificates() -> Outcome {
             ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
         }
         ensure!(Client::new().get(&secure).send().await.is_err(), "the certificate is trusted without its authority");
+
+        let mutual = format!("https://{}/api/overview", world.bed.door("https-mutual")?);
+        let named = trusting().identity(Identity::from_pem(&identity)?).build()?;
+        let answer = named.get(&mutual).basic_auth(&rabbit.user, Some(&rabbit.password)).send().await?;
+        ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
+        ensure!(trusting().build()?.get(&mutual).send().await.is_err(), "nobody's certificate opens the door");
         Ok(())
     })
 }

@@ -88,7 +88,9 @@ fn windows_open_and_close_within_a_second_of_their_edges() -> Outcome {
         user.kubectl.run(&["delete", "so", "--all", "--timeout=20s"]).await?;
         wait::until("the series of what is gone to go too", secs(10), async || {
             let text = world.ebb.metrics().await?;
-            ensure!(!text.lines().any(|line| line.contains("namespace=\"cron-edges\"")), "they are there");
+            let mut left =
+                text.lines().filter(|line| line.contains("scaledObject=") && line.contains("\"cron-edges\""));
+            ensure!(left.next().is_none(), "they are there");
             Ok(())
         })
         .await

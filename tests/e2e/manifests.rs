@@ -41,6 +41,10 @@ fn ebb_may_do_what_it_does_and_no_more() -> Outcome {
             ("patch", "statefulsets.apps:scale"),
             ("create", "events.events.k8s.io"),
             ("get", "secrets"),
+            ("watch", "secrets"),
+            ("watch", "configmaps"),
+            ("patch", "triggerauthentications.keda.sh"),
+            ("patch", "clustertriggerauthentications.keda.sh:status"),
         ];
         for (verb, resource) in used {
             ensure!(may(verb, resource, "default").await?, "Ebb may not {verb} {resource}");
@@ -48,6 +52,9 @@ fn ebb_may_do_what_it_does_and_no_more() -> Outcome {
         ensure!(may("patch", "secrets/ebb-certs", NAMESPACE).await?, "Ebb may not keep its certificates");
         let unused = [
             ("list", "secrets"),
+            ("list", "configmaps"),
+            ("create", "serviceaccounts:token"),
+            ("delete", "triggerauthentications.keda.sh"),
             ("patch", "secrets"),
             ("delete", "deployments.apps"),
             ("patch", "deployments.apps"),

@@ -8,6 +8,7 @@ mod closed_loop;
 mod many;
 mod outages;
 mod restarts;
+mod secrets;
 mod wake_up;
 
 use std::sync::{Mutex, PoisonError};

@@ -76,6 +76,10 @@ pub struct Facts {
     pub tokens: Option<TokenFacts>,
     /// Prometheus, if asked for.
     pub prometheus: Option<PrometheusFacts>,
+    /// The addresses of each TLS door in front of a broker (`amqps`, `https`, `amqps-mutual`, `https-mutual`, `kafka`),
+    /// separated by commas.
+    #[serde(default)]
+    pub doors: BTreeMap<String, String>,
 }
 
 /// The files of the aggregator's identity.
@@ -143,6 +147,8 @@ pub struct KafkaFacts {
     pub sasl_plaintext: String,
     /// TLS with a client certificate.
     pub mtls: String,
+    /// As `sasl_ssl`, through the door `kafka`.
+    pub door: String,
     /// The brokers one by one.
     pub brokers: Vec<KafkaBroker>,
     /// The file with the authority of all their certificates.
@@ -187,6 +193,8 @@ pub struct KafkaBroker {
     pub sasl_plaintext: String,
     /// See [`KafkaFacts::mtls`].
     pub mtls: String,
+    /// See [`KafkaFacts::door`].
+    pub door: String,
 }
 
 /// A user of SCRAM and PLAIN.
@@ -309,6 +317,17 @@ impl Bed {
         self.kafka_user(reqwest::Method::DELETE, name, &serde_json::Value::Null).await
     }
 
+    /// The address of a door.
+    pub fn door(&self, name: &str) -> Result<&str> {
+        let address = self.facts.doors.get(name).map(String::as_str);
+        address.with_context(|| format!("this control plane was started without a door {name}"))
+    }
+
+    /// Makes a door `valid`, `expired` or `mutual`, and cuts what goes through it.
+    pub async fn set_door(&self, name: &str, mode: &str) -> Result<()> {
+        self.post(&format!("doors/{name}/{mode}")).await
+    }
+
     async fn kafka_user(&self, method: reqwest::Method, name: &str, body: &serde_json::Value) -> Result<()> {
         let url = format!("{}/kafka/users/{name}", self.facts.control);
         let answer = reqwest::Client::new().request(method, url).json(body).send().await?;
@@ -353,10 +372,13 @@ impl Bed {
     }
 
     async fn control(&self, part: &str, verb: &str) -> Result<()> {
-        let url = format!("{}/parts/{part}/{verb}", self.facts.control);
-        let answer = reqwest::Client::new().post(url).send().await?;
+        self.post(&format!("parts/{part}/{verb}")).await
+    }
+
+    async fn post(&self, path: &str) -> Result<()> {
+        let answer = reqwest::Client::new().post(format!("{}/{path}", self.facts.control)).send().await?;
         let status = answer.status();
-        ensure!(status.is_success(), "{verb} {part}: {status} {}", answer.text().await.unwrap_or_default());
+        ensure!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap_or_default());
         Ok(())
     }
 }

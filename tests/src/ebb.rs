@@ -51,6 +51,8 @@ pub struct Ebb {
     pub log: PathBuf,
     /// The port of the external metrics API.
     pub secure_port: u16,
+    /// The folder that `filePath` of a ClusterTriggerAuthentication is looked up in.
+    pub files: PathBuf,
     metrics_port: u16,
     health_port: u16,
     kubeconfig: PathBuf,
@@ -72,6 +74,7 @@ impl Ebb {
         let ebb = Self {
             log: bed.dir.with_extension("ebb.log"),
             secure_port: process::free_port()?,
+            files: bed.dir.with_extension("files"),
             metrics_port: process::free_port()?,
             health_port: process::free_port()?,
             kubeconfig: service_account_kubeconfig(bed).await?,
@@ -81,6 +84,7 @@ impl Ebb {
         let port = json!({"spec": {"service": {"port": ebb.secure_port}}}).to_string();
         bed.kubectl().run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &port]).await?;
         File::create(&ebb.log)?;
+        fs::create_dir_all(&ebb.files)?;
         ebb.launch()?;
         ebb.wait_ready().await?;
         ebb.wait_aggregated(bed).await?;
@@ -193,6 +197,8 @@ impl Ebb {
             .args(["--metrics-bind-address", &self.metrics_address()])
             .args(["--health-probe-bind-address", &format!("127.0.0.1:{}", self.health_port)])
             .args(["--service-name", "ebb"])
+            .arg("--filepath-auth-root-path")
+            .arg(&self.files)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)
             .env("WATCH_NAMESPACE", "")

@@ -151,16 +151,19 @@ impl Kafka {
 
     /// Where the log of a partition begins, and the offset that its next record will have.
     pub async fn log_of(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
-        let topic = topic.to_owned();
-        self.with_consumer(None, move |consumer| Ok(consumer.fetch_watermarks(&topic, partition, LIMIT)?)).await
+        self.watermarks(topic, partition, "read_uncommitted").await
     }
 
     /// The offset up to which readers of committed records get: that of the first record of an open transaction.
     pub async fn stable_end_of(&self, topic: &str, partition: i32) -> Result<i64> {
+        Ok(self.watermarks(topic, partition, "read_committed").await?.1)
+    }
+
+    async fn watermarks(&self, topic: &str, partition: i32, isolation: &str) -> Result<(i64, i64)> {
         let topic = topic.to_owned();
         let mut config = self.config.clone();
-        config.set("isolation.level", "read_committed");
-        self.with(config, move |consumer| Ok(consumer.fetch_watermarks(&topic, partition, LIMIT)?.1)).await
+        config.set("isolation.level", isolation);
+        self.with(config, move |consumer| Ok(consumer.fetch_watermarks(&topic, partition, LIMIT)?)).await
     }
 
     /// Commits offsets for a group, as its member would, without joining it.

@@ -160,6 +160,13 @@ impl Rabbit {
         self.put(&format!("permissions/%2F/{name}"), &all).await
     }
 
+    /// Takes a user away; the broker closes the connections that the user has open.
+    pub async fn remove_user(&self, name: &str) -> Result<()> {
+        let answer = self.management(reqwest::Method::DELETE, &format!("users/{name}")).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// The names of the connections that a user has open. The broker's statistics are up to five seconds old.
     pub async fn connections_of(&self, user: &str) -> Result<HashSet<String>> {
         let all: Value = self.management(reqwest::Method::GET, "connections").send().await?.json().await?;

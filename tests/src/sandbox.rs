@@ -150,8 +150,13 @@ impl Sandbox {
 
     /// The events about a `ScaledObject`.
     pub async fn events(&self, scaled_object: &str) -> Result<Vec<Event>> {
-        let selector = format!("involvedObject.kind%3DScaledObject%2CinvolvedObject.name%3D{scaled_object}");
-        let path = format!("/api/v1/namespaces/{}/events?fieldSelector={selector}", self.name);
+        self.events_about(&self.name, "ScaledObject", scaled_object).await
+    }
+
+    /// The events about an object that are in a namespace: those about an object without one are in `default`.
+    pub async fn events_about(&self, namespace: &str, kind: &str, name: &str) -> Result<Vec<Event>> {
+        let selector = format!("involvedObject.kind%3D{kind}%2CinvolvedObject.name%3D{name}");
+        let path = format!("/api/v1/namespaces/{namespace}/events?fieldSelector={selector}");
         let list = self.send(Method::GET, &path, None).await?;
         let items = list["items"].as_array().context("no list of events")?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -193,6 +198,9 @@ impl Sandbox {
 
     fn path(&self, kind: &str, name: &str) -> Result<String> {
         let resource = match kind {
+            "ClusterTriggerAuthentication" => {
+                return Ok(format!("/apis/keda.sh/v1alpha1/clustertriggerauthentications/{name}"));
+            }
             "ConfigMap" => "api/v1/configmaps",
             "Deployment" => "apis/apps/v1/deployments",
             "HorizontalPodAutoscaler" => "apis/autoscaling/v2/horizontalpodautoscalers",

@@ -412,6 +412,28 @@ mod tests {
     }
 
     proptest! {
+        // Each walks through 87,000 minutes.
+        #![proptest_config(ProptestConfig::with_cases(50))]
+
+        /// Two months of any zone's time in any year that the zones of today were made in.
+        #[test]
+        fn every_minute_of_every_zone_is_found(
+            expression in expression(),
+            tz in prop::sample::select(chrono_tz::TZ_VARIANTS.to_vec()),
+            // From 1975 to 2037.
+            day in 1_826..24_500_i64,
+        ) {
+            let schedule = Schedule::parse(&expression).unwrap();
+            let from = DateTime::from_timestamp(day * 86_400, 0).unwrap();
+            let until = from + TimeDelta::days(60);
+            // A day ahead, so that an hour which repeats at the beginning is known to.
+            let mut expected = firings_minute_by_minute(&schedule, tz, from - TimeDelta::days(1), until);
+            expected.retain(|instant| *instant > from);
+            prop_assert_eq!(firings(&schedule, tz, from, until), expected);
+        }
+    }
+
+    proptest! {
         #[test]
         fn no_time_is_lost_or_added_where_clocks_change(expression in expression(), (tz, change) in change()) {
             let schedule = Schedule::parse(&expression).unwrap();

@@ -153,6 +153,25 @@ mod tests {
         assert_eq!(rows, 1_500);
     }
 
+    /// Changes of clocks in both directions, gaps and repeated hours of any length, windows over midnight, months and
+    /// years. Computed apart from this code, by walking through every minute of the tz database's local times.
+    #[test]
+    fn edges_around_changes_of_clocks_and_ends_of_years() {
+        let table = include_str!("../../tests/data/cron-edges.tsv");
+        let mut rows = 0;
+        for row in table.lines().skip(1) {
+            let columns: Vec<&str> = row.split('\t').collect();
+            let [tz, start, end, from, active, edges, _about] = columns[..] else { panic!("{row}") };
+            let window = Window::parse(tz, start, end).unwrap();
+            assert_eq!(window.active(at(from)).to_string(), active, "{row}");
+            let edges: Vec<_> = edges.split(' ').map(at).collect();
+            let found = std::iter::successors(window.next_edge(at(from)), |edge| window.next_edge(*edge));
+            assert_eq!(found.take(edges.len()).collect::<Vec<_>>(), edges, "{row}");
+            rows += 1;
+        }
+        assert_eq!(rows, 47);
+    }
+
     /// Each row: the time zone, the window, the instant to begin with, whether the window is on then, and its edges.
     #[test]
     fn edges() {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ebb/tests/cluster/internal/controlplane"
+	"ebb/tests/cluster/internal/door"
 	"ebb/tests/cluster/internal/kafka"
 	"ebb/tests/cluster/internal/part"
 	"ebb/tests/cluster/internal/pki"
@@ -34,6 +35,7 @@ type bed struct {
 	deaths  chan *part.Part
 	control *http.Server
 	kafka   *kafka.Cluster // nil if there is none.
+	doors   []*door.Door
 }
 
 // installed checks for the programs that do not come with the bed.
@@ -124,6 +126,9 @@ func (b *bed) assembleBrokers(o options) error {
 		}
 		b.chain(broker.PortMapper(), broker.Server())
 		b.info.RabbitMQ = &broker.Info
+		if err := b.openRabbitDoors(certs); err != nil {
+			return err
+		}
 	}
 	switch {
 	case o.kafkaBrokers > 0:
@@ -132,6 +137,7 @@ func (b *bed) assembleBrokers(o options) error {
 		}
 		b.chain(append([]part.Spec{issuer.Spec()}, b.kafka.Parts()...)...)
 		b.info.Kafka = &b.kafka.Info
+		return b.openDoor("kafka", door.Valid, certs, b.kafka.Lanes()...)
 	case o.tokens:
 		b.chain(issuer.Spec())
 	}
@@ -180,6 +186,9 @@ func (b *bed) startParts() error {
 // stop ends every part, the dependent ones first, and then gives the ports back.
 func (b *bed) stop() {
 	b.cancel()
+	for _, d := range b.doors {
+		d.Close()
+	}
 	if b.control != nil {
 		_ = b.control.Close()
 	}

@@ -27,6 +27,8 @@ func (b *bed) serveControl(port int) (url string, err error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /parts", b.listParts)
 	mux.HandleFunc("POST /parts/{name}/{action}", b.actOnPart)
+	mux.HandleFunc("GET /doors", b.listDoors)
+	mux.HandleFunc("POST /doors/{name}/{mode}", b.setDoor)
 	if b.kafka != nil {
 		mux.Handle("/kafka/", b.kafka.Control())
 	}

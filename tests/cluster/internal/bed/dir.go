@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 const lockName = "bed.lock"
@@ -27,14 +28,28 @@ func claimDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := awaitLock(lock, dir); err != nil {
 		_ = lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("a bed runs in %s already", dir)
-		}
 		return nil, err
 	}
 	return lock, clearDir(dir)
+}
+
+// awaitLock takes the lock. A bed that is ending, which is one without a bed.json,
+// is waited for: tests that follow each other use the same directory.
+func awaitLock(lock *os.File, dir string) error {
+	const patience, courtesy = 30 * time.Second, time.Second
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		_, missing := os.Stat(infoPath(dir))
+		waited := time.Since(began)
+		if waited > patience || (missing == nil && waited > courtesy) {
+			return fmt.Errorf("a bed runs in %s already", dir)
+		}
+	}
 }
 
 // clearDir removes what a bed has written, except for the lock.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestADirectoryHoldsOneBed(t *testing.T) {
@@ -12,11 +13,11 @@ func TestADirectoryHoldsOneBed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claimDir(dir); err == nil {
-		t.Error("the directory was claimed twice")
-	}
 	if err := os.WriteFile(infoPath(dir), nil, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := claimDir(dir); err == nil {
+		t.Error("the directory was claimed twice")
 	}
 	_ = lock.Close()
 	if _, err := claimDir(dir); err != nil {
@@ -25,6 +26,20 @@ func TestADirectoryHoldsOneBed(t *testing.T) {
 	if _, err := os.Stat(infoPath(dir)); err == nil {
 		t.Error("the last bed's bed.json is still there")
 	}
+}
+
+func TestABedThatIsEndingIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	ending, err := claimDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(1500*time.Millisecond, func() { _ = ending.Close() })
+	lock, err := claimDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lock.Close()
 }
 
 func TestAForeignDirectoryIsLeftAlone(t *testing.T) {

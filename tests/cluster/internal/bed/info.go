@@ -14,19 +14,21 @@ import (
 // Info is the content of bed.json: all that a test has to know of the bed. Paths
 // are absolute.
 type Info struct {
-	PID        int              `json:"pid"`
-	Control    string           `json:"control"`
-	Dir        string           `json:"dir"`
-	Kubeconfig string           `json:"kubeconfig"`
-	APIServer  string           `json:"apiserver"`
-	CA         string           `json:"ca"`
-	Kubectl    string           `json:"kubectl"`
-	FrontProxy FrontProxy       `json:"frontProxy"`
-	ClientCA   ClientCA         `json:"clientCA"`
-	RabbitMQ   *rabbitmq.Info   `json:"rabbitmq,omitempty"`
-	Kafka      *kafka.Info      `json:"kafka,omitempty"`
-	Tokens     *tokens.Info     `json:"tokens,omitempty"`
-	Prometheus *prometheus.Info `json:"prometheus,omitempty"`
+	PID        int            `json:"pid"`
+	Control    string         `json:"control"`
+	Dir        string         `json:"dir"`
+	Kubeconfig string         `json:"kubeconfig"`
+	APIServer  string         `json:"apiserver"`
+	CA         string         `json:"ca"`
+	Kubectl    string         `json:"kubectl"`
+	FrontProxy FrontProxy     `json:"frontProxy"`
+	ClientCA   ClientCA       `json:"clientCA"`
+	RabbitMQ   *rabbitmq.Info `json:"rabbitmq,omitempty"`
+	Kafka      *kafka.Info    `json:"kafka,omitempty"`
+	Tokens     *tokens.Info   `json:"tokens,omitempty"`
+	// Doors are the addresses of each door by its name, separated by commas.
+	Doors      map[string]string `json:"doors,omitempty"`
+	Prometheus *prometheus.Info  `json:"prometheus,omitempty"`
 }
 
 // FrontProxy is what the API server proves itself with to an aggregated API, and

@@ -75,18 +75,19 @@ exec "$java" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.net.prefer
 }
 
 func (c *Cluster) properties(b *broker) string {
-	listeners := fmt.Sprintf("PLAINTEXT://%s,SASL_SSL://%s,SASL_PLAINTEXT://%s,SSL://%s,INTERNAL://%s",
+	common := fmt.Sprintf("PLAINTEXT://%s,SASL_SSL://%s,SASL_PLAINTEXT://%s,SSL://%s,INTERNAL://%s",
 		b.Plaintext, b.SASLSSL, b.SASLPlaintext, b.MTLS, address(b.internalPort))
-	roles, all := "broker", listeners
+	roles, listeners := "broker", common+",DOOR://"+address(b.behindDoorPort)
+	advertised := common + ",DOOR://" + b.Door
 	if b.controllerPort != 0 {
-		roles, all = "broker,controller", listeners+",CONTROLLER://"+address(b.controllerPort)
+		roles, listeners = "broker,controller", listeners+",CONTROLLER://"+address(b.controllerPort)
 	}
 	return fmt.Sprintf(`process.roles=%s
 node.id=%d
 controller.quorum.bootstrap.servers=%s
 listeners=%s
 advertised.listeners=%s
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,DOOR:SASL_PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=INTERNAL
 controller.listener.names=CONTROLLER
 log.dirs=%s
@@ -110,6 +111,10 @@ sasl.oauthbearer.jwks.endpoint.url=%s
 sasl.oauthbearer.expected.audience=%s
 sasl.oauthbearer.expected.issuer=%s
 
+# A broker that comes back is let in when its last session is over, however it ended.
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=500
+
 auto.create.topics.enable=false
 default.replication.factor=1
 offsets.topic.replication.factor=1
@@ -123,12 +128,12 @@ group.initial.rebalance.delay.ms=0
 log.segment.bytes=16777216
 num.network.threads=2
 num.io.threads=2
-`, roles, b.ID, b.controller, all, listeners, filepath.Join(b.dir, "data"), strings.Join(superUsers(), ";"),
+`, roles, b.ID, b.controller, listeners, advertised, filepath.Join(b.dir, "data"), strings.Join(superUsers(), ";"),
 		filepath.Join(b.dir, "keystore.pem"), c.certs.CA.Cert, saslProperties(),
 		c.tokens.KeySetURL, tokens.KafkaAudience, c.tokens.Issuer)
 }
 
-// saslProperties returns the mechanisms of the two SASL listeners.
+// saslProperties returns the mechanisms of the SASL listeners.
 func saslProperties() string {
 	plain := []string{"org.apache.kafka.common.security.plain.PlainLoginModule required"}
 	for _, user := range users {
@@ -140,7 +145,7 @@ func saslProperties() string {
 		check = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
 	)
 	var lines []string
-	for _, listener := range []string{"sasl_ssl", "sasl_plaintext"} {
+	for _, listener := range []string{"sasl_ssl", "sasl_plaintext", "door"} {
 		for _, property := range []string{
 			"sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,PLAIN,OAUTHBEARER",
 			"scram-sha-256.sasl.jaas.config=" + scram,

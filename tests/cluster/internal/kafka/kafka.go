@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ebb/tests/cluster/internal/door"
 	"ebb/tests/cluster/internal/part"
 	"ebb/tests/cluster/internal/pki"
 	"ebb/tests/cluster/internal/ports"
@@ -23,7 +24,9 @@ type Info struct {
 	SASLSSL       string `json:"saslSsl"`
 	SASLPlaintext string `json:"saslPlaintext"`
 	// MTLS wants a client certificate.
-	MTLS    string       `json:"mtls"`
+	MTLS string `json:"mtls"`
+	// Door is SASL over TLS as well, through a door of the bed.
+	Door    string       `json:"door"`
 	Brokers []BrokerInfo `json:"brokers"`
 
 	CA string `json:"ca"`
@@ -53,6 +56,7 @@ type BrokerInfo struct {
 	SASLSSL       string `json:"saslSsl"`
 	SASLPlaintext string `json:"saslPlaintext"`
 	MTLS          string `json:"mtls"`
+	Door          string `json:"door"`
 }
 
 // User is a user of SCRAM and PLAIN.
@@ -77,12 +81,15 @@ type Cluster struct {
 // broker is one process of the cluster. The first one is the controller as well.
 type broker struct {
 	BrokerInfo
-	dir                       string
-	internalPort              int
-	controllerPort            int // 0 for one that is not the controller.
-	controller                string
-	plaintextPort, mtlsPort   int
-	saslSSLPort, saslTextPort int
+	dir string
+	// controller is the address of the one controller.
+	controller string
+
+	plaintextPort, saslSSLPort, saslTextPort, mtlsPort, internalPort int
+	// What comes through the door arrives at behindDoorPort.
+	doorPort, behindDoorPort int
+	// controllerPort is 0 for a broker that is not the controller.
+	controllerPort int
 }
 
 // jarsDir is where fetch.sh puts Kafka, seen from this program in target/testbed/bin.
@@ -136,7 +143,7 @@ func New(bedDir string, block *ports.Block, certs *pki.Brokers, issuer tokens.In
 
 func (c *Cluster) newBroker(id int, block *ports.Block) (*broker, error) {
 	b := &broker{dir: filepath.Join(c.dir, fmt.Sprint(id))}
-	wanted := []*int{&b.plaintextPort, &b.saslSSLPort, &b.saslTextPort, &b.mtlsPort, &b.internalPort}
+	wanted := []*int{&b.plaintextPort, &b.saslSSLPort, &b.saslTextPort, &b.mtlsPort, &b.internalPort, &b.doorPort, &b.behindDoorPort}
 	if id == 1 {
 		wanted = append(wanted, &b.controllerPort)
 	}
@@ -149,7 +156,7 @@ func (c *Cluster) newBroker(id int, block *ports.Block) (*broker, error) {
 	b.BrokerInfo = BrokerInfo{
 		ID: id, Part: "kafka",
 		Plaintext: address(b.plaintextPort), SASLSSL: address(b.saslSSLPort),
-		SASLPlaintext: address(b.saslTextPort), MTLS: address(b.mtlsPort),
+		SASLPlaintext: address(b.saslTextPort), MTLS: address(b.mtlsPort), Door: address(b.doorPort),
 	}
 	if id > 1 {
 		b.Part = fmt.Sprintf("kafka-%d", id)
@@ -175,6 +182,7 @@ func (c *Cluster) describe() {
 		SASLSSL:       all(func(b *broker) string { return b.SASLSSL }),
 		SASLPlaintext: all(func(b *broker) string { return b.SASLPlaintext }),
 		MTLS:          all(func(b *broker) string { return b.MTLS }),
+		Door:          all(func(b *broker) string { return b.Door }),
 
 		CA:         c.certs.CA.Cert,
 		ClientCert: c.certs.Client.Cert, ClientKey: c.certs.Client.Key,
@@ -187,6 +195,15 @@ func (c *Cluster) describe() {
 	for _, b := range c.brokers {
 		c.Info.Brokers = append(c.Info.Brokers, b.BrokerInfo)
 	}
+}
+
+// Lanes are what the door in front of the brokers is made of.
+func (c *Cluster) Lanes() []door.Lane {
+	var lanes []door.Lane
+	for _, b := range c.brokers {
+		lanes = append(lanes, door.Lane{Port: b.doorPort, Target: address(b.behindDoorPort)})
+	}
+	return lanes
 }
 
 // Parts are the brokers. Each needs the one before it.

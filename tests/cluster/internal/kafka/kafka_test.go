@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"ebb/tests/cluster/internal/door"
 	"ebb/tests/cluster/internal/part"
 	"ebb/tests/cluster/internal/pki"
 	"ebb/tests/cluster/internal/ports"
@@ -68,6 +69,11 @@ func startCluster(t *testing.T) (*Cluster, tokens.Info) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	front, err := door.Open("kafka", door.Valid, certs, cluster.Lanes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(front.Close)
 	for _, spec := range append([]part.Spec{issuer.Spec()}, cluster.Parts()...) {
 		p := part.New(spec, make(chan *part.Part, 1))
 		if err := p.Start(t.Context()); err != nil {
@@ -156,6 +162,9 @@ func TestACluster(t *testing.T) {
 			"SCRAM-512 without TLS": {[]kgo.Opt{plaintext, kgo.SASL(testScram(limited).AsSha512Mechanism())}, "allowed-a"},
 			"PLAIN": {
 				[]kgo.Opt{encrypted, dial, kgo.SASL(plain.Auth{User: limited.Name, Pass: limited.Password}.AsMechanism())}, "allowed-a",
+			},
+			"SCRAM-256 through the door": {
+				[]kgo.Opt{seeds(c.Info.Door), dial, kgo.SASL(testScram(limited).AsSha256Mechanism())}, "allowed-a",
 			},
 			"a stranger": {[]kgo.Opt{plaintext, kgo.SASL(testScram(stranger).AsSha256Mechanism())}, ""},
 			"a token": {

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Fuzzes what users can write, with libFuzzer: `make fuzz` for a minute in all.
+#
+#   fuzz/run.sh SECONDS [TARGET…]     SECONDS for each target: cron, metadata; both without a name
+#
+# It goes on from what earlier runs have found (target/fuzz/corpus). An input that breaks something is left in
+# target/fuzz/found; `target/fuzz/bin/TARGET FILE` shows what it does. Put right, it becomes a row of a unit test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:?how many seconds}
+shift
+targets=("$@")
+[ $# -gt 0 ] || targets=(cron metadata)
+work=target/fuzz
+host=$(rustc -vV | sed -n 's/^host: //p')
+
+echo "building the targets (the first time with all they depend on: several minutes)"
+# What cargo-fuzz would set, but for a sanitizer: libFuzzer needs to see the edges and comparisons of all code. Build
+# scripts are spared because the target is named.
+RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cllvm-args=-sanitizer-coverage-level=4 \
+-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+-Cllvm-args=-sanitizer-coverage-trace-compares" \
+	"${CARGO:-cargo}" build --release --locked --manifest-path fuzz/Cargo.toml --target-dir "$work" --target "$host"
+mkdir -p "$work/bin" "$work/found"
+# A copy, so that a long run does not mind the next build.
+install -t "$work/bin" "$work/$host/release/"{cron,metadata}
+
+# Inputs to begin with: the rows of the unit tests' tables, and the names of all parameters as a dictionary.
+rm -rf "$work/seeds"
+mkdir -p "$work/seeds/cron" "$work/seeds/metadata" "$work/corpus/cron" "$work/corpus/metadata"
+cut -f 1-4 scalers/tests/data/cron-windows.tsv | sed -n '2~10p' | cat - fuzz/seeds/cron.txt |
+	split --lines 1 --additional-suffix .txt --suffix-length 3 - "$work/seeds/cron/"
+awk -v RS= -v "dir=$work/seeds/metadata" '{ printf "%s", $0 > (dir "/" NR ".txt") }' fuzz/seeds/metadata.txt
+grep -rhoE 'Key::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
+printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
+
+for target in "${targets[@]}"; do
+	printf '\n==> fuzzing %s for %s s\n' "$target" "$seconds"
+	"$work/bin/$target" "$work/corpus/$target" "$work/seeds/$target" -dict="$work/$target.dict" -max_total_time="$seconds" \
+		-timeout=5 -rss_limit_mb=1024 -max_len=1024 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
+done
