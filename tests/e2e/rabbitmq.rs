@@ -9,7 +9,7 @@ use ebb_tests::rabbit::Rabbit;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, scaled_object};
-use ebb_tests::world::{Outcome, World};
+use ebb_tests::world::Outcome;
 use futures::future::{join_all, try_join_all};
 use serde_json::{Map, Value, json};
 
@@ -183,7 +183,7 @@ fn a_pattern_that_matches_nothing_is_an_error_unless_that_is_allowed() -> Outcom
         let mut allowed = metadata("^no-match-.*");
         allowed["allowNoMatch"] = json!("true");
         scale(&user, "lenient", trigger(&allowed)).await?;
-        let metric = "s0-rabbitmq--5Eno-match--2A";
+        let metric = "s0-rabbitmq--5Eno-match---2A";
         user.wait_ready("lenient").await?;
         counts(&user, "lenient", metric, 0.0).await?;
 
