@@ -157,7 +157,16 @@ pub async fn run(
     context.authentications.start(&client, namespace.as_deref()).await;
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);
+    let records = Arc::clone(&context.registry);
     let stream = watching::watch(objects, watcher::Config::default())
+        .modify(move |object| {
+            // Neither is ever looked at, and both are larger than the rest.
+            object.metadata.managed_fields = None;
+            if let Some(annotations) = &mut object.metadata.annotations {
+                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+            }
+            records.trim(object);
+        })
         .inspect_ok(move |event| {
             // One that went without waiting for its finalizer has not been released.
             if let watcher::Event::Delete(gone) = event {
@@ -165,11 +174,6 @@ pub async fn run(
                 referents.forget(&Key::of(gone));
             }
             authentications.note_user(event);
-        })
-        .modify(|object| {
-            // Neither is ever looked at, and both are larger than the rest.
-            object.managed_fields_mut().clear();
-            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         })
         .reflect(writer)
         .touched_objects()

@@ -23,42 +23,63 @@ pub struct Ledger {
 struct State {
     facts: Facts,
     outline: Option<Outline>,
-    /// What the API server has, as far as is known.
-    written: ScaledObjectStatus,
+    /// What the API server has, as far as is known. As JSON it takes a third of the room, and it is seldom needed.
+    written: Box<[u8]>,
+    /// Whether nothing has come up since `written` was found to be right.
+    settled: bool,
+}
+
+impl State {
+    fn change(&mut self, change: impl FnOnce(&mut Facts)) {
+        let before = self.facts.clone();
+        change(&mut self.facts);
+        self.settled &= self.facts == before;
+    }
 }
 
 impl Ledger {
     /// The ledger of a ScaledObject that has this status.
-    pub fn new(name: &str, written: ScaledObjectStatus) -> Self {
+    pub fn new(name: &str, written: &ScaledObjectStatus) -> Self {
+        let written = serde_json::to_vec(written).unwrap_or_default().into();
         Self { name: name.to_owned(), state: Mutex::new(State { written, ..State::default() }) }
     }
 
     /// Notes facts without writing them yet. The next report does.
     pub async fn note(&self, change: impl FnOnce(&mut Facts)) {
-        change(&mut self.state.lock().await.facts);
+        self.state.lock().await.change(change);
     }
 
     /// Notes what is known of the ScaledObject whether it can be served or not.
     pub async fn outline(&self, outline: Outline) {
-        self.state.lock().await.outline = Some(outline);
+        let mut state = self.state.lock().await;
+        state.settled &= state.outline.as_ref() == Some(&outline);
+        state.outline = Some(outline);
     }
 
     /// Notes facts, and writes the status if it is another now.
     pub async fn report(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
-        change(&mut state.facts);
-        let mut next = status::status(&state.written, &state.facts, clock::now());
+        state.change(change);
+        if state.settled {
+            return;
+        }
+        let written: ScaledObjectStatus = serde_json::from_slice(&state.written).unwrap_or_default();
+        let mut next = status::status(&written, &state.facts, clock::now());
         if let Some(outline) = &state.outline {
             next = status::outline(next, outline);
         }
-        if next == state.written {
+        if next == written {
+            state.settled = true;
             return;
         }
-        let (Ok(from), Ok(to)) = (serde_json::to_value(&state.written), serde_json::to_value(&next)) else { return };
+        let (Ok(from), Ok(to)) = (serde_json::to_value(&written), serde_json::to_value(&next)) else { return };
         let Some(patch) = status::merge_patch(&from, &to) else { return };
         let api: Api<ScaledObject> = Api::namespaced(client.clone(), namespace);
         match api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(json!({"status": patch}))).await {
-            Ok(_) => state.written = next,
+            Ok(_) => {
+                state.written = to.to_string().into_bytes().into();
+                state.settled = true;
+            }
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => {
                 tracing::warn!(%error, namespace, scaled_object = self.name, "cannot write the status; it will be tried again");

@@ -15,13 +15,17 @@ use serde::de::DeserializeOwned;
 /// API server that is back has work for Ebb.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
+/// Objects in one answer of a list. A page is held as a whole, with fields that nobody wants, before the first of its
+/// objects is looked at.
+const PAGE: u32 = 50;
+
 /// Watches what `api` has. Errors are logged and never yielded: an error that reached the controller would hold up all
 /// of its watches.
 pub fn watch<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher(api, config).backoff(Pauses::default()).filter_map(async |event| {
+    watcher(api, config.page_size(PAGE)).backoff(Pauses::default()).filter_map(async |event| {
         event.inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "a watch was interrupted")).ok().map(Ok)
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use ebb_crds::{Condition, ScaleTarget, ScaledObject};
+use ebb_crds::{Condition, ScaleTarget, ScaledObject, ScaledObjectStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
@@ -118,9 +118,8 @@ pub struct Object {
 }
 
 impl Object {
-    fn new(object: &ScaledObject, metrics: &Arc<Metrics>) -> Self {
+    fn new(object: &ScaledObject, written: &ScaledObjectStatus, metrics: &Arc<Metrics>) -> Self {
         let key = Key::of(object);
-        let written = object.status.clone().unwrap_or_default();
         // A workload that was active when Ebb last wrote may have been so until a moment ago: the cooldown of one
         // whose end of activity nobody saw begins now, never earlier.
         let was_active = written.condition(Condition::ACTIVE).is_some_and(Condition::is_true);
@@ -170,13 +169,47 @@ impl Object {
 #[derive(Debug)]
 pub struct Registry {
     objects: RwLock<HashMap<Key, Arc<Object>>>,
+    /// The statuses of ScaledObjects that have no record yet, as they were found, and of which one of that name each is.
+    found: Mutex<HashMap<Key, (Option<String>, ScaledObjectStatus)>>,
     metrics: Arc<Metrics>,
 }
 
 impl Registry {
     /// An empty one.
     pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { objects: RwLock::default(), metrics })
+        Arc::new(Self { objects: RwLock::default(), found: Mutex::default(), metrics })
+    }
+
+    /// Takes what is not needed any more off a ScaledObject that is to be kept: of the status its record knows the whole.
+    pub fn trim(&self, object: &mut ScaledObject) {
+        let key = Key::of(object);
+        // The parser leaves room for three more.
+        object.spec.triggers.shrink_to_fit();
+        let recorded = self.get(&key).is_some_and(|known| object.uid().as_ref() == Some(&known.uid));
+        let Some(status) = object.status.take() else { return };
+        object.status = Some(ScaledObjectStatus {
+            hpa_name: status.hpa_name.clone(),
+            original_replica_count: status.original_replica_count,
+            // Whether it was paused: no condition says the same as False.
+            conditions: status
+                .condition(Condition::PAUSED)
+                .filter(|paused| paused.is_true())
+                .map(|paused| vec![paused.clone()]),
+            ..ScaledObjectStatus::default()
+        });
+        if !recorded {
+            self.found.lock().insert(key, (object.uid(), status));
+        }
+    }
+
+    fn take_found(&self, key: &Key) -> Option<(Option<String>, ScaledObjectStatus)> {
+        let mut found = self.found.lock();
+        let status = found.remove(key);
+        // All of them come at the start and go soon: their room is not kept for another start.
+        if found.is_empty() {
+            found.shrink_to_fit();
+        }
+        status
     }
 
     /// The record of `object`; whether it is new. One that was deleted and made again under its old name is new.
@@ -189,7 +222,10 @@ impl Registry {
         if let Some(namesake) = objects.remove(&key) {
             namesake.stop.cancel();
         }
-        let new = Arc::new(Object::new(object, &self.metrics));
+        let found = self.take_found(&key);
+        let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
+        let written = found.or_else(|| object.status.clone()).unwrap_or_default();
+        let new = Arc::new(Object::new(object, &written, &self.metrics));
         objects.insert(key, Arc::clone(&new));
         (new, true)
     }
@@ -201,6 +237,7 @@ impl Registry {
 
     /// Forgets a ScaledObject and ends its loop.
     pub fn close(&self, key: &Key) -> Option<Arc<Object>> {
+        self.take_found(key);
         let object = self.objects.write().remove(key)?;
         object.stop.cancel();
         Some(object)
