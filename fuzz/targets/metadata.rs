@@ -71,7 +71,8 @@ fn with_other_secrets(trigger: &TriggerConfig) -> TriggerConfig {
     let from_env = other.metadata.get("hostFromEnv").cloned().unwrap_or_default();
     let hosts = [other.metadata.get_mut("host"), other.auth.get_mut("host"), other.env.get_mut(&from_env)];
     for host in hosts.into_iter().flatten() {
-        *host = host.replace(&format!(":{SECRET}@"), &format!(":{OTHER}@"));
+        // Behind a user's name: alone, it would be the name.
+        *host = host.replace(&format!("u:{SECRET}@"), &format!("u:{OTHER}@"));
     }
     other
 }
