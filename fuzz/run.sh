@@ -34,6 +34,7 @@ cut -f 1-4 scalers/tests/data/cron-windows.tsv | sed -n '2~10p' | cat - fuzz/see
 awk -v RS= -v "dir=$work/seeds/metadata" '{ printf "%s", $0 > (dir "/" NR ".txt") }' fuzz/seeds/metadata.txt
 grep -rhoE 'Key::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
+printf '"%s"\n' hunter2 'u:hunter2@' amqp:// https:// >>"$work/metadata.dict"
 
 for target in "${targets[@]}"; do
 	printf '\n==> fuzzing %s for %s s\n' "$target" "$seconds"
