@@ -195,6 +195,35 @@ async fn password_shown_to(listener: &TcpListener) -> Result<String> {
 }
 
 #[test]
+fn an_oauth2_client_is_handed_to_the_trigger_and_its_secret_may_change() -> Outcome {
+    story(async |world| {
+        let name = "auth-oauth2";
+        let (rabbit, tokens) = (world.bed.rabbitmq()?, world.bed.tokens()?);
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        world.rabbit.publish(name, 2).await?;
+        user.apply(&secret("client", &json!({"secret": "hunter2"}))).await?;
+        let oauth2 = json!({
+            "type": "clientCredentials", "clientId": tokens.client_id, "tokenUrl": tokens.token_url,
+            "clientSecret": {"valueFrom": {"secretKeyRef": {"name": "client", "key": "secret"}}},
+            "scopes": ["rabbitmq.read:*/*", "rabbitmq.tag:monitoring"],
+            "tokenUrlParams": {"audience": "rabbitmq", "lifetime": "61"},
+        });
+        user.apply(&authentication(OWN, "client", &json!({"oauth2": oauth2}))).await?;
+        user.apply(&deployment("my-app", 0, &[])).await?;
+        let host = format!("http://{}:{}/", rabbit.host, rabbit.http_port);
+        let trigger = trigger(name, json!({"host": host}), &json!({"name": "client"}));
+        user.apply(&scaled_object("my-app", json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
+        let ready = user.wait_condition("my-app", "Ready", "False").await?;
+        ensure!(ready.message.contains("invalid_client") && !ready.message.contains("hunter2"), "{ready:?}");
+
+        user.apply(&secret("client", &json!({"secret": tokens.client_secret}))).await?;
+        counts(&user, "my-app", name, 2.0).await?;
+        user.wait_ready("my-app").await
+    })
+}
+
+#[test]
 fn what_cannot_be_had_is_named() -> Outcome {
     story(async |world| {
         let user = world.sandbox("auth-refused").await?;

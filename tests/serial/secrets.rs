@@ -60,6 +60,14 @@ async fn wait_all_read(world: &World, namespace: &str, wanted: f64) -> Result<()
     .await
 }
 
+/// Resident memory of Ebb, in KiB.
+fn memory(world: &World) -> Result<u64> {
+    let pid = world.ebb.pid().context("ebb does not run")?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
 /// Connections that Ebb has open to the API server.
 fn connections(world: &World) -> Result<usize> {
     let pid = world.ebb.pid().context("ebb does not run")?;
@@ -120,7 +128,7 @@ fn two_hundred_secrets_are_watched_over_a_few_connections() -> Outcome {
         let name = "many-secrets";
         let user = world.sandbox(name).await?;
         world.rabbit.declare(name).await?;
-        let before = connections(world)?;
+        let (before, memory_before) = (connections(world)?, memory(world)?);
         let names: Vec<String> = (0..COUNT).map(|number| format!("many-secrets-{number}")).collect();
         let (old, new) = (world.rabbit.url(), world.rabbit.url_of("many-secrets", "secret"));
         world.rabbit.add_user("many-secrets", "secret").await?;
@@ -136,7 +144,8 @@ fn two_hundred_secrets_are_watched_over_a_few_connections() -> Outcome {
             Ok(open)
         })
         .await?;
-        println!("{COUNT} Secrets are watched over {open} connections ({before} before)");
+        let grown = memory(world)?.saturating_sub(memory_before);
+        println!("{COUNT} Secrets are watched over {open} connections ({before} before); {grown} KiB more");
 
         // Each is watched: the last one's change is seen, and the broker sees the other user.
         user.apply(&secret(&names[COUNT - 1], &new)).await?;

@@ -62,12 +62,20 @@ impl Eyes {
 /// Why a watch ended before its time.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error("{0}")]
+    #[error("{}", brief(.0))]
     Api(#[from] kube::Error),
     #[error("the API server does not answer")]
     Silent,
     #[error("the API server ended the watch: {0}")]
     Ended(String),
+}
+
+/// The API server's own words alone, where it has said something.
+fn brief(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Looks at `referent` for ever, and tells each version that it sees.
