@@ -23,6 +23,9 @@ use crate::tls::Tls;
 
 /// How long a connection may take from the first packet to the open virtual host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The smallest that every version of RabbitMQ takes; questions about queues are a few hundred bytes. lapin's buffers are
+/// 64 times as large: 0.5 MB for a connection, where the broker's own proposal of 128 KiB makes it 8 MB.
+const LARGEST_FRAME: u32 = 8_192;
 /// How long the broker may take to answer one question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a question is asked on the channel that all share before it gets one to itself.
@@ -79,7 +82,11 @@ impl Endpoint {
                 port: self.0.port,
             },
             vhost: self.0.vhost.clone(),
-            query: AMQPQueryString { heartbeat: Some(20), ..AMQPQueryString::default() },
+            query: AMQPQueryString {
+                heartbeat: Some(20),
+                frame_max: Some(LARGEST_FRAME),
+                ..AMQPQueryString::default()
+            },
         }
     }
 }

@@ -26,6 +26,8 @@ const NO_LIST_FOR: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     queues: HashMap<Arc<str>, Asked>,
+    /// At so many queues those that nobody asks about any more are looked for.
+    forget_at: usize,
     /// When queues were first asked about within [`FRESH`].
     counted: VecDeque<Instant>,
     /// How long a question about one queue takes, on average of the last few.
@@ -55,7 +57,7 @@ impl Interest {
             self.counted.pop_front();
         }
         let Some(asked) = self.queues.get_mut(queue) else {
-            if self.queues.len() == self.queues.capacity() {
+            if self.queues.len() >= self.forget_at {
                 self.forget(now);
             }
             self.queues.insert(queue.into(), Asked { last: now, counted: now, answer: None });
@@ -113,6 +115,7 @@ impl Interest {
 
     fn forget(&mut self, now: Instant) {
         self.queues.retain(|_, asked| now.duration_since(asked.last) < FORGOTTEN_AFTER);
+        self.forget_at = self.queues.len() * 2 + 16;
     }
 
     /// Notes that there was no list to be had.
