@@ -18,17 +18,21 @@ use crate::story;
 
 /// The namespace of the manifests.
 const NAMESPACE: &str = "parity";
-/// The broker's address in the manifests.
-const BROKER: &str = "amqp://admin:admin-pass@127.0.0.1:5682/";
+/// RabbitMQ's address in the manifests.
+const RABBITMQ: &str = "amqp://admin:admin-pass@127.0.0.1:5682/";
+/// Kafka's address in the manifests.
+const KAFKA: &str = "127.0.0.1:19092";
 
 #[test]
 fn the_same_manifests_give_the_same_objects() -> Outcome {
     story(async |world| {
         let user = world.sandbox(NAMESPACE).await?;
         world.rabbit.declare("jobs").await?;
-        let cases = ["seed", "bad-missing-host", "cron-two", "behavior", "bad-cron", "paused"];
+        world.kafka()?.create_topic("t1", 3).await?;
+        let cases = ["seed", "bad-missing-host", "cron-two", "behavior", "bad-cron", "paused", "kafka"];
         for case in cases {
-            let manifest = read("in", case)?.replace(BROKER, &world.rabbit.url());
+            let manifest = read("in", case)?.replace(RABBITMQ, &world.rabbit.url());
+            let manifest = manifest.replace(KAFKA, &world.bed.kafka()?.plaintext);
             // Client-side, as when KEDA was watched: the annotation it leaves is part of the comparison.
             let applied = user.kubectl.output(&["apply", "-f", "-"], Some(&manifest)).await?;
             ensure!(applied.ok, "{applied:?}");

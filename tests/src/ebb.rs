@@ -201,6 +201,8 @@ impl Ebb {
             .arg(&self.files)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)
+            // As the image sets it.
+            .env("MALLOC_ARENA_MAX", "1")
             .env("WATCH_NAMESPACE", "")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
