@@ -34,10 +34,10 @@ cut -f 1-4 scalers/tests/data/cron-windows.tsv | sed -n '2~10p' | cat - fuzz/see
 awk -v RS= -v "dir=$work/seeds/metadata" '{ printf "%s", $0 > (dir "/" NR ".txt") }' fuzz/seeds/metadata.txt
 grep -rhoE 'Key::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
-printf '"%s"\n' hunter2 'u:hunter2@' amqp:// https:// >>"$work/metadata.dict"
+printf '"%s"\n' hunter2 amqp://u:hunter2@ https://u:hunter2@ >>"$work/metadata.dict"
 
 for target in "${targets[@]}"; do
 	printf '\n==> fuzzing %s for %s s\n' "$target" "$seconds"
 	"$work/bin/$target" "$work/corpus/$target" "$work/seeds/$target" -dict="$work/$target.dict" -max_total_time="$seconds" \
-		-timeout=5 -rss_limit_mb=1024 -max_len=1024 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
+		-timeout=25 -rss_limit_mb=1024 -max_len=1024 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
 done

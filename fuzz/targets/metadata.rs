@@ -71,8 +71,12 @@ fn with_other_secrets(trigger: &TriggerConfig) -> TriggerConfig {
     let from_env = other.metadata.get("hostFromEnv").cloned().unwrap_or_default();
     let hosts = [other.metadata.get_mut("host"), other.auth.get_mut("host"), other.env.get_mut(&from_env)];
     for host in hosts.into_iter().flatten() {
-        // Behind a user's name: alone, it would be the name.
-        *host = host.replace(&format!("u:{SECRET}@"), &format!("u:{OTHER}@"));
+        // Elsewhere in an address it may be a user's name or a part of the path.
+        if let Some((scheme, rest)) = host.split_once("://")
+            && let Some(rest) = rest.strip_prefix(&format!("u:{SECRET}@"))
+        {
+            *host = format!("{scheme}://u:{OTHER}@{rest}");
+        }
     }
     other
 }
