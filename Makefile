@@ -4,10 +4,10 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e setup bed build fmt lint bench fuzz crds
+.PHONY: help demo down test e2e setup bed build fmt lint bench fuzz leak-check crds
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup bed build ## scale two workloads on a real control plane, live; KEEP=1 leaves everything up
 	@KEEP="$(KEEP)" target/release/demo
@@ -41,6 +41,10 @@ lint: ## formatting and clippy
 
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb
+
+ROUNDS ?= 3
+leak-check: setup bed ## read Kafka triggers under valgrind, failures included: no memory may be lost (2 minutes)
+	@tests/leak-check.sh $(ROUNDS)
 
 crds: ## write crds/yaml anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds

@@ -35,6 +35,8 @@ static SHARED: Shared = Shared::new(|| {
     options.with.extend(["prometheus", "kafka2"]);
     options.hpa_sync_period = Some(secs(2));
     options.hpa_downscale_stabilization = Some(secs(4));
+    // Tokens of Kafka's users end and are renewed while a story runs.
+    options.token_lifetime = Some(secs(10));
     options
 });
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod closed_loop;
+mod faults;
 mod many;
 mod outages;
 mod restarts;
@@ -17,7 +18,11 @@ use anyhow::Result;
 use ebb_tests::bed::Options;
 use ebb_tests::world::{Outcome, Shared, World};
 
-static SHARED: Shared = Shared::new(|| Options::new("serial"));
+static SHARED: Shared = Shared::new(|| {
+    let mut options = Options::new("serial");
+    options.with.push("kafka2");
+    options
+});
 
 /// Runs one story while no other runs.
 fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {

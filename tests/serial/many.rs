@@ -1,125 +1,122 @@
 //! Many `ScaledObjects` on one broker.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::process;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
-use ebb_tests::world::Outcome;
+use ebb_tests::world::{Outcome, World};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::story;
 
-const COUNT: usize = 200;
 /// How many requests of this test are under way at once.
 const AT_ONCE: usize = 20;
+/// How many there are, and how soon all of them must be Ready after the first was applied.
+const COUNT: usize = 1000;
+const READY: Duration = secs(15);
+/// What a thousand may take of memory beside what there was before.
+const MEMORY_KB: u64 = 64 << 10;
 
-#[test]
-fn two_hundred_are_ready_in_five_seconds_over_two_connections() -> Outcome {
-    story(async |world| {
-        let user = world.sandbox("many").await?;
-        // A broker user of their own, by whom the broker's list of connections can be told apart.
-        world.rabbit.add_user("many", "many").await?;
-        let url = world.rabbit.url_of("many", "many");
-        let names: Vec<String> = (0..COUNT).map(|number| format!("many-{number}")).collect();
-        for name in &names {
-            world.rabbit.declare(name).await?;
-        }
-        let deployments: Vec<Value> = names.iter().map(|name| deployment(name, 0, &[("RABBITMQ_URL", &url)])).collect();
-        apply_all(&user, &deployments).await?;
-        wait::until("the Deployment controller to be done", secs(60), async || {
-            let done = count(&user, "apps/v1", "deployments", |item| {
-                item["status"]["observedGeneration"] == item["metadata"]["generation"]
-            });
-            ensure!(done.await? == COUNT, "it is not");
-            Ok(())
-        })
-        .await?;
-
-        let spec = |name: &str| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(name)]});
-        let objects: Vec<Value> = names.iter().map(|name| scaled_object(name, spec(name))).collect();
-        let begin = Instant::now();
-        apply_all(&user, &objects).await?;
-        let applied = begin.elapsed();
-        wait::until("all of them to be Ready", secs(100), async || {
-            let ready = count(&user, "keda.sh/v1alpha1", "scaledobjects", is_ready).await?;
-            ensure!(ready == COUNT, "{ready} of {COUNT} are");
-            Ok(())
-        })
-        .await?;
-        let ready = begin.elapsed();
-        println!("{COUNT} ScaledObjects: applied in {applied:.2?}, all Ready after {ready:.2?}");
-        ensure!(ready < secs(5), "all Ready only after {ready:.2?} (applied in {applied:.2?})");
-
-        // The broker's statistics are five seconds old: wait for the first connection, then for any more.
-        let mut seen = wait::until("the broker to list a connection", secs(20), async || {
-            let connections = world.rabbit.connections_of("many").await?;
-            ensure!(!connections.is_empty(), "there is none");
-            Ok(connections)
-        })
-        .await?;
-        wait::throughout("there are two connections at most", secs(8), async || {
-            seen.extend(world.rabbit.connections_of("many").await?);
-            ensure!(seen.len() <= 2, "{seen:?}");
-            Ok(())
-        })
-        .await?;
-
-        let last = &names[COUNT - 1];
-        world.rabbit.publish(last, 1).await?;
-        user.wait_replicas(last, "1", secs(5), |replicas| replicas == 1).await?;
-        // The next stories are to have a quiet control plane.
-        user.kubectl.run(&["delete", "so", "--all", "--timeout=60s"]).await?;
-        user.kubectl.run(&["delete", "deployment", "--all", "--timeout=60s"]).await?;
-        Ok(())
-    })
+/// Deployments that wait for their ScaledObjects of the same names.
+struct Crowd<'a> {
+    world: &'a World,
+    user: Sandbox,
+    names: Vec<String>,
 }
 
-#[test]
-fn two_hundred_over_the_management_api_share_two_connections() -> Outcome {
-    story(async |world| {
-        let user = world.sandbox("many-http").await?;
-        world.rabbit.add_user("many-http", "many-http").await?;
-        let facts = world.bed.rabbitmq()?;
-        let host = format!("http://many-http:many-http@{}:{}/", facts.host, facts.http_port);
-        let names: Vec<String> = (0..COUNT).map(|number| format!("many-http-{number}")).collect();
-        for name in &names {
-            world.rabbit.declare(name).await?;
-        }
-        let spec = |name: &str| {
-            let metadata = json!({"queueName": name, "mode": "QueueLength", "value": "5", "host": host});
-            json!({"pollingInterval": 2, "triggers": [{"type": "rabbitmq", "metadata": metadata}]})
-        };
-        let deployments: Vec<Value> = names.iter().map(|name| deployment(name, 0, &[])).collect();
+impl<'a> Crowd<'a> {
+    /// Makes a namespace with so many of them, and waits until the Deployment controller has come to rest.
+    async fn gather(world: &'a World, name: &str, count: usize, env: &[(&str, &str)]) -> Result<Self> {
+        let user = world.sandbox(name).await?;
+        let names: Vec<String> = (0..count).map(|number| format!("{name}-{number}")).collect();
+        let deployments: Vec<Value> = names.iter().map(|name| deployment(name, 0, env)).collect();
         apply_all(&user, &deployments).await?;
-        let objects: Vec<Value> = names.iter().map(|name| scaled_object(name, spec(name))).collect();
-        apply_all(&user, &objects).await?;
-        let pid = world.ebb.pid().context("Ebb does not run")?;
-        let few = || {
-            let connections = process::connections_to(pid, facts.http_port)?;
-            ensure!(connections <= 2, "there are {connections}");
-            anyhow::Ok(connections)
-        };
-        wait::until("all of them to be Ready", secs(100), async || {
-            let ready = count(&user, "keda.sh/v1alpha1", "scaledobjects", is_ready).await?;
-            few()?;
-            ensure!(ready == COUNT, "{ready} of {COUNT} are");
+        let crowd = Self { world, user, names };
+        wait::until("the Deployment controller to be done", secs(120), async || {
+            let done = crowd.count("apps/v1", "deployments", |item| {
+                item["status"]["observedGeneration"] == item["metadata"]["generation"]
+            });
+            let done = done.await?;
+            ensure!(done == count, "{done} of {count} are");
             Ok(())
         })
         .await?;
-        wait::throughout("there are two connections at most", secs(8), async || few().map(drop)).await?;
+        Ok(crowd)
+    }
 
-        let last = &names[COUNT - 1];
-        world.rabbit.publish(last, 1).await?;
-        user.wait_replicas(last, "1", secs(10), |replicas| replicas == 1).await?;
-        user.kubectl.run(&["delete", "so", "--all", "--timeout=60s"]).await?;
-        user.kubectl.run(&["delete", "deployment", "--all", "--timeout=60s"]).await?;
+    /// Applies a ScaledObject for each. Tells when the last was applied, and when all of them were Ready.
+    async fn serve(&self, spec: impl Fn(usize) -> Value) -> Result<(Duration, Duration)> {
+        let objects: Vec<Value> =
+            self.names.iter().enumerate().map(|(number, name)| scaled_object(name, spec(number))).collect();
+        let begin = Instant::now();
+        apply_all(&self.user, &objects).await?;
+        let applied = begin.elapsed();
+        // Asking for all of them is work for the API server: first for the one that was applied last.
+        self.user.wait_ready(self.last()).await?;
+        wait::until("all of them to be Ready", secs(180), async || {
+            let ready = self.count("keda.sh/v1alpha1", "scaledobjects", is_ready).await?;
+            ensure!(ready == objects.len(), "{ready} of {} are", objects.len());
+            Ok(())
+        })
+        .await?;
+        Ok((applied, begin.elapsed()))
+    }
+
+    /// As [`Crowd::serve`], with what is promised for a thousand of them.
+    async fn serve_in_time(&self, what: &str, spec: impl Fn(usize) -> Value) -> Result<()> {
+        let pid = self.world.ebb.pid().context("Ebb does not run")?;
+        let before = process::resident_kb(pid)?;
+        let (applied, ready) = self.serve(spec).await?;
+        // What only their beginning took is given back by then.
+        tokio::time::sleep(secs(3)).await;
+        let after = process::resident_kb(pid)?;
+        println!(
+            "{COUNT} ScaledObjects with {what}: applied in {applied:.2?}, all Ready after {ready:.2?}; \
+             memory {before} kB before, {after} kB after: {} kB more",
+            after.saturating_sub(before),
+        );
+        ensure!(ready < READY, "all Ready only after {ready:.2?} (applied in {applied:.2?})");
+        ensure!(after.saturating_sub(before) < MEMORY_KB, "memory has grown from {before} kB to {after} kB");
         Ok(())
-    })
+    }
+
+    /// What is new for the last of them wakes it in a second.
+    async fn wake_last(&self, act: impl Future<Output = Result<()>>) -> Result<()> {
+        self.user.wait_condition(self.last(), "Active", "False").await?;
+        let watch = self.user.watch_replicas(self.last()).await?;
+        let begin = Instant::now();
+        act.await?;
+        let woken = watch.wait_since(begin, "1", secs(30), |replicas| replicas == 1).await?;
+        println!("the last of {} woke after {:.2?}", self.names.len(), woken.at - begin);
+        ensure!(woken.at - begin < secs(1), "only after {:.2?}", woken.at - begin);
+        Ok(())
+    }
+
+    fn last(&self) -> &str {
+        self.names.last().map_or("", String::as_str)
+    }
+
+    async fn count(&self, group: &str, plural: &str, fits: impl Fn(&Value) -> bool) -> Result<usize> {
+        let path = format!("/apis/{group}/namespaces/{}/{plural}", self.user.name);
+        let list = self.user.send(Method::GET, &path, None).await?;
+        Ok(list["items"].as_array().context("no list")?.iter().filter(|item| fits(item)).count())
+    }
+
+    /// Does what is to be done with them and takes them away, however it went: the next stories are to have a quiet
+    /// control plane.
+    async fn meet(self, act: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+        let outcome = act(&self).await;
+        let begin = Instant::now();
+        self.user.delete_all("ScaledObject").await?;
+        println!("{} ScaledObjects were gone after {:.2?}", self.names.len(), begin.elapsed());
+        self.user.delete_all("Deployment").await?;
+        outcome
+    }
 }
 
 async fn apply_all(user: &Sandbox, objects: &[Value]) -> Result<()> {
@@ -127,12 +124,135 @@ async fn apply_all(user: &Sandbox, objects: &[Value]) -> Result<()> {
     Ok(())
 }
 
-async fn count(user: &Sandbox, group: &str, plural: &str, fits: impl Fn(&Value) -> bool) -> Result<usize> {
-    let list = user.send(Method::GET, &format!("/apis/{group}/namespaces/{}/{plural}", user.name), None).await?;
-    Ok(list["items"].as_array().context("no list")?.iter().filter(|item| fits(item)).count())
-}
-
 fn is_ready(object: &Value) -> bool {
     let conditions = object["status"]["conditions"].as_array();
     conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+}
+
+async fn declare_all(world: &World, names: &[String]) -> Result<()> {
+    stream::iter(names).map(|name| world.rabbit.declare(name)).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+#[test]
+fn a_thousand_with_kafka_are_ready_in_fifteen_seconds_over_three_connections() -> Outcome {
+    const TOPICS: usize = 50;
+    story(async |world| {
+        let (kafka, facts) = (world.kafka()?, world.bed.kafka()?);
+        let topics: Vec<String> = (0..TOPICS).map(|number| format!("many-kafka-{number}")).collect();
+        kafka.create_topics(&topics, 1).await?;
+        let crowd = Crowd::gather(world, "many-kafka", COUNT, &[]).await?;
+        crowd
+            .meet(async |crowd| {
+                // Each has a group of its own, as it would be. Only the last has committed anything.
+                let topic_of = |number: usize| &topics[number % TOPICS];
+                kafka.commit_all(crowd.last(), topic_of(COUNT - 1)).await?;
+                let spec = |number: usize| {
+                    let metadata = json!({
+                        "bootstrapServers": facts.plaintext, "consumerGroup": crowd.names[number],
+                        "topic": topic_of(number), "scaleToZeroOnInvalidOffset": "true",
+                    });
+                    json!({"maxReplicaCount": 50, "triggers": [{"type": "kafka", "metadata": metadata}]})
+                };
+                crowd.serve_in_time("kafka", spec).await?;
+
+                let pid = world.ebb.pid().context("Ebb does not run")?;
+                wait::throughout("there are three connections to each broker at most", secs(5), async || {
+                    for broker in &facts.brokers {
+                        let (_, port) = broker.plaintext.rsplit_once(':').context("no port")?;
+                        let connections = process::connections_to(pid, port.parse()?)?;
+                        ensure!((1..=3).contains(&connections), "broker {} has {connections}", broker.id);
+                    }
+                    Ok(())
+                })
+                .await?;
+                crowd.wake_last(kafka.produce(topic_of(COUNT - 1), 1)).await?;
+                Ok(())
+            })
+            .await
+    })
+}
+
+#[test]
+fn a_thousand_with_rabbitmq_are_ready_in_fifteen_seconds_over_two_connections() -> Outcome {
+    story(async |world| {
+        // A broker user of their own, by whom the broker's list of connections can be told apart.
+        let name = "many-amqp";
+        world.rabbit.add_user(name, name).await?;
+        let url = world.rabbit.url_of(name, name);
+        let crowd = Crowd::gather(world, name, COUNT, &[("RABBITMQ_URL", &url)]).await?;
+        crowd
+            .meet(async |crowd| {
+                declare_all(world, &crowd.names).await?;
+                let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
+                crowd.serve_in_time("rabbitmq", spec).await?;
+
+                // The broker's statistics are five seconds old: wait for the first connection, then for any more.
+                let mut seen = wait::until("the broker to list a connection", secs(20), async || {
+                    let connections = world.rabbit.connections_of(name).await?;
+                    ensure!(!connections.is_empty(), "there is none");
+                    Ok(connections)
+                })
+                .await?;
+                wait::throughout("there are two connections at most", secs(6), async || {
+                    seen.extend(world.rabbit.connections_of(name).await?);
+                    ensure!(seen.len() <= 2, "{seen:?}");
+                    Ok(())
+                })
+                .await?;
+                crowd.wake_last(world.rabbit.publish(crowd.last(), 1)).await?;
+                Ok(())
+            })
+            .await
+    })
+}
+
+#[test]
+fn two_hundred_are_ready_in_five_seconds() -> Outcome {
+    story(async |world| {
+        let (count, limit) = (200, secs(5));
+        let url = world.rabbit.url();
+        let crowd = Crowd::gather(world, "many", count, &[("RABBITMQ_URL", &url)]).await?;
+        crowd
+            .meet(async |crowd| {
+                declare_all(world, &crowd.names).await?;
+                let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
+                let (applied, ready) = crowd.serve(spec).await?;
+                println!("{count} ScaledObjects: applied in {applied:.2?}, all Ready after {ready:.2?}");
+                ensure!(ready < limit, "all Ready only after {ready:.2?} (applied in {applied:.2?})");
+                Ok(())
+            })
+            .await
+    })
+}
+
+#[test]
+fn two_hundred_over_the_management_api_share_two_connections() -> Outcome {
+    story(async |world| {
+        let name = "many-http";
+        world.rabbit.add_user(name, name).await?;
+        let facts = world.bed.rabbitmq()?;
+        let host = format!("http://{name}:{name}@{}:{}/", facts.host, facts.http_port);
+        let crowd = Crowd::gather(world, name, 200, &[]).await?;
+        crowd
+            .meet(async |crowd| {
+                declare_all(world, &crowd.names).await?;
+                let spec = |number: usize| {
+                    let metadata =
+                        json!({"queueName": crowd.names[number], "mode": "QueueLength", "value": "5", "host": host});
+                    json!({"pollingInterval": 2, "triggers": [{"type": "rabbitmq", "metadata": metadata}]})
+                };
+                crowd.serve(spec).await?;
+                let pid = world.ebb.pid().context("Ebb does not run")?;
+                wait::throughout("there are two connections at most", secs(8), async || {
+                    let connections = process::connections_to(pid, facts.http_port)?;
+                    ensure!(connections <= 2, "there are {connections}");
+                    Ok(())
+                })
+                .await?;
+                world.rabbit.publish(crowd.last(), 1).await?;
+                crowd.user.wait_replicas(crowd.last(), "1", secs(10), |replicas| replicas == 1).await?;
+                Ok(())
+            })
+            .await
+    })
 }

@@ -30,6 +30,8 @@ pub struct Options {
     pub hpa_sync_period: Option<Duration>,
     /// How long the HPA controller remembers a higher recommendation; Kubernetes' default is 5 minutes.
     pub hpa_downscale_stabilization: Option<Duration>,
+    /// How long a token is valid; a minute unless it is said here.
+    pub token_lifetime: Option<Duration>,
     /// Whether it goes on when this process ends.
     pub detach: bool,
 }
@@ -42,6 +44,7 @@ impl Options {
             with: vec!["rabbitmq"],
             hpa_sync_period: None,
             hpa_downscale_stabilization: None,
+            token_lifetime: None,
             detach: false,
         }
     }
@@ -424,6 +427,9 @@ fn launch(options: &Options) -> Result<(Facts, Child)> {
     }
     if let Some(window) = options.hpa_downscale_stabilization {
         command.arg("--hpa-downscale-stabilization").arg(format!("{}s", window.as_secs()));
+    }
+    if let Some(lifetime) = options.token_lifetime {
+        command.arg("--token-lifetime").arg(format!("{}s", lifetime.as_secs()));
     }
     if options.detach {
         command.arg("--detach").stdin(Stdio::null());

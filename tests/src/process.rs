@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -18,6 +19,26 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "process {pid} cannot be sent SIG{name}");
     Ok(())
+}
+
+/// The memory that a process has in use, in kilobytes (`VmRSS` of `man 5 proc`).
+pub fn resident_kb(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// The time that a process has spent on a processor so far (`utime` and `stime` of `man 5 proc`).
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    /// `USER_HZ`, which is 100 on every architecture that Linux runs on today.
+    const TICK: Duration = Duration::from_millis(10);
+    let path = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    // The second field, the name, may hold spaces; the third comes after its closing bracket.
+    let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field).context("too few fields")?.parse::<u32>().context("no number");
+    Ok(TICK * (ticks(11)? + ticks(12)?))
 }
 
 /// How many TCP connections a process has open to a port, on whichever address.
@@ -89,6 +110,17 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    #[test]
+    fn memory_and_time_of_a_process_grow_with_what_it_does() {
+        let pid = std::process::id();
+        let (memory, time) = (resident_kb(pid).unwrap(), cpu_time(pid).unwrap());
+        let held = vec![1_u8; 32 << 20];
+        while cpu_time(pid).unwrap() < time + Duration::from_millis(50) {
+            std::hint::black_box(&held);
+        }
+        assert!(resident_kb(pid).unwrap() > memory + (16 << 10));
+    }
 
     #[test]
     fn connections_are_counted_by_the_port_they_go_to() {

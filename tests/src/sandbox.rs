@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use http::{Method, Request, Uri};
 use kube::Client;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::bed::Bed;
 use crate::kubectl::Kubectl;
@@ -77,6 +77,22 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Deletes all objects of a kind in the namespace, and waits until they are gone.
+    pub async fn delete_all(&self, kind: &str) -> Result<()> {
+        let path = self.path(kind, "")?;
+        let path = path.trim_end_matches('/');
+        self.send(Method::DELETE, path, None).await?;
+        wait::until(&format!("all {kind}s to be gone"), wait::secs(120), async || {
+            // The count of the rest comes with the first of them.
+            let first = self.send(Method::GET, &format!("{path}?limit=1"), None).await?;
+            let left = first["items"].as_array().map_or(0, Vec::len);
+            let more = &first["metadata"]["remainingItemCount"];
+            ensure!(left == 0, "there are more: {more}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until an object is there, and gives it.
     pub async fn wait_for(&self, kind: &str, name: &str) -> Result<Value> {
         wait::until(&format!("{kind} {name}"), wait::secs(20), async || self.get(kind, name).await).await
@@ -148,6 +164,34 @@ impl Sandbox {
         self.wait_condition(scaled_object, "Ready", "True").await.map(drop)
     }
 
+    /// Waits until Ready of a ScaledObject is False with a message that says this, and gives the message.
+    pub async fn wait_failing(&self, scaled_object: &str, says: &str) -> Result<String> {
+        wait::until(&format!("Ready of {scaled_object} to say {says:?}"), wait::secs(40), async || {
+            let ready = self.condition(scaled_object, "Ready").await?;
+            ensure!(ready.status == "False" && ready.message.contains(says), "{ready:?}");
+            Ok(ready.message)
+        })
+        .await
+    }
+
+    /// Makes a Secret with these parameters and a TriggerAuthentication of the same name that hands them on.
+    pub async fn authenticate(&self, name: &str, parameters: &[(&str, &str)]) -> Result<()> {
+        let data: Map<String, Value> =
+            parameters.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+        self.apply(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data,
+        }))
+        .await?;
+        let references: Vec<Value> =
+            parameters.iter().map(|(key, _)| json!({"parameter": key, "name": name, "key": key})).collect();
+        self.apply(&json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication", "metadata": {"name": name},
+            "spec": {"secretTargetRef": references},
+        }))
+        .await?;
+        Ok(())
+    }
+
     /// The events about a `ScaledObject`.
     pub async fn events(&self, scaled_object: &str) -> Result<Vec<Event>> {
         self.events_about(&self.name, "ScaledObject", scaled_object).await
@@ -186,6 +230,16 @@ impl Sandbox {
         let items = list["items"].as_array().context("no list of values")?;
         ensure!(items.len() == 1, "{} values for {metric}: {list}", items.len());
         quantity(items[0]["value"].as_str().unwrap_or_default())
+    }
+
+    /// Waits until the HPA would be told this number.
+    pub async fn wait_metric(&self, scaled_object: &str, metric: &str, wanted: f64) -> Result<()> {
+        wait::until(&format!("{metric} of {scaled_object} to be {wanted}"), wait::secs(30), async || {
+            let value = self.metric(scaled_object, metric).await?;
+            ensure!((value - wanted).abs() < 1e-9, "it is {value}");
+            Ok(())
+        })
+        .await
     }
 
     /// Sends a request to the API server as the administrator and gives the JSON it answers.

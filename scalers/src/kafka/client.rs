@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 
 use super::admin::{AdminError, End, PartitionOffset};
 use super::endpoint::Endpoint;
 use super::idle::Idle;
 use super::lag::Partition;
 use super::link::{ANSWER, Link};
+use super::proof::{Answers, LOOKS, Question};
 use super::topics::{ByLeader, LAYOUT_AGE, Layout, Topic, Topics};
 use crate::broker::{Backoff, Breaker, Flights, Gather, chance};
 use crate::oauth::{Token, TokenSource};
@@ -29,6 +31,8 @@ const TOGETHER: Duration = Duration::from_millis(2);
 const PARTITIONS_AT_ONCE: usize = 500;
 /// How old a list of partitions may be that serves while no newer one can be had.
 const LAYOUT_OF_OLD: Duration = Duration::from_mins(2);
+/// How long a newer list of partitions is waited for while there is an older one.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a consumer group has committed, by partition; none where it has committed nothing.
 pub(super) type Committed = HashMap<Partition, Result<Option<i64>, AdminError>>;
@@ -57,8 +61,10 @@ pub struct Client {
     leaders: Mutex<HashMap<i32, Arc<Leader>>>,
     groups: Flights<GroupQuestion, Result<Arc<Committed>, ReadError>>,
     pub(super) idle: Idle,
-    /// Held by whoever looks into a log.
-    pub(super) looking_into: tokio::sync::Mutex<()>,
+    /// The looks into logs that are under way, by topic and what is asked of it.
+    pub(super) looks: Flights<(Arc<str>, Vec<Question>), Answers>,
+    /// The turns of those who look into a log.
+    pub(super) looking: Semaphore,
 }
 
 /// A broker as the leader of partitions.
@@ -87,7 +93,8 @@ impl Client {
             leaders: Mutex::default(),
             groups: Flights::default(),
             idle: Idle::default(),
-            looking_into: tokio::sync::Mutex::new(()),
+            looks: Flights::default(),
+            looking: Semaphore::new(LOOKS),
         }
     }
 
@@ -111,8 +118,20 @@ impl Client {
         let described = if let Some(refused) = self.cluster.resting(now) {
             Err(refused)
         } else {
-            let client = Arc::clone(self);
-            self.layouts.ask([Arc::clone(&topic.name)], |names| async move { client.describe(names).await }).await
+            let (client, name) = (Arc::clone(self), Arc::clone(&topic.name));
+            let asked = Arc::clone(self);
+            let asking = tokio::spawn(async move {
+                client.layouts.ask([name], |names| async move { asked.describe(names).await }).await
+            });
+            let described = match topic.layout(now, LAYOUT_OF_OLD) {
+                // The broker that was asked may hang, and the topic's own be well: what is known serves meanwhile.
+                Some(Ok(known)) => match timeout(PATIENCE, asking).await {
+                    Ok(described) => described,
+                    Err(_) => return Ok(known),
+                },
+                _ => asking.await,
+            };
+            described.unwrap_or_else(|error| Err(self.query("the topics", &error.to_string())))
         };
         let age = if described.is_ok() { LAYOUT_AGE } else { LAYOUT_OF_OLD };
         match (described, topic.layout(now, age)) {
@@ -204,12 +223,12 @@ impl Client {
         let partitions: Vec<_> = partitions.into_iter().collect();
         let questions = partitions.chunks(PARTITIONS_AT_ONCE).map(|chunk| {
             let named = chunk.iter().map(|(topic, partition)| (&**topic, *partition));
-            link.ask(move |admin| admin.list_offsets(named, end, ANSWER))
+            link.ask_and_check(move |admin| admin.list_offsets(named, end, ANSWER), all_answered)
         });
         let mut refused = HashMap::new();
         let health = &self.leader(leader).health;
         for answer in join_all(questions).await {
-            let answer = answer.and_then(all_answered).map_err(|error| {
+            let answer = answer.map_err(|error| {
                 let error = self.explain("the ends of partitions", &error, &link);
                 health.failed(Instant::now(), error.clone(), chance(&leader));
                 error

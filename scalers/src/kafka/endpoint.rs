@@ -47,6 +47,8 @@ pub(super) enum Mechanism {
 
 /// How long a connection may take to be made, and a handshake to be answered.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The longest answer that is taken, in bytes: the partitions of thousands of topics are a few million.
+const LONGEST_ANSWER: u32 = 16 << 20;
 
 impl Endpoint {
     /// How errors call the cluster.
@@ -66,6 +68,9 @@ impl Endpoint {
         set("api.version.request.timeout.ms", &CONNECT.as_millis().to_string());
         set("socket.timeout.ms", "10000");
         set("socket.keepalive.enable", "true");
+        // What is no broker at all may announce an answer of any size.
+        set("fetch.max.bytes", "1048576");
+        set("receive.message.max.bytes", &LONGEST_ANSWER.to_string());
         set("reconnect.backoff.ms", "100");
         set("reconnect.backoff.max.ms", "2000");
         // Brokers may have more than one address, not all of them reachable: each attempt takes the next.

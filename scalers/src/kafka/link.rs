@@ -76,15 +76,27 @@ impl Link {
     /// # Errors
     /// librdkafka's or a broker's.
     pub(super) async fn ask<T>(&self, question: impl FnOnce(&Admin) -> Answer<T>) -> Result<T, AdminError> {
+        self.ask_and_check(question, Ok).await
+    }
+
+    /// Asks, waits for the answer and has it checked: only one that holds what was asked for shows that a broker answers.
+    ///
+    /// # Errors
+    /// librdkafka's, a broker's, or the check's.
+    pub(super) async fn ask_and_check<T>(
+        &self,
+        question: impl FnOnce(&Admin) -> Answer<T>,
+        check: impl FnOnce(T) -> Result<T, AdminError>,
+    ) -> Result<T, AdminError> {
         let Some(admin) = &self.shared.0 else { return Err(AdminError::lost("the client is closed")) };
         let answer = question(admin);
         // librdkafka keeps the time; this is for the case that it does not.
         match timeout(ANSWER + LOOK, answer).await {
-            Ok(Ok(Ok(answer))) => {
+            Ok(Ok(answer)) => {
+                let answer = check(answer?)?;
                 admin.context().forget_trouble();
                 Ok(answer)
             }
-            Ok(Ok(Err(error))) => Err(error),
             Ok(Err(_)) | Err(_) => Err(AdminError::lost("librdkafka gave no answer")),
         }
     }

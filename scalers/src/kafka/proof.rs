@@ -1,15 +1,17 @@
 //! A look into the log: whether a consumer would get anything from an offset on.
 //!
 //! A `read_committed` consumer is put at the offset and reads until its first record or the log's end. It commits nothing
-//! and joins no group. One look at a time for each cluster; whoever comes meanwhile does without.
+//! and joins no group. Those who ask the same at the same time share a look: what is new in a log is new to every group that
+//! had read all of it. A few looks at a time for each cluster; whoever would have to wait for long does without.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use tokio::time::timeout;
 
 use super::admin::{Admin, BearerToken};
 use super::client::Client;
@@ -20,19 +22,32 @@ use crate::oauth::Token;
 
 /// How long a look may take. A lag that could not be looked into counts as it is.
 const LOOK: Duration = Duration::from_secs(2);
+/// How many looks there may be at a time: each is a client of its own.
+pub(super) const LOOKS: usize = 4;
+/// How long to wait for a turn. A new record is not to wake a workload any later for others' sake.
+const TURN: Duration = Duration::from_millis(300);
 
 /// From where to look, and up to where the log was known to reach.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Question {
     pub(super) partition: i32,
     pub(super) from: i64,
     pub(super) end: i64,
 }
 
+/// What a look has found, by partition.
+pub(super) type Answers = Arc<HashMap<i32, Found>>;
+
 impl Client {
     /// Looks into partitions of one topic. What is missing in the answer is not known.
-    pub(super) async fn look_into(&self, topic: &Arc<str>, questions: Vec<Question>) -> HashMap<i32, Found> {
-        let Ok(_alone) = self.looking_into.try_lock() else { return HashMap::new() };
+    pub(super) async fn look_into(self: &Arc<Self>, topic: &Arc<str>, questions: Vec<Question>) -> Answers {
+        let question = (Arc::clone(topic), questions);
+        let (client, (topic, questions)) = (Arc::clone(self), question.clone());
+        self.looks.join(&question, async move { Arc::new(client.take_a_look(topic, questions).await) }).await
+    }
+
+    async fn take_a_look(&self, topic: Arc<str>, questions: Vec<Question>) -> HashMap<i32, Found> {
+        let Ok(Ok(_turn)) = timeout(TURN, self.looking.acquire()).await else { return HashMap::new() };
         let Ok(token) = self.token().await else { return HashMap::new() };
         let mut config = self.endpoint().config();
         config
@@ -44,6 +59,8 @@ impl Client {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "20")
+            // A record is sent whole, however long it is: librdkafka's own limit.
+            .set("receive.message.max.bytes", "100000000")
             // The first record of each partition is all that is wanted.
             .set("fetch.message.max.bytes", "1024")
             .set("queued.min.messages", "1");
@@ -51,7 +68,6 @@ impl Client {
             Some(Sasl::Bearer { extensions, .. }) => extensions.clone(),
             _ => Vec::new(),
         };
-        let topic = Arc::clone(topic);
         let look = tokio::task::spawn_blocking(move || look(&config, token.as_ref(), &extensions, &topic, &questions));
         match look.await {
             Ok(Ok(found)) => found,
@@ -93,6 +109,13 @@ fn look(
                 if let Some(question) = questions.iter().find(|question| question.partition == partition) {
                     found.entry(partition).or_insert(Found::NothingBefore(question.end));
                 }
+            }
+            // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
+            Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                return Ok(questions
+                    .iter()
+                    .map(|question| (question.partition, Found::Record(question.from)))
+                    .collect());
             }
             // Errors of connections come by here too; what lasts ends with the time.
             Some(Err(_)) | None => {}

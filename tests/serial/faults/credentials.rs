@@ -1,0 +1,104 @@
+//! Passwords that are taken away and given back, certificates that expire and are renewed.
+
+use std::fs;
+
+use anyhow::ensure;
+use ebb_tests::bed::KafkaUser;
+use ebb_tests::world::Outcome;
+use futures::future::try_join_all;
+
+use super::{App, all_work, busy_queue, busy_topic, kafka, leave, let_in_by, nothing_happens, rabbitmq};
+use crate::story;
+
+/// The user whose password is taken away, and the password.
+const USER: &str = "faults-user";
+const PASSWORD: &str = "S3CR3T-of-faults";
+
+#[test]
+fn credentials_revoked_and_certificates_expired_until_they_are_put_right() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("faults-credentials").await?;
+        let (bed, rabbit, facts) = (&world.bed, world.bed.rabbitmq()?, world.bed.kafka()?);
+        bed.put_kafka_user(USER, PASSWORD, "describe").await?;
+        world.rabbit.add_user(USER, PASSWORD).await?;
+        busy_topic(world, "faults-user", 1).await?;
+        busy_queue(world, "faults-user").await?;
+        user.authenticate("kafka-user", &[("sasl", "scram_sha256"), ("username", USER), ("password", PASSWORD)])
+            .await?;
+        user.authenticate("rabbitmq-user", &[("username", USER), ("password", PASSWORD)]).await?;
+        let (kafka_ca, rabbit_ca) = (fs::read_to_string(&facts.ca)?, fs::read_to_string(&rabbit.ca)?);
+        let KafkaUser { name, password } = &facts.admin;
+        let trusted =
+            [("tls", "enable"), ("ca", &kafka_ca), ("sasl", "plaintext"), ("username", name), ("password", password)];
+        user.authenticate("kafka-door", &trusted).await?;
+        let administrator =
+            [("tls", "enable"), ("ca", &rabbit_ca), ("username", &rabbit.user), ("password", &rabbit.password)];
+        user.authenticate("rabbitmq-door", &administrator).await?;
+
+        let (topic, queue) = ("s0-kafka-faults-user", "s0-rabbitmq-faults-user");
+        let amqp = format!("amqp://{}:{}/", rabbit.host, rabbit.amqp_port);
+        let http = format!("http://{}:{}/", rabbit.host, rabbit.http_port);
+        let (amqps, https) = (format!("amqps://{}/", bed.door("amqps")?), format!("https://{}/", bed.door("https")?));
+        let by = |who, trigger| let_in_by(who, trigger);
+        let named = [
+            App::apply(&user, "kafka-user", topic, by("kafka-user", kafka(&facts.sasl_plaintext, USER))).await?,
+            App::apply(&user, "amqp-user", queue, by("rabbitmq-user", rabbitmq(&amqp, USER))).await?,
+            App::apply(&user, "http-user", queue, by("rabbitmq-user", rabbitmq(&http, USER))).await?,
+        ];
+        let behind_doors = [
+            App::apply(&user, "kafka-door", topic, by("kafka-door", kafka(&facts.door, USER))).await?,
+            App::apply(&user, "amqps-door", queue, by("rabbitmq-door", rabbitmq(&amqps, USER))).await?,
+            App::apply(&user, "https-door", queue, by("rabbitmq-door", rabbitmq(&https, USER))).await?,
+        ];
+        let servers = &facts.plaintext;
+        let bystander = [App::apply(&user, "bystander", topic, kafka(servers, USER)).await?];
+        for apps in [&named[..], &behind_doors, &bystander] {
+            all_work(&user, apps).await?;
+        }
+
+        bed.delete_kafka_user(USER).await?;
+        // The broker ends the connections of a user that is gone, not those of one whose password has changed.
+        world.rabbit.remove_user(USER).await?;
+        world.rabbit.add_user(USER, "another password").await?;
+        for door in ["kafka", "amqps", "https"] {
+            bed.set_door(door, "expired").await?;
+        }
+        let told = async {
+            // What OpenSSL tells librdkafka of it is less than what rustls says.
+            let whys = ["certificate verify failed", "expired", "expired"];
+            for (app, why) in behind_doors.iter().zip(whys) {
+                let says = user.wait_failing(&app.name, "ertificate").await?;
+                let names_it = says.contains("127.0.0.1") && says.to_lowercase().contains(why);
+                ensure!(names_it, "{}: {says}", app.name);
+            }
+            let told = try_join_all(named.iter().map(|app| user.wait_failing(&app.name, "127.0.0.1"))).await?;
+            for (app, says) in named.iter().zip(told) {
+                let says = says.to_lowercase();
+                let refused = ["authentication", "access_refused", "unauthorized"];
+                ensure!(refused.iter().any(|word| says.contains(word)), "{}: {says}", app.name);
+            }
+            for apps in [&named[..], &behind_doors] {
+                nothing_happens(&user, apps, &[&bystander[0]]).await?;
+            }
+            let log = fs::read_to_string(&world.ebb.log)?;
+            ensure!(!log.contains(PASSWORD), "the password is in the log");
+            for app in named.iter().chain(&behind_doors) {
+                let status = user.get("ScaledObject", &app.name).await?["status"].to_string();
+                let shown = format!("{status} {:?}", user.events(&app.name).await?);
+                ensure!(!shown.contains(PASSWORD) && !shown.contains(password.as_str()), "{}: {shown}", app.name);
+            }
+            Ok(())
+        };
+        let told = told.await;
+        for door in ["kafka", "amqps", "https"] {
+            bed.set_door(door, "valid").await?;
+        }
+        bed.put_kafka_user(USER, PASSWORD, "describe").await?;
+        world.rabbit.add_user(USER, PASSWORD).await?;
+        told?;
+        for apps in [&named[..], &behind_doors, &bystander] {
+            all_work(&user, apps).await?;
+        }
+        leave(&user).await
+    })
+}
