@@ -20,6 +20,7 @@ mod topics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -27,7 +28,7 @@ use futures::future::{join_all, select_all};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::broker::{Breaker, Brokers, chance};
+use crate::broker::{Backoff, Breaker, Brokers, chance};
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::metric_name;
 use crate::oauth::TokenSource;
@@ -57,6 +58,8 @@ struct Kafka {
     rules: Rules,
     /// The group's coordinator may be down while all else is well.
     coordinator: Breaker,
+    /// Rights are seldom given within seconds, and librdkafka loses a little memory with each refusal.
+    refused: Breaker,
     progress: Mutex<Progress>,
     standing: Mutex<Standing>,
     /// The topics of the last reading, and how often each had moved before it.
@@ -94,6 +97,7 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         partitions: metadata.partitions,
         rules: metadata.rules,
         coordinator: client::breaker(),
+        refused: Breaker::new(Backoff::new(Duration::from_secs(2), Duration::from_secs(30))),
         progress: Mutex::default(),
         standing: Mutex::default(),
         seen: Mutex::default(),
@@ -266,13 +270,17 @@ impl Kafka {
     }
 
     async fn committed(&self, partitions: Option<Arc<[Partition]>>) -> Result<Arc<Committed>, ReadError> {
-        if let Some(refused) = self.coordinator.resting(Instant::now()) {
+        let now = Instant::now();
+        if let Some(refused) = self.coordinator.resting(now).or_else(|| self.refused.resting(now)) {
             return Err(refused);
         }
         let committed = self.client.committed(&self.group, partitions).await;
         match &committed {
-            Ok(_) => self.coordinator.succeeded(),
-            Err(ReadError::Query(_)) => {}
+            Ok(_) => {
+                self.coordinator.succeeded();
+                self.refused.succeeded();
+            }
+            Err(error @ ReadError::Query(_)) => self.refused.failed(Instant::now(), error.clone(), chance(&self.group)),
             Err(error) => self.coordinator.failed(Instant::now(), error.clone(), chance(&self.group)),
         }
         committed
