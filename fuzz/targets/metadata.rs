@@ -73,6 +73,7 @@ fn with_other_secrets(trigger: &TriggerConfig) -> TriggerConfig {
     for host in hosts.into_iter().flatten() {
         // Elsewhere in an address it may be a user's name or a part of the path.
         if let Some((scheme, rest)) = host.split_once("://")
+            && scheme.chars().all(|letter| letter.is_ascii_alphanumeric())
             && let Some(rest) = rest.strip_prefix(&format!("u:{SECRET}@"))
         {
             *host = format!("{scheme}://u:{OTHER}@{rest}");
