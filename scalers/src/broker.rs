@@ -1,9 +1,9 @@
 //! The connections that all triggers share.
 //!
 //! Owns: one client per (endpoint, credentials), created when the first trigger asks for it and closed when the last
-//! one has gone; questions asked at the same time share one query ([`Flights`]); attempts to connect are spaced by
-//! [`Backoff`] and, where a server is not to be asked meanwhile, by [`Breaker`]; early looks for idle workloads are spread by a [`Pacer`]. Must not know what a
-//! trigger is.
+//! one has gone; questions asked at the same time share one query ([`Flights`]), and those of one moment go out as one
+//! ([`Gather`]); attempts to connect are spaced by [`Backoff`] and, where a server is not to be asked meanwhile, by
+//! [`Breaker`]; early looks for idle workloads are spread by a [`Pacer`]. Must not know what a trigger is.
 
 mod backoff;
 mod breaker;

@@ -16,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
@@ -84,6 +85,35 @@ func startCluster(t *testing.T) (*Cluster, tokens.Info) {
 	return cluster, issuer.Info
 }
 
+// awaitTopics waits until every broker knows of so many topics: a client asks
+// one of them, and each learns of a new topic in its own time.
+func awaitTopics(t *testing.T, c *Cluster, count int) {
+	t.Helper()
+	client, err := kgo.NewClient(seeds(c.Info.Plaintext))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for _, broker := range c.Info.Brokers {
+		for known := 0; known < count; {
+			request := kmsg.NewPtrMetadataRequest()
+			answer, err := client.Broker(broker.ID).RetriableRequest(ctx, request)
+			if err != nil {
+				t.Fatalf("broker %d knows of %d topics: %v", broker.ID, known, err)
+			}
+			known = 0
+			for _, topic := range answer.(*kmsg.MetadataResponse).Topics {
+				if !topic.IsInternal {
+					known++
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
 // visible returns what a client sees of the two topics `allowed-a` and `other`.
 func visible(t *testing.T, options ...kgo.Opt) (string, error) {
 	t.Helper()
@@ -147,6 +177,7 @@ func TestACluster(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	awaitTopics(t, c, 2)
 
 	t.Run("lets users see what they may by each way to log in", func(t *testing.T) {
 		plaintext, encrypted := seeds(c.Info.SASLPlaintext), seeds(c.Info.SASLSSL)
