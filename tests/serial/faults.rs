@@ -110,7 +110,14 @@ async fn busy_topic(world: &World, topic: &str, broker: i32) -> Result<()> {
 
 async fn busy_queue(world: &World, queue: &str) -> Result<()> {
     world.rabbit.declare(queue).await?;
-    world.rabbit.publish(queue, WAITING).await
+    world.rabbit.publish(queue, WAITING).await?;
+    // The management API may tell for seconds what was so when the queue was declared: that it is empty.
+    wait::until(&format!("the statistics of {queue} to be right"), secs(20), async || {
+        let waiting = world.rabbit.counts(queue).await?.waiting;
+        ensure!(waiting == WAITING as u64, "{waiting} wait");
+        Ok(())
+    })
+    .await
 }
 
 /// Workloads at zero, each on a topic of its own, of which one is woken at a time.

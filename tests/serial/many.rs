@@ -20,7 +20,7 @@ const AT_ONCE: usize = 20;
 const COUNT: usize = 1000;
 const READY: Duration = secs(15);
 /// What a thousand may take of memory beside what there was before.
-const MEMORY_KB: u64 = 64 << 10;
+const MEMORY_KB: u64 = 32 << 10;
 
 /// Deployments that wait for their ScaledObjects of the same names.
 struct Crowd<'a> {
@@ -85,15 +85,15 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// What is new for the last of them wakes it in a second.
-    async fn wake_last(&self, act: impl Future<Output = Result<()>>) -> Result<()> {
+    /// What is new for the last of them wakes it in time.
+    async fn wake_last(&self, limit: Duration, act: impl Future<Output = Result<()>>) -> Result<()> {
         self.user.wait_condition(self.last(), "Active", "False").await?;
         let watch = self.user.watch_replicas(self.last()).await?;
         let begin = Instant::now();
         act.await?;
         let woken = watch.wait_since(begin, "1", secs(30), |replicas| replicas == 1).await?;
         println!("the last of {} woke after {:.2?}", self.names.len(), woken.at - begin);
-        ensure!(woken.at - begin < secs(1), "only after {:.2?}", woken.at - begin);
+        ensure!(woken.at - begin < limit, "only after {:.2?}", woken.at - begin);
         Ok(())
     }
 
@@ -165,7 +165,7 @@ fn a_thousand_with_kafka_are_ready_in_fifteen_seconds_over_three_connections() -
                     Ok(())
                 })
                 .await?;
-                crowd.wake_last(kafka.produce(topic_of(COUNT - 1), 1)).await?;
+                crowd.wake_last(secs(1), kafka.produce(topic_of(COUNT - 1), 1)).await?;
                 Ok(())
             })
             .await
@@ -199,7 +199,8 @@ fn a_thousand_with_rabbitmq_are_ready_in_fifteen_seconds_over_two_connections() 
                     Ok(())
                 })
                 .await?;
-                crowd.wake_last(world.rabbit.publish(crowd.last(), 1)).await?;
+                // One connection bears 250 looks a second: each of a thousand queues has its turn every four.
+                crowd.wake_last(secs(6), world.rabbit.publish(crowd.last(), 1)).await?;
                 Ok(())
             })
             .await
