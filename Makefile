@@ -37,7 +37,8 @@ fmt: ## format the code
 
 lint: ## formatting and clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --release --locked --workspace --all-targets --test e2e --test serial -- --deny warnings
+	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --release --locked --workspace --test e2e --test serial -- --deny warnings
 
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb

@@ -25,12 +25,15 @@ step() {
 	summary+=("$(printf '%6s  %s' "$(clock $((SECONDS - start)))" "$name")")
 }
 
-# The targets are named in every call, and all packages in each, so that every crate is compiled once: another choice
-# would mean other features of the dependencies. `e2e` and `serial` are not among "all targets" as they need servers.
-everything=(--release --locked --workspace --all-targets --test e2e --test serial)
+# All packages are named in every call, so that every crate is compiled once: another choice would mean other features of
+# the dependencies. `e2e` and `serial` are not among "all targets", as they need servers, and cargo takes no notice of
+# --test beside --all-targets: they have calls of their own.
+everything=(--release --locked --workspace --all-targets)
+story_programs=(--release --locked --workspace --test e2e --test serial)
 
 build() {
 	step "build" "about 8 minutes the first time" "$cargo" build "${everything[@]}"
+	step "build of the stories" "" "$cargo" build "${story_programs[@]}"
 }
 
 # stories TARGET THREADS [WORD]
@@ -72,6 +75,7 @@ bed_build=$!
 step "formatting" "" "$cargo" fmt --all --check
 build
 step "clippy" "about 2 minutes the first time" "$cargo" clippy --quiet "${everything[@]}" -- --deny warnings
+step "clippy of the stories" "" "$cargo" clippy --quiet "${story_programs[@]}" -- --deny warnings
 step "unit tests; crds/yaml is what the types make" "" "$cargo" test --quiet --release --locked --workspace
 step "control plane is built" "what is left of the 10 minutes" built_bed
 step "unit tests of the control plane's supervisor" "half a minute: its Kafka is started once" bash -c 'cd tests/cluster && go vet ./... && go test ./...'

@@ -339,10 +339,11 @@ fn the_status_lists_the_users_and_a_deletion_does_not_stick() -> Outcome {
         wait_told(&user, name, OWN, name, "TriggerAuthenticationAdded", "New TriggerAuthentication configured").await?;
         let added = "ClusterTriggerAuthenticationAdded";
         wait_told(&user, "default", CLUSTER, name, added, "New ClusterTriggerAuthentication configured").await?;
-        let uses = |kind: &str| json!({"triggers": [trigger(name, json!({}), &json!({"kind": kind, "name": name}))]});
+        let spec_by =
+            |kind: &str| json!({"triggers": [trigger(name, json!({}), &json!({"kind": kind, "name": name}))]});
         for app in ["first", "second"] {
             user.apply(&deployment(app, 0, &[])).await?;
-            user.apply(&scaled_object(app, uses(OWN))).await?;
+            user.apply(&scaled_object(app, spec_by(OWN))).await?;
             user.wait_ready(app).await?;
         }
         wait_listed(&user, OWN, name, "first,second").await?;
@@ -358,7 +359,7 @@ fn the_status_lists_the_users_and_a_deletion_does_not_stick() -> Outcome {
         ensure!(metrics.contains(r#"{namespace="",type="cluster_trigger_authentication"}"#), "no cluster-wide series");
 
         // One moves to the other kind, one is deleted.
-        user.apply(&scaled_object("first", uses(CLUSTER))).await?;
+        user.apply(&scaled_object("first", spec_by(CLUSTER))).await?;
         wait_listed(&user, CLUSTER, name, "first").await?;
         wait_listed(&user, OWN, name, "second").await?;
         user.delete("ScaledObject", "second").await?;

@@ -75,8 +75,8 @@ fn windows_open_and_close_within_a_second_of_their_edges() -> Outcome {
         let at = instant(edge);
         tokio::time::sleep_until(at.into()).await;
         let opened = opens.wait_since(at, "1 or more", secs(5), |replicas| replicas >= 1).await?;
-        let closed = closes.wait_since(at, "0", secs(5), |replicas| replicas == 0).await?;
-        for (change, watch) in [(opened, opens), (closed, closes)] {
+        let at_rest = closes.wait_since(at, "0", secs(5), |replicas| replicas == 0).await?;
+        for (change, watch) in [(opened, opens), (at_rest, closes)] {
             let late = change.at.saturating_duration_since(at);
             ensure!(late <= secs(1), "{late:?} after the edge: {}", watch.story());
         }

@@ -3,6 +3,7 @@
 //! The HPA controller runs with Kubernetes' defaults: it looks every 15 seconds and scales down after five minutes.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
+#![allow(clippy::print_stdout)] // What was measured is told.
 
 mod closed_loop;
 mod faults;

@@ -99,5 +99,5 @@ fn what_is_no_broker_is_named_and_costs_little() -> Outcome {
 }
 
 fn share((begin, before): (Instant, Duration), now: Duration) -> f64 {
-    (now - before).as_secs_f64() / begin.elapsed().as_secs_f64()
+    now.saturating_sub(before).as_secs_f64() / begin.elapsed().as_secs_f64()
 }
