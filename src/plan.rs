@@ -3,6 +3,7 @@
 //! What is decided here is done by [`crate::controller`] and [`crate::poll`], and nowhere else is anything decided.
 
 pub mod activation;
+pub mod formula;
 pub mod hpa;
 pub mod pause;
 pub mod policy;

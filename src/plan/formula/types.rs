@@ -1,0 +1,81 @@
+//! What is known of a value before the formula is evaluated.
+
+use std::fmt;
+
+/// The type of an expression. Whatever comes from a trigger may be nil besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Type {
+    /// Not known before evaluation.
+    Any,
+    Nil,
+    Bool,
+    Int,
+    Float,
+    Text,
+    List(Box<Type>),
+    /// By text, or, as groupBy makes it, by anything.
+    Map {
+        by_text: bool,
+        value: Box<Type>,
+    },
+}
+
+impl Type {
+    pub(super) fn list(of: Type) -> Self {
+        Self::List(Box::new(of))
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self, Self::Int | Self::Float)
+    }
+
+    /// Whether it is `wanted`, or may turn out to be.
+    pub(super) fn may_be(&self, wanted: impl Fn(&Self) -> bool) -> bool {
+        *self == Self::Any || wanted(self)
+    }
+
+    /// The type of a list's elements, if it is or may be a list.
+    pub(super) fn element(&self) -> Option<Self> {
+        match self {
+            Self::Any => Some(Self::Any),
+            Self::List(of) => Some((**of).clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether values of both types can be equal at all.
+    pub(super) fn comparable(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any | Self::Nil, _)
+            | (_, Self::Any | Self::Nil)
+            | (Self::List(_), Self::List(_))
+            | (Self::Map { .. }, Self::Map { .. }) => true,
+            _ => self == other || (self.is_number() && other.is_number()),
+        }
+    }
+
+    /// The type of what is of one of two types.
+    pub(super) fn either(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nil, one) | (one, Self::Nil) => one,
+            (one, other) if one == other => one,
+            (Self::List(_), Self::List(_)) => Self::list(Self::Any),
+            _ => Self::Any,
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "a value",
+            Self::Nil => "nil",
+            Self::Bool => "a truth value",
+            Self::Int => "an integer",
+            Self::Float => "a number",
+            Self::Text => "a text",
+            Self::List(_) => "a list",
+            Self::Map { .. } => "a map",
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! The values of an evaluation, and the operators on them: expr-lang's rules for integers and floats.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ast::{Binary, Comparison};
+
+/// How deep lists and maps may lie in each other, so that nothing that goes through one recurses deeper.
+const DEEPEST: usize = 100;
+
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Arc<str>),
+    List(Arc<List>),
+    Map(Arc<Map>),
+}
+
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) items: Vec<Value>,
+    depth: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Map {
+    pub(super) pairs: BTreeMap<Key, Value>,
+    depth: usize,
+}
+
+/// The key of a map, in an order that is always the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    /// A float's bits, so that it has an order.
+    Float(u64),
+    Text(Arc<str>),
+}
+
+/// The float nearest to an integer, as Go converts it.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn to_float(int: i64) -> f64 {
+    int as f64
+}
+
+/// The integer part of a float.
+pub(super) fn to_int(float: f64) -> Result<i64, String> {
+    // The floats next to the ends of i64 are its lowest and the one above its highest.
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float) {
+        #[allow(clippy::cast_possible_truncation)]
+        return Ok(float as i64);
+    }
+    Err(format!("{float} is no integer of 64 bits"))
+}
+
+impl Value {
+    pub(super) fn list(items: Vec<Value>) -> Result<Self, String> {
+        let depth = 1 + items.iter().map(Self::depth).max().unwrap_or(0);
+        if depth > DEEPEST { Err(too_deep()) } else { Ok(Self::List(Arc::new(List { items, depth }))) }
+    }
+
+    pub(super) fn map(pairs: BTreeMap<Key, Value>) -> Result<Self, String> {
+        let depth = 1 + pairs.values().map(Self::depth).max().unwrap_or(0);
+        if depth > DEEPEST { Err(too_deep()) } else { Ok(Self::Map(Arc::new(Map { pairs, depth }))) }
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Self::List(list) => list.depth,
+            Self::Map(map) => map.depth,
+            _ => 0,
+        }
+    }
+
+    /// What kind of value it is, for errors.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Nil => "nil",
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) => "an integer",
+            Self::Float(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+
+    /// The number as a float, if it is one.
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Int(int) => Some(to_float(*int)),
+            Self::Float(float) => Some(*float),
+            _ => None,
+        }
+    }
+
+    /// The key that it is in a map.
+    pub(super) fn key(&self) -> Result<Key, String> {
+        Ok(match self {
+            Self::Nil => Key::Nil,
+            Self::Bool(bool) => Key::Bool(*bool),
+            Self::Int(int) => Key::Int(*int),
+            // 0 and -0 are one key.
+            Self::Float(float) => Key::Float(if *float == 0.0 { 0 } else { float.to_bits() }),
+            Self::Text(text) => Key::Text(Arc::clone(text)),
+            Self::List(_) | Self::Map(_) => return Err(format!("{} cannot be a map's key", self.kind())),
+        })
+    }
+}
+
+impl From<&Key> for Value {
+    fn from(key: &Key) -> Self {
+        match key {
+            Key::Nil => Self::Nil,
+            Key::Bool(bool) => Self::Bool(*bool),
+            Key::Int(int) => Self::Int(*int),
+            Key::Float(bits) => Self::Float(f64::from_bits(*bits)),
+            Key::Text(text) => Self::Text(Arc::clone(text)),
+        }
+    }
+}
+
+fn too_deep() -> String {
+    format!("lists lie in each other more than {DEEPEST} deep")
+}
+
+/// Whether two values are equal: numbers by their value, lists by their elements. `spend` is told of each comparison.
+pub(super) fn equal<E>(left: &Value, right: &Value, spend: &mut impl FnMut() -> Result<(), E>) -> Result<bool, E> {
+    spend()?;
+    Ok(match (left, right) {
+        (Value::Nil, Value::Nil) => true,
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::Int(left), Value::Int(right)) => left == right,
+        (Value::Text(left), Value::Text(right)) => left == right,
+        (Value::List(left), Value::List(right)) => {
+            if left.items.len() != right.items.len() {
+                return Ok(false);
+            }
+            for (left, right) in left.items.iter().zip(&right.items) {
+                if !equal(left, right, spend)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Map(left), Value::Map(right)) => {
+            if !left.pairs.keys().eq(right.pairs.keys()) {
+                return Ok(false);
+            }
+            for (left, right) in left.pairs.values().zip(right.pairs.values()) {
+                if !equal(left, right, spend)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        // As Go compares numbers: NaN equals nothing.
+        #[allow(clippy::float_cmp)]
+        _ => matches!((left.number(), right.number()), (Some(left), Some(right)) if left == right),
+    })
+}
+
+/// Whether the comparison holds between two numbers or two texts.
+pub(super) fn compare(op: Comparison, left: &Value, right: &Value) -> Result<bool, String> {
+    let order = match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
+        (Value::Text(left), Value::Text(right)) => Some(left.cmp(right)),
+        _ => match (left.number(), right.number()) {
+            (Some(left), Some(right)) => left.partial_cmp(&right),
+            _ => return Err(mismatch("a comparison needs two numbers or two texts", left, right)),
+        },
+    };
+    // NaN is neither less nor more than anything.
+    Ok(order.is_some_and(|order| match op {
+        Comparison::Less => order == Ordering::Less,
+        Comparison::LessOrEqual => order != Ordering::Greater,
+        Comparison::More => order == Ordering::Greater,
+        Comparison::MoreOrEqual => order != Ordering::Less,
+    }))
+}
+
+/// `+ - * / % **` of two numbers. An integer that does not fit is an error.
+pub(super) fn arithmetic(op: Binary, left: &Value, right: &Value) -> Result<Value, String> {
+    if let (Value::Int(left), Value::Int(right)) = (left, right) {
+        let overflow = || "the result is no integer of 64 bits: make one of the two a float, as in float(a)".to_owned();
+        let int = match op {
+            Binary::Add => left.checked_add(*right).ok_or_else(overflow),
+            Binary::Subtract => left.checked_sub(*right).ok_or_else(overflow),
+            Binary::Multiply => left.checked_mul(*right).ok_or_else(overflow),
+            Binary::Remainder if *right == 0 => Err("division by zero".to_owned()),
+            Binary::Remainder => Ok(left.wrapping_rem(*right)),
+            _ => return floats(op, to_float(*left), to_float(*right)),
+        };
+        return int.map(Value::Int);
+    }
+    match (left.number(), right.number()) {
+        (Some(left), Some(right)) => floats(op, left, right),
+        _ => Err(mismatch("it needs two numbers", left, right)),
+    }
+}
+
+fn floats(op: Binary, left: f64, right: f64) -> Result<Value, String> {
+    Ok(Value::Float(match op {
+        Binary::Add => left + right,
+        Binary::Subtract => left - right,
+        Binary::Multiply => left * right,
+        Binary::Divide => left / right,
+        Binary::Power => left.powf(right),
+        _ => return Err("it needs two integers: int(a) makes one of a".into()),
+    }))
+}
+
+/// What a wrong pair of operands is told.
+pub(super) fn mismatch(wanted: &str, left: &Value, right: &Value) -> String {
+    let cure = if matches!(left, Value::Nil) || matches!(right, Value::Nil) {
+        ": a trigger without a value is nil; give it one as in (a ?? 0)"
+    } else {
+        ""
+    };
+    format!("{wanted}, not {} and {}{cure}", left.kind(), right.kind())
+}
