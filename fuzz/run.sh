@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes what users can write, with libFuzzer: `make fuzz` for a minute in all.
 #
-#   fuzz/run.sh SECONDS [TARGET…]     SECONDS for each target: cron, metadata; both without a name
+#   fuzz/run.sh SECONDS [TARGET…]     SECONDS for each target: cron, formula, metadata; all without a name
 #
 # It goes on from what earlier runs have found (target/fuzz/corpus). An input that breaks something is left in
 # target/fuzz/found; `target/fuzz/bin/TARGET FILE` shows what it does. Put right, it becomes a row of a unit test.
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:?how many seconds}
 shift
 targets=("$@")
-[ $# -gt 0 ] || targets=(cron metadata)
+[ $# -gt 0 ] || targets=(cron formula metadata)
 work=target/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
 
@@ -24,16 +24,21 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cllvm-args=-s
 	"${CARGO:-cargo}" build --release --locked --manifest-path fuzz/Cargo.toml --target-dir "$work" --target "$host"
 mkdir -p "$work/bin" "$work/found"
 # A copy, so that a long run does not mind the next build.
-install -t "$work/bin" "$work/$host/release/"{cron,metadata}
+install -t "$work/bin" "$work/$host/release/"{cron,formula,metadata}
 
 # Inputs to begin with: the rows of the unit tests' tables, and the names of all parameters as a dictionary.
 rm -rf "$work/seeds"
-mkdir -p "$work/seeds/cron" "$work/seeds/metadata" "$work/corpus/cron" "$work/corpus/metadata"
+mkdir -p "$work"/{seeds,corpus}/{cron,formula,metadata}
 cut -f 1-4 scalers/tests/data/cron-windows.tsv | sed -n '2~10p' | cat - fuzz/seeds/cron.txt |
 	split --lines 1 --additional-suffix .txt --suffix-length 3 - "$work/seeds/cron/"
+cut -f 1 src/plan/formula/expr-lang.tsv | sed -n '1~4p' |
+	split --lines 1 --additional-suffix .txt --suffix-length 4 - "$work/seeds/formula/"
 awk -v RS= -v "dir=$work/seeds/metadata" '{ printf "%s", $0 > (dir "/" NR ".txt") }' fuzz/seeds/metadata.txt
 grep -rhoE 'Key::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
+grep -hoE '(plain|each)\("[A-Za-z]+"' src/plan/formula/functions.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
+printf '"%s"\n' '#acc' '#index' '{#' '?.' '??' '**' '..' '::' ' in ' 'not ' 'and ' 'let x=' 'if ' '}else{' '$env' nil true \
+	startsWith >>"$work/formula.dict"
 printf '"%s"\n' hunter2 amqp://u:hunter2@ https://u:hunter2@ >>"$work/metadata.dict"
 
 for target in "${targets[@]}"; do

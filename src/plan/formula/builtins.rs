@@ -124,11 +124,11 @@ pub(super) fn from_end(index: i64, length: usize) -> Option<usize> {
 pub(super) fn member(base: &Value, key: &Value, strict: bool) -> Result<Value, String> {
     match base {
         Value::List(list) => {
-            let Value::Int(index) = key else {
+            let Some(index) = value::index(key)? else {
                 return Err(format!("a list's index is an integer, not {}", key.kind()));
             };
             let length = list.items.len();
-            match from_end(*index, length).and_then(|index| list.items.get(index)) {
+            match from_end(index, length).and_then(|index| list.items.get(index)) {
                 Some(item) => Ok(item.clone()),
                 None if strict => Err(format!("there is no element {index} in a list of {length}")),
                 None => Ok(Value::Nil),
@@ -372,6 +372,7 @@ fn of_one(evaluator: &mut Evaluator<'_>, function: Function, value: Value, at: S
         (F::BitNot, Value::Int(int)) => Value::Int(!int),
         (F::First, Value::List(list)) => list.items.first().cloned().unwrap_or(Value::Nil),
         (F::Last, Value::List(list)) => list.items.last().cloned().unwrap_or(Value::Nil),
+        (F::First | F::Last, _) => Value::Nil,
         (F::Keys, Value::Map(map)) => evaluator.list(at, map.pairs.keys().map(Value::from).collect())?,
         (F::Values, Value::Map(map)) => evaluator.list(at, map.pairs.values().cloned().collect())?,
         (F::Reverse, value) => {

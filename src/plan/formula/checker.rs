@@ -384,8 +384,7 @@ impl Checker<'_> {
                 self.wanted(only, "a map is expected here", |of| matches!(of, Type::Map { .. }))?;
                 Type::list(Type::Any)
             }
-            Function::Reverse | Function::Uniq | Function::Sort => Type::list(self.collection(only)?),
-            Function::Flatten | Function::Concat => {
+            Function::Reverse | Function::Uniq | Function::Sort | Function::Flatten | Function::Concat => {
                 self.collection(only)?;
                 Type::list(Type::Any)
             }
@@ -403,9 +402,9 @@ impl Checker<'_> {
             }
             (Function::Get, [base, key]) => self.member(base, key),
             (Function::Sort, [list, order]) => {
-                let element = self.collection(list)?;
+                self.collection(list)?;
                 self.wanted(order, "the order is \"asc\" or \"desc\"", |of| *of == Type::Text)?;
-                Ok(Type::list(element))
+                Ok(Type::list(Type::Any))
             }
             (Function::Concat, lists) => {
                 for list in lists {

@@ -193,12 +193,19 @@ impl Evaluator<'_> {
         }
     }
 
-    /// An integer, as an index is.
+    /// An integer.
     pub(super) fn integer(&mut self, expr: &Expr) -> Outcome<i64> {
         match self.expr(expr)? {
             Value::Int(int) => Ok(int),
             other => Err(fault(expr.at)(format!("an integer is needed here, not {}", other.kind()))),
         }
+    }
+
+    /// A bound of a slice.
+    fn bound(&mut self, expr: &Expr) -> Outcome<i64> {
+        let value = self.expr(expr)?;
+        let index = value::index(&value).map_err(fault(expr.at))?;
+        index.ok_or_else(|| fault(expr.at)(format!("an integer is needed here, not {}", value.kind())))
     }
 
     fn unary(&mut self, op: Unary, of: &Expr, at: Span) -> Outcome<Value> {
@@ -222,7 +229,7 @@ impl Evaluator<'_> {
         let length = list.items.len();
         let mut bound = |bound: Option<&Expr>, missing: usize| match bound {
             None => Ok(missing),
-            Some(expr) => self.integer(expr).map(|index| builtins::from_end(index, length).unwrap_or(0).min(length)),
+            Some(expr) => self.bound(expr).map(|index| builtins::from_end(index, length).unwrap_or(0).min(length)),
         };
         let to = bound(to, length)?;
         let from = bound(from, 0)?.min(to);
@@ -299,13 +306,15 @@ impl Evaluator<'_> {
     }
 
     fn range(&mut self, at: Span, left: &Value, right: &Value) -> Outcome<Value> {
-        let (Value::Int(from), Value::Int(to)) = (left, right) else {
-            return Err(fault(at)(value::mismatch("a range needs two integers", left, right)));
+        let bound = |bound: &Value| {
+            let bound = value::index(bound).map_err(fault(at))?;
+            bound.ok_or_else(|| fault(at)(value::mismatch("a range needs two integers", left, right)))
         };
-        let length = to.checked_sub(*from).map_or(i64::MAX, |length| length.saturating_add(1)).max(0);
-        let length = if from > to { 0 } else { length };
+        let (from, to) = (bound(left)?, bound(right)?);
+        let length =
+            if from > to { 0 } else { to.checked_sub(from).map_or(i64::MAX, |length| length.saturating_add(1)) };
         self.grow(at, usize::try_from(length).unwrap_or(usize::MAX))?;
-        Value::list((*from..=*to).map(Value::Int).collect()).map_err(fault(at))
+        Value::list((from..=to).map(Value::Int).collect()).map_err(fault(at))
     }
 }
 

@@ -404,15 +404,13 @@ impl<'a> Parser<'a> {
     }
 
     fn unknown(&self, word: &str) -> String {
+        if self.names.is_empty() {
+            return "no trigger has a name: give those that the formula uses one".into();
+        }
         let listed: Vec<String> = self.names.iter().take(20).map(|name| format!("{name:?}")).collect();
-        let there = if listed.is_empty() {
-            "no trigger has a name: give those that the formula uses one".to_owned()
-        } else {
-            format!("the triggers are {}", listed.join(", "))
-        };
         let odd = self.names.iter().find(|name| name.starts_with(word) && !lexer::is_word(name));
         let cure = odd.map(|name| format!("; such a name is written as $env[{name:?}]")).unwrap_or_default();
-        format!("no trigger has this name; {there}{cure}")
+        format!("no trigger has this name; the triggers are {}{cure}", listed.join(", "))
     }
 
     /// A trigger's name hides the function of that name, in expr-lang, too.
@@ -580,14 +578,13 @@ impl<'a> Parser<'a> {
     fn member(&mut self, base: Expr, key: Expr, optional: bool, chain: bool) -> Result<Expr, FormulaError> {
         let from = base.at.from;
         if let (Kind::Triggers, Kind::Text(name)) = (&base.kind, &key.kind) {
-            return if self.names.contains(&name.as_ref()) {
+            if self.names.contains(&name.as_ref()) {
                 let kind = self.trigger(name);
-                self.make(from, kind)
-            } else if optional {
-                self.make(from, Kind::Nil)
-            } else {
-                Err(self.error(key.at, self.unknown(name)))
-            };
+                return self.make(from, kind);
+            }
+            if !optional {
+                return Err(self.error(key.at, self.unknown(name)));
+            }
         }
         let member = self.make(from, Kind::Member { base: Box::new(base), key: Box::new(key), optional })?;
         if chain { self.make(from, Kind::Chain(Box::new(member))) } else { Ok(member) }

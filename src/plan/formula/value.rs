@@ -59,6 +59,15 @@ pub(super) fn to_int(float: f64) -> Result<i64, String> {
     Err(format!("{float} is no integer of 64 bits"))
 }
 
+/// What a value is as an index or a bound: of a float, whose type was not known before, the integer part.
+pub(super) fn index(value: &Value) -> Result<Option<i64>, String> {
+    match value {
+        Value::Int(int) => Ok(Some(*int)),
+        Value::Float(float) => to_int(*float).map(Some),
+        _ => Ok(None),
+    }
+}
+
 impl Value {
     pub(super) fn list(items: Vec<Value>) -> Result<Self, String> {
         let depth = 1 + items.iter().map(Self::depth).max().unwrap_or(0);
