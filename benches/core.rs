@@ -1,5 +1,5 @@
 //! What happens most often, without brokers and without the API server: the decision of one tick, the status that
-//! follows from it, and the answer to one question of the HPA.
+//! follows from it, a formula of scaling modifiers, and the answer to one question of the HPA.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Sight};
+use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
 use ebb::poll::registry::Registry;
@@ -48,6 +49,14 @@ fn status_of_a_tick(c: &mut Criterion) {
     c.bench_function("one tick's status, unchanged", |b| {
         b.iter(|| status::status(black_box(&written), black_box(&facts), at(30)) == written);
     });
+}
+
+fn formula(c: &mut Criterion) {
+    let text = "count([kafka, queue, office], {# > 1}) > 1 ? max(kafka, queue ?? 0) / 2 : office";
+    let names = ["kafka", "queue", "office"];
+    let Ok(formula) = Formula::parse(text, &names) else { return };
+    c.bench_function("one formula, read and checked", |b| b.iter(|| Formula::parse(black_box(text), &names)));
+    c.bench_function("one formula, evaluated", |b| b.iter(|| formula.evaluate(|_| Some(black_box(2.5)))));
 }
 
 fn metric_answer(c: &mut Criterion) {
@@ -115,5 +124,5 @@ mod bench_support {
     }
 }
 
-criterion_group!(benches, decision, status_of_a_tick, metric_answer);
+criterion_group!(benches, decision, status_of_a_tick, formula, metric_answer);
 criterion_main!(benches);
