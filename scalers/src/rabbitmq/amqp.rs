@@ -163,29 +163,13 @@ impl Client {
             return Err(refused);
         }
         let was_missing = self.missing.lock().contains(queue);
-        let answer = timeout(ANSWER_TIMEOUT, async {
-            let tries = if was_missing { 0 } else { SHARED_TRIES };
-            for _ in 0..tries {
-                let channel = self.open(&mut *self.lane.lock().await).await?;
-                // Questions are sent without waiting for each other's answers.
-                match self.declare(&channel, queue, true).await {
-                    Err(Failure::Swept) => {}
-                    answer => return answer,
-                }
-            }
-            // One at a time: whatever closes the channel here is about this queue.
-            let mut lane = self.doubtful.lock().await;
-            let channel = self.open(&mut lane).await?;
-            self.declare(&channel, queue, false).await
-        })
-        .await
-        .unwrap_or_else(|_| {
-            Err(Failure::Connection(ReadError::Timeout {
-                broker: self.endpoint.broker(),
-                what: format!("queue {queue:?}"),
-                after: ANSWER_TIMEOUT,
-            }))
-        });
+        let mut answer = Err(Failure::Swept);
+        if !was_missing {
+            answer = self.in_time(queue, self.ask_with_others(queue)).await;
+        }
+        if matches!(answer, Err(Failure::Swept)) {
+            answer = self.ask_alone(queue).await;
+        }
         match answer {
             Ok(messages) => {
                 if was_missing {
@@ -207,6 +191,46 @@ impl Client {
         }
     }
 
+    /// Asks on the channel that all share. Questions are sent without waiting for each other's answers.
+    async fn ask_with_others(&self, queue: &str) -> Result<u32, Failure> {
+        for _ in 0..SHARED_TRIES {
+            let channel = self.open(&mut *self.lane.lock().await).await?;
+            match self.declare(&channel, queue, true).await {
+                Err(Failure::Swept) => {}
+                answer => return answer,
+            }
+        }
+        Err(Failure::Swept)
+    }
+
+    /// Asks on the channel for doubtful queues, one at a time: whatever closes that channel is about this queue.
+    async fn ask_alone(&self, queue: &str) -> Result<u32, Failure> {
+        let Ok(mut lane) = timeout(ANSWER_TIMEOUT, self.doubtful.lock()).await else {
+            // That says nothing about the broker: the others' connection stays.
+            let error = ReadError::Query(format!(
+                "queue {queue:?} at {} was missing, and could not be asked about again within {} s: too many others are",
+                self.endpoint.broker(),
+                ANSWER_TIMEOUT.as_secs()
+            ));
+            return Err(Failure::Queue { missing: false, error });
+        };
+        let question = async {
+            let channel = self.open(&mut lane).await?;
+            self.declare(&channel, queue, false).await
+        };
+        self.in_time(queue, question).await
+    }
+
+    async fn in_time(&self, queue: &str, answer: impl Future<Output = Result<u32, Failure>>) -> Result<u32, Failure> {
+        timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| {
+            Err(Failure::Connection(ReadError::Timeout {
+                broker: self.endpoint.broker(),
+                what: format!("queue {queue:?}"),
+                after: ANSWER_TIMEOUT,
+            }))
+        })
+    }
+
     async fn declare(&self, channel: &Channel, queue: &str, shared: bool) -> Result<u32, Failure> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let name = ShortString::try_new(queue).map_err(|error| Failure::Queue {
@@ -226,6 +250,11 @@ impl Client {
 
     /// Drops a connection that no longer answers.
     fn lost(&self, error: ReadError) {
+        // Until the next attempt all get this error: it must not name one's queue to the others.
+        let error = match error {
+            ReadError::Timeout { after, .. } => self.unreachable(format!("no answer within {} s", after.as_secs())),
+            error => error,
+        };
         let mut link = self.link.lock();
         let was_open = link.connection.take().is_some();
         // An attempt to connect has noted its own failure, unless the question was given up before it ended.
