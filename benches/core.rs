@@ -13,6 +13,7 @@ use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
 use ebb::poll::registry::Registry;
+use ebb::target::Targets;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -28,20 +29,31 @@ fn decision(c: &mut Criterion) {
         cooldown: Duration::from_mins(5),
         initial_cooldown: Duration::ZERO,
         created: at(0),
-        force_activation: false,
+        always_active: false,
         scale_in_paused: false,
         scale_out_paused: false,
     };
-    let sight = Sight { replicas: 5, active: 0, failed: 0, last_active: Some(at(100)), now: at(200) };
+    let sight = Sight { replicas: 5, active: 0, failed: 0, fallback: None, last_active: Some(at(100)), now: at(200) };
     c.bench_function("one tick's decision", |b| b.iter(|| activation::decide(black_box(&policy), black_box(&sight))));
 }
 
 fn status_of_a_tick(c: &mut Criterion) {
-    let metric = "s0-rabbitmq-jobs".to_owned();
+    let metric_names: Arc<[String]> = Arc::new(["s0-rabbitmq-jobs".to_owned()]);
     let facts = Facts {
         generation: Some(1),
-        check: Check::Served(Served { hpa_name: "keda-hpa-app".into(), metric_names: vec![metric.clone()] }),
-        tick: Some(Tick { activity: Activity::Active, triggers: [(metric, true)].into(), failures: Vec::new() }),
+        check: Check::Served(Served {
+            hpa_name: "keda-hpa-app".into(),
+            metric_names: Arc::clone(&metric_names),
+            resource_names: Vec::new(),
+            composite: false,
+        }),
+        tick: Some(Tick {
+            activity: Activity::Active,
+            metric_names,
+            active: [true].into(),
+            failures: Vec::new(),
+            fallback: None,
+        }),
         last_active: Some(at(0)),
         hpa: None,
     };
@@ -62,7 +74,10 @@ fn formula(c: &mut Criterion) {
 fn metric_answer(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
     let Ok(metrics) = ebb::metrics::Metrics::new() else { return };
-    let registry = Registry::new(Arc::clone(&metrics));
+    // Nobody is asked there: only a fallback needs to know how many replicas there are.
+    let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
+    let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
+    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client));
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
         b.to_async(&runtime).iter(|| async {
@@ -112,14 +127,18 @@ mod bench_support {
             index: 0,
             kind: "cron".into(),
         };
-        let trigger = Trigger::new(scaler, false, metrics.trigger(labels));
+        let trigger = Trigger::new(scaler, false, metrics.trigger(labels), 0);
         registry.open(&object).0.set_live(Some(Live {
             policy: Policy::of(&object),
             target_kind: Kind::deployment(),
             target: object.spec.scale_target_ref.clone(),
+            fallback: None,
+            modifiers: None,
             names: vec![None],
             digests: vec![0],
             triggers: vec![Arc::new(trigger)],
+            metric_names: Arc::new([METRIC.to_owned()]),
+            resources: Vec::new(),
         }));
     }
 }

@@ -14,6 +14,7 @@ mod gather;
 mod hpas;
 mod lookup;
 mod referents;
+mod vpa;
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
@@ -39,8 +40,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, Reason};
 use crate::metrics::TriggerLabels;
+use crate::plan::fallback::Fallback;
+use crate::plan::modifiers::Modifiers;
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
+use crate::plan::resource::{self, ResourceMetric};
 use crate::plan::status::{Check, Outline, Served};
 use crate::plan::{hpa, validate};
 use crate::poll::registry::{Key, Live, Object, Registry};
@@ -294,16 +298,21 @@ impl Context {
         let (configs, next) = self.gather(scaled_object, object, &target).await;
         let configs = configs?;
         let scalers = build(&configs, &self.brokers)?;
+        let rules = Rules::of(scaled_object)?;
         let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
-        let wanted = hpa::build(scaled_object, &metrics).map_err(Failure::hpa)?;
+        let asked_for = rules.modifiers.as_ref().map_or(metrics.clone(), |modifiers| vec![&modifiers.metric]);
+        vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;
+        let wanted = hpa::build(scaled_object, &asked_for, &rules.resources).map_err(Failure::hpa)?;
         apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
         self.drop_renamed_hpa(scaled_object, &wanted.name_any()).await?;
 
         let served = Served {
             hpa_name: wanted.name_any(),
             metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
+            resource_names: rules.resources.iter().map(|metric| metric.resource.clone()).collect(),
+            composite: rules.modifiers.is_some(),
         };
-        self.hand_over(scaled_object, object, target, &configs, scalers, served).await;
+        self.hand_over(scaled_object, object, target, rules, (&configs, scalers), served).await;
         Ok(next)
     }
 
@@ -348,18 +357,23 @@ impl Context {
         scaled_object: &ScaledObject,
         object: &Arc<Object>,
         target: Target,
-        configs: &[TriggerConfig],
-        scalers: Vec<Box<dyn Scaler>>,
+        rules: Rules,
+        (configs, scalers): (&[TriggerConfig], Vec<Box<dyn Scaler>>),
         served: Served,
     ) {
         let before = object.live();
-        let policy = Policy::of(scaled_object);
+        let Rules { policy, fallback, modifiers, .. } = rules;
         let target_ref = scaled_object.spec.scale_target_ref.clone();
         let names = trigger_names(scaled_object);
         let digests: Vec<_> = configs.iter().zip(&names).map(|built_from| self.digests.hash_one(built_from)).collect();
-        let same = before
-            .as_ref()
-            .is_some_and(|before| before.digests == digests && before.policy == policy && before.target == target_ref);
+        let same = before.as_ref().is_some_and(|before| {
+            before.digests == digests
+                && before.policy == policy
+                && before.target == target_ref
+                && before.fallback == fallback
+                && before.modifiers == modifiers
+                && before.resources.len() == served.resource_names.len()
+        });
         let generation = scaled_object.metadata.generation;
         let was_failed = {
             let mut memory = object.memory.lock();
@@ -367,8 +381,8 @@ impl Context {
             memory.served = generation;
             memory.told_check.take().is_some()
         };
-        let check = Check::Served(served);
         if same {
+            let check = Check::Served(served);
             object
                 .ledger
                 .report(&self.client, &object.key.namespace, |facts| {
@@ -377,7 +391,10 @@ impl Context {
                 })
                 .await;
         } else {
-            let triggers = self.triggers(scaled_object, configs, &digests, scalers, before.as_deref());
+            let triggers = self.triggers(scaled_object, object, (configs, &digests), scalers, before.as_deref());
+            let metric_names = Arc::clone(&served.metric_names);
+            let resources = served.resource_names.iter().map(|kind| self.registry.metrics().kind(kind)).collect();
+            let check = Check::Served(served);
             object
                 .ledger
                 .note(|facts| {
@@ -392,9 +409,13 @@ impl Context {
                 policy,
                 target_kind: target.kind,
                 target: target_ref,
+                fallback,
+                modifiers,
                 names,
                 digests,
                 triggers,
+                metric_names,
+                resources,
             }));
         }
         self.announce(scaled_object, object, before.is_none(), was_failed);
@@ -403,13 +424,14 @@ impl Context {
     fn triggers(
         &self,
         scaled_object: &ScaledObject,
-        configs: &[TriggerConfig],
-        digests: &[u64],
+        object: &Object,
+        (configs, digests): (&[TriggerConfig], &[u64]),
         scalers: Vec<Box<dyn Scaler>>,
         before: Option<&Live>,
     ) -> Vec<Arc<Trigger>> {
-        let specs = scaled_object.spec.triggers.iter();
-        let triggers = specs.zip(configs).zip(digests).zip(scalers).map(|(((spec, config), digest), scaler)| {
+        let mut failures_found = std::mem::take(&mut object.memory.lock().failures_found);
+        let triggers = configs.iter().zip(digests).zip(scalers).map(|((config, digest), scaler)| {
+            let spec = &scaled_object.spec.triggers[config.index];
             // One that is what it was keeps its connection and what it has read.
             let same = before.and_then(|before| {
                 let place = before.digests.iter().position(|before| before == digest)?;
@@ -433,7 +455,8 @@ impl Context {
                 .and_then(|before| before.triggers.iter().find(|trigger| *trigger.metrics().labels() == labels))
                 .map(|trigger| Arc::clone(trigger.metrics()));
             let metrics = kept.unwrap_or_else(|| self.registry.metrics().trigger(labels));
-            Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics))
+            let failures = failures_found.remove(&scaler.metric().name).unwrap_or(0);
+            Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics, failures))
         });
         triggers.collect()
     }
@@ -619,6 +642,28 @@ fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> String {
     once.join(",")
 }
 
+/// The names of the triggers that scalers are built for.
 fn trigger_names(scaled_object: &ScaledObject) -> Vec<Option<String>> {
-    scaled_object.spec.triggers.iter().map(|trigger| trigger.name.clone()).collect()
+    let triggers = scaled_object.spec.triggers.iter().filter(|trigger| !resource::is_resource(trigger));
+    triggers.map(|trigger| trigger.name.clone()).collect()
+}
+
+/// What the spec alone says of how to scale.
+struct Rules {
+    policy: Policy,
+    fallback: Option<Fallback>,
+    modifiers: Option<Box<Modifiers>>,
+    resources: Vec<ResourceMetric>,
+}
+
+impl Rules {
+    fn of(scaled_object: &ScaledObject) -> Result<Self, Failure> {
+        let spec = &scaled_object.spec;
+        Ok(Self {
+            policy: Policy::of(scaled_object),
+            fallback: Fallback::of(spec).map_err(Failure::hpa)?,
+            modifiers: Modifiers::of(spec).map_err(Failure::hpa)?.map(Box::new),
+            resources: resource::metrics(spec).map_err(Failure::hpa)?,
+        })
+    }
 }

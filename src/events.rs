@@ -42,6 +42,12 @@ pub enum Reason {
     ScaledObjectPaused,
     /// A ScaledObject is no longer paused.
     ScaledObjectUnpaused,
+    /// A trigger cannot be read, and the fallback has come into effect.
+    FallbackActivated,
+    /// The fallback is over.
+    FallbackDeactivated,
+    /// A VerticalPodAutoscaler works against a trigger.
+    VerticalPodAutoscalerConflict,
     /// Polling has begun.
     ScalersStarted,
     /// Polling has ended.
@@ -73,6 +79,9 @@ impl Reason {
             Self::ScaledObjectDeleted => "ScaledObjectDeleted",
             Self::ScaledObjectPaused => "ScaledObjectPaused",
             Self::ScaledObjectUnpaused => "ScaledObjectUnpaused",
+            Self::FallbackActivated => "ScaledObjectFallbackActivated",
+            Self::FallbackDeactivated => "ScaledObjectFallbackDeactivated",
+            Self::VerticalPodAutoscalerConflict => "VerticalPodAutoscalerConflict",
             Self::ScalersStarted => "KEDAScalersStarted",
             Self::ScalersStopped => "KEDAScalersStopped",
             Self::ScalerFailed => "KEDAScalerFailed",
@@ -94,6 +103,7 @@ impl Reason {
             Self::ScaledObjectCheckFailed
             | Self::ScaledObjectDeleted
             | Self::ScalerFailed
+            | Self::VerticalPodAutoscalerConflict
             | Self::ScaleTargetActivationFailed
             | Self::ScaleTargetDeactivationFailed => "Warning",
             _ => "Normal",

@@ -145,8 +145,7 @@ impl Metrics {
     }
 
     /// The series of a trigger. They exist until the handle is dropped.
-    pub fn trigger(self: &Arc<Self>, labels: TriggerLabels) -> Arc<TriggerMetrics> {
-        self.kinds.with_label_values(&[&labels.kind]).inc();
+    pub fn trigger(&self, labels: TriggerLabels) -> Arc<TriggerMetrics> {
         let next_change = Figure::default();
         next_change.set(f64::NAN);
         let trigger = Arc::new(TriggerMetrics {
@@ -156,11 +155,18 @@ impl Metrics {
             errors: Figure::default(),
             next_change,
             latencies: self.latencies.with_label_values(&[&labels.kind]),
+            _kind: self.kind(&labels.kind),
             labels,
-            all: Arc::clone(self),
         });
         self.triggers.add(&trigger);
         trigger
+    }
+
+    /// Counts a trigger of this type in `keda_trigger_registered_total`, until the handle is dropped.
+    pub fn kind(&self, kind: &str) -> KindMetrics {
+        let count = self.kinds.with_label_values(&[kind]);
+        count.inc();
+        KindMetrics(count)
     }
 
     /// Counts a resource of one of KEDA's kinds, by KEDA's word for it, until the handle is dropped.
@@ -209,8 +215,8 @@ pub struct TriggerMetrics {
     pub errors: Figure,
     /// Not a number while it is not known.
     next_change: Figure,
+    _kind: KindMetrics,
     labels: TriggerLabels,
-    all: Arc<Metrics>,
 }
 
 impl TriggerMetrics {
@@ -227,9 +233,13 @@ impl TriggerMetrics {
     }
 }
 
-impl Drop for TriggerMetrics {
+/// One trigger in `keda_trigger_registered_total`.
+#[derive(Debug)]
+pub struct KindMetrics(IntGauge);
+
+impl Drop for KindMetrics {
     fn drop(&mut self) {
-        self.all.kinds.with_label_values(&[&self.labels.kind]).dec();
+        self.0.dec();
     }
 }
 

@@ -3,9 +3,13 @@
 //! What is decided here is done by [`crate::controller`] and [`crate::poll`], and nowhere else is anything decided.
 
 pub mod activation;
+pub mod fallback;
 pub mod formula;
 pub mod hpa;
+pub mod modifiers;
 pub mod pause;
 pub mod policy;
+pub mod resource;
 pub mod status;
 pub mod validate;
+pub mod vpa;

@@ -4,6 +4,8 @@
 //! loops and the metrics API share), when to look ([`schedule`]) and the loop of each ScaledObject ([`ticker`]). What
 //! follows from a look is decided in [`crate::plan`].
 
+mod answer;
+mod readings;
 pub mod registry;
 pub mod schedule;
 pub mod ticker;

@@ -88,10 +88,11 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     tokio::spawn(probes::serve_health(health_listener, health, shutdown.clone()));
     tokio::spawn(probes::serve_metrics(metrics_listener, Arc::clone(&metrics), shutdown.clone()));
 
-    let registry = Registry::new(metrics);
+    let targets = Targets::new(client.clone());
+    let registry = Registry::new(metrics, targets.clone());
     let events = Events::start(client.clone(), shutdown.clone());
     let (recheck, rechecks) = mpsc::unbounded_channel();
-    let ticker = Ticker { client: client.clone(), targets: Targets::new(client.clone()), events, pulse, recheck };
+    let ticker = Ticker { client: client.clone(), targets, events, pulse, recheck };
 
     let api = tokio::spawn(serve_api(
         settings.namespace.clone(),

@@ -97,6 +97,12 @@ pub struct Targets {
     kinds: Arc<RwLock<HashMap<GroupVersionKind, Kind>>>,
 }
 
+impl std::fmt::Debug for Targets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Targets").finish_non_exhaustive()
+    }
+}
+
 impl Targets {
     /// Nothing is known yet.
     pub fn new(client: Client) -> Self {
@@ -158,6 +164,17 @@ impl Targets {
             .await
             .map(drop)
             .map_err(|error| self.explain(error, kind, name))
+    }
+
+    /// How many of the target's pods are ready, as its status says; as many as there are, where it does not say.
+    pub async fn ready(&self, kind: &Kind, namespace: &str, name: &str) -> Result<i32, TargetError> {
+        let found = self.object(kind, namespace, name).await?;
+        let ready = found.data.pointer("/status/readyReplicas").and_then(serde_json::Value::as_i64);
+        if let Some(ready) = ready {
+            return Ok(ready.try_into().unwrap_or(i32::MAX));
+        }
+        let scale = self.api(kind, namespace).get_scale(name).await.map_err(|error| self.explain(error, kind, name))?;
+        Ok(scale.status.map_or(0, |status| status.replicas))
     }
 
     /// The target as it is.

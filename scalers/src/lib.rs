@@ -20,6 +20,9 @@ pub use scaler::{MetricSpec, MetricType, ReadError, Reading, Scaler};
 
 use broker::Brokers;
 
+/// The types of trigger whose metrics the HPA reads by itself, from the pods. No scaler is built for them.
+pub const RESOURCE_KINDS: [&str; 2] = ["cpu", "memory"];
+
 type Build = fn(&TriggerConfig, &Brokers) -> Result<Box<dyn Scaler>, ConfigError>;
 
 /// One kind of trigger: the word after `type:` in a ScaledObject.
@@ -63,7 +66,7 @@ pub fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scale
             "trigger {} has type {:?}; the types are {}",
             trigger.index,
             trigger.kind,
-            KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+            KINDS.iter().map(|kind| kind.name).chain(RESOURCE_KINDS).collect::<Vec<_>>().join(", ")
         ))),
     }
 }
@@ -96,7 +99,7 @@ mod tests {
         assert_eq!(error.to_string(), "no scaler found for type: rabitmq");
         assert_eq!(
             error.cures(),
-            ["trigger 1 has type \"rabitmq\"; the types are apache-kafka, cron, kafka, rabbitmq"]
+            ["trigger 1 has type \"rabitmq\"; the types are apache-kafka, cron, kafka, rabbitmq, cpu, memory"]
         );
     }
 }

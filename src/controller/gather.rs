@@ -15,7 +15,7 @@ use super::authentication::{Authentication, Surroundings};
 use super::authentications::Authentications;
 use super::environment;
 use super::lookup::{Lookup, LookupError, Noted, Sources};
-use crate::plan::validate;
+use crate::plan::{resource, validate};
 use crate::target::{Kind, TargetError, Targets};
 
 /// The target of a ScaledObject, as it was found.
@@ -46,7 +46,7 @@ pub(super) struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    /// Every trigger with its parameters resolved, and what was read for that, even if it failed. `doubted` says that
+    /// Every trigger but cpu and memory with its parameters resolved, and what was read for that, even if it failed. `doubted` says that
     /// what was built from the last reads does not work.
     pub(super) async fn triggers(
         &self,
@@ -95,6 +95,9 @@ impl Gatherer<'_> {
 
         let mut triggers = Vec::with_capacity(object.spec.triggers.len());
         for (index, (trigger, authentication)) in object.spec.triggers.iter().zip(&authentications).enumerate() {
+            if resource::is_resource(trigger) {
+                continue;
+            }
             let config = self.trigger(index, trigger, authentication.as_ref(), &around).await;
             triggers.push(config.map_err(|error| in_trigger(index, trigger, error))?);
         }

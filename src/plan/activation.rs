@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::fallback::Fallback;
 use super::policy::Policy;
 
 /// What a tick saw.
@@ -16,6 +17,8 @@ pub struct Sight {
     pub active: usize,
     /// How many triggers could not be read.
     pub failed: usize,
+    /// The fallback, if it is in effect for one of them.
+    pub fallback: Option<Fallback>,
     /// When a trigger was last active, if ever.
     pub last_active: Option<DateTime<Utc>>,
     /// The present.
@@ -40,6 +43,8 @@ pub enum Step {
     Activate,
     /// To zero or idle, because none is and the cooldown is over.
     Deactivate,
+    /// From zero or idle, because triggers cannot be read and the fallback is in effect.
+    FallBack,
     /// Up to `minReplicaCount`, below which somebody has put it.
     Raise,
 }
@@ -61,15 +66,20 @@ pub struct Decision {
 /// stays as it is.
 pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
     let mut decision = Decision { activity: Activity::Inactive, scale: None, cooldown_ends: None };
-    if sight.active > 0 || policy.force_activation {
+    let asleep = sight.replicas == 0 || (policy.idle.is_some() && sight.replicas < policy.min);
+    if sight.active > 0 || policy.always_active {
         decision.activity = Activity::Active;
-        let idling = policy.idle.is_some() && sight.replicas < policy.min;
-        if (sight.replicas == 0 || idling) && !policy.scale_out_paused {
+        if asleep && !policy.scale_out_paused {
             decision.scale = Some((policy.active_floor(), Step::Activate));
         }
         return decision;
     }
     if sight.failed > 0 {
+        // At zero the HPA is asleep: it can take the workload to the fallback's count only once it is awake.
+        let falls_back = sight.fallback.is_some_and(|fallback| fallback.replicas(sight.replicas) > 0);
+        if falls_back && asleep && !policy.scale_out_paused {
+            decision.scale = Some((policy.active_floor(), Step::FallBack));
+        }
         return decision;
     }
     let floor = policy.floor();
@@ -117,14 +127,14 @@ mod tests {
             cooldown: Duration::from_mins(5),
             initial_cooldown: Duration::ZERO,
             created: at(0),
-            force_activation: false,
+            always_active: false,
             scale_in_paused: false,
             scale_out_paused: false,
         }
     }
 
     fn sight(replicas: i32, active: usize, failed: usize) -> Sight {
-        Sight { replicas, active, failed, last_active: Some(at(1000)), now: at(2000) }
+        Sight { replicas, active, failed, fallback: None, last_active: Some(at(1000)), now: at(2000) }
     }
 
     #[test]
@@ -188,18 +198,56 @@ mod tests {
             Policy {
                 cooldown: Duration::from_secs(cooldown),
                 initial_cooldown: Duration::from_secs(initial),
-                force_activation: force,
+                always_active: force,
                 ..policy(min, max, idle)
             }
         }
     }
 
+    fn fallback(replicas: i32, behavior: &str) -> Option<Fallback> {
+        let spec = serde_json::json!({
+            "scaleTargetRef": {"name": "app"}, "triggers": [],
+            "fallback": {"failureThreshold": 0, "replicas": replicas, "behavior": behavior},
+        });
+        Fallback::of(&serde_json::from_value(spec).unwrap()).unwrap()
+    }
+
+    fn any_fallback() -> impl Strategy<Value = Option<Fallback>> {
+        let behavior = proptest::sample::select(vec!["static", "currentReplicas", "currentReplicasIfHigher"]);
+        proptest::option::of(
+            (0_i32..10, behavior).prop_map(|(replicas, behavior)| fallback(replicas, behavior).unwrap()),
+        )
+    }
+
+    #[test]
+    fn a_fallback_wakes_the_workload_and_the_hpa_does_the_rest() {
+        for (name, policy, replicas, fallback, scale) in [
+            ("from zero", policy(0, 10, None), 0, fallback(5, "static"), Some((1, Step::FallBack))),
+            ("from zero to the minimum", policy(2, 10, None), 0, fallback(5, "static"), Some((2, Step::FallBack))),
+            ("from idle", policy(3, 10, Some(1)), 1, fallback(5, "static"), Some((3, Step::FallBack))),
+            ("above zero it is the HPA's", policy(0, 10, None), 2, fallback(5, "static"), None),
+            ("to the present count, which is zero", policy(0, 10, None), 0, fallback(5, "currentReplicas"), None),
+            (
+                "to the higher count",
+                policy(0, 10, None),
+                0,
+                fallback(5, "currentReplicasIfHigher"),
+                Some((1, Step::FallBack)),
+            ),
+            ("to the lower count", policy(0, 10, None), 0, fallback(5, "currentReplicasIfLower"), None),
+            ("to none", policy(0, 10, None), 3, fallback(0, "static"), None),
+        ] {
+            let decision = decide(&policy, &Sight { fallback, ..sight(replicas, 0, 1) });
+            assert_eq!((decision.activity, decision.scale), (Activity::Inactive, scale), "{name}");
+        }
+    }
+
     prop_compose! {
         fn any_sight()(
-            replicas in 0_i32..40, active in 0_usize..3, failed in 0_usize..3,
+            replicas in 0_i32..40, active in 0_usize..3, failed in 0_usize..3, fallback_at in any_fallback(),
             last in proptest::option::of(0_i64..1000), now in 0_i64..2000,
         ) -> Sight {
-            Sight { replicas, active, failed, last_active: last.map(at), now: at(now) }
+            Sight { replicas, active, failed, fallback: fallback_at, last_active: last.map(at), now: at(now) }
         }
     }
 

@@ -13,6 +13,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::{Resource as _, ResourceExt as _};
 
+use super::modifiers::COMPOSITE_METRIC;
+use super::resource::ResourceMetric;
+
 /// The longest name that the API server lets an HPA have where it is also a label's value.
 const LONGEST_NAME: usize = 63;
 
@@ -47,11 +50,15 @@ pub fn name(object: &ScaledObject) -> String {
     configured.unwrap_or_else(|| format!("keda-hpa-{}", object.name_any()))
 }
 
-/// Builds the HPA for `metrics`, one for each trigger.
+/// Builds the HPA for the external `metrics` and the resources that it reads by itself.
 ///
 /// # Errors
 /// A name that an HPA cannot have.
-pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<HorizontalPodAutoscaler, String> {
+pub fn build(
+    object: &ScaledObject,
+    metrics: &[&MetricSpec],
+    resources: &[ResourceMetric],
+) -> Result<HorizontalPodAutoscaler, String> {
     let name = name(object);
     if name.len() > LONGEST_NAME {
         return Err(format!(
@@ -59,6 +66,10 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<Horizonta
         ));
     }
     let spec = &object.spec;
+    let externals = metrics.iter().map(|metric| external(metric, &object.name_any()));
+    let mut all: Vec<_> = externals.chain(resources.iter().map(ResourceMetric::spec)).collect();
+    // KEDA's order: ContainerResource, External, Resource.
+    all.sort_by(|one, other| one.type_.cmp(&other.type_));
     let behavior = spec
         .advanced
         .as_ref()
@@ -78,7 +89,7 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<Horizonta
         spec: HorizontalPodAutoscalerSpec {
             min_replicas: Some(spec.min_replica_count().max(1)),
             max_replicas: spec.max_replica_count(),
-            metrics: Some(metrics.iter().map(|metric| external(metric, &object.name_any())).collect()),
+            metrics: Some(all),
             behavior,
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some(spec.scale_target_ref.api_version().to_owned()),
@@ -91,7 +102,8 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<Horizonta
 }
 
 fn external(metric: &MetricSpec, scaled_object: &str) -> HpaMetric {
-    let target = Some(quantity(metric.target));
+    let target =
+        Some(if metric.name == COMPOSITE_METRIC { thousandths(metric.target) } else { quantity(metric.target) });
     let (average_value, value) = match metric.metric_type {
         MetricType::AverageValue => (target, None),
         MetricType::Value => (None, target),
@@ -118,6 +130,16 @@ fn external(metric: &MetricSpec, scaled_object: &str) -> HpaMetric {
 /// A target as KEDA writes it: whole, or with three decimals.
 fn quantity(value: f64) -> Quantity {
     Quantity(if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") })
+}
+
+/// A formula's target as KEDA writes it: whole, or in thousandths.
+fn thousandths(value: f64) -> Quantity {
+    let thousandths = (value * 1000.0).round();
+    Quantity(if thousandths % 1000.0 == 0.0 {
+        format!("{:.0}", thousandths / 1000.0)
+    } else {
+        format!("{thousandths:.0}m")
+    })
 }
 
 fn labels(object: &ScaledObject, hpa: &str) -> BTreeMap<String, String> {
@@ -180,7 +202,7 @@ mod tests {
     #[test]
     fn the_hpa_is_kedas() {
         let object = object(&json!({}), &json!({"maxReplicaCount": 50}));
-        let hpa = build(&object, &[&metric(5.0, MetricType::AverageValue)]).unwrap();
+        let hpa = build(&object, &[&metric(5.0, MetricType::AverageValue)], &[]).unwrap();
         let hpa = serde_json::to_value(hpa).unwrap();
         assert_eq!(hpa["metadata"]["name"], "keda-hpa-app");
         assert_eq!(
@@ -205,7 +227,10 @@ mod tests {
         for (value, text) in [(5.0, "5"), (7.5, "7.500"), (0.25, "0.250"), (1e6, "1000000")] {
             assert_eq!(quantity(value).0, text);
         }
-        let hpa = build(&object(&json!({}), &json!({})), &[&metric(3.0, MetricType::Value)]).unwrap();
+        for (value, text) in [(2.0, "2"), (2.5, "2500m"), (0.001, "1m")] {
+            assert_eq!(thousandths(value).0, text);
+        }
+        let hpa = build(&object(&json!({}), &json!({})), &[&metric(3.0, MetricType::Value)], &[]).unwrap();
         let target = serde_json::to_value(&hpa.spec.metrics.unwrap()[0].external.as_ref().unwrap().target).unwrap();
         assert_eq!(target, json!({"type": "Value", "value": "3"}));
     }
@@ -224,7 +249,7 @@ mod tests {
             }),
             &json!({}),
         );
-        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)]).unwrap();
+        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)], &[]).unwrap();
         let labels = hpa.labels();
         assert_eq!(labels.get("team").map(String::as_str), Some("a"));
         assert!(!labels.contains_key("app.kubernetes.io/instance") && !labels.contains_key("noise"));
@@ -235,6 +260,20 @@ mod tests {
     #[test]
     fn a_name_that_is_too_long_is_refused_with_the_cure() {
         let object = object(&json!({"name": "a".repeat(60)}), &json!({}));
-        assert!(build(&object, &[]).unwrap_err().contains("horizontalPodAutoscalerConfig.name"));
+        assert!(build(&object, &[], &[]).unwrap_err().contains("horizontalPodAutoscalerConfig.name"));
+    }
+
+    #[test]
+    fn metrics_are_in_kedas_order() {
+        let triggers = json!([
+            {"type": "memory", "metricType": "Utilization", "metadata": {"value": "60"}},
+            {"type": "rabbitmq", "metadata": {}},
+            {"type": "cpu", "metricType": "AverageValue", "metadata": {"value": "500m", "containerName": "app"}},
+        ]);
+        let object = object(&json!({}), &json!({"triggers": triggers}));
+        let resources = super::super::resource::metrics(&object.spec).unwrap();
+        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)], &resources).unwrap();
+        let types: Vec<_> = hpa.spec.metrics.unwrap().into_iter().map(|metric| metric.type_).collect();
+        assert_eq!(types, ["ContainerResource", "External", "Resource"]);
     }
 }

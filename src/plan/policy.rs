@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ebb_crds::{ScaledObject, names};
 
-use super::pause;
+use super::{pause, resource};
 
 /// The rules that one ScaledObject sets for its target's replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,9 @@ pub struct Policy {
     pub initial_cooldown: Duration,
     /// When the ScaledObject was created.
     pub created: DateTime<Utc>,
-    /// Annotation `autoscaling.keda.sh/force-activation`: as if a trigger were active.
-    pub force_activation: bool,
+    /// As if a trigger were active: annotation `autoscaling.keda.sh/force-activation`, or there are no triggers but cpu
+    /// and memory, which cannot wake a workload.
+    pub always_active: bool,
     /// Annotation `autoscaling.keda.sh/paused-scale-in`: never fewer replicas.
     pub scale_in_paused: bool,
     /// Annotation `autoscaling.keda.sh/paused-scale-out`: never more replicas.
@@ -45,7 +46,7 @@ impl Policy {
             cooldown: spec.cooldown_period(),
             initial_cooldown: spec.initial_cooldown_period(),
             created: object.metadata.creation_timestamp.as_ref().map_or(DateTime::UNIX_EPOCH, super::status::instant),
-            force_activation: annotation(names::FORCE_ACTIVATION_ANNOTATION),
+            always_active: annotation(names::FORCE_ACTIVATION_ANNOTATION) || resource::only_resources(spec),
             scale_in_paused: annotation(names::PAUSED_SCALE_IN_ANNOTATION),
             scale_out_paused: annotation(names::PAUSED_SCALE_OUT_ANNOTATION),
         }

@@ -1,14 +1,16 @@
 //! A ScaledObject's status as a function of what Ebb knows about it: KEDA's fields, reasons and texts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ebb_crds::{Condition, GroupVersionKindResource, ScaledObjectStatus, TriggerActivity};
+use ebb_crds::{Condition, GroupVersionKindResource, HealthStatus, ScaledObjectStatus, TriggerActivity};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::activation::Activity;
+use super::modifiers::COMPOSITE_METRIC;
 
 /// What Ebb knows about one ScaledObject.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,7 +47,11 @@ pub struct Served {
     /// The HPA's name.
     pub hpa_name: String,
     /// The external metrics, in the triggers' order.
-    pub metric_names: Vec<String>,
+    pub metric_names: Arc<[String]>,
+    /// The resources that the HPA reads by itself, in the triggers' order.
+    pub resource_names: Vec<String>,
+    /// Whether a formula makes one metric of the external ones.
+    pub composite: bool,
 }
 
 /// What of a ScaledObject is known however its check ends.
@@ -66,10 +72,24 @@ pub struct Outline {
 pub struct Tick {
     /// What the triggers add up to.
     pub activity: Activity,
-    /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive.
-    pub triggers: BTreeMap<String, bool>,
+    /// The external metrics, in the triggers' order.
+    pub metric_names: Arc<[String]>,
+    /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive. With a formula none
+    /// is active by itself.
+    pub active: Box<[bool]>,
     /// The triggers that could not be read, a line each.
     pub failures: Vec<String>,
+    /// How the fallback stands, if there is one.
+    pub fallback: Option<FallbackTick>,
+}
+
+/// How a fallback stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackTick {
+    /// Whether it is in effect for a trigger.
+    pub in_effect: bool,
+    /// How many polls of each metric's trigger have failed in a row, up to one more than may.
+    pub failures: Box<[u32]>,
 }
 
 /// Adds what is known before the check has come to an end.
@@ -95,10 +115,7 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
 
     conditions.add(Condition::READY, &ready(facts));
     conditions.add(Condition::ACTIVE, &active(facts));
-    conditions.add(
-        Condition::FALLBACK,
-        &(Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
-    );
+    conditions.add(Condition::FALLBACK, &fallback(facts));
     match &facts.check {
         Check::Paused(replicas) => {
             status.paused_replica_count = *replicas;
@@ -118,16 +135,23 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
     }
     if let Check::Served(served) = &facts.check {
         status.hpa_name = Some(served.hpa_name.clone());
-        status.external_metric_names = Some(served.metric_names.clone());
+        status.external_metric_names = Some(served.metric_names.to_vec()).filter(|names| !names.is_empty());
+        status.resource_metric_names = Some(served.resource_names.clone()).filter(|names| !names.is_empty());
+        status.composite_scaler_name = served.composite.then(|| COMPOSITE_METRIC.to_owned());
         if let Some(hpa) = &facts.hpa {
             conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa));
         } else {
             conditions.keep_if_there(Condition::HPA_ACTIVE);
         }
         if let Some(tick) = &facts.tick {
-            let activity =
-                |(metric, active): (&String, &bool)| (metric.clone(), TriggerActivity { is_active: Some(*active) });
-            status.triggers_activity = Some(tick.triggers.iter().map(activity).collect());
+            let names = || tick.metric_names.iter().cloned();
+            let activity = tick.active.iter().map(|active| TriggerActivity { is_active: Some(*active) });
+            status.triggers_activity =
+                Some(names().zip(activity).collect()).filter(|all: &BTreeMap<_, _>| !all.is_empty());
+            status.health = tick
+                .fallback
+                .as_ref()
+                .map(|fallback| names().zip(fallback.failures.iter().copied().map(health)).collect());
         }
     }
     if let Some(last_active) = facts.last_active {
@@ -144,7 +168,10 @@ fn ready(facts: &Facts) -> State {
         (Check::Pending, _) => (Condition::UNKNOWN, "", String::new()),
         (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
         (Check::Paused(_), _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
-        (Check::Served(_), Some(tick)) if !tick.failures.is_empty() => {
+        // With a fallback it stays ready: the condition Fallback tells how things stand.
+        (Check::Served(_), Some(tick))
+            if !tick.failures.is_empty() && (tick.fallback.is_none() || tick.activity == Activity::Active) =>
+        {
             let (status, reason, headline) = if tick.activity == Activity::Active {
                 (
                     Condition::UNKNOWN,
@@ -160,6 +187,20 @@ fn ready(facts: &Facts) -> State {
             (Condition::TRUE, "ScaledObjectReady", "ScaledObject is defined correctly and is ready for scaling".into())
         }
     }
+}
+
+fn fallback(facts: &Facts) -> State {
+    let in_effect = |tick: &Tick| tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect);
+    if matches!(facts.check, Check::Served(_)) && facts.tick.as_ref().is_some_and(in_effect) {
+        (Condition::TRUE, "FallbackExists", "At least one trigger is falling back on this scaled object".into())
+    } else {
+        (Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into())
+    }
+}
+
+fn health(failures: u32) -> HealthStatus {
+    let status = if failures == 0 { HealthStatus::HAPPY } else { HealthStatus::FAILING };
+    HealthStatus { number_of_failures: failures.try_into().ok(), status: Some(status.to_owned()) }
 }
 
 fn active(facts: &Facts) -> State {
@@ -266,11 +307,18 @@ mod tests {
     fn served(activity: Activity, failures: &[&str]) -> Facts {
         Facts {
             generation: Some(2),
-            check: Check::Served(Served { hpa_name: "keda-hpa-app".into(), metric_names: vec!["s0".into()] }),
+            check: Check::Served(Served {
+                hpa_name: "keda-hpa-app".into(),
+                metric_names: Arc::new(["s0".into()]),
+                resource_names: Vec::new(),
+                composite: false,
+            }),
             tick: Some(Tick {
                 activity,
-                triggers: [("s0".to_owned(), activity == Activity::Active)].into(),
+                metric_names: Arc::new(["s0".into()]),
+                active: [activity == Activity::Active].into(),
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+                fallback: None,
             }),
             last_active: None,
             hpa: None,
@@ -340,6 +388,33 @@ mod tests {
             (None, "ScaledObjectUnpaused")
         );
         assert_eq!(status(&resumed, &served(Activity::Inactive, &[]), at(2)), resumed);
+    }
+
+    #[test]
+    fn a_fallback_is_told_and_leaves_it_ready() {
+        let facts = |in_effect, failures| {
+            let mut facts = served(Activity::Inactive, &["trigger 0: gone"]);
+            let tick = facts.tick.as_mut().unwrap();
+            tick.fallback = Some(FallbackTick { in_effect, failures: [failures].into() });
+            facts
+        };
+        let health = |status: &ScaledObjectStatus| status.health.clone().and_then(|mut health| health.remove("s0"));
+        for (in_effect, failures, shown_health, reason) in [
+            (false, 1, "Failing", "NoFallbackFound"),
+            (true, 4, "Failing", "FallbackExists"),
+            (false, 0, "Happy", "NoFallbackFound"),
+        ] {
+            let status = status(&ScaledObjectStatus::default(), &facts(in_effect, failures), at(0));
+            assert_eq!((shown(&status, "Ready").0.as_str(), shown(&status, "Fallback").1.as_str()), ("True", reason));
+            let health = health(&status).unwrap();
+            assert_eq!(
+                (health.number_of_failures, health.status.as_deref()),
+                (i32::try_from(failures).ok(), Some(shown_health))
+            );
+        }
+        let before = status(&ScaledObjectStatus::default(), &facts(true, 4), at(0));
+        let after = status(&before, &served(Activity::Inactive, &[]), at(1));
+        assert_eq!((health(&after), shown(&after, "Fallback").0.as_str()), (None, "False"));
     }
 
     #[test]

@@ -4,6 +4,10 @@
 use ebb_crds::{ScaledObject, ScaledObjectSpec};
 use ebb_scalers::MetricType;
 
+use super::fallback::Fallback;
+use super::modifiers::Modifiers;
+use super::resource;
+
 /// Why a ScaledObject cannot be served: KEDA's headline, and what exactly is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{headline}: {detail}")]
@@ -13,6 +17,8 @@ pub struct Invalid {
 }
 
 const TRIGGERS: &str = "ScaledObject doesn't have correct triggers specification";
+const MODIFIERS: &str = "ScaledObject doesn't have correct scalingModifiers specification";
+const FALLBACK: &str = "ScaledObject doesn't have correct fallback specification";
 const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification";
 
 /// Checks everything that the spec alone can tell.
@@ -28,7 +34,10 @@ pub fn check(object: &ScaledObject) -> Result<(), Invalid> {
             detail: "ScaledObject.spec.scaleTargetRef.name is missing".into(),
         });
     }
-    counts(spec).map_err(|detail| Invalid { headline: COUNTS, detail })
+    counts(spec).map_err(|detail| Invalid { headline: COUNTS, detail })?;
+    Modifiers::of(spec).map_err(|detail| Invalid { headline: MODIFIERS, detail })?;
+    Fallback::of(spec).map_err(|detail| Invalid { headline: FALLBACK, detail })?;
+    Ok(())
 }
 
 fn triggers(spec: &ScaledObjectSpec) -> Result<(), String> {
@@ -43,9 +52,16 @@ fn triggers(spec: &ScaledObjectSpec) -> Result<(), String> {
                 "triggerName {name:?} is defined multiple times in the ScaledObject, but it must be unique: triggers {earlier} and {index} have it"
             ));
         }
-        metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
+        if !resource::is_resource(trigger) {
+            metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
+        } else if trigger.uses_cached_metrics() {
+            return Err(format!(
+                "trigger {index}: property \"useCachedMetrics\" is not supported for {:?} scaler: the HPA reads it from the pods",
+                trigger.type_
+            ));
+        }
     }
-    Ok(())
+    resource::metrics(spec).map(drop)
 }
 
 /// `triggers[].metricType` as the HPA knows it.
@@ -123,6 +139,16 @@ mod tests {
                 json!({"triggers": [{"type": "cron", "metricType": "Utilization", "metadata": {}}]}),
                 "'Utilization' metric type is unsupported",
             ),
+            (
+                json!({"triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}),
+                "trigger 0 (cpu): unsupported metric type",
+            ),
+            (
+                json!({"triggers": [{"type": "cpu", "metricType": "Utilization", "useCachedMetrics": true, "metadata": {"value": "60"}}]}),
+                "property \"useCachedMetrics\" is not supported for \"cpu\" scaler",
+            ),
+            (json!({"advanced": {"scalingModifiers": {"formula": "a"}}}), "correct scalingModifiers specification"),
+            (json!({"fallback": {"failureThreshold": 1, "replicas": -1}}), "fallback.replicas=-1"),
         ] {
             let found = check_with(&spec).unwrap_err();
             assert!(found.contains(text), "{spec}: {found}");

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use ebb_crds::{Condition, ScaleTarget, ScaledObject, ScaledObjectStatus};
+use ebb_crds::{Condition, HealthStatus, ScaleTarget, ScaledObject, ScaledObjectStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
@@ -16,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::trigger::Trigger;
 use crate::clock;
 use crate::ledger::Ledger;
-use crate::metrics::{Metrics, ObjectMetrics};
-use crate::metrics_api::{MetricError, MetricSource, MetricValue};
+use crate::metrics::{KindMetrics, Metrics, ObjectMetrics};
+use crate::plan::fallback::Fallback;
+use crate::plan::modifiers::Modifiers;
 use crate::plan::policy::Policy;
 use crate::plan::status;
-use crate::target;
+use crate::target::{self, Targets};
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,12 +53,27 @@ pub struct Live {
     pub target_kind: target::Kind,
     /// Its target.
     pub target: ScaleTarget,
+    /// What to do while triggers cannot be read.
+    pub fallback: Option<Fallback>,
+    /// The formula over the triggers' values.
+    pub modifiers: Option<Box<Modifiers>>,
     /// The triggers' own names.
     pub names: Vec<Option<String>>,
     /// A digest of what each trigger was built from, which holds secrets and is not kept.
     pub digests: Vec<u64>,
-    /// The triggers, in the spec's order.
+    /// The triggers, in the spec's order, but for those that the HPA reads by itself.
     pub triggers: Vec<Arc<Trigger>>,
+    /// The external metrics of the triggers.
+    pub metric_names: Arc<[String]>,
+    /// Counts the triggers that the HPA reads by itself.
+    pub resources: Vec<KindMetrics>,
+}
+
+impl Live {
+    /// The triggers with their own names.
+    pub fn named(&self) -> impl Iterator<Item = (&Arc<Trigger>, Option<&str>)> {
+        self.triggers.iter().zip(self.names.iter().map(Option::as_deref))
+    }
 }
 
 /// What is remembered of a ScaledObject from tick to tick, across changes of its spec.
@@ -74,6 +89,8 @@ pub struct Memory {
     pub told_target: Option<String>,
     /// The failed check that an event has told.
     pub told_check: Option<String>,
+    /// The conflicts with VerticalPodAutoscalers that events have told.
+    pub told_conflicts: Vec<String>,
     /// The generation of the specification that the last check served.
     pub served: Option<i64>,
     /// Checks that failed one after the other.
@@ -82,6 +99,10 @@ pub struct Memory {
     pub applied_hpa: Option<AppliedHpa>,
     /// Whether it is paused.
     pub paused: bool,
+    /// Whether a fallback is in effect, as an event has told.
+    pub falling_back: bool,
+    /// How many polls of each metric had failed when Ebb was started.
+    pub failures_found: BTreeMap<String, u32>,
     /// Whether a Ready event has been sent.
     pub announced: bool,
 }
@@ -125,12 +146,19 @@ impl Object {
         let was_active = written.condition(Condition::ACTIVE).is_some_and(Condition::is_true);
         let noted = written.last_active_time.as_ref().map(status::instant);
         let last_active = if was_active { Some(clock::now()) } else { noted };
+        let falling_back = written.condition(Condition::FALLBACK).is_some_and(Condition::is_true);
+        let failures = |health: &HealthStatus| health.number_of_failures.and_then(|failures| failures.try_into().ok());
+        let health = written.health.iter().flatten();
+        let failures_found = health
+            .filter_map(|(metric, health)| Some((metric.clone(), failures(health)?)))
+            .filter(|(_, failures)| *failures > 0)
+            .collect();
         Self {
             uid: object.uid().unwrap_or_default(),
             reference: object.object_ref(&()),
             metrics: metrics.object(&key.namespace, &key.name),
             ledger: Ledger::new(&key.name, written),
-            memory: Mutex::new(Memory { last_active, ..Memory::default() }),
+            memory: Mutex::new(Memory { last_active, falling_back, failures_found, ..Memory::default() }),
             live: RwLock::default(),
             changed: Notify::new(),
             stop: CancellationToken::new(),
@@ -172,12 +200,18 @@ pub struct Registry {
     /// The statuses of ScaledObjects that have no record yet, as they were found, and of which one of that name each is.
     found: Mutex<HashMap<Key, (Option<String>, ScaledObjectStatus)>>,
     metrics: Arc<Metrics>,
+    targets: Targets,
 }
 
 impl Registry {
-    /// An empty one.
-    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { objects: RwLock::default(), found: Mutex::default(), metrics })
+    /// An empty one. `targets` tells how many replicas there are, where a fallback needs to know.
+    pub fn new(metrics: Arc<Metrics>, targets: Targets) -> Arc<Self> {
+        Arc::new(Self { objects: RwLock::default(), found: Mutex::default(), metrics, targets })
+    }
+
+    /// The workloads.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
 
     /// Takes what is not needed any more off a ScaledObject that is to be kept: of the status its record knows the whole.
@@ -256,28 +290,5 @@ impl Registry {
     /// The series that new triggers get their handles from.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
-    }
-}
-
-/// Kubernetes' client library lowers the case of what it takes for a resource's name, and the HPA asks through it.
-fn same_metric(name: &str, asked: &str) -> bool {
-    name == asked || name.to_lowercase() == asked.to_lowercase()
-}
-
-#[async_trait]
-impl MetricSource for Registry {
-    async fn value(&self, namespace: &str, scaled_object: &str, metric: &str) -> Result<MetricValue, MetricError> {
-        let key = Key { namespace: namespace.to_owned(), name: scaled_object.to_owned() };
-        let live = self.get(&key).and_then(|object| object.live());
-        let trigger = live
-            .as_ref()
-            .and_then(|live| live.triggers.iter().find(|trigger| same_metric(&trigger.metric().name, metric)))
-            .ok_or_else(|| {
-                MetricError::NotFound(format!("ScaledObject {key} has no metric {metric:?}, or is not served"))
-            })?;
-        match trigger.answer().await {
-            Ok(sample) => Ok(MetricValue { value: sample.reading.value, timestamp: sample.at }),
-            Err(error) => Err(MetricError::Failed(format!("{}: {error}", trigger.display()))),
-        }
     }
 }

@@ -43,10 +43,29 @@ impl Schedule {
     }
 }
 
-/// The poll after one at `now`. The first pause of a ScaledObject is cut to a random part (`chance` from 0 to 1), so
-/// that objects that came together do not poll together for ever.
-pub fn next_poll(now: Instant, interval: Duration, first: bool, chance: f64) -> Instant {
-    now + if first { interval.mul_f64(chance.clamp(0.05, 1.0)) } else { interval }
+/// The polls of one ScaledObject. What happens between them, such as another look after an error, does not move them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rhythm {
+    next: Option<Instant>,
+}
+
+impl Rhythm {
+    /// Whether a tick at `now` is a poll.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| next <= now)
+    }
+
+    /// The next poll after a tick at `now`. The first pause is cut to a random part (`chance` from 0 to 1), so that
+    /// objects that came together do not poll together for ever.
+    pub fn next(&mut self, now: Instant, interval: Duration, chance: f64) -> Instant {
+        let next = match self.next {
+            None => now + interval.mul_f64(chance.clamp(0.05, 1.0)),
+            Some(next) if next > now => next.min(now + interval),
+            Some(_) => now + interval,
+        };
+        self.next = Some(next);
+        next
+    }
 }
 
 #[cfg(test)]
@@ -69,10 +88,25 @@ mod tests {
     #[test]
     fn a_poll_is_never_later_than_its_interval() {
         let (now, interval) = (Instant::now(), Duration::from_secs(30));
-        assert_eq!(next_poll(now, interval, false, 0.3), now + interval);
         for chance in [-1.0, 0.0, 0.5, 1.0, 7.0] {
-            let next = next_poll(now, interval, true, chance);
+            let mut rhythm = Rhythm::default();
+            let next = rhythm.next(now, interval, chance);
             assert!(next > now && next <= now + interval);
+            assert_eq!(rhythm.next(next, interval, chance), next + interval);
         }
+    }
+
+    #[test]
+    fn what_comes_between_does_not_move_the_polls() {
+        let (start, interval) = (Instant::now(), Duration::from_secs(30));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut rhythm = Rhythm::default();
+        assert!(rhythm.is_due(start));
+        assert_eq!(rhythm.next(start, interval, 1.0), at(30));
+        assert!(!rhythm.is_due(at(5)));
+        assert_eq!(rhythm.next(at(5), interval, 1.0), at(30));
+        // But for an interval that was made shorter.
+        assert_eq!(rhythm.next(at(10), Duration::from_secs(5), 1.0), at(15));
+        assert!(rhythm.is_due(at(15)));
     }
 }

@@ -1,6 +1,5 @@
 //! The loop of one ScaledObject: look, decide, scale, tell.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,9 @@ use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::readings::Readings;
 use super::registry::{Key, Live, Object};
-use super::schedule::{self, Due, Schedule};
+use super::schedule::{Due, Rhythm, Schedule};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
 use crate::events::{Events, Reason};
@@ -97,39 +97,34 @@ impl Ticker {
     }
 
     async fn keep_ticking(&self, object: &Object) {
-        let mut first = true;
-        let mut is_poll = true;
+        let mut rhythm = Rhythm::default();
         loop {
             let Some(live) = object.live() else {
                 self.pulse.forget(&object.key.to_string());
                 object.woken().await;
                 continue;
             };
+            let is_poll = rhythm.is_due(Instant::now());
             // Boxed: a thousand loops that wait must not each hold the space of a tick.
             let tried = Box::pin(self.tick(object, &live, is_poll)).await;
-            let mut schedule = plan_ahead(object, &live, first, &tried);
-            first = false;
+            let poll = rhythm.next(Instant::now(), live.policy.polling_interval, chance(&object.uid));
+            let mut schedule = plan_ahead(object, &live, poll, &tried);
             loop {
                 self.pulse.expect(&object.key.to_string(), schedule.poll);
                 let mut looked_at = None;
                 tokio::select! {
-                    () = object.woken() => {
-                        is_poll = false;
-                        break;
-                    }
+                    () = object.woken() => break,
                     () = sleep_until(schedule.wake()) => {}
                     trigger = stirred(&live), if schedule.idle => looked_at = Some(vec![trigger]),
                 }
                 let now = Instant::now();
                 match looked_at.map(Due::Look).or_else(|| schedule.due(now)) {
                     Some(Due::Poll) => {
-                        is_poll = schedule.poll <= now;
                         object.metrics.loop_latency.set(now.saturating_duration_since(schedule.wake()).as_secs_f64());
                         break;
                     }
                     Some(Due::Look(triggers)) => {
                         if Box::pin(worth_a_poll(&live, &triggers)).await {
-                            is_poll = false;
                             break;
                         }
                         schedule.looks = next_looks(&live);
@@ -146,8 +141,9 @@ impl Ticker {
         let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
         let samples = join_all(live.triggers.iter().map(read)).await;
         let seen = Readings::of(live, &samples);
+        let unread = samples.iter().filter(|sample| sample.is_err()).count();
         note_activity(object, live);
-        self.tell_failures(object, live, &samples);
+        self.tell_failures(object, live, &samples, &seen);
 
         let outcome = self.scale(object, live, &seen).await;
         let (decision, trouble) = match outcome {
@@ -162,6 +158,7 @@ impl Ticker {
         let mut failures = seen.failures.clone();
         failures.extend(trouble.as_ref().map(|error| format!("cannot scale the target: {error}")));
         tell_target(object, trouble.as_ref());
+        self.tell_fallback(object, seen.falls_back());
         if !failures.is_empty() {
             object.metrics.errors.inc();
         }
@@ -181,10 +178,16 @@ impl Ticker {
                 if changed || old {
                     facts.last_active = last_active;
                 }
-                facts.tick = Some(Tick { activity: decision.activity, triggers: seen.triggers, failures });
+                facts.tick = Some(Tick {
+                    activity: decision.activity,
+                    metric_names: Arc::clone(&live.metric_names),
+                    active: seen.triggers,
+                    failures,
+                    fallback: seen.fallback,
+                });
             })
             .await;
-        let within = match (&trouble, seen.failed) {
+        let within = match (&trouble, seen.failed.max(unread)) {
             (None, 0) => Duration::MAX,
             (Some(TargetError::Missing { .. }) | None, _) => RECOVERY,
             (Some(_), _) => RETRY,
@@ -201,6 +204,7 @@ impl Ticker {
                     replicas,
                     active: seen.active.len(),
                     failed: seen.failed,
+                    fallback: live.fallback.filter(|_| seen.asks_for_fallback),
                     last_active: object.memory.lock().last_active,
                     now: clock::now(),
                 },
@@ -231,7 +235,7 @@ impl Ticker {
                 Err(error) => {
                     let reason = match step {
                         Step::Deactivate => Reason::ScaleTargetDeactivationFailed,
-                        Step::Activate | Step::Raise => Reason::ScaleTargetActivationFailed,
+                        Step::Activate | Step::FallBack | Step::Raise => Reason::ScaleTargetActivationFailed,
                     };
                     let note = format!("Failed to scale {} to {replicas}: {error}", display_target(object, live));
                     self.events.emit(&object.reference, reason, note);
@@ -263,6 +267,10 @@ impl Ticker {
                 let note = format!("Scaled {target} from {from} to {to}, triggered by {by}");
                 self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
             }
+            Step::FallBack => {
+                let note = format!("Scaled {target} from {from} to {to}, triggered by the fallback");
+                self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
+            }
             Step::Deactivate => {
                 let note = format!("Deactivated {target} from {from} to {to}");
                 self.events.emit(&object.reference, Reason::ScaleTargetDeactivated, note);
@@ -271,9 +279,34 @@ impl Ticker {
         }
     }
 
+    /// One event for each beginning and each end of a fallback.
+    fn tell_fallback(&self, object: &Object, falls_back: bool) {
+        let before = std::mem::replace(&mut object.memory.lock().falling_back, falls_back);
+        if before == falls_back {
+            return;
+        }
+        let (reason, note) = if falls_back {
+            (Reason::FallbackActivated, "ScaledObject fallback is active")
+        } else {
+            (Reason::FallbackDeactivated, "ScaledObject fallback is no longer active")
+        };
+        tracing::info!(scaled_object = %object.key, note);
+        self.events.emit(&object.reference, reason, note);
+    }
+
     /// One event for each error of each trigger, for as long as it stays the same.
-    fn tell_failures(&self, object: &Object, live: &Live, samples: &[Result<Sample, ReadError>]) {
+    fn tell_failures(&self, object: &Object, live: &Live, samples: &[Result<Sample, ReadError>], seen: &Readings) {
         let mut memory = object.memory.lock();
+        // What is wrong with the formula itself has its place behind the triggers.
+        let formula = live.triggers.len();
+        if memory.told.get(&formula) != seen.formula_error.as_ref() {
+            memory.told.remove(&formula);
+            if let Some(error) = &seen.formula_error {
+                tracing::warn!(scaled_object = %object.key, error, "the formula has no value");
+                self.events.emit(&object.reference, Reason::ScalerFailed, error.clone());
+                memory.told.insert(formula, error.clone());
+            }
+        }
         for (index, (trigger, sample)) in live.triggers.iter().zip(samples).enumerate() {
             match sample {
                 Ok(_) => {
@@ -301,36 +334,6 @@ struct Tried {
     cooldown_ends: Option<DateTime<Utc>>,
 }
 
-/// What the triggers of a ScaledObject said.
-struct Readings {
-    /// The active ones, as events call them.
-    active: Vec<String>,
-    failed: usize,
-    failures: Vec<String>,
-    triggers: BTreeMap<String, bool>,
-}
-
-impl Readings {
-    fn of(live: &Live, samples: &[Result<Sample, ReadError>]) -> Self {
-        let mut readings = Self { active: Vec::new(), failed: 0, failures: Vec::new(), triggers: BTreeMap::new() };
-        for (trigger, sample) in live.triggers.iter().zip(samples) {
-            let active = match sample {
-                Ok(sample) => sample.reading.active,
-                Err(error) => {
-                    readings.failed += 1;
-                    readings.failures.push(format!("{}: {error}", trigger.display()));
-                    false
-                }
-            };
-            if active {
-                readings.active.push(trigger.metrics().labels().scaler.clone());
-            }
-            readings.triggers.insert(trigger.metric().name.clone(), active);
-        }
-        readings
-    }
-}
-
 /// Logs why the target cannot be scaled, for as long as it stays the same once.
 fn tell_target(object: &Object, trouble: Option<&TargetError>) {
     let text = trouble.map(ToString::to_string);
@@ -352,15 +355,14 @@ fn note_activity(object: &Object, live: &Live) {
     memory.last_active = memory.last_active.max(found);
 }
 
-fn plan_ahead(object: &Object, live: &Live, first: bool, tried: &Tried) -> Schedule {
+fn plan_ahead(object: &Object, live: &Live, poll: Instant, tried: &Tried) -> Schedule {
     let (now, present) = (Instant::now(), clock::now());
-    let interval = live.policy.polling_interval.min(tried.within);
     let edges = live.triggers.iter().filter_map(|trigger| trigger.next_change(present));
     let change = edges.chain(tried.cooldown_ends).min();
     let at_rest = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
     let idle = at_rest && !live.policy.scale_out_paused;
     Schedule {
-        poll: schedule::next_poll(now, interval, first, chance(&object.uid)),
+        poll: now.checked_add(tried.within).map_or(poll, |within| poll.min(within)),
         change: change.map(|at| now + (at - present).to_std().unwrap_or_default()),
         looks: if idle { next_looks(live) } else { Vec::new() },
         idle,
@@ -381,11 +383,19 @@ fn next_looks(live: &Live) -> Vec<(usize, Instant)> {
     looks.filter_map(|(index, trigger)| trigger.next_look(now).map(|turn| (index, turn))).collect()
 }
 
-/// Whether an early look found activity, or an error, which the poll will come upon and tell.
+/// Whether an early look found activity, or an error, which the poll will come upon and tell. With a formula a trigger's
+/// own activity says nothing: there it is another value that is worth asking the others.
 async fn worth_a_poll(live: &Live, triggers: &[usize]) -> bool {
     let looked_at: Vec<&Arc<Trigger>> = triggers.iter().filter_map(|index| live.triggers.get(*index)).collect();
-    let samples = join_all(looked_at.iter().map(|trigger| trigger.sample())).await;
-    samples.into_iter().any(|sample| sample.map_or(true, |sample| sample.reading.active))
+    let looks = looked_at.iter().map(|trigger| async {
+        let before = trigger.last();
+        let Ok(sample) = trigger.sample().await else { return true };
+        if live.modifiers.is_none() {
+            return sample.reading.active;
+        }
+        before.is_none_or(|before| (before.reading.value - sample.reading.value).abs() > f64::EPSILON)
+    });
+    join_all(looks).await.contains(&true)
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

@@ -1,6 +1,7 @@
 //! A live trigger: its scaler, and the last thing it read. The poll and the HPA's question take the same way here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -32,12 +33,20 @@ pub struct Trigger {
     metrics: Arc<TriggerMetrics>,
     last: Mutex<Option<Sample>>,
     last_active: Mutex<Option<DateTime<Utc>>>,
+    failures: AtomicU32,
 }
 
 impl Trigger {
-    /// A trigger that has not been read yet.
-    pub fn new(scaler: Box<dyn Scaler>, use_cached_metrics: bool, metrics: Arc<TriggerMetrics>) -> Self {
-        Self { scaler, use_cached_metrics, metrics, last: Mutex::default(), last_active: Mutex::default() }
+    /// A trigger that has not been read yet. `failures` polls of it failed before Ebb was started.
+    pub fn new(scaler: Box<dyn Scaler>, use_cached_metrics: bool, metrics: Arc<TriggerMetrics>, failures: u32) -> Self {
+        Self {
+            scaler,
+            use_cached_metrics,
+            metrics,
+            last: Mutex::default(),
+            last_active: Mutex::default(),
+            failures: AtomicU32::new(failures),
+        }
     }
 
     /// The metric that the HPA asks for.
@@ -69,7 +78,23 @@ impl Trigger {
     /// # Errors
     /// The source cannot be read.
     pub async fn poll(&self) -> Result<Sample, ReadError> {
-        self.note(self.scaler.poll(clock::now())).await
+        let read = self.note(self.scaler.poll(clock::now())).await;
+        if read.is_err() {
+            let more = |failures: u32| Some(failures.saturating_add(1));
+            // The closure always gives a number.
+            let _ = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        }
+        read
+    }
+
+    /// How many polls have failed since it was last read. Whatever else asks does not count.
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// What was read last, unless it cannot be read now.
+    pub fn last(&self) -> Option<Sample> {
+        *self.last.lock()
     }
 
     async fn note(&self, read: impl Future<Output = Result<Reading, ReadError>>) -> Result<Sample, ReadError> {
@@ -80,6 +105,7 @@ impl Trigger {
         self.metrics.latency.set(took);
         match read {
             Ok(reading) => {
+                self.failures.store(0, Ordering::Relaxed);
                 self.metrics.value.set(reading.value);
                 self.metrics.active.set(f64::from(u8::from(reading.active)));
                 let sample = Sample { reading, at: clock::now(), taken: Instant::now() };
@@ -108,8 +134,7 @@ impl Trigger {
     /// # Errors
     /// The source cannot be read, and there is no reading to tell.
     pub async fn answer(&self) -> Result<Sample, ReadError> {
-        let last = *self.last.lock();
-        match last {
+        match self.last() {
             Some(sample) if self.use_cached_metrics || sample.taken.elapsed() <= FRESH => Ok(sample),
             _ => self.sample().await,
         }

@@ -29,7 +29,7 @@ fn the_same_manifests_give_the_same_objects() -> Outcome {
         let user = world.sandbox(NAMESPACE).await?;
         world.rabbit.declare("jobs").await?;
         world.kafka()?.create_topic("t1", 3).await?;
-        let cases = ["seed", "bad-missing-host", "cron-two", "behavior", "bad-cron", "paused", "kafka"];
+        let cases = ["seed", "bad-missing-host", "cron-two", "behavior", "bad-cron", "paused", "kafka", "modifiers"];
         for case in cases {
             let manifest = read("in", case)?.replace(RABBITMQ, &world.rabbit.url());
             let manifest = manifest.replace(KAFKA, &world.bed.kafka()?.plaintext);

@@ -265,6 +265,7 @@ impl Sandbox {
             "ServiceAccount" => "api/v1/serviceaccounts",
             "StatefulSet" => "apis/apps/v1/statefulsets",
             "TriggerAuthentication" => "apis/keda.sh/v1alpha1/triggerauthentications",
+            "VerticalPodAutoscaler" => "apis/autoscaling.k8s.io/v1/verticalpodautoscalers",
             "Workload" => "apis/tests.ebb.dev/v1/workloads",
             _ => bail!("the sandbox does not know where a {kind} is kept"),
         };

@@ -1,0 +1,181 @@
+//! `advanced.scalingModifiers`: one value made of the values of all triggers (keda.sh/docs, "Scaling Modifiers").
+
+use ebb_crds::ScaledObjectSpec;
+use ebb_scalers::{MetricSpec, MetricType};
+
+use super::fallback::Fallback;
+use super::formula::Formula;
+use super::resource;
+
+/// The name of the metric that takes the place of the triggers' own.
+pub const COMPOSITE_METRIC: &str = "composite-metric";
+
+/// The formula of one ScaledObject and what its value is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Modifiers {
+    formula: Formula,
+    /// The metric that the HPA asks for.
+    pub metric: MetricSpec,
+    /// The workload is active while the formula's value is above it.
+    pub activation_target: f64,
+}
+
+/// What was seen of a trigger.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Its name; one without cannot be in a formula.
+    pub name: Option<&'a str>,
+    /// Its value, if it could be read.
+    pub value: Option<f64>,
+    /// How many polls in a row have failed.
+    pub failures: u32,
+}
+
+/// What the formula comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Composite {
+    /// A value.
+    Value(f64),
+    /// Triggers that it needs cannot be read, and the fallback is in effect.
+    FallBack,
+    /// There is no value: why.
+    Unknown(String),
+}
+
+impl Modifiers {
+    /// The modifiers of a ScaledObject that has any.
+    ///
+    /// # Errors
+    /// What in them cannot be followed: the formula with the place, or a number that is none.
+    pub fn of(spec: &ScaledObjectSpec) -> Result<Option<Self>, String> {
+        let Some(modifiers) = spec.scaling_modifiers() else { return Ok(None) };
+        let given =
+            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let formula = given(&modifiers.formula).ok_or("scalingModifiers.formula is mandatory")?;
+        let names: Vec<&str> = spec
+            .triggers
+            .iter()
+            .filter(|trigger| !resource::is_resource(trigger))
+            .filter_map(|trigger| trigger.name.as_deref())
+            .filter(|name| !name.is_empty())
+            .collect();
+        let formula = Formula::parse(&formula, &names).map_err(|error| format!("scalingModifiers.formula: {error}"))?;
+        let target = given(&modifiers.target).ok_or("scalingModifiers.target is mandatory")?;
+        let target = number("target", &target)?;
+        // The HPA knows thousandths.
+        if target < 0.001 {
+            return Err(format!("scalingModifiers.target={target} must be greater than 0, at least 0.001"));
+        }
+        let activation = given(&modifiers.activation_target);
+        let activation_target = activation.map_or(Ok(0.0), |text| number("activationTarget", &text))?;
+        let metric_type = match modifiers.metric_type.as_deref() {
+            None | Some("" | "AverageValue") => MetricType::AverageValue,
+            Some("Value") => MetricType::Value,
+            Some(other) => {
+                return Err(format!("scalingModifiers.metricType={other:?} must be 'AverageValue' or 'Value'"));
+            }
+        };
+        let metric = MetricSpec { name: COMPOSITE_METRIC.to_owned(), target, metric_type };
+        Ok(Some(Self { formula, metric, activation_target }))
+    }
+
+    /// Whether the formula needs the trigger of this name.
+    pub fn uses(&self, name: Option<&str>) -> bool {
+        name.is_some_and(|name| self.formula.names().any(|used| used == name))
+    }
+
+    /// What the formula comes to with what was seen of the triggers.
+    pub fn value(&self, fallback: Option<&Fallback>, seen: &[Seen<'_>]) -> Composite {
+        let failed: Vec<_> = seen.iter().filter(|seen| seen.value.is_none() && self.uses(seen.name)).collect();
+        if !failed.is_empty() {
+            let fallen = |seen: &&Seen<'_>| fallback.is_some_and(|fallback| fallback.begins(seen.failures));
+            let holes = fallback.is_some_and(Fallback::leaves_holes);
+            if !holes && failed.iter().any(fallen) {
+                return Composite::FallBack;
+            }
+            if let Some(missing) = failed.iter().find(|seen| !holes || !fallen(seen)) {
+                return Composite::Unknown(format!(
+                    "the formula needs trigger {:?}, which cannot be read",
+                    missing.name.unwrap_or_default()
+                ));
+            }
+        }
+        let value_of = |name: &str| seen.iter().find(|seen| seen.name == Some(name)).and_then(|seen| seen.value);
+        match self.formula.evaluate(value_of) {
+            Ok(value) => Composite::Value(value),
+            Err(error) => Composite::Unknown(format!("the formula has no value: {error}")),
+        }
+    }
+}
+
+fn number(key: &str, text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.ok_or_else(|| format!("error converting scalingModifiers.{key} {text:?}: it must be a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn spec(modifiers: &Value, fallback: &Value) -> ScaledObjectSpec {
+        let trigger = |name: &str| json!({"type": "rabbitmq", "name": name, "metadata": {}});
+        serde_json::from_value(json!({
+            "scaleTargetRef": {"name": "app"},
+            "triggers": [trigger("q"), trigger("k"), {"type": "cpu", "name": "c", "metadata": {}}],
+            "advanced": {"scalingModifiers": modifiers},
+            "fallback": fallback,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_named() {
+        for (modifiers, text) in [
+            (json!({"target": "2"}), "formula is mandatory"),
+            (json!({"formula": "q"}), "target is mandatory"),
+            (json!({"formula": "q", "target": "two"}), "target \"two\": it must be a number"),
+            (json!({"formula": "q", "target": "inf"}), "target \"inf\": it must be a number"),
+            (json!({"formula": "q", "target": "0"}), "target=0 must be greater than 0"),
+            (json!({"formula": "q", "target": "2", "activationTarget": "-"}), "activationTarget \"-\""),
+            (json!({"formula": "q", "target": "2", "metricType": "Utilization"}), "must be 'AverageValue' or 'Value'"),
+            (json!({"formula": "q + nobody", "target": "2"}), "nobody"),
+            // A cpu trigger has no value that Ebb knows.
+            (json!({"formula": "q + c", "target": "2"}), "c"),
+        ] {
+            let error = Modifiers::of(&spec(&modifiers, &Value::Null)).unwrap_err();
+            assert!(error.contains(text), "{modifiers}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_cannot_be_read_has_its_defined_answer() {
+        let rules = |behavior: &str| json!({"failureThreshold": 2, "replicas": 5, "behavior": behavior});
+        let (none, fixed, holes) = (Value::Null, rules("static"), rules("scalingModifiers"));
+        for (formula, fallback, q, k, expected) in [
+            ("(q + k) / 2", &none, (Some(1.0), 0), (Some(4.0), 0), Ok(2.5)),
+            ("q", &none, (Some(1.0), 0), (None, 9), Ok(1.0)),
+            ("q + k", &none, (Some(1.0), 0), (None, 9), Err("needs trigger \"k\"")),
+            ("q + k", &fixed, (Some(1.0), 0), (None, 2), Err("needs trigger \"k\"")),
+            ("q + k", &fixed, (Some(1.0), 0), (None, 3), Err("fallback")),
+            ("q", &fixed, (Some(1.0), 0), (None, 3), Ok(1.0)),
+            ("q + (k ?? 7)", &holes, (Some(1.0), 0), (None, 3), Ok(8.0)),
+            ("q + (k ?? 7)", &holes, (Some(1.0), 0), (None, 2), Err("needs trigger \"k\"")),
+            ("q + (k ?? 7)", &fixed, (Some(1.0), 0), (None, 3), Err("fallback")),
+            ("q + k", &holes, (Some(1.0), 0), (None, 3), Err("the formula has no value")),
+            ("q / k", &none, (Some(1.0), 0), (Some(0.0), 0), Err("the formula has no value")),
+        ] {
+            let spec = spec(&json!({"formula": formula, "target": "2"}), fallback);
+            let (modifiers, fallback) = (Modifiers::of(&spec).unwrap().unwrap(), Fallback::of(&spec).unwrap());
+            let seen = |name, (value, failures)| Seen { name: Some(name), value, failures };
+            let composite = modifiers.value(fallback.as_ref(), &[seen("q", q), seen("k", k)]);
+            match (&composite, expected) {
+                (Composite::Value(value), Ok(expected)) => assert!((value - expected).abs() < 1e-9, "{formula}"),
+                (Composite::FallBack, Err("fallback")) => {}
+                (Composite::Unknown(text), Err(part)) => assert!(text.contains(part), "{formula}: {text}"),
+                _ => panic!("{formula}: {composite:?} instead of {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The triggers `cpu` and `memory`: metrics that the HPA reads by itself, from the pods (keda.sh/docs, "CPU", "Memory").
+
+use ebb_crds::{ScaleTrigger, ScaledObjectSpec};
+use k8s_openapi::api::autoscaling::v2::{
+    ContainerResourceMetricSource, MetricSpec, MetricTarget, ResourceMetricSource,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// A metric of the pods' own use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceMetric {
+    /// `cpu` or `memory`.
+    pub resource: String,
+    /// The container that counts; all of a pod's together without one.
+    pub container: Option<String>,
+    /// What the use is compared with.
+    pub target: ResourceTarget,
+}
+
+/// What a resource's use is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResourceTarget {
+    /// Percent of what the containers request, averaged over the pods.
+    Utilization(i32),
+    /// So much for each pod.
+    AverageValue(Quantity),
+}
+
+/// Whether a trigger is one that the HPA reads by itself.
+pub fn is_resource(trigger: &ScaleTrigger) -> bool {
+    ebb_scalers::RESOURCE_KINDS.contains(&trigger.type_.as_str())
+}
+
+/// Whether all triggers are. Then nothing wakes the workload, and it counts as active (keda.sh/docs, "CPU").
+pub fn only_resources(spec: &ScaledObjectSpec) -> bool {
+    spec.triggers.iter().all(is_resource)
+}
+
+/// The metrics of all triggers that the HPA reads by itself.
+///
+/// # Errors
+/// What is wrong with the first that cannot be one, in KEDA's words.
+pub fn metrics(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
+    let triggers = spec.triggers.iter().enumerate().filter(|(_, trigger)| is_resource(trigger));
+    let metric = |(index, trigger): (usize, &ScaleTrigger)| {
+        ResourceMetric::of(trigger).map_err(|text| format!("trigger {index} ({}): {text}", trigger.type_))
+    };
+    triggers.map(metric).collect()
+}
+
+impl ResourceMetric {
+    fn of(trigger: &ScaleTrigger) -> Result<Self, String> {
+        let given = |key| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let metric_type = trigger.metric_type.as_deref().filter(|metric_type| !metric_type.is_empty());
+        let metric_type = match (given("type"), metric_type) {
+            (Some(_), Some(_)) => {
+                return Err("only one of trigger.metadata.type or trigger.metricType should be defined".into());
+            }
+            (legacy, present) => legacy.or(present),
+        };
+        let value = given("value").ok_or("no value given: metadata.value is what the use is compared with")?;
+        let target = match metric_type {
+            Some("Utilization") => ResourceTarget::Utilization(percent(value)?),
+            Some("AverageValue") => ResourceTarget::AverageValue(quantity(value)?),
+            _ => return Err("unsupported metric type, allowed values are 'Utilization' or 'AverageValue'".into()),
+        };
+        Ok(Self { resource: trigger.type_.clone(), container: given("containerName").map(str::to_owned), target })
+    }
+
+    /// As the HPA writes it.
+    pub fn spec(&self) -> MetricSpec {
+        let target = match &self.target {
+            ResourceTarget::Utilization(percent) => MetricTarget {
+                type_: "Utilization".into(),
+                average_utilization: Some(*percent),
+                ..MetricTarget::default()
+            },
+            ResourceTarget::AverageValue(value) => MetricTarget {
+                type_: "AverageValue".into(),
+                average_value: Some(value.clone()),
+                ..MetricTarget::default()
+            },
+        };
+        let name = self.resource.clone();
+        match self.container.clone() {
+            Some(container) => MetricSpec {
+                type_: "ContainerResource".into(),
+                container_resource: Some(ContainerResourceMetricSource { container, name, target }),
+                ..MetricSpec::default()
+            },
+            None => MetricSpec {
+                type_: "Resource".into(),
+                resource: Some(ResourceMetricSource { name, target }),
+                ..MetricSpec::default()
+            },
+        }
+    }
+}
+
+fn percent(text: &str) -> Result<i32, String> {
+    let wrong = || format!("value {text:?} must be a whole number of percent above 0, such as \"60\"");
+    text.parse().ok().filter(|percent| *percent > 0).ok_or_else(wrong)
+}
+
+/// A quantity as the API server accepts it: a number, and a suffix (Kubernetes docs, "Quantity").
+fn quantity(text: &str) -> Result<Quantity, String> {
+    const SUFFIXES: [&str; 14] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti"];
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let exponent = suffix.strip_prefix(['e', 'E']).is_some_and(|power| power.parse::<i32>().is_ok());
+    let known = exponent || SUFFIXES.contains(&suffix) || ["Pi", "Ei"].contains(&suffix);
+    match number.parse::<f64>() {
+        Ok(number) if number > 0.0 && known => Ok(Quantity(text.to_owned())),
+        _ => Err(format!("value {text:?} must be a quantity above 0, such as \"500m\" or \"128Mi\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn metric(trigger: &serde_json::Value) -> Result<serde_json::Value, String> {
+        let trigger: ScaleTrigger = serde_json::from_value(trigger.clone()).unwrap();
+        ResourceMetric::of(&trigger).map(|metric| serde_json::to_value(metric.spec()).unwrap())
+    }
+
+    #[test]
+    fn every_form_of_keda_becomes_a_metric_of_the_hpa() {
+        for (trigger, expected) in [
+            (
+                json!({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}),
+                json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}),
+            ),
+            (
+                json!({"type": "memory", "metadata": {"type": "AverageValue", "value": "128Mi"}}),
+                json!({"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "128Mi"}}}),
+            ),
+            (
+                json!({"type": "cpu", "metricType": "AverageValue", "metadata": {"value": "0.5", "containerName": "app"}}),
+                json!({"type": "ContainerResource", "containerResource": {
+                    "name": "cpu", "container": "app", "target": {"type": "AverageValue", "averageValue": "0.5"}}}),
+            ),
+        ] {
+            assert_eq!(metric(&trigger), Ok(expected), "{trigger}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_kedas_words() {
+        for (trigger, text) in [
+            (json!({"type": "cpu", "metricType": "Utilization", "metadata": {}}), "no value given"),
+            (
+                json!({"type": "cpu", "metadata": {"value": "60"}}),
+                "unsupported metric type, allowed values are 'Utilization'",
+            ),
+            (json!({"type": "cpu", "metricType": "Value", "metadata": {"value": "60"}}), "unsupported metric type"),
+            (
+                json!({"type": "cpu", "metricType": "Utilization", "metadata": {"type": "Utilization", "value": "60"}}),
+                "only one of trigger.metadata.type or trigger.metricType should be defined",
+            ),
+            (
+                json!({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60%"}}),
+                "\"60%\" must be a whole number",
+            ),
+            (json!({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "0"}}), "above 0"),
+            (
+                json!({"type": "memory", "metricType": "AverageValue", "metadata": {"value": "128MB"}}),
+                "\"128MB\" must be a quantity",
+            ),
+            (
+                json!({"type": "memory", "metricType": "AverageValue", "metadata": {"value": "-1"}}),
+                "must be a quantity",
+            ),
+        ] {
+            let error = metric(&trigger).unwrap_err();
+            assert!(error.contains(text), "{trigger}: {error}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_those_of_kubernetes() {
+        for good in ["1", "0.5", "100m", "1.5Gi", "2e3", "1E6", "5E", "64Ki"] {
+            assert!(quantity(good).is_ok(), "{good}");
+        }
+        for bad in ["", "m", "1.2.3", "1 Gi", "1gi", "0", "ten", "1e", "NaN", "inf"] {
+            assert!(quantity(bad).is_err(), "{bad}");
+        }
+    }
+}
