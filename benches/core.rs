@@ -40,8 +40,14 @@ fn status_of_a_tick(c: &mut Criterion) {
     let facts = Facts {
         generation: Some(1),
         check: Check::Served(Served { hpa_name: "keda-hpa-app".into(), metric_names: vec![metric.clone()] }),
-        tick: Some(Tick { activity: Activity::Active, triggers: [(metric, true)].into(), failures: Vec::new() }),
+        tick: Some(Tick {
+            activity: Activity::Active,
+            forced: false,
+            triggers: [(metric, true)].into(),
+            failures: Vec::new(),
+        }),
         last_active: Some(at(0)),
+        paused: Some(false),
         hpa: None,
     };
     let written = status::status(&ScaledObjectStatus::default(), &facts, at(0));

@@ -76,6 +76,14 @@ pub enum TargetError {
     Api(#[source] Box<kube::Error>),
 }
 
+impl TargetError {
+    /// Whether the API server answered, and said no: asking again at once would give the same.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Api(error) if matches!(**error, kube::Error::Api(ref status)
+            if (400..500).contains(&status.code) && !matches!(status.code, 409 | 429)))
+    }
+}
+
 impl From<kube::Error> for TargetError {
     fn from(error: kube::Error) -> Self {
         Self::Api(Box::new(error))

@@ -82,7 +82,8 @@ pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
         } else if !policy.scale_in_paused {
             decision.scale = Some((floor, Step::Deactivate));
         }
-    } else if sight.replicas < floor && !policy.scale_out_paused {
+    } else if sight.replicas < floor {
+        // Even while scaling out is paused, as the HPA does above zero.
         decision.scale = Some((floor, Step::Raise));
     }
     decision
@@ -174,6 +175,8 @@ mod tests {
         let scale_out = Policy { scale_out_paused: true, ..policy(0, 10, None) };
         assert_eq!(decide(&scale_out, &sight(0, 1, 0)).scale, None);
         assert_eq!(decide(&scale_out, &sight(4, 0, 0)).scale, Some((0, Step::Deactivate)));
+        let scale_out = Policy { scale_out_paused: true, ..policy(2, 10, None) };
+        assert_eq!(decide(&scale_out, &sight(1, 0, 0)).scale, Some((2, Step::Raise)));
     }
 
     prop_compose! {

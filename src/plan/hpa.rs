@@ -13,6 +13,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::{Resource as _, ResourceExt as _};
 
+use super::pause;
+
 /// The longest name that the API server lets an HPA have where it is also a label's value.
 const LONGEST_NAME: usize = 63;
 
@@ -64,6 +66,7 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec]) -> Result<Horizonta
         .as_ref()
         .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
         .and_then(|config| config.behavior.clone());
+    let behavior = pause::hold(behavior, object.metadata.annotations.as_ref());
     Ok(HorizontalPodAutoscaler {
         metadata: ObjectMeta {
             name: Some(name.clone()),

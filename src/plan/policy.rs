@@ -26,9 +26,9 @@ pub struct Policy {
     pub created: DateTime<Utc>,
     /// Annotation `autoscaling.keda.sh/force-activation`: as if a trigger were active.
     pub force_activation: bool,
-    /// Annotation `autoscaling.keda.sh/paused-scale-in`: never fewer replicas.
+    /// Annotation `autoscaling.keda.sh/paused-scale-in`: no replicas are taken away, but for those above `max`.
     pub scale_in_paused: bool,
-    /// Annotation `autoscaling.keda.sh/paused-scale-out`: never more replicas.
+    /// Annotation `autoscaling.keda.sh/paused-scale-out`: no replicas are added, but for those missing to `min`.
     pub scale_out_paused: bool,
 }
 
@@ -49,6 +49,11 @@ impl Policy {
             scale_in_paused: annotation(names::PAUSED_SCALE_IN_ANNOTATION),
             scale_out_paused: annotation(names::PAUSED_SCALE_OUT_ANNOTATION),
         }
+    }
+
+    /// Whether one direction is paused, or each by itself.
+    pub fn is_held(&self) -> bool {
+        self.scale_in_paused || self.scale_out_paused
     }
 
     /// The count to which an inactive workload returns.

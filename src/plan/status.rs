@@ -21,6 +21,8 @@ pub struct Facts {
     pub tick: Option<Tick>,
     /// When a trigger was last active, as far as it is to be written down.
     pub last_active: Option<DateTime<Utc>>,
+    /// Whether scaling is paused, in both directions or in one; not known before the first look.
+    pub paused: Option<bool>,
     /// What the HPA says of itself: its condition `ScalingActive`.
     pub hpa: Option<HorizontalPodAutoscalerCondition>,
 }
@@ -66,6 +68,8 @@ pub struct Outline {
 pub struct Tick {
     /// What the triggers add up to.
     pub activity: Activity,
+    /// Whether that is so only because an annotation demands it.
+    pub forced: bool,
     /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive.
     pub triggers: BTreeMap<String, bool>,
     /// The triggers that could not be read, a line each.
@@ -91,39 +95,51 @@ pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjec
 pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) -> ScaledObjectStatus {
     let mut status = previous.clone();
     let mut conditions = Conditions { previous, generation: facts.generation, now, list: Vec::new() };
-    let unpaused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
 
-    conditions.add(Condition::READY, &ready(facts));
-    conditions.add(Condition::ACTIVE, &active(facts));
-    conditions.add(
-        Condition::FALLBACK,
-        &(Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
-    );
-    match &facts.check {
-        Check::Paused(replicas) => {
-            status.paused_replica_count = *replicas;
-            status.hpa_name = None;
-            status.triggers_activity = None;
-            conditions
-                .add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
+    match ready(facts) {
+        Some(ready) => conditions.add(Condition::READY, &ready),
+        None => conditions.keep(Condition::READY, Condition::UNKNOWN),
+    }
+    match active(facts) {
+        Some(active) => conditions.add(Condition::ACTIVE, &active),
+        None => conditions.keep(Condition::ACTIVE, Condition::UNKNOWN),
+    }
+    if facts.check == Check::Pending {
+        conditions.keep(Condition::FALLBACK, Condition::FALSE);
+    } else {
+        conditions.add(
+            Condition::FALLBACK,
+            &(Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
+        );
+    }
+    let was_paused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
+    match facts.paused {
+        Some(true) => {
+            conditions.add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()))
         }
-        _ if unpaused => {
-            status.paused_replica_count = None;
-            conditions.add(
-                Condition::PAUSED,
-                &(Condition::FALSE, "ScaledObjectUnpaused", "pause annotation removed for ScaledObject".into()),
-            );
-        }
+        Some(false) if was_paused => conditions.add(
+            Condition::PAUSED,
+            &(Condition::FALSE, "ScaledObjectUnpaused", "pause annotation removed for ScaledObject".into()),
+        ),
         _ => conditions.keep(Condition::PAUSED, Condition::FALSE),
     }
+    if facts.paused == Some(false) {
+        status.paused_replica_count = None;
+    }
+    if let Check::Paused(replicas) = &facts.check {
+        status.paused_replica_count = *replicas;
+        status.hpa_name = None;
+        status.triggers_activity = None;
+    }
+    match (&facts.check, &facts.hpa) {
+        (Check::Paused(_), _) => {}
+        (Check::Served(_), Some(hpa)) => conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa)),
+        _ => conditions.keep_if_there(Condition::HPA_ACTIVE),
+    }
     if let Check::Served(served) = &facts.check {
+        status.paused_replica_count = None;
         status.hpa_name = Some(served.hpa_name.clone());
         status.external_metric_names = Some(served.metric_names.clone());
-        if let Some(hpa) = &facts.hpa {
-            conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa));
-        } else {
-            conditions.keep_if_there(Condition::HPA_ACTIVE);
-        }
         if let Some(tick) = &facts.tick {
             let activity =
                 |(metric, active): (&String, &bool)| (metric.clone(), TriggerActivity { is_active: Some(*active) });
@@ -139,9 +155,10 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
 
 type State = (&'static str, &'static str, String);
 
-fn ready(facts: &Facts) -> State {
-    match (&facts.check, &facts.tick) {
-        (Check::Pending, _) => (Condition::UNKNOWN, "", String::new()),
+/// None while nothing is known: what was said before stays.
+fn ready(facts: &Facts) -> Option<State> {
+    Some(match (&facts.check, &facts.tick) {
+        (Check::Pending, _) => return None,
         (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
         (Check::Paused(_), _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
         (Check::Served(_), Some(tick)) if !tick.failures.is_empty() => {
@@ -159,14 +176,21 @@ fn ready(facts: &Facts) -> State {
         (Check::Served(_), _) => {
             (Condition::TRUE, "ScaledObjectReady", "ScaledObject is defined correctly and is ready for scaling".into())
         }
-    }
+    })
 }
 
-fn active(facts: &Facts) -> State {
-    match (&facts.check, &facts.tick) {
+/// None while nothing is known: what was said before stays.
+fn active(facts: &Facts) -> Option<State> {
+    Some(match (&facts.check, &facts.tick) {
         (Check::Failed(_), _) => (Condition::UNKNOWN, "UnknownState", "ScaledObject check failed".into()),
-        (Check::Pending | Check::Paused(_), _) | (_, None) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Paused(_), _) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Pending, _) | (_, None) => return None,
         (Check::Served(_), Some(tick)) => match tick.activity {
+            Activity::Active if tick.forced => (
+                Condition::TRUE,
+                "ScalerActive",
+                "Scaling is performed because activation is being forced by annotation".into(),
+            ),
             Activity::Active => {
                 (Condition::TRUE, "ScalerActive", "Scaling is performed because triggers are active".into())
             }
@@ -177,7 +201,7 @@ fn active(facts: &Facts) -> State {
                 (Condition::FALSE, "ScalerCooldown", "Scaler cooling down because triggers are not active".into())
             }
         },
-    }
+    })
 }
 
 /// KEDA takes a workload at zero, for which the HPA reports that it does not scale, for a healthy one.
@@ -269,10 +293,12 @@ mod tests {
             check: Check::Served(Served { hpa_name: "keda-hpa-app".into(), metric_names: vec!["s0".into()] }),
             tick: Some(Tick {
                 activity,
+                forced: false,
                 triggers: [("s0".to_owned(), activity == Activity::Active)].into(),
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
             }),
             last_active: None,
+            paused: Some(false),
             hpa: None,
         }
     }
@@ -331,8 +357,8 @@ mod tests {
 
     #[test]
     fn a_pause_and_its_end_leave_their_marks() {
-        let paused =
-            status(&ScaledObjectStatus::default(), &Facts { check: Check::Paused(Some(3)), ..Facts::default() }, at(0));
+        let paused_at = |replicas| Facts { check: Check::Paused(replicas), paused: Some(true), ..Facts::default() };
+        let paused = status(&ScaledObjectStatus::default(), &paused_at(Some(3)), at(0));
         assert_eq!((paused.paused_replica_count, shown(&paused, "Paused").1.as_str()), (Some(3), "ScaledObjectPaused"));
         let resumed = status(&paused, &served(Activity::Inactive, &[]), at(1));
         assert_eq!(
@@ -340,6 +366,36 @@ mod tests {
             (None, "ScaledObjectUnpaused")
         );
         assert_eq!(status(&resumed, &served(Activity::Inactive, &[]), at(2)), resumed);
+    }
+
+    #[test]
+    fn one_direction_paused_is_paused_and_served() {
+        let held = Facts { paused: Some(true), ..served(Activity::Active, &[]) };
+        let status = status(&ScaledObjectStatus::default(), &held, at(0));
+        assert_eq!(shown(&status, "Paused").1, "ScaledObjectPaused");
+        assert_eq!((shown(&status, "Active").0.as_str(), status.hpa_name.as_deref()), ("True", Some("keda-hpa-app")));
+        assert_eq!(status.paused_replica_count, None);
+    }
+
+    #[test]
+    fn a_failed_check_ends_no_pause() {
+        let facts = Facts { check: Check::Paused(Some(3)), paused: Some(true), ..Facts::default() };
+        let paused = status(&ScaledObjectStatus::default(), &facts, at(0));
+        let failed = Facts { check: Check::Failed("why".into()), ..facts };
+        let still = status(&paused, &failed, at(1));
+        assert_eq!((shown(&still, "Paused").0.as_str(), still.paused_replica_count), ("True", Some(3)));
+        let ended = status(&still, &Facts { paused: Some(false), ..failed }, at(2));
+        assert_eq!((shown(&ended, "Paused").0.as_str(), ended.paused_replica_count), ("False", None));
+    }
+
+    #[test]
+    fn before_the_first_check_what_was_said_before_stays() {
+        let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
+        let facts = Facts { hpa: Some(hpa), ..served(Activity::Active, &[]) };
+        let before = status(&ScaledObjectStatus::default(), &facts, at(0));
+        assert_eq!(status(&before, &Facts::default(), at(1)), before);
+        let new = status(&ScaledObjectStatus::default(), &Facts::default(), at(0));
+        assert_eq!((shown(&new, "Ready").0.as_str(), shown(&new, "Active").0.as_str()), ("Unknown", "Unknown"));
     }
 
     #[test]

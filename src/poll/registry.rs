@@ -72,6 +72,8 @@ pub struct Memory {
     pub told: BTreeMap<usize, String>,
     /// Why the target cannot be scaled, as the log has told.
     pub told_target: Option<String>,
+    /// How often the API server has refused to scale the target, one time after the other.
+    pub refusals: u32,
     /// The failed check that an event has told.
     pub told_check: Option<String>,
     /// The generation of the specification that the last check served.
@@ -80,9 +82,9 @@ pub struct Memory {
     pub failed_checks: u32,
     /// What the HPA was last made to be.
     pub applied_hpa: Option<AppliedHpa>,
-    /// Whether it is paused.
-    pub paused: bool,
-    /// Whether a Ready event has been sent.
+    /// Whether scaling is paused, in both directions or in one; not known before the first check.
+    pub paused: Option<bool>,
+    /// Whether a Ready event has been sent, by this Ebb or one before it.
     pub announced: bool,
 }
 
@@ -125,12 +127,13 @@ impl Object {
         let was_active = written.condition(Condition::ACTIVE).is_some_and(Condition::is_true);
         let noted = written.last_active_time.as_ref().map(status::instant);
         let last_active = if was_active { Some(clock::now()) } else { noted };
+        let announced = written.condition(Condition::READY).is_some_and(Condition::is_true);
         Self {
             uid: object.uid().unwrap_or_default(),
             reference: object.object_ref(&()),
             metrics: metrics.object(&key.namespace, &key.name),
             ledger: Ledger::new(&key.name, written),
-            memory: Mutex::new(Memory { last_active, ..Memory::default() }),
+            memory: Mutex::new(Memory { last_active, announced, ..Memory::default() }),
             live: RwLock::default(),
             changed: Notify::new(),
             stop: CancellationToken::new(),

@@ -161,7 +161,7 @@ impl Ticker {
         let last_active = object.memory.lock().last_active;
         let mut failures = seen.failures.clone();
         failures.extend(trouble.as_ref().map(|error| format!("cannot scale the target: {error}")));
-        tell_target(object, trouble.as_ref());
+        let refusals = tell_target(object, trouble.as_ref());
         if !failures.is_empty() {
             object.metrics.errors.inc();
         }
@@ -181,13 +181,14 @@ impl Ticker {
                 if changed || old {
                     facts.last_active = last_active;
                 }
-                facts.tick = Some(Tick { activity: decision.activity, triggers: seen.triggers, failures });
+                let forced = live.policy.force_activation && seen.active.is_empty();
+                facts.tick = Some(Tick { activity: decision.activity, forced, triggers: seen.triggers, failures });
             })
             .await;
         let within = match (&trouble, seen.failed) {
             (None, 0) => Duration::MAX,
             (Some(TargetError::Missing { .. }) | None, _) => RECOVERY,
-            (Some(_), _) => RETRY,
+            (Some(_), _) => RETRY * 2_u32.pow(refusals.min(5)),
         };
         Tried { within, cooldown_ends: decision.cooldown_ends }
     }
@@ -220,6 +221,10 @@ impl Ticker {
             let present = self.present(object, live).await.map_err(|error| (unknown(), error))?;
             let decision = decide(present.replicas);
             let Some((replicas, step)) = decision.scale else { return Ok(decision) };
+            if object.live().is_none_or(|now| !std::ptr::eq(Arc::as_ptr(&now), live)) {
+                // It was paused or changed meanwhile: the next tick goes by what holds now.
+                return Ok(decision);
+            }
             match self.set(object, live, &present, replicas).await {
                 Ok(()) => {
                     self.tell_scaled(object, live, seen, (present.replicas, replicas), step);
@@ -229,12 +234,7 @@ impl Ticker {
                 }
                 Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => attempts -= 1,
                 Err(error) => {
-                    let reason = match step {
-                        Step::Deactivate => Reason::ScaleTargetDeactivationFailed,
-                        Step::Activate | Step::Raise => Reason::ScaleTargetActivationFailed,
-                    };
-                    let note = format!("Failed to scale {} to {replicas}: {error}", display_target(object, live));
-                    self.events.emit(&object.reference, reason, note);
+                    self.tell_not_scaled(object, live, (present.replicas, replicas), step, &error);
                     return Err((decision, error));
                 }
             }
@@ -259,8 +259,12 @@ impl Ticker {
         tracing::info!(scaled_object = %object.key, target, from, to, ?step, "scaled");
         match step {
             Step::Activate => {
-                let by = if seen.active.is_empty() { "force activation".to_owned() } else { seen.active.join(";") };
-                let note = format!("Scaled {target} from {from} to {to}, triggered by {by}");
+                let cause = if live.policy.force_activation {
+                    "caused by forced activation annotation".to_owned()
+                } else {
+                    format!("triggered by {}", seen.active.join(";"))
+                };
+                let note = format!("Scaled {target} from {from} to {to}, {cause}");
                 self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
             }
             Step::Deactivate => {
@@ -269,6 +273,20 @@ impl Ticker {
             }
             Step::Raise => {}
         }
+    }
+
+    /// One event for each error, for as long as it stays the same.
+    fn tell_not_scaled(&self, object: &Object, live: &Live, (from, to): (i32, i32), step: Step, error: &TargetError) {
+        if object.memory.lock().told_target.as_ref() == Some(&error.to_string()) {
+            return;
+        }
+        // The grammar is KEDA's: alerts look for its words.
+        let (reason, words) = match step {
+            Step::Deactivate => (Reason::ScaleTargetDeactivationFailed, "Failed to deactivate"),
+            Step::Activate | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scaled"),
+        };
+        let note = format!("{words} {} from {from} to {to}: {error}", display_target(object, live));
+        self.events.emit(&object.reference, reason, note);
     }
 
     /// One event for each error of each trigger, for as long as it stays the same.
@@ -331,10 +349,13 @@ impl Readings {
     }
 }
 
-/// Logs why the target cannot be scaled, for as long as it stays the same once.
-fn tell_target(object: &Object, trouble: Option<&TargetError>) {
+/// Logs why the target cannot be scaled, for as long as it stays the same once. Tells how often the API server has refused
+/// it in a row.
+fn tell_target(object: &Object, trouble: Option<&TargetError>) -> u32 {
     let text = trouble.map(ToString::to_string);
     let mut memory = object.memory.lock();
+    let refused = trouble.is_some_and(TargetError::is_refusal);
+    memory.refusals = if refused { memory.refusals.saturating_add(1) } else { 0 };
     if text != memory.told_target {
         if let Some(error) = &text {
             tracing::warn!(scaled_object = %object.key, error, "cannot scale the target");
@@ -343,6 +364,7 @@ fn tell_target(object: &Object, trouble: Option<&TargetError>) {
         }
         memory.told_target = text;
     }
+    memory.refusals
 }
 
 /// The HPA's questions between two polls find activity too: the cooldown begins after the last of it.

@@ -1,7 +1,7 @@
 //! What happens to a ScaledObject when it, or what it refers to, is changed.
 
 use anyhow::ensure;
-use ebb_tests::wait::{self, secs};
+use ebb_tests::wait::secs;
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::Outcome;
 use serde_json::json;
@@ -92,38 +92,5 @@ fn somebody_elses_hpa_of_the_same_name_is_left_alone() -> Outcome {
 
         user.delete("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
         user.wait_ready("my-app").await
-    })
-}
-
-#[test]
-fn a_paused_one_keeps_its_replicas_and_goes_on_afterwards() -> Outcome {
-    story(async |world| {
-        let name = "edit-paused";
-        let user = world.sandbox(name).await?;
-        world.rabbit.declare(name).await?;
-        world.rabbit.publish(name, 1).await?;
-        user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-        let spec = json!({"pollingInterval": 1, "cooldownPeriod": 1, "triggers": [rabbitmq(name)]});
-        user.apply(&scaled_object("my-app", spec)).await?;
-        user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
-
-        let annotate = async |value: &str| user.kubectl.run(&["annotate", "so", "my-app", value]).await;
-        annotate("autoscaling.keda.sh/paused=true").await?;
-        user.wait_condition("my-app", "Paused", "True").await?;
-        user.wait_gone("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
-        world.rabbit.purge(name).await?;
-        wait::throughout("the replicas stay while it is paused", secs(4), async || {
-            let replicas = user.replicas("my-app").await?;
-            ensure!(replicas == 1, "they are {replicas}");
-            Ok(())
-        })
-        .await?;
-
-        annotate("autoscaling.keda.sh/paused-").await?;
-        user.wait_condition("my-app", "Paused", "False").await?;
-        user.wait_for("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
-        user.wait_event("my-app", "ScaledObjectUnpaused").await?;
-        user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
-        Ok(())
     })
 }

@@ -17,6 +17,7 @@ mod kubectl;
 mod manifests;
 mod metrics;
 mod parity;
+mod pause;
 mod rabbitmq;
 mod scaling;
 mod seed;

@@ -212,6 +212,26 @@ impl Sandbox {
         Ok(items.iter().map(event).collect())
     }
 
+    /// How often an event with this reason was sent about a `ScaledObject`.
+    pub async fn told(&self, scaled_object: &str, reason: &str) -> Result<u64> {
+        let selector = format!("involvedObject.name%3D{scaled_object}%2Creason%3D{reason}");
+        let path = format!("/api/v1/namespaces/{}/events?fieldSelector={selector}", self.name);
+        let list = self.send(Method::GET, &path, None).await?;
+        let items = list["items"].as_array().context("no list of events")?;
+        Ok(items.iter().map(|item| item["count"].as_u64().unwrap_or(1)).sum())
+    }
+
+    /// Sets an annotation of a `ScaledObject` (`name=value`) or takes it away (`name-`), as `kubectl annotate` does.
+    pub async fn annotate(&self, scaled_object: &str, annotation: &str) -> Result<()> {
+        self.kubectl.run(&["annotate", "--overwrite", "so", scaled_object, annotation]).await.map(drop)
+    }
+
+    /// Changes a `ScaledObject`'s specification by a JSON merge patch.
+    pub async fn edit(&self, scaled_object: &str, spec: Value) -> Result<()> {
+        let patch = json!({"spec": spec}).to_string();
+        self.kubectl.run(&["patch", "so", scaled_object, "--type=merge", "-p", &patch]).await.map(drop)
+    }
+
     /// Waits until there is an event with this reason about a `ScaledObject`, and gives it.
     pub async fn wait_event(&self, scaled_object: &str, reason: &str) -> Result<Event> {
         wait::until(&format!("an event {reason} about {scaled_object}"), wait::secs(20), async || {
