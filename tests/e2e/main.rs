@@ -19,6 +19,7 @@ mod metrics;
 mod parity;
 mod pause;
 mod rabbitmq;
+mod restore;
 mod scaling;
 mod seed;
 mod targets;
