@@ -299,8 +299,9 @@ impl Context {
         let scalers = build(&configs, &self.brokers)?;
         let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
         let wanted = hpa::build(scaled_object, &metrics).map_err(Failure::hpa)?;
+        let applied = object.memory.lock().applied_hpa.as_ref().map(|applied| applied.name.clone());
         apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
-        self.drop_renamed_hpa(scaled_object, &wanted.name_any()).await?;
+        self.drop_renamed_hpa(scaled_object, applied, &wanted.name_any()).await?;
 
         let served = Served {
             hpa_name: wanted.name_any(),
@@ -582,12 +583,19 @@ impl Context {
         Ok(())
     }
 
-    async fn drop_renamed_hpa(&self, scaled_object: &ScaledObject, present: &str) -> Result<(), Failure> {
-        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.as_deref());
-        match noted.filter(|noted| *noted != present) {
-            Some(old) => Ok(apply::delete_hpa(&self.client, scaled_object, old).await?),
-            None => Ok(()),
+    /// Deletes the HPA under its old name: the one that was applied last, or that the status tells of.
+    async fn drop_renamed_hpa(
+        &self,
+        scaled_object: &ScaledObject,
+        applied: Option<String>,
+        present: &str,
+    ) -> Result<(), Failure> {
+        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
+        let old: BTreeSet<_> = noted.into_iter().chain(applied).filter(|name| name != present).collect();
+        for name in old {
+            apply::delete_hpa(&self.client, scaled_object, &name).await?;
         }
+        Ok(())
     }
 
     /// Writes a failure into the status, and tells it in an event, once.

@@ -66,9 +66,9 @@ impl Sandbox {
         self.send(Method::PATCH, &path, Some(object)).await.with_context(|| format!("cannot apply {kind} {name}"))
     }
 
-    /// Reads an object.
+    /// Reads an object, or with an empty name the list of all.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Value> {
-        self.send(Method::GET, &self.path(kind, name)?, None).await
+        self.send(Method::GET, self.path(kind, name)?.trim_end_matches('/'), None).await
     }
 
     /// Deletes an object, or asks for it: one with a finalizer may stay a while.
@@ -115,6 +115,23 @@ impl Sandbox {
     pub async fn replicas(&self, deployment: &str) -> Result<i64> {
         let object = self.get("Deployment", deployment).await?;
         object["spec"]["replicas"].as_i64().context("it has no spec.replicas")
+    }
+
+    /// `spec.replicas` of the `/scale` of anything that has one.
+    pub async fn scale(&self, kind: &str, name: &str) -> Result<i64> {
+        let scale = self.send(Method::GET, &format!("{}/scale", self.path(kind, name)?), None).await?;
+        // Zero is left out.
+        Ok(scale["spec"]["replicas"].as_i64().unwrap_or(0))
+    }
+
+    /// Waits until the `/scale` of anything has this count.
+    pub async fn wait_scale(&self, kind: &str, name: &str, wanted: i64) -> Result<()> {
+        wait::until(&format!("{wanted} replicas of {kind} {name}"), wait::secs(40), async || {
+            let replicas = self.scale(kind, name).await?;
+            ensure!(replicas == wanted, "there are {replicas}");
+            Ok(())
+        })
+        .await
     }
 
     /// Waits until `spec.replicas` of a Deployment fits, and gives it.
@@ -286,11 +303,18 @@ impl Sandbox {
             "StatefulSet" => "apis/apps/v1/statefulsets",
             "TriggerAuthentication" => "apis/keda.sh/v1alpha1/triggerauthentications",
             "Workload" => "apis/tests.ebb.dev/v1/workloads",
+            // `group/version/plural`, as the API server knows a kind that only one story needs.
+            _ if kind.contains('/') => return Ok(format!("/apis/{}/{name}", namespaced(kind, &self.name)?)),
             _ => bail!("the sandbox does not know where a {kind} is kept"),
         };
         let (group, plural) = resource.rsplit_once('/').unwrap_or_default();
         Ok(format!("/{group}/namespaces/{}/{plural}/{name}", self.name))
     }
+}
+
+fn namespaced(kind: &str, namespace: &str) -> Result<String> {
+    let (group_version, plural) = kind.rsplit_once('/').context("no group, version and plural")?;
+    Ok(format!("{group_version}/namespaces/{namespace}/{plural}"))
 }
 
 /// Reads a Kubernetes quantity: `5`, `2500m`, `1k`, `12e3`.
