@@ -45,6 +45,7 @@ fn status_of_a_tick(c: &mut Criterion) {
             forced: false,
             triggers: [(metric, true)].into(),
             failures: Vec::new(),
+            trouble: None,
         }),
         last_active: Some(at(0)),
         paused: Some(false),

@@ -68,12 +68,14 @@ pub struct Outline {
 pub struct Tick {
     /// What the triggers add up to.
     pub activity: Activity,
-    /// Whether that is so only because an annotation demands it.
+    /// Whether an annotation makes it active.
     pub forced: bool,
     /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive.
     pub triggers: BTreeMap<String, bool>,
     /// The triggers that could not be read, a line each.
     pub failures: Vec<String>,
+    /// Why the target cannot be read or scaled: the Ready condition's reason and message.
+    pub trouble: Option<(&'static str, String)>,
 }
 
 /// Adds what is known before the check has come to an end.
@@ -161,6 +163,10 @@ fn ready(facts: &Facts) -> Option<State> {
         (Check::Pending, _) => return None,
         (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
         (Check::Paused(_), _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
+        (Check::Served(_), Some(Tick { trouble: Some((reason, text)), failures, .. })) => {
+            let lines: Vec<_> = std::iter::once(text).chain(failures).map(String::as_str).collect();
+            (Condition::FALSE, reason, lines.join("\n"))
+        }
         (Check::Served(_), Some(tick)) if !tick.failures.is_empty() => {
             let (status, reason, headline) = if tick.activity == Activity::Active {
                 (
@@ -296,6 +302,7 @@ mod tests {
                 forced: false,
                 triggers: [("s0".to_owned(), activity == Activity::Active)].into(),
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+                trouble: None,
             }),
             last_active: None,
             paused: Some(false),

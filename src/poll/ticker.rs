@@ -159,10 +159,8 @@ impl Ticker {
             object.memory.lock().last_active = Some(now);
         }
         let last_active = object.memory.lock().last_active;
-        let mut failures = seen.failures.clone();
-        failures.extend(trouble.as_ref().map(|error| format!("cannot scale the target: {error}")));
         let refusals = tell_target(object, trouble.as_ref());
-        if !failures.is_empty() {
+        if seen.failed > 0 || trouble.is_some() {
             object.metrics.errors.inc();
         }
         if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
@@ -181,20 +179,25 @@ impl Ticker {
                 if changed || old {
                     facts.last_active = last_active;
                 }
-                let forced = live.policy.force_activation && seen.active.is_empty();
-                facts.tick = Some(Tick { activity: decision.activity, forced, triggers: seen.triggers, failures });
+                facts.tick = Some(Tick {
+                    activity: decision.activity,
+                    forced: live.policy.force_activation,
+                    triggers: seen.triggers,
+                    failures: seen.failures,
+                    trouble: trouble.as_ref().map(|trouble| (trouble.reason(), trouble.to_string())),
+                });
             })
             .await;
         let within = match (&trouble, seen.failed) {
             (None, 0) => Duration::MAX,
-            (Some(TargetError::Missing { .. }) | None, _) => RECOVERY,
+            (Some(Trouble::Reading(TargetError::Missing { .. })) | None, _) => RECOVERY,
             (Some(_), _) => RETRY * 2_u32.pow(refusals.min(5)),
         };
         Tried { within, cooldown_ends: decision.cooldown_ends }
     }
 
     /// Brings the target to the count that the readings ask for. With an error comes what was decided before it.
-    async fn scale(&self, object: &Object, live: &Live, seen: &Readings) -> Result<Decision, (Decision, TargetError)> {
+    async fn scale(&self, object: &Object, live: &Live, seen: &Readings) -> Result<Decision, (Decision, Trouble)> {
         let decide = |replicas| {
             activation::decide(
                 &live.policy,
@@ -218,7 +221,7 @@ impl Ticker {
         loop {
             // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
             let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
-            let present = self.present(object, live).await.map_err(|error| (unknown(), error))?;
+            let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
             let decision = decide(present.replicas);
             let Some((replicas, step)) = decision.scale else { return Ok(decision) };
             if object.live().is_none_or(|now| !std::ptr::eq(Arc::as_ptr(&now), live)) {
@@ -234,8 +237,9 @@ impl Ticker {
                 }
                 Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => attempts -= 1,
                 Err(error) => {
-                    self.tell_not_scaled(object, live, (present.replicas, replicas), step, &error);
-                    return Err((decision, error));
+                    let trouble = Trouble::Writing(error);
+                    self.tell_not_scaled(object, live, (present.replicas, replicas), step, &trouble);
+                    return Err((decision, trouble));
                 }
             }
         }
@@ -276,16 +280,15 @@ impl Ticker {
     }
 
     /// One event for each error, for as long as it stays the same.
-    fn tell_not_scaled(&self, object: &Object, live: &Live, (from, to): (i32, i32), step: Step, error: &TargetError) {
-        if object.memory.lock().told_target.as_ref() == Some(&error.to_string()) {
+    fn tell_not_scaled(&self, object: &Object, live: &Live, (from, to): (i32, i32), step: Step, trouble: &Trouble) {
+        if object.memory.lock().told_target.as_ref() == Some(&trouble.to_string()) {
             return;
         }
-        // The grammar is KEDA's: alerts look for its words.
         let (reason, words) = match step {
             Step::Deactivate => (Reason::ScaleTargetDeactivationFailed, "Failed to deactivate"),
-            Step::Activate | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scaled"),
+            Step::Activate | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scale"),
         };
-        let note = format!("{words} {} from {from} to {to}: {error}", display_target(object, live));
+        let note = format!("{words} {} from {from} to {to}: {}", display_target(object, live), trouble.cause());
         self.events.emit(&object.reference, reason, note);
     }
 
@@ -308,6 +311,31 @@ impl Ticker {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Why the target was not brought to the count that the readings ask for. The texts are those of the Ready condition.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("Error getting current replicas count for ScaleTarget: {0}")]
+    Reading(#[source] TargetError),
+    #[error("Error scaling ScaleTarget: {0}")]
+    Writing(#[source] TargetError),
+}
+
+impl Trouble {
+    fn cause(&self) -> &TargetError {
+        match self {
+            Self::Reading(cause) | Self::Writing(cause) => cause,
+        }
+    }
+
+    /// Of the Ready condition. KEDA knows the first.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Reading(_) => "ErrorGettingCurrentReplicas",
+            Self::Writing(_) => "ErrorScalingTarget",
         }
     }
 }
@@ -351,10 +379,10 @@ impl Readings {
 
 /// Logs why the target cannot be scaled, for as long as it stays the same once. Tells how often the API server has refused
 /// it in a row.
-fn tell_target(object: &Object, trouble: Option<&TargetError>) -> u32 {
+fn tell_target(object: &Object, trouble: Option<&Trouble>) -> u32 {
     let text = trouble.map(ToString::to_string);
     let mut memory = object.memory.lock();
-    let refused = trouble.is_some_and(TargetError::is_refusal);
+    let refused = trouble.is_some_and(|trouble| trouble.cause().is_refusal());
     memory.refusals = if refused { memory.refusals.saturating_add(1) } else { 0 };
     if text != memory.told_target {
         if let Some(error) = &text {

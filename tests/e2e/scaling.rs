@@ -163,15 +163,6 @@ fn an_annotation_forces_it_to_be_active() -> Outcome {
             Ok(())
         })
         .await?;
-        // A trigger that is active as well is the better reason.
-        world.rabbit.publish(name, 1).await?;
-        wait::until("the trigger to be the reason", secs(5), async || {
-            let active = user.condition("my-app", "Active").await?;
-            ensure!(active.message == "Scaling is performed because triggers are active", "{active:?}");
-            Ok(())
-        })
-        .await?;
-        world.rabbit.purge(name).await?;
         user.annotate("my-app", "autoscaling.keda.sh/force-activation-").await?;
         user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
         user.wait_condition("my-app", "Active", "False").await?;
