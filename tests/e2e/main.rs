@@ -10,6 +10,7 @@ mod brokers;
 mod cron;
 mod dashboard;
 mod edits;
+mod events;
 mod external_metrics;
 mod hpa;
 mod kafka;
