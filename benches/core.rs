@@ -29,7 +29,8 @@ fn decision(c: &mut Criterion) {
         cooldown: Duration::from_mins(5),
         initial_cooldown: Duration::ZERO,
         created: at(0),
-        always_active: false,
+        force_activation: false,
+        only_resources: false,
         scale_in_paused: false,
         scale_out_paused: false,
     };
@@ -49,12 +50,15 @@ fn status_of_a_tick(c: &mut Criterion) {
         }),
         tick: Some(Tick {
             activity: Activity::Active,
+            forced: false,
             metric_names,
             active: [true].into(),
             failures: Vec::new(),
             fallback: None,
+            trouble: None,
         }),
         last_active: Some(at(0)),
+        paused: Some(false),
         hpa: None,
     };
     let written = status::status(&ScaledObjectStatus::default(), &facts, at(0));

@@ -33,7 +33,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,8 @@ pub use authentication::token::token_life;
 const AT_ONCE: u16 = 32;
 /// A ScaledObject that is well is checked again this often: its target's pod template may have changed.
 const RECHECK: Duration = Duration::from_mins(5);
+/// After this long nothing is under way any more that began before a pause, be it Ebb's or the HPA's.
+const SETTLED: Duration = Duration::from_secs(15);
 /// The shortest time to a check that renews a token.
 const RENEWAL: Duration = Duration::from_secs(1);
 /// How long one pass may take.
@@ -275,14 +277,14 @@ impl Context {
     /// One check. Tells when the next is due if nothing changes.
     async fn pass(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<Duration, Failure> {
         match pause::pause(scaled_object.metadata.annotations.as_ref()).map_err(Failure::annotation)? {
-            Pause::At(replicas) => self.pause(scaled_object, object, replicas).await.map(|()| RECHECK),
+            Pause::At(replicas) => self.pause(scaled_object, object, replicas).await,
             Pause::No => self.serve(scaled_object, object).await,
         }
     }
 
     async fn serve(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<Duration, Failure> {
         apply::mark(&self.client, scaled_object, true).await?;
-        self.resume(scaled_object, object);
+        self.note_pause(scaled_object, object, Policy::of(scaled_object).is_held()).await;
         let mut outline = outline(scaled_object);
         object.ledger.outline(outline.clone()).await;
         validate::check(scaled_object)?;
@@ -294,6 +296,7 @@ impl Context {
         outline.target = Some((target.kind.display(), target.kind.gvkr()));
         outline.replicas = Some(target.replicas);
         object.ledger.outline(outline).await;
+        self.save_original(scaled_object, object).await;
 
         let (configs, next) = self.gather(scaled_object, object, &target).await;
         let configs = configs?;
@@ -303,8 +306,9 @@ impl Context {
         let asked_for = rules.modifiers.as_ref().map_or(metrics.clone(), |modifiers| vec![&modifiers.metric]);
         vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;
         let wanted = hpa::build(scaled_object, &asked_for, &rules.resources).map_err(Failure::hpa)?;
+        let applied = object.memory.lock().applied_hpa.as_ref().map(|applied| applied.name.clone());
         apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
-        self.drop_renamed_hpa(scaled_object, &wanted.name_any()).await?;
+        self.drop_renamed_hpa(scaled_object, applied, &wanted.name_any()).await?;
 
         let served = Served {
             hpa_name: wanted.name_any(),
@@ -470,38 +474,50 @@ impl Context {
             }
             self.events.emit(about, Reason::ScalersStarted, "Started scalers watch");
         }
+        self.announce_ready(object, was_failed);
+    }
+
+    fn announce_ready(&self, object: &Object, was_failed: bool) {
         let announced = std::mem::replace(&mut object.memory.lock().announced, true);
         if !announced || was_failed {
-            self.events.emit(about, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
+            self.events.emit(&object.reference, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
         }
     }
 
+    /// Takes the HPA away, and sets the replicas if a count is given. The target is left alone otherwise.
     async fn pause(
         &self,
         scaled_object: &ScaledObject,
         object: &Arc<Object>,
         replicas: Option<i32>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Duration, Failure> {
         apply::mark(&self.client, scaled_object, false).await?;
-        object.set_live(None);
+        let was_served = object.live().is_some();
+        if was_served {
+            object.set_live(None);
+            self.events.emit(&object.reference, Reason::ScalersStopped, "Stopped scalers watch");
+        }
         self.changed.take(&object.key);
         self.referents.forget(&object.key);
         self.delete_hpas(scaled_object).await?;
         object.memory.lock().applied_hpa = None;
+        self.note_pause(scaled_object, object, true).await;
+        let mut outline = outline(scaled_object);
+        object.ledger.outline(outline.clone()).await;
         if let Some(replicas) = replicas {
             let reference = &scaled_object.spec.scale_target_ref;
             let kind = self.targets.kind(reference).await?;
             let present = self.targets.scale(&kind, &object.key.namespace, &reference.name).await?;
+            outline.target = Some((kind.display(), kind.gvkr()));
+            outline.replicas = Some(present.replicas);
+            object.ledger.outline(outline).await;
+            self.save_original(scaled_object, object).await;
             if present.replicas != replicas {
                 self.targets.set(&kind, &object.key.namespace, &reference.name, &present, replicas).await?;
             }
         }
-        object.metrics.paused.set(1.0);
-        let known = std::mem::replace(&mut object.memory.lock().paused, true);
-        if !known && !is_paused(scaled_object) {
-            self.events.emit(&object.reference, Reason::ScaledObjectPaused, "ScaledObject is paused");
-            self.events.emit(&object.reference, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
-        }
+        let was_failed = object.memory.lock().told_check.take().is_some();
+        self.announce_ready(object, was_failed);
         let generation = scaled_object.metadata.generation;
         object
             .ledger
@@ -512,20 +528,40 @@ impl Context {
                 facts.hpa = None;
             })
             .await;
-        Ok(())
+        Ok(if was_served { SETTLED } else { RECHECK })
     }
 
-    fn resume(&self, scaled_object: &ScaledObject, object: &Object) {
-        object.metrics.paused.set(0.0);
-        let known = std::mem::replace(&mut object.memory.lock().paused, false);
-        if known || (object.live().is_none() && is_paused(scaled_object)) {
-            self.events.emit(&object.reference, Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");
+    /// Notes whether scaling is paused, in both directions or in one, and tells it if that is new.
+    async fn note_pause(&self, scaled_object: &ScaledObject, object: &Object, paused: bool) {
+        object.metrics.paused.set(f64::from(u8::from(paused)));
+        let before = object.memory.lock().paused.replace(paused).unwrap_or_else(|| is_paused(scaled_object));
+        match (before, paused) {
+            (false, true) => {
+                self.events.emit(&object.reference, Reason::ScaledObjectPaused, "ScaledObject is paused");
+            }
+            (true, false) => {
+                self.events.emit(&object.reference, Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");
+            }
+            _ => {}
+        }
+        object.ledger.note(|facts| facts.paused = Some(paused)).await;
+    }
+
+    /// Writes the target's count down before it is changed for the first time, where it is to be restored.
+    async fn save_original(&self, scaled_object: &ScaledObject, object: &Object) {
+        let saved = scaled_object.status.as_ref().is_some_and(|status| status.original_replica_count.is_some());
+        if !saved && scaled_object.spec.restores_original_replica_count() {
+            object.ledger.report(&self.client, &object.key.namespace, |_| {}).await;
         }
     }
 
     /// What is left to do for a ScaledObject that is being deleted.
     async fn release(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
         let known = self.registry.close(&Key::of(scaled_object));
+        let about = scaled_object.object_ref(&());
+        if known.is_some_and(|object| object.live().is_some()) {
+            self.events.emit(&about, Reason::ScalersStopped, "Stopped scalers watch");
+        }
         self.changed.take(&Key::of(scaled_object));
         self.referents.forget(&Key::of(scaled_object));
         if !scaled_object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
@@ -536,10 +572,7 @@ impl Context {
             self.restore(scaled_object).await?;
         }
         apply::release(&self.client, scaled_object).await?;
-        if let Some(object) = known {
-            self.events.emit(&object.reference, Reason::ScalersStopped, "Stopped scalers watch");
-            self.events.emit(&object.reference, Reason::ScaledObjectDeleted, "ScaledObject was deleted");
-        }
+        self.events.emit(&about, Reason::ScaledObjectDeleted, "ScaledObject was deleted");
         Ok(())
     }
 
@@ -555,7 +588,11 @@ impl Context {
             self.targets.set(&kind, &namespace, &reference.name, &present, original).await
         };
         match restored.await.map_err(Failure::from) {
-            Err(failure) if failure.is_final() => Ok(()),
+            Err(failure) if failure.is_final() => {
+                let key = Key::of(scaled_object);
+                tracing::warn!(scaled_object = %key, error = %failure, original, "the replicas are not restored");
+                Ok(())
+            }
             other => other,
         }
     }
@@ -569,12 +606,19 @@ impl Context {
         Ok(())
     }
 
-    async fn drop_renamed_hpa(&self, scaled_object: &ScaledObject, present: &str) -> Result<(), Failure> {
-        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.as_deref());
-        match noted.filter(|noted| *noted != present) {
-            Some(old) => Ok(apply::delete_hpa(&self.client, scaled_object, old).await?),
-            None => Ok(()),
+    /// Deletes the HPA under its old name: the one that was applied last, or that the status tells of.
+    async fn drop_renamed_hpa(
+        &self,
+        scaled_object: &ScaledObject,
+        applied: Option<String>,
+        present: &str,
+    ) -> Result<(), Failure> {
+        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
+        let old: BTreeSet<_> = noted.into_iter().chain(applied).filter(|name| name != present).collect();
+        for name in old {
+            apply::delete_hpa(&self.client, scaled_object, &name).await?;
         }
+        Ok(())
     }
 
     /// Writes a failure into the status, and tells it in an event, once.

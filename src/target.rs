@@ -58,8 +58,22 @@ pub enum TargetError {
         api_version: String,
     },
     /// The kind has no `/scale`, or does not live in a namespace.
-    #[error("{0} has no /scale subresource: only kinds with one can be scaled")]
+    #[error(
+        "{0} has no /scale subresource: only kinds with one can be scaled; a custom resource definition declares it under subresources.scale"
+    )]
     NotScalable(String),
+    /// The object does not say how many replicas it wants.
+    #[error(
+        "{resource} {name:?} has no count of replicas: set the field that its definition names as specReplicasPath ({text})"
+    )]
+    NoCount {
+        /// `rollouts.argoproj.io`.
+        resource: String,
+        /// The object's name.
+        name: String,
+        /// What the API server says.
+        text: String,
+    },
     /// The object is not there.
     #[error("{resource} {name:?} not found: scaleTargetRef must name an object in the ScaledObject's namespace")]
     Missing {
@@ -74,6 +88,14 @@ pub enum TargetError {
     /// The API server could not be asked, or refused.
     #[error("{0}")]
     Api(#[source] Box<kube::Error>),
+}
+
+impl TargetError {
+    /// Whether the API server answered, and said no: asking again at once would give the same.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Api(error) if matches!(**error, kube::Error::Api(ref status)
+            if (400..500).contains(&status.code) && !matches!(status.code, 409 | 429)))
+    }
 }
 
 impl From<kube::Error> for TargetError {
@@ -187,13 +209,20 @@ impl Targets {
     }
 
     fn explain(&self, error: kube::Error, kind: &Kind, name: &str) -> TargetError {
+        let ApiResource { plural, group, api_version, kind: called, .. } = &kind.resource;
+        let resource = if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") };
         match error {
             kube::Error::Api(status) if status.code == 404 => {
-                // The kind itself may have gone: ask discovery again next time.
+                // The kind may have changed, or have gone: ask discovery again next time.
                 self.kinds.write().retain(|_, known| known != kind);
-                let ApiResource { plural, group, .. } = &kind.resource;
-                let resource = if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") };
-                TargetError::Missing { resource, name: name.to_owned() }
+                if status.details.is_some_and(|details| details.name == name) {
+                    TargetError::Missing { resource, name: name.to_owned() }
+                } else {
+                    TargetError::UnknownKind { kind: called.clone(), api_version: api_version.clone() }
+                }
+            }
+            kube::Error::Api(status) if status.code == 500 && status.message.contains("spec replicas field") => {
+                TargetError::NoCount { resource, name: name.to_owned(), text: status.message }
             }
             error => error.into(),
         }

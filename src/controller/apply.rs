@@ -48,9 +48,15 @@ pub(super) async fn hpa(
     let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
     if applied.is_none_or(|applied| applied.name != name)
         && let Some(present) = api.get_opt(&name).await?
-        && !may_take(scaled_object, &present)
+        && !is_own(scaled_object, &present)
     {
-        return Err(ApplyError::Foreign(name));
+        if !may_take(scaled_object) {
+            return Err(ApplyError::Foreign(name));
+        }
+        tracing::info!(scaled_object = %object.key, hpa = name, "takes the HPA over");
+        // What it has besides would stay its own: an apply only takes what it names.
+        let change = json!({"metadata": {"resourceVersion": present.resource_version()}, "spec": {"behavior": null}});
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(change)).await?;
     }
     let made = api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(wanted)).await?;
     tracing::info!(scaled_object = %object.key, hpa = name, "applied the HPA");
@@ -63,8 +69,7 @@ pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, na
     let api: Api<HorizontalPodAutoscaler> =
         Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
     let Some(present) = api.get_opt(name).await? else { return Ok(()) };
-    let own = hpas::owner(&present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid());
-    if !own || present.metadata.deletion_timestamp.is_some() {
+    if !is_own(scaled_object, &present) || present.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
     let params = DeleteParams {
@@ -77,8 +82,11 @@ pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, na
     }
 }
 
-fn may_take(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
-    let own = hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid());
+fn is_own(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
+    hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid())
+}
+
+fn may_take(scaled_object: &ScaledObject) -> bool {
     let transfer =
         scaled_object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|value| value == "true");
     let named = scaled_object
@@ -86,8 +94,8 @@ fn may_take(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> 
         .advanced
         .as_ref()
         .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
-        .is_some_and(|config| config.name.is_some());
-    own || (transfer && named)
+        .is_some_and(|config| config.name.as_ref().is_some_and(|name| !name.is_empty()));
+    transfer && named
 }
 
 /// Puts the finalizer on, and the label that KEDA puts on (not while paused).

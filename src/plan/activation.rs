@@ -67,7 +67,7 @@ pub struct Decision {
 pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
     let mut decision = Decision { activity: Activity::Inactive, scale: None, cooldown_ends: None };
     let asleep = sight.replicas == 0 || (policy.idle.is_some() && sight.replicas < policy.min);
-    if sight.active > 0 || policy.always_active {
+    if sight.active > 0 || policy.always_active() {
         decision.activity = Activity::Active;
         if asleep && !policy.scale_out_paused {
             decision.scale = Some((policy.active_floor(), Step::Activate));
@@ -92,7 +92,8 @@ pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
         } else if !policy.scale_in_paused {
             decision.scale = Some((floor, Step::Deactivate));
         }
-    } else if sight.replicas < floor && !policy.scale_out_paused {
+    } else if sight.replicas < floor {
+        // Even while scaling out is paused, as the HPA does above zero.
         decision.scale = Some((floor, Step::Raise));
     }
     decision
@@ -127,7 +128,8 @@ mod tests {
             cooldown: Duration::from_mins(5),
             initial_cooldown: Duration::ZERO,
             created: at(0),
-            always_active: false,
+            force_activation: false,
+            only_resources: false,
             scale_in_paused: false,
             scale_out_paused: false,
         }
@@ -184,6 +186,8 @@ mod tests {
         let scale_out = Policy { scale_out_paused: true, ..policy(0, 10, None) };
         assert_eq!(decide(&scale_out, &sight(0, 1, 0)).scale, None);
         assert_eq!(decide(&scale_out, &sight(4, 0, 0)).scale, Some((0, Step::Deactivate)));
+        let scale_out = Policy { scale_out_paused: true, ..policy(2, 10, None) };
+        assert_eq!(decide(&scale_out, &sight(1, 0, 0)).scale, Some((2, Step::Raise)));
     }
 
     prop_compose! {
@@ -198,7 +202,7 @@ mod tests {
             Policy {
                 cooldown: Duration::from_secs(cooldown),
                 initial_cooldown: Duration::from_secs(initial),
-                always_active: force,
+                force_activation: force,
                 ..policy(min, max, idle)
             }
         }

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use kube::{Resource as _, ResourceExt as _};
 
 use super::modifiers::COMPOSITE_METRIC;
+use super::pause;
 use super::resource::ResourceMetric;
 
 /// The longest name that the API server lets an HPA have where it is also a label's value.
@@ -75,6 +76,7 @@ pub fn build(
         .as_ref()
         .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
         .and_then(|config| config.behavior.clone());
+    let behavior = pause::hold(behavior, object.metadata.annotations.as_ref());
     Ok(HorizontalPodAutoscaler {
         metadata: ObjectMeta {
             name: Some(name.clone()),

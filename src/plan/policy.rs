@@ -24,12 +24,13 @@ pub struct Policy {
     pub initial_cooldown: Duration,
     /// When the ScaledObject was created.
     pub created: DateTime<Utc>,
-    /// As if a trigger were active: annotation `autoscaling.keda.sh/force-activation`, or there are no triggers but cpu
-    /// and memory, which cannot wake a workload.
-    pub always_active: bool,
-    /// Annotation `autoscaling.keda.sh/paused-scale-in`: never fewer replicas.
+    /// Annotation `autoscaling.keda.sh/force-activation`: as if a trigger were active.
+    pub force_activation: bool,
+    /// Whether there are no triggers but cpu and memory, which cannot wake a workload.
+    pub only_resources: bool,
+    /// Annotation `autoscaling.keda.sh/paused-scale-in`: no replicas are taken away, but for those above `max`.
     pub scale_in_paused: bool,
-    /// Annotation `autoscaling.keda.sh/paused-scale-out`: never more replicas.
+    /// Annotation `autoscaling.keda.sh/paused-scale-out`: no replicas are added, but for those missing to `min`.
     pub scale_out_paused: bool,
 }
 
@@ -46,10 +47,21 @@ impl Policy {
             cooldown: spec.cooldown_period(),
             initial_cooldown: spec.initial_cooldown_period(),
             created: object.metadata.creation_timestamp.as_ref().map_or(DateTime::UNIX_EPOCH, super::status::instant),
-            always_active: annotation(names::FORCE_ACTIVATION_ANNOTATION) || resource::only_resources(spec),
+            force_activation: annotation(names::FORCE_ACTIVATION_ANNOTATION),
+            only_resources: resource::only_resources(spec),
             scale_in_paused: annotation(names::PAUSED_SCALE_IN_ANNOTATION),
             scale_out_paused: annotation(names::PAUSED_SCALE_OUT_ANNOTATION),
         }
+    }
+
+    /// Whether it is as if a trigger were active, always.
+    pub fn always_active(&self) -> bool {
+        self.force_activation || self.only_resources
+    }
+
+    /// Whether one direction is paused, or each by itself.
+    pub fn is_held(&self) -> bool {
+        self.scale_in_paused || self.scale_out_paused
     }
 
     /// The count to which an inactive workload returns.

@@ -23,6 +23,8 @@ pub struct Facts {
     pub tick: Option<Tick>,
     /// When a trigger was last active, as far as it is to be written down.
     pub last_active: Option<DateTime<Utc>>,
+    /// Whether scaling is paused, in both directions or in one; not known before the first look.
+    pub paused: Option<bool>,
     /// What the HPA says of itself: its condition `ScalingActive`.
     pub hpa: Option<HorizontalPodAutoscalerCondition>,
 }
@@ -72,6 +74,8 @@ pub struct Outline {
 pub struct Tick {
     /// What the triggers add up to.
     pub activity: Activity,
+    /// Whether an annotation makes it active.
+    pub forced: bool,
     /// The external metrics, in the triggers' order.
     pub metric_names: Arc<[String]>,
     /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive. With a formula none
@@ -81,6 +85,8 @@ pub struct Tick {
     pub failures: Vec<String>,
     /// How the fallback stands, if there is one.
     pub fallback: Option<FallbackTick>,
+    /// Why the target cannot be read or scaled: the Ready condition's reason and message.
+    pub trouble: Option<(&'static str, String)>,
 }
 
 /// How a fallback stands.
@@ -111,38 +117,49 @@ pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjec
 pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) -> ScaledObjectStatus {
     let mut status = previous.clone();
     let mut conditions = Conditions { previous, generation: facts.generation, now, list: Vec::new() };
-    let unpaused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
 
-    conditions.add(Condition::READY, &ready(facts));
-    conditions.add(Condition::ACTIVE, &active(facts));
-    conditions.add(Condition::FALLBACK, &fallback(facts));
-    match &facts.check {
-        Check::Paused(replicas) => {
-            status.paused_replica_count = *replicas;
-            status.hpa_name = None;
-            status.triggers_activity = None;
-            conditions
-                .add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
+    match ready(facts) {
+        Some(ready) => conditions.add(Condition::READY, &ready),
+        None => conditions.keep(Condition::READY, Condition::UNKNOWN),
+    }
+    match active(facts) {
+        Some(active) => conditions.add(Condition::ACTIVE, &active),
+        None => conditions.keep(Condition::ACTIVE, Condition::UNKNOWN),
+    }
+    match fallback(facts) {
+        Some(fallback) => conditions.add(Condition::FALLBACK, &fallback),
+        None => conditions.keep(Condition::FALLBACK, Condition::FALSE),
+    }
+    let was_paused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
+    match facts.paused {
+        Some(true) => {
+            conditions.add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()))
         }
-        _ if unpaused => {
-            status.paused_replica_count = None;
-            conditions.add(
-                Condition::PAUSED,
-                &(Condition::FALSE, "ScaledObjectUnpaused", "pause annotation removed for ScaledObject".into()),
-            );
-        }
+        Some(false) if was_paused => conditions.add(
+            Condition::PAUSED,
+            &(Condition::FALSE, "ScaledObjectUnpaused", "pause annotation removed for ScaledObject".into()),
+        ),
         _ => conditions.keep(Condition::PAUSED, Condition::FALSE),
     }
+    if facts.paused == Some(false) {
+        status.paused_replica_count = None;
+    }
+    if let Check::Paused(replicas) = &facts.check {
+        status.paused_replica_count = *replicas;
+        status.hpa_name = None;
+        status.triggers_activity = None;
+    }
+    match (&facts.check, &facts.hpa) {
+        (Check::Paused(_), _) => {}
+        (Check::Served(_), Some(hpa)) => conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa)),
+        _ => conditions.keep_if_there(Condition::HPA_ACTIVE),
+    }
     if let Check::Served(served) = &facts.check {
+        status.paused_replica_count = None;
         status.hpa_name = Some(served.hpa_name.clone());
         status.external_metric_names = Some(served.metric_names.to_vec()).filter(|names| !names.is_empty());
         status.resource_metric_names = Some(served.resource_names.clone()).filter(|names| !names.is_empty());
         status.composite_scaler_name = served.composite.then(|| COMPOSITE_METRIC.to_owned());
-        if let Some(hpa) = &facts.hpa {
-            conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa));
-        } else {
-            conditions.keep_if_there(Condition::HPA_ACTIVE);
-        }
         if let Some(tick) = &facts.tick {
             let names = || tick.metric_names.iter().cloned();
             let activity = tick.active.iter().map(|active| TriggerActivity { is_active: Some(*active) });
@@ -163,11 +180,16 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
 
 type State = (&'static str, &'static str, String);
 
-fn ready(facts: &Facts) -> State {
-    match (&facts.check, &facts.tick) {
-        (Check::Pending, _) => (Condition::UNKNOWN, "", String::new()),
+/// None while nothing is known: what was said before stays.
+fn ready(facts: &Facts) -> Option<State> {
+    Some(match (&facts.check, &facts.tick) {
+        (Check::Pending, _) => return None,
         (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
         (Check::Paused(_), _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
+        (Check::Served(_), Some(Tick { trouble: Some((reason, text)), failures, .. })) => {
+            let lines: Vec<_> = std::iter::once(text).chain(failures).map(String::as_str).collect();
+            (Condition::FALSE, reason, lines.join("\n"))
+        }
         // With a fallback it stays ready: the condition Fallback tells how things stand.
         (Check::Served(_), Some(tick))
             if !tick.failures.is_empty() && (tick.fallback.is_none() || tick.activity == Activity::Active) =>
@@ -186,16 +208,19 @@ fn ready(facts: &Facts) -> State {
         (Check::Served(_), _) => {
             (Condition::TRUE, "ScaledObjectReady", "ScaledObject is defined correctly and is ready for scaling".into())
         }
-    }
+    })
 }
 
-fn fallback(facts: &Facts) -> State {
+/// None while nothing is known: what was said before stays.
+fn fallback(facts: &Facts) -> Option<State> {
     let in_effect = |tick: &Tick| tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect);
-    if matches!(facts.check, Check::Served(_)) && facts.tick.as_ref().is_some_and(in_effect) {
-        (Condition::TRUE, "FallbackExists", "At least one trigger is falling back on this scaled object".into())
-    } else {
-        (Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into())
-    }
+    Some(match (&facts.check, &facts.tick) {
+        (Check::Pending, _) | (Check::Served(_), None) => return None,
+        (Check::Served(_), Some(tick)) if in_effect(tick) => {
+            (Condition::TRUE, "FallbackExists", "At least one trigger is falling back on this scaled object".into())
+        }
+        _ => (Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
+    })
 }
 
 fn health(failures: u32) -> HealthStatus {
@@ -203,11 +228,18 @@ fn health(failures: u32) -> HealthStatus {
     HealthStatus { number_of_failures: failures.try_into().ok(), status: Some(status.to_owned()) }
 }
 
-fn active(facts: &Facts) -> State {
-    match (&facts.check, &facts.tick) {
+/// None while nothing is known: what was said before stays.
+fn active(facts: &Facts) -> Option<State> {
+    Some(match (&facts.check, &facts.tick) {
         (Check::Failed(_), _) => (Condition::UNKNOWN, "UnknownState", "ScaledObject check failed".into()),
-        (Check::Pending | Check::Paused(_), _) | (_, None) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Paused(_), _) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Pending, _) | (_, None) => return None,
         (Check::Served(_), Some(tick)) => match tick.activity {
+            Activity::Active if tick.forced => (
+                Condition::TRUE,
+                "ScalerActive",
+                "Scaling is performed because activation is being forced by annotation".into(),
+            ),
             Activity::Active => {
                 (Condition::TRUE, "ScalerActive", "Scaling is performed because triggers are active".into())
             }
@@ -218,7 +250,7 @@ fn active(facts: &Facts) -> State {
                 (Condition::FALSE, "ScalerCooldown", "Scaler cooling down because triggers are not active".into())
             }
         },
-    }
+    })
 }
 
 /// KEDA takes a workload at zero, for which the HPA reports that it does not scale, for a healthy one.
@@ -315,12 +347,15 @@ mod tests {
             }),
             tick: Some(Tick {
                 activity,
+                forced: false,
                 metric_names: Arc::new(["s0".into()]),
                 active: [activity == Activity::Active].into(),
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
                 fallback: None,
+                trouble: None,
             }),
             last_active: None,
+            paused: Some(false),
             hpa: None,
         }
     }
@@ -379,8 +414,8 @@ mod tests {
 
     #[test]
     fn a_pause_and_its_end_leave_their_marks() {
-        let paused =
-            status(&ScaledObjectStatus::default(), &Facts { check: Check::Paused(Some(3)), ..Facts::default() }, at(0));
+        let paused_at = |replicas| Facts { check: Check::Paused(replicas), paused: Some(true), ..Facts::default() };
+        let paused = status(&ScaledObjectStatus::default(), &paused_at(Some(3)), at(0));
         assert_eq!((paused.paused_replica_count, shown(&paused, "Paused").1.as_str()), (Some(3), "ScaledObjectPaused"));
         let resumed = status(&paused, &served(Activity::Inactive, &[]), at(1));
         assert_eq!(
@@ -415,6 +450,36 @@ mod tests {
         let before = status(&ScaledObjectStatus::default(), &facts(true, 4), at(0));
         let after = status(&before, &served(Activity::Inactive, &[]), at(1));
         assert_eq!((health(&after), shown(&after, "Fallback").0.as_str()), (None, "False"));
+    }
+
+    #[test]
+    fn one_direction_paused_is_paused_and_served() {
+        let held = Facts { paused: Some(true), ..served(Activity::Active, &[]) };
+        let status = status(&ScaledObjectStatus::default(), &held, at(0));
+        assert_eq!(shown(&status, "Paused").1, "ScaledObjectPaused");
+        assert_eq!((shown(&status, "Active").0.as_str(), status.hpa_name.as_deref()), ("True", Some("keda-hpa-app")));
+        assert_eq!(status.paused_replica_count, None);
+    }
+
+    #[test]
+    fn a_failed_check_ends_no_pause() {
+        let facts = Facts { check: Check::Paused(Some(3)), paused: Some(true), ..Facts::default() };
+        let paused = status(&ScaledObjectStatus::default(), &facts, at(0));
+        let failed = Facts { check: Check::Failed("why".into()), ..facts };
+        let still = status(&paused, &failed, at(1));
+        assert_eq!((shown(&still, "Paused").0.as_str(), still.paused_replica_count), ("True", Some(3)));
+        let ended = status(&still, &Facts { paused: Some(false), ..failed }, at(2));
+        assert_eq!((shown(&ended, "Paused").0.as_str(), ended.paused_replica_count), ("False", None));
+    }
+
+    #[test]
+    fn before_the_first_check_what_was_said_before_stays() {
+        let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
+        let facts = Facts { hpa: Some(hpa), ..served(Activity::Active, &[]) };
+        let before = status(&ScaledObjectStatus::default(), &facts, at(0));
+        assert_eq!(status(&before, &Facts::default(), at(1)), before);
+        let new = status(&ScaledObjectStatus::default(), &Facts::default(), at(0));
+        assert_eq!((shown(&new, "Ready").0.as_str(), shown(&new, "Active").0.as_str()), ("Unknown", "Unknown"));
     }
 
     #[test]

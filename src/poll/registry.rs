@@ -87,6 +87,8 @@ pub struct Memory {
     pub told: BTreeMap<usize, String>,
     /// Why the target cannot be scaled, as the log has told.
     pub told_target: Option<String>,
+    /// How often the API server has refused to scale the target, one time after the other.
+    pub refusals: u32,
     /// The failed check that an event has told.
     pub told_check: Option<String>,
     /// The conflicts with VerticalPodAutoscalers that events have told.
@@ -97,13 +99,13 @@ pub struct Memory {
     pub failed_checks: u32,
     /// What the HPA was last made to be.
     pub applied_hpa: Option<AppliedHpa>,
-    /// Whether it is paused.
-    pub paused: bool,
+    /// Whether scaling is paused, in both directions or in one; not known before the first check.
+    pub paused: Option<bool>,
     /// Whether a fallback is in effect, as an event has told.
     pub falling_back: bool,
     /// How many polls of each metric had failed when Ebb was started.
     pub failures_found: BTreeMap<String, u32>,
-    /// Whether a Ready event has been sent.
+    /// Whether a Ready event has been sent, by this Ebb or one before it.
     pub announced: bool,
 }
 
@@ -153,12 +155,13 @@ impl Object {
             .filter_map(|(metric, health)| Some((metric.clone(), failures(health)?)))
             .filter(|(_, failures)| *failures > 0)
             .collect();
+        let announced = written.condition(Condition::READY).is_some_and(Condition::is_true);
         Self {
             uid: object.uid().unwrap_or_default(),
             reference: object.object_ref(&()),
             metrics: metrics.object(&key.namespace, &key.name),
             ledger: Ledger::new(&key.name, written),
-            memory: Mutex::new(Memory { last_active, falling_back, failures_found, ..Memory::default() }),
+            memory: Mutex::new(Memory { last_active, announced, falling_back, failures_found, ..Memory::default() }),
             live: RwLock::default(),
             changed: Notify::new(),
             stop: CancellationToken::new(),

@@ -155,11 +155,9 @@ impl Ticker {
             object.memory.lock().last_active = Some(now);
         }
         let last_active = object.memory.lock().last_active;
-        let mut failures = seen.failures.clone();
-        failures.extend(trouble.as_ref().map(|error| format!("cannot scale the target: {error}")));
-        tell_target(object, trouble.as_ref());
+        let refusals = tell_target(object, trouble.as_ref());
         self.tell_fallback(object, seen.falls_back());
-        if !failures.is_empty() {
+        if !seen.failures.is_empty() || trouble.is_some() {
             object.metrics.errors.inc();
         }
         if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
@@ -180,23 +178,25 @@ impl Ticker {
                 }
                 facts.tick = Some(Tick {
                     activity: decision.activity,
+                    forced: live.policy.force_activation,
                     metric_names: Arc::clone(&live.metric_names),
                     active: seen.triggers,
-                    failures,
+                    failures: seen.failures,
                     fallback: seen.fallback,
+                    trouble: trouble.as_ref().map(|trouble| (trouble.reason(), trouble.to_string())),
                 });
             })
             .await;
         let within = match (&trouble, seen.failed.max(unread)) {
             (None, 0) => Duration::MAX,
-            (Some(TargetError::Missing { .. }) | None, _) => RECOVERY,
-            (Some(_), _) => RETRY,
+            (Some(Trouble::Reading(TargetError::Missing { .. })) | None, _) => RECOVERY,
+            (Some(_), _) => RETRY * 2_u32.pow(refusals.min(5)),
         };
         Tried { within, cooldown_ends: decision.cooldown_ends }
     }
 
     /// Brings the target to the count that the readings ask for. With an error comes what was decided before it.
-    async fn scale(&self, object: &Object, live: &Live, seen: &Readings) -> Result<Decision, (Decision, TargetError)> {
+    async fn scale(&self, object: &Object, live: &Live, seen: &Readings) -> Result<Decision, (Decision, Trouble)> {
         let decide = |replicas| {
             activation::decide(
                 &live.policy,
@@ -221,9 +221,13 @@ impl Ticker {
         loop {
             // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
             let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
-            let present = self.present(object, live).await.map_err(|error| (unknown(), error))?;
+            let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
             let decision = decide(present.replicas);
             let Some((replicas, step)) = decision.scale else { return Ok(decision) };
+            if object.live().is_none_or(|now| !std::ptr::eq(Arc::as_ptr(&now), live)) {
+                // It was paused or changed meanwhile: the next tick goes by what holds now.
+                return Ok(decision);
+            }
             match self.set(object, live, &present, replicas).await {
                 Ok(()) => {
                     self.tell_scaled(object, live, seen, (present.replicas, replicas), step);
@@ -233,13 +237,9 @@ impl Ticker {
                 }
                 Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => attempts -= 1,
                 Err(error) => {
-                    let reason = match step {
-                        Step::Deactivate => Reason::ScaleTargetDeactivationFailed,
-                        Step::Activate | Step::FallBack | Step::Raise => Reason::ScaleTargetActivationFailed,
-                    };
-                    let note = format!("Failed to scale {} to {replicas}: {error}", display_target(object, live));
-                    self.events.emit(&object.reference, reason, note);
-                    return Err((decision, error));
+                    let trouble = Trouble::Writing(error);
+                    self.tell_not_scaled(object, live, (present.replicas, replicas), step, &trouble);
+                    return Err((decision, trouble));
                 }
             }
         }
@@ -263,8 +263,12 @@ impl Ticker {
         tracing::info!(scaled_object = %object.key, target, from, to, ?step, "scaled");
         match step {
             Step::Activate => {
-                let by = if seen.active.is_empty() { "force activation".to_owned() } else { seen.active.join(";") };
-                let note = format!("Scaled {target} from {from} to {to}, triggered by {by}");
+                let cause = if live.policy.force_activation {
+                    "caused by forced activation annotation".to_owned()
+                } else {
+                    format!("triggered by {}", seen.active.join(";"))
+                };
+                let note = format!("Scaled {target} from {from} to {to}, {cause}");
                 self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
             }
             Step::FallBack => {
@@ -291,6 +295,19 @@ impl Ticker {
             (Reason::FallbackDeactivated, "ScaledObject fallback is no longer active")
         };
         tracing::info!(scaled_object = %object.key, note);
+        self.events.emit(&object.reference, reason, note);
+    }
+
+    /// One event for each error, for as long as it stays the same.
+    fn tell_not_scaled(&self, object: &Object, live: &Live, (from, to): (i32, i32), step: Step, trouble: &Trouble) {
+        if object.memory.lock().told_target.as_ref() == Some(&trouble.to_string()) {
+            return;
+        }
+        let (reason, words) = match step {
+            Step::Deactivate => (Reason::ScaleTargetDeactivationFailed, "Failed to deactivate"),
+            Step::Activate | Step::FallBack | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scale"),
+        };
+        let note = format!("{words} {} from {from} to {to}: {}", display_target(object, live), trouble.cause());
         self.events.emit(&object.reference, reason, note);
     }
 
@@ -327,6 +344,31 @@ impl Ticker {
     }
 }
 
+/// Why the target was not brought to the count that the readings ask for. The texts are those of the Ready condition.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("Error getting current replicas count for ScaleTarget: {0}")]
+    Reading(#[source] TargetError),
+    #[error("Error scaling ScaleTarget: {0}")]
+    Writing(#[source] TargetError),
+}
+
+impl Trouble {
+    fn cause(&self) -> &TargetError {
+        match self {
+            Self::Reading(cause) | Self::Writing(cause) => cause,
+        }
+    }
+
+    /// Of the Ready condition. KEDA knows the first.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Reading(_) => "ErrorGettingCurrentReplicas",
+            Self::Writing(_) => "ErrorScalingTarget",
+        }
+    }
+}
+
 /// What is left over from a tick.
 struct Tried {
     /// The longest pause before the next poll.
@@ -334,10 +376,13 @@ struct Tried {
     cooldown_ends: Option<DateTime<Utc>>,
 }
 
-/// Logs why the target cannot be scaled, for as long as it stays the same once.
-fn tell_target(object: &Object, trouble: Option<&TargetError>) {
+/// Logs why the target cannot be scaled, for as long as it stays the same once. Tells how often the API server has refused
+/// it in a row.
+fn tell_target(object: &Object, trouble: Option<&Trouble>) -> u32 {
     let text = trouble.map(ToString::to_string);
     let mut memory = object.memory.lock();
+    let refused = trouble.is_some_and(|trouble| trouble.cause().is_refusal());
+    memory.refusals = if refused { memory.refusals.saturating_add(1) } else { 0 };
     if text != memory.told_target {
         if let Some(error) = &text {
             tracing::warn!(scaled_object = %object.key, error, "cannot scale the target");
@@ -346,6 +391,7 @@ fn tell_target(object: &Object, trouble: Option<&TargetError>) {
         }
         memory.told_target = text;
     }
+    memory.refusals
 }
 
 /// The HPA's questions between two polls find activity too: the cooldown begins after the last of it.

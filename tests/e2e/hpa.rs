@@ -1,11 +1,13 @@
 //! The HPA belongs to its ScaledObject: what is changed by hand comes back, and it goes when the ScaledObject goes.
 
+use std::time::Instant;
+
 use anyhow::{Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::story;
 
@@ -75,5 +77,193 @@ fn a_deleted_scaled_object_takes_it_along_and_scales_no_more() -> Outcome {
         let gone = user.metric("my-app", "s0-rabbitmq-hpa-orphan").await;
         ensure!(gone.is_err(), "the metric is still served");
         Ok(())
+    })
+}
+
+fn config(config: &Value) -> Value {
+    json!({"advanced": {"horizontalPodAutoscalerConfig": config}})
+}
+
+async fn wait_hpa(user: &Sandbox, hpa: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+    wait::until(&format!("HPA {hpa} to have {what}"), secs(10), async || {
+        let found = user.get("HorizontalPodAutoscaler", hpa).await?;
+        ensure!(fits(&found), "{} {}", found["metadata"], found["spec"]);
+        Ok(found)
+    })
+    .await
+}
+
+#[test]
+fn another_name_and_back_without_a_jump() -> Outcome {
+    story(async |world| {
+        let name = "hpa-renamed";
+        let user = ready_app(world, name).await?;
+        // Nothing in the HPA holds back a wrong count.
+        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": 0}});
+        user.edit("my-app", config(&json!({"behavior": behavior}))).await?;
+        world.rabbit.publish(name, 25).await?;
+        user.wait_replicas("my-app", "5", secs(30), |replicas| replicas == 5).await?;
+        let watch = user.watch_replicas("my-app").await?;
+        let begin = Instant::now();
+        for (wanted, old) in [(Some("mine"), HPA), (Some("other"), "mine"), (None, "other")] {
+            user.edit("my-app", config(&json!({"name": wanted}))).await?;
+            let hpa = wanted.unwrap_or(HPA);
+            let found = user.wait_for("HorizontalPodAutoscaler", hpa).await?;
+            ensure!(found["metadata"]["labels"]["app.kubernetes.io/name"] == hpa, "{}", found["metadata"]);
+            user.wait_gone("HorizontalPodAutoscaler", old).await?;
+            wait::until("the status to name it", secs(10), async || {
+                let status = user.get("ScaledObject", "my-app").await?["status"].clone();
+                ensure!(status["hpaName"] == hpa, "{status}");
+                Ok(())
+            })
+            .await?;
+        }
+        // One after the other, sooner than a check takes.
+        for wanted in [json!("a"), json!("b"), json!("c"), json!(null)] {
+            user.edit("my-app", config(&json!({"name": wanted}))).await?;
+        }
+        wait::until("the last name alone to be left", secs(10), async || {
+            let list = user.get("HorizontalPodAutoscaler", "").await?;
+            let names: Vec<_> =
+                list["items"].as_array().into_iter().flatten().map(|hpa| &hpa["metadata"]["name"]).collect();
+            ensure!(names == [&json!(HPA)], "{names:?}");
+            Ok(())
+        })
+        .await?;
+        wait::throughout("it stays at five", secs(6), async || {
+            watch.never_since(begin, "other than 5", |replicas| replicas != 5)
+        })
+        .await
+    })
+}
+
+#[test]
+fn the_behavior_is_passed_on_and_its_tolerance_counts() -> Outcome {
+    story(async |world| {
+        let name = "hpa-behavior";
+        let user = ready_app(world, name).await?;
+        let behavior = json!({
+            "scaleUp": {
+                "stabilizationWindowSeconds": 0, "selectPolicy": "Min", "tolerance": "500m",
+                "policies": [{"type": "Pods", "value": 5, "periodSeconds": 1}, {"type": "Percent", "value": 900, "periodSeconds": 1}],
+            },
+            "scaleDown": {
+                "stabilizationWindowSeconds": 1, "selectPolicy": "Max", "tolerance": "0",
+                "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+            },
+        });
+        user.edit("my-app", config(&json!({"behavior": behavior}))).await?;
+        wait_hpa(&user, HPA, "this behavior", |hpa| hpa["spec"]["behavior"] == behavior).await?;
+        world.rabbit.publish(name, 20).await?;
+        user.wait_replicas("my-app", "4", secs(30), |replicas| replicas == 4).await?;
+
+        // 28 messages are 1.4 times what four replicas should have: within the tolerance.
+        world.rabbit.publish(name, 8).await?;
+        wait::throughout("the tolerance holds it", secs(6), async || {
+            let replicas = user.replicas("my-app").await?;
+            ensure!(replicas == 4, "there are {replicas}");
+            Ok(())
+        })
+        .await?;
+        user.edit("my-app", config(&json!({"behavior": {"scaleUp": {"tolerance": "0"}}}))).await?;
+        user.wait_replicas("my-app", "6", secs(15), |replicas| replicas == 6).await?;
+
+        user.edit("my-app", config(&json!({"behavior": null}))).await?;
+        wait_hpa(&user, HPA, "no behavior", |hpa| hpa["spec"]["behavior"].is_null()).await.map(drop)
+    })
+}
+
+#[test]
+fn what_the_api_server_refuses_is_shown_and_the_last_one_stays() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "hpa-invalid").await?;
+        let before = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+        let sometimes = config(&json!({"behavior": {"scaleDown": {"selectPolicy": "Sometimes"}}}));
+        let slow = json!({"policies": [{"type": "Pods", "value": 1, "periodSeconds": 4000}]});
+        let slow = config(&json!({"behavior": {"scaleDown": {"selectPolicy": null}, "scaleUp": slow}}));
+        let name = config(&json!({"behavior": null, "name": "No_Name"}));
+        for (spec, says) in [
+            (sometimes, "spec.behavior.scaleDown.selectPolicy"),
+            (slow, "spec.behavior.scaleUp.policies[0].periodSeconds"),
+            (name, "No_Name"),
+        ] {
+            user.edit("my-app", spec).await?;
+            let ready = user.wait_failing("my-app", says).await?;
+            ensure!(ready.starts_with("failed to ensure HPA is correctly created for ScaledObject"), "{ready}");
+            let now = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+            ensure!(now == before, "{now}");
+        }
+        user.edit("my-app", config(&json!({"name": null}))).await?;
+        user.wait_ready("my-app").await
+    })
+}
+
+#[test]
+fn labels_and_annotations_follow_the_scaled_object() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "hpa-labels").await?;
+        let kubectl = &user.kubectl;
+        kubectl.run(&["label", "so", "my-app", "team=blue", "cost-center=7", "noise=x", "other=y"]).await?;
+        user.annotate("my-app", "note=first").await?;
+        wait_hpa(&user, HPA, "the labels", |hpa| {
+            let (labels, notes) = (&hpa["metadata"]["labels"], &hpa["metadata"]["annotations"]);
+            labels["team"] == "blue" && labels["noise"] == "x" && labels["other"] == "y" && notes["note"] == "first"
+        })
+        .await?;
+        user.annotate("my-app", "scaledobject.keda.sh/hpa-excluded-labels=noise, other").await?;
+        user.annotate("my-app", "note-").await?;
+        kubectl.run(&["label", "so", "my-app", "team-", "cost-center=8", "--overwrite"]).await?;
+        let hpa = wait_hpa(&user, HPA, "one label less", |hpa| {
+            let labels = &hpa["metadata"]["labels"];
+            labels["cost-center"] == "8" && ["team", "noise", "other"].iter().all(|label| labels[label].is_null())
+        })
+        .await?;
+        ensure!(hpa["metadata"]["annotations"]["note"].is_null(), "{}", hpa["metadata"]);
+        ensure!(hpa["metadata"]["labels"]["scaledobject.keda.sh/name"] == "my-app", "{}", hpa["metadata"]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_users_hpa_is_taken_over_when_the_user_says_so() -> Outcome {
+    story(async |world| {
+        let name = "hpa-transfer";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        world.rabbit.publish(name, 15).await?;
+        user.apply(&deployment("my-app", 2, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+        let metric = json!({
+            "type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+        });
+        user.apply(&json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "mine", "labels": {"team": "blue"}, "annotations": {"note": "kept"}},
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "my-app"},
+                "minReplicas": 2, "maxReplicas": 7, "metrics": [metric],
+                "behavior": {"scaleUp": {"selectPolicy": "Disabled"}},
+            },
+        }))
+        .await?;
+        let before = user.get("HorizontalPodAutoscaler", "mine").await?;
+        let mut spec = config(&json!({"name": "mine"}));
+        spec["triggers"] = json!([rabbitmq(name)]);
+        user.apply(&scaled_object("my-app", spec)).await?;
+        user.wait_failing("my-app", "scaledobject.keda.sh/transfer-hpa-ownership").await?;
+        let untouched = user.get("HorizontalPodAutoscaler", "mine").await?;
+        ensure!(untouched["spec"] == before["spec"], "{}", untouched["spec"]);
+
+        user.annotate("my-app", "scaledobject.keda.sh/transfer-hpa-ownership=true").await?;
+        user.wait_ready("my-app").await?;
+        let after = user.get("HorizontalPodAutoscaler", "mine").await?;
+        ensure!(after["metadata"]["uid"] == before["metadata"]["uid"], "it is another one");
+        ensure!(after["metadata"]["labels"]["team"] == "blue", "{}", after["metadata"]);
+        ensure!(after["metadata"]["annotations"]["note"] == "kept", "{}", after["metadata"]);
+        ensure!(after["metadata"]["ownerReferences"][0]["name"] == "my-app", "{}", after["metadata"]);
+        ensure!(after["spec"]["behavior"].is_null() && after["spec"]["maxReplicas"] == 100, "{}", after["spec"]);
+        user.wait_replicas("my-app", "3", secs(30), |replicas| replicas == 3).await?;
+
+        user.kubectl.run(&["delete", "so", "my-app", "--timeout=20s"]).await?;
+        user.wait_gone("HorizontalPodAutoscaler", "mine").await
     })
 }

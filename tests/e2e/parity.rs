@@ -85,6 +85,14 @@ fn without_known_differences(observation: &mut Value) {
         drop(condition, "lastTransitionTime");
         drop(condition, "observedGeneration");
     }
+    // Of one that is paused from its first moment KEDA's status tells neither triggers nor target.
+    if status["pausedReplicaCount"].is_number() {
+        for key in
+            ["triggersTypes", "authenticationsTypes", "scaleTargetKind", "scaleTargetGVKR", "originalReplicaCount"]
+        {
+            drop(status, key);
+        }
+    }
     // An instant of this run; that it is there is what counts.
     if status["lastActiveTime"].is_string() {
         status["lastActiveTime"] = json!("some instant");

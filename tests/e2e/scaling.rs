@@ -106,10 +106,74 @@ fn idle_is_below_the_minimum() -> Outcome {
         });
         let user = app(world, name, 2, spec).await?;
         user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
+        let watch = user.watch_replicas("my-app").await?;
+        let awake = Instant::now();
         world.rabbit.publish(name, 1).await?;
         user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
+        watch.never_since(awake, "1", |replicas| replicas == 1)?;
+        let event = user.wait_event("my-app", "KEDAScaleTargetActivated").await?;
+        ensure!(event.message.contains("from 0 to 2, triggered by rabbitMQScaler"), "{event:?}");
         world.rabbit.purge(name).await?;
         user.wait_replicas("my-app", "0", secs(15), |replicas| replicas == 0).await?;
+        watch.never_since(awake, "1", |replicas| replicas == 1)?;
+
+        // Another idle count holds at once, and without one the minimum does.
+        user.edit("my-app", json!({"idleReplicaCount": 1})).await?;
+        user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
+        user.edit("my-app", json!({"idleReplicaCount": null})).await?;
+        user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn the_initial_cooldown_is_over_with_the_first_activity() -> Outcome {
+    story(async |world| {
+        let name = "scaling-initial-over";
+        let spec = json!({"initialCooldownPeriod": 300, "cooldownPeriod": 2, "pollingInterval": 1});
+        let user = app(world, name, 0, spec).await?;
+        world.rabbit.publish(name, 1).await?;
+        user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
+        world.rabbit.purge(name).await?;
+        user.wait_replicas("my-app", "0", secs(15), |replicas| replicas == 0).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn an_annotation_forces_it_to_be_active() -> Outcome {
+    story(async |world| {
+        let name = "scaling-forced";
+        let user = app(world, name, 0, json!({"pollingInterval": 1, "cooldownPeriod": 2})).await?;
+        let active = user.wait_condition("my-app", "Active", "False").await?;
+        ensure!(active.reason == "ScalerNotActive", "{active:?}");
+
+        user.annotate("my-app", "autoscaling.keda.sh/force-activation=true").await?;
+        user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
+        let active = user.wait_condition("my-app", "Active", "True").await?;
+        let wanted = "Scaling is performed because activation is being forced by annotation";
+        ensure!((active.reason.as_str(), active.message.as_str()) == ("ScalerActive", wanted), "{active:?}");
+        let event = user.wait_event("my-app", "KEDAScaleTargetActivated").await?;
+        let wanted =
+            format!("Scaled apps/v1.Deployment {name}/my-app from 0 to 1, caused by forced activation annotation");
+        ensure!(event.message == wanted, "{event:?}");
+        wait::throughout("it outlasts the cooldown", secs(5), async || {
+            let replicas = user.replicas("my-app").await?;
+            ensure!(replicas == 1, "there are {replicas}");
+            Ok(())
+        })
+        .await?;
+        user.annotate("my-app", "autoscaling.keda.sh/force-activation-").await?;
+        user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
+        user.wait_condition("my-app", "Active", "False").await?;
+
+        // Not even a trigger that cannot be read is in its way.
+        world.rabbit.delete(name).await?;
+        user.wait_condition("my-app", "Ready", "False").await?;
+        user.annotate("my-app", "autoscaling.keda.sh/force-activation=true").await?;
+        user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
+        let ready = user.wait_condition("my-app", "Ready", "Unknown").await?;
+        ensure!(ready.reason == "PartialTriggerError", "{ready:?}");
         Ok(())
     })
 }

@@ -1,8 +1,11 @@
 //! Anything with a scale subresource can be a target.
 
+use std::time::Instant;
+
 use anyhow::{Result, ensure};
+use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{pod_template, rabbitmq, scaled_object};
+use ebb_tests::workload::{deployment, pod_template, rabbitmq, scaled_object};
 use ebb_tests::world::Outcome;
 use serde_json::{Value, json};
 
@@ -27,29 +30,6 @@ fn a_stateful_set() -> Outcome {
         .await?;
         scales(world, &user, "StatefulSet", json!({"kind": "StatefulSet", "name": "store"}), "apps/v1.StatefulSet")
             .await
-    })
-}
-
-#[test]
-fn a_custom_resource_whose_definition_is_newer_than_ebb() -> Outcome {
-    story(async |world| {
-        let user = world.sandbox("target-custom").await?;
-        world.rabbit.declare("target-custom").await?;
-        user.kubectl.apply(WORKLOADS).await?;
-        let established = ["wait", "--for=condition=Established", "--timeout=20s", "crd/workloads.tests.ebb.dev"];
-        user.kubectl.run(&established).await?;
-        let url = world.rabbit.url();
-        wait::until("the API server to serve workloads", secs(10), async || {
-            user.apply(&json!({
-                "apiVersion": "tests.ebb.dev/v1", "kind": "Workload",
-                "metadata": {"name": "store"},
-                "spec": {"replicas": 0, "template": pod_template("store", &[("RABBITMQ_URL", &url)], None)},
-            }))
-            .await
-        })
-        .await?;
-        let target = json!({"apiVersion": "tests.ebb.dev/v1", "kind": "Workload", "name": "store"});
-        scales(world, &user, "Workload", target, "tests.ebb.dev/v1.Workload").await
     })
 }
 
@@ -86,37 +66,354 @@ async fn scales(
     reaches(0).await
 }
 
-const WORKLOADS: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: workloads.tests.ebb.dev}
-spec:
-  group: tests.ebb.dev
-  names: {kind: Workload, plural: workloads, singular: workload}
-  scope: Namespaced
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      subresources:
-        status: {}
-        scale:
-          specReplicasPath: .spec.replicas
-          statusReplicasPath: .status.replicas
-          labelSelectorPath: .status.selector
-      schema:
-        openAPIV3Schema:
-          type: object
-          x-kubernetes-preserve-unknown-fields: true
-          properties:
-            spec:
-              type: object
-              x-kubernetes-preserve-unknown-fields: true
-              properties:
-                replicas: {type: integer}
-            status:
-              type: object
-              properties:
-                replicas: {type: integer}
-                selector: {type: string}
-";
+/// The definition of a kind, `Things` of the group in `thing`: `(kind, plural, group)`. `scale` is its scale subresource, if it
+/// has one; every version is served.
+fn definition((kind, plural, group): (&str, &str, &str), versions: &[&str], scale: &Value) -> Value {
+    let version = |(index, name): (usize, &&str)| {
+        let mut version = json!({
+            "name": name, "served": true, "storage": index == 0, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+        });
+        if !scale.is_null() {
+            version["subresources"]["scale"] = scale.clone();
+        }
+        version
+    };
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+            "versions": versions.iter().enumerate().map(version).collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// Where most kinds keep their counts.
+fn usual_scale() -> Value {
+    json!({
+        "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    })
+}
+
+/// Applies an object as soon as the API server knows its kind.
+async fn apply_soon(user: &Sandbox, object: &Value) -> Result<()> {
+    let text = object.to_string();
+    wait::until("the API server to take the object", secs(20), async || user.kubectl.apply(&text).await).await.map(drop)
+}
+
+fn target(api_version: &str, kind: &str) -> Value {
+    json!({"apiVersion": api_version, "kind": kind, "name": "store"})
+}
+
+#[test]
+fn every_kind_goes_from_nothing_to_many_and_back() -> Outcome {
+    story(async |world| {
+        let name = "target-kinds";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        // The address is in the second container only.
+        let mut template = pod_template("store", &[("RABBITMQ_URL", "amqp://127.0.0.1:1")], None);
+        let worker =
+            pod_template("store", &[("RABBITMQ_URL", &world.rabbit.url())], None)["spec"]["containers"][0].clone();
+        if let Some(containers) = template["spec"]["containers"].as_array_mut() {
+            containers.push(worker);
+        }
+        template["spec"]["containers"][1]["name"] = json!("worker");
+        let host = json!({"queueName": name, "mode": "QueueLength", "value": "5", "host": world.rabbit.url()});
+        let by_host = json!({"type": "rabbitmq", "metadata": host});
+
+        let rollouts = definition(
+            ("Rollout", "rollouts", "argoproj.io"),
+            &["v1alpha1"],
+            &json!({
+                "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.HPAReplicas",
+                "labelSelectorPath": ".status.selector",
+            }),
+        );
+        let machines = ("MachineDeployment", "machinedeployments", "cluster.x-k8s.io");
+        let machines = definition(machines, &["v1beta2"], &usual_scale());
+        let fleets = definition(
+            ("Fleet", "fleets", "tests.ebb.dev"),
+            &["v1"],
+            &json!({
+                "specReplicasPath": ".spec.size.count", "statusReplicasPath": ".status.size.running",
+                "labelSelectorPath": ".status.pods.labels",
+            }),
+        );
+        for definition in [rollouts, machines, fleets] {
+            user.kubectl.apply(&definition.to_string()).await?;
+        }
+        let of = |kind: &str, api_version: &str, spec: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "store"}, "spec": spec});
+        let selector = json!({"matchLabels": {"app": "store"}});
+        // The HPA wants the pods of each to be told apart.
+        let status = |app: &str| json!({"selector": format!("app={app}")});
+        let by_env = rabbitmq(name);
+        // Kind, where it is served, the object, its status, the trigger.
+        let kinds = [
+            (
+                "apps/v1/replicasets",
+                of("ReplicaSet", "apps/v1", json!({"replicas": 0, "selector": selector, "template": template})),
+                Value::Null,
+                &by_env,
+            ),
+            (
+                "argoproj.io/v1alpha1/rollouts",
+                of(
+                    "Rollout",
+                    "argoproj.io/v1alpha1",
+                    json!({"replicas": 0, "selector": selector, "template": template}),
+                ),
+                status("rollout"),
+                &by_env,
+            ),
+            (
+                "cluster.x-k8s.io/v1beta2/machinedeployments",
+                // Its template makes machines, not pods.
+                of(
+                    "MachineDeployment",
+                    "cluster.x-k8s.io/v1beta2",
+                    json!({
+                        "clusterName": "mine", "replicas": 0, "template": {"spec": {"clusterName": "mine"}},
+                    }),
+                ),
+                status("machine"),
+                &by_host,
+            ),
+            (
+                "tests.ebb.dev/v1/fleets",
+                of("Fleet", "tests.ebb.dev/v1", json!({"size": {"count": 0}, "template": template})),
+                json!({"pods": {"labels": "app=fleet"}}),
+                &by_env,
+            ),
+        ];
+        for (path, object, status, trigger) in &kinds {
+            apply_soon(&user, object).await?;
+            if !status.is_null() {
+                let patch = json!({"status": status}).to_string();
+                let (group_version, plural) = path.rsplit_once('/').unwrap_or_default();
+                let group = group_version.split('/').next().unwrap_or_default();
+                let resource = format!("{plural}.{group}/store");
+                user.kubectl.run(&["patch", &resource, "--subresource=status", "--type=merge", "-p", &patch]).await?;
+            }
+            let (api_version, kind) = (&object["apiVersion"], &object["kind"]);
+            let spec = json!({
+                "scaleTargetRef": {
+                    "apiVersion": api_version, "kind": kind, "name": "store", "envSourceContainerName": "worker",
+                },
+                "pollingInterval": 1, "cooldownPeriod": 2, "triggers": [trigger],
+            });
+            user.apply(&scaled_object(&kind.as_str().unwrap_or_default().to_lowercase(), spec)).await?;
+        }
+        let reach = async |wanted: i64| -> Result<()> {
+            for (path, ..) in &kinds {
+                user.wait_scale(path, "store", wanted).await?;
+            }
+            Ok(())
+        };
+        for (path, object, ..) in &kinds {
+            let (api_version, kind) = (object["apiVersion"].as_str().unwrap_or_default(), &object["kind"]);
+            let app = kind.as_str().unwrap_or_default().to_lowercase();
+            user.wait_ready(&app).await?;
+            let status = user.get("ScaledObject", &app).await?["status"].clone();
+            ensure!(
+                status["scaleTargetKind"] == format!("{api_version}.{}", kind.as_str().unwrap_or_default()),
+                "{status}"
+            );
+            ensure!(path.ends_with(status["scaleTargetGVKR"]["resource"].as_str().unwrap_or("none")), "{status}");
+        }
+        world.rabbit.publish(name, 1).await?;
+        reach(1).await?;
+        world.rabbit.publish(name, 14).await?;
+        reach(3).await?;
+        world.rabbit.purge(name).await?;
+        reach(0).await?;
+        let fleet = user.get("tests.ebb.dev/v1/fleets", "store").await?["spec"].clone();
+        ensure!(fleet["size"]["count"] == 0 && fleet["replicas"].is_null(), "{fleet}");
+        Ok(())
+    })
+}
+
+#[test]
+fn without_a_label_selector_the_hpa_does_nothing_and_that_is_said() -> Outcome {
+    story(async |world| {
+        let (name, path) = ("target-bare", "tests.ebb.dev/v1/bares");
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
+        let bares = definition(("Bare", "bares", "tests.ebb.dev"), &["v1"], &scale);
+        user.kubectl.apply(&bares.to_string()).await?;
+        let spec =
+            json!({"replicas": 0, "template": pod_template("store", &[("RABBITMQ_URL", &world.rabbit.url())], None)});
+        apply_soon(
+            &user,
+            &json!({
+                "apiVersion": "tests.ebb.dev/v1", "kind": "Bare", "metadata": {"name": "store"}, "spec": spec,
+            }),
+        )
+        .await?;
+        let spec = json!({
+            "scaleTargetRef": target("tests.ebb.dev/v1", "Bare"), "pollingInterval": 1, "cooldownPeriod": 2,
+            "triggers": [rabbitmq(name)],
+        });
+        user.apply(&scaled_object("store", spec)).await?;
+        user.wait_ready("store").await?;
+        world.rabbit.publish(name, 20).await?;
+        user.wait_scale(path, "store", 1).await?;
+        let condition = wait::until("the HPA's complaint", secs(30), async || {
+            let condition = user.condition("store", "HPAActive").await?;
+            ensure!(condition.status == "False", "{condition:?}");
+            Ok(condition)
+        })
+        .await?;
+        ensure!(condition.reason == "InvalidSelector" && condition.message.contains("selector"), "{condition:?}");
+        ensure!(user.scale(path, "store").await? == 1, "the HPA scales it after all");
+        world.rabbit.purge(name).await?;
+        user.wait_scale(path, "store", 0).await
+    })
+}
+
+#[test]
+fn one_that_comes_later_goes_and_is_made_anew() -> Outcome {
+    story(async |world| {
+        let name = "target-later";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        world.rabbit.publish(name, 1).await?;
+        let url = world.rabbit.url();
+        let spec = json!({"pollingInterval": 1, "cooldownPeriod": 2, "triggers": [rabbitmq(name)]});
+        user.apply(&scaled_object("my-app", spec)).await?;
+        let ready = user.wait_failing("my-app", "deployments.apps \"my-app\" not found").await?;
+        ensure!(ready.contains("must name an object in the ScaledObject's namespace"), "{ready}");
+        // By now the pauses between two checks are as long as they become.
+        tokio::time::sleep(secs(10)).await;
+
+        let begin = Instant::now();
+        user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &url)])).await?;
+        user.wait_ready("my-app").await?;
+        ensure!(begin.elapsed() < secs(12), "it took {:.1?}", begin.elapsed());
+        user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
+
+        user.kubectl.run(&["delete", "deployment", "my-app"]).await?;
+        let text = "Error getting current replicas count for ScaleTarget: deployments.apps \"my-app\" not found";
+        user.wait_failing("my-app", text).await?;
+        ensure!(user.condition("my-app", "Ready").await?.reason == "ErrorGettingCurrentReplicas", "another reason");
+        let begin = Instant::now();
+        user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &url)])).await?;
+        user.wait_replicas("my-app", "1", secs(12), |replicas| replicas == 1).await?;
+        user.wait_ready("my-app").await?;
+        ensure!(begin.elapsed() < secs(12), "it took {:.1?}", begin.elapsed());
+
+        // Made anew before anybody has missed it, with other replicas.
+        user.kubectl.run(&["delete", "deployment", "my-app"]).await?;
+        user.apply(&deployment("my-app", 4, &[("RABBITMQ_URL", &url)])).await?;
+        world.rabbit.purge(name).await?;
+        user.wait_replicas("my-app", "0", secs(20), |replicas| replicas == 0).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_definition_that_is_newer_than_ebb_goes_and_comes_back() -> Outcome {
+    story(async |world| {
+        let (name, path) = ("target-custom", "gone.tests.ebb.dev/v1/things");
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        let things = definition(("Thing", "things", "gone.tests.ebb.dev"), &["v1"], &usual_scale());
+        let thing = json!({
+            "apiVersion": "gone.tests.ebb.dev/v1", "kind": "Thing", "metadata": {"name": "store"},
+            "spec": {"replicas": 0, "template": pod_template("store", &[("RABBITMQ_URL", &world.rabbit.url())], None)},
+        });
+        let spec = json!({
+            "scaleTargetRef": target("gone.tests.ebb.dev/v1", "Thing"), "pollingInterval": 1, "cooldownPeriod": 2,
+            "triggers": [rabbitmq(name)],
+        });
+        user.apply(&scaled_object("store", spec)).await?;
+        let unknown = "no matches for kind \"Thing\" in version \"gone.tests.ebb.dev/v1\"";
+        for _ in 0..2 {
+            let ready = user.wait_failing("store", unknown).await?;
+            ensure!(ready.contains("install its custom resource definition"), "{ready}");
+            user.kubectl.apply(&things.to_string()).await?;
+            apply_soon(&user, &thing).await?;
+            user.wait_ready("store").await?;
+            world.rabbit.publish(name, 1).await?;
+            user.wait_scale(path, "store", 1).await?;
+            world.rabbit.purge(name).await?;
+            user.wait_scale(path, "store", 0).await?;
+            user.kubectl.run(&["delete", "crd", "things.gone.tests.ebb.dev"]).await?;
+        }
+        user.wait_failing("store", unknown).await?;
+        user.kubectl.run(&["delete", "so", "store", "--timeout=20s"]).await.map(drop)
+    })
+}
+
+#[test]
+fn a_version_that_is_served_no_longer() -> Outcome {
+    story(async |world| {
+        let name = "target-version";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        let kinds = ("Aged", "ageds", "tests.ebb.dev");
+        let mut ageds = definition(kinds, &["v1", "v1beta1"], &usual_scale());
+        user.kubectl.apply(&ageds.to_string()).await?;
+        apply_soon(&user, &json!({
+            "apiVersion": "tests.ebb.dev/v1", "kind": "Aged", "metadata": {"name": "store"},
+            "spec": {"replicas": 0, "template": pod_template("store", &[("RABBITMQ_URL", &world.rabbit.url())], None)},
+        }))
+        .await?;
+        let reference = |version: &str| json!({"scaleTargetRef": target(&format!("tests.ebb.dev/{version}"), "Aged")});
+        let mut spec = reference("v1beta1");
+        spec["pollingInterval"] = json!(1);
+        spec["triggers"] = json!([rabbitmq(name)]);
+        user.apply(&scaled_object("store", spec)).await?;
+        user.wait_ready("store").await?;
+
+        ageds["spec"]["versions"][1]["served"] = json!(false);
+        user.kubectl.apply(&ageds.to_string()).await?;
+        let ready =
+            user.wait_failing("store", "no matches for kind \"Aged\" in version \"tests.ebb.dev/v1beta1\"").await?;
+        ensure!(ready.contains("correct scaleTargetRef"), "{ready}");
+        user.edit("store", reference("v1")).await?;
+        user.wait_ready("store").await?;
+        world.rabbit.publish(name, 1).await?;
+        user.wait_scale("tests.ebb.dev/v1/ageds", "store", 1).await
+    })
+}
+
+#[test]
+fn what_cannot_be_scaled_is_refused_with_the_cure() -> Outcome {
+    story(async |world| {
+        let name = "target-fixed";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        let kinds = ("Fixed", "fixeds", "tests.ebb.dev");
+        user.kubectl.apply(&definition(kinds, &["v1"], &Value::Null).to_string()).await?;
+        let mut fixed = json!({
+            "apiVersion": "tests.ebb.dev/v1", "kind": "Fixed", "metadata": {"name": "store"}, "spec": {"note": "no count"},
+        });
+        apply_soon(&user, &fixed).await?;
+        let spec = json!({
+            "scaleTargetRef": target("tests.ebb.dev/v1", "Fixed"), "pollingInterval": 1, "triggers": [rabbitmq(name)],
+        });
+        user.apply(&scaled_object("store", spec)).await?;
+        let ready = user.wait_failing("store", "tests.ebb.dev/v1.Fixed has no /scale subresource").await?;
+        ensure!(ready.starts_with("ScaledObject doesn't have correct scaleTargetRef specification"), "{ready}");
+        ensure!(ready.contains("declares it under subresources.scale"), "{ready}");
+
+        user.kubectl.apply(&definition(kinds, &["v1"], &usual_scale()).to_string()).await?;
+        let ready = user.wait_failing("store", "has no count of replicas").await?;
+        ensure!(ready.contains("specReplicasPath") && ready.contains(".spec.replicas"), "{ready}");
+
+        fixed["spec"]["replicas"] = json!(0);
+        user.kubectl.apply(&fixed.to_string()).await?;
+        user.wait_failing("store", "the target has no pod template at spec.template").await?;
+        fixed["spec"]["template"] = pod_template("store", &[("RABBITMQ_URL", &world.rabbit.url())], None);
+        user.kubectl.apply(&fixed.to_string()).await?;
+        user.wait_ready("store").await?;
+        let event = user.wait_event("store", "ScaledObjectCheckFailed").await?;
+        ensure!(event.kind == "Warning", "{event:?}");
+        Ok(())
+    })
+}

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 #![allow(clippy::print_stdout)] // What was measured is told.
 
+mod at_rest;
 mod closed_loop;
 mod faults;
 mod many;
 mod outages;
 mod restarts;
+mod rights;
 mod secrets;
 mod wake_up;
 

@@ -94,3 +94,76 @@ fn asked_to_end_it_ends_soon_and_scales_nothing() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn pauses_and_counts_to_restore_outlive_it() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("restarts-paused").await?;
+        for name in ["stays-paused", "paused-at", "was-paused"] {
+            app(world, &user, name, 5, 25).await?;
+        }
+        user.annotate("stays-paused", "autoscaling.keda.sh/paused=true").await?;
+        user.annotate("was-paused", "autoscaling.keda.sh/paused=true").await?;
+        user.annotate("paused-at", "autoscaling.keda.sh/paused-replicas=2").await?;
+        for name in ["stays-paused", "paused-at", "was-paused"] {
+            user.wait_condition(name, "Paused", "True").await?;
+            user.wait_gone("HorizontalPodAutoscaler", &format!("keda-hpa-{name}")).await?;
+        }
+        user.wait_replicas("paused-at", "2", secs(10), |replicas| replicas == 2).await?;
+
+        // The count that it found is written down before it is changed.
+        let found = async |name: &str| {
+            anyhow::Ok(user.get("ScaledObject", name).await?["status"]["originalReplicaCount"].clone())
+        };
+        world.rabbit.declare("restored").await?;
+        for name in ["restored", "deleted-meanwhile"] {
+            user.apply(&deployment(name, 3, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+            let spec = json!({
+                "pollingInterval": 1, "triggers": [rabbitmq("restored")],
+                "advanced": {"restoreToOriginalReplicaCount": true},
+            });
+            user.apply(&scaled_object(name, spec)).await?;
+            let watch = user.watch_replicas(name).await?;
+            while watch.now() != 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            ensure!(found(name).await? == 3, "{}", found(name).await?);
+        }
+        world.ebb.kill()?;
+        user.annotate("was-paused", "autoscaling.keda.sh/paused-").await?;
+        user.kubectl.run(&["delete", "so", "deleted-meanwhile", "--wait=false"]).await?;
+        let watches = [user.watch_replicas("stays-paused").await?, user.watch_replicas("was-paused").await?];
+        world.ebb.restart().await?;
+
+        user.wait_replicas("deleted-meanwhile", "3", secs(10), |replicas| replicas == 3).await?;
+        user.wait_gone("ScaledObject", "deleted-meanwhile").await?;
+        user.wait_event("deleted-meanwhile", "ScaledObjectDeleted").await?;
+        user.wait_condition("was-paused", "Paused", "False").await?;
+        user.wait_for("HorizontalPodAutoscaler", "keda-hpa-was-paused").await?;
+        user.wait_event("was-paused", "ScaledObjectUnpaused").await?;
+        ensure!(found("restored").await? == 3, "{}", found("restored").await?);
+        user.kubectl.run(&["delete", "so", "restored", "--timeout=20s"]).await?;
+        user.wait_replicas("restored", "3", secs(5), |replicas| replicas == 3).await?;
+
+        wait::throughout("what is paused stays so", secs(5), async || {
+            for watch in &watches {
+                ensure!(watch.history().len() == 1, "{}", watch.story());
+            }
+            ensure!(user.replicas("paused-at").await? == 2, "{}", user.replicas("paused-at").await?);
+            Ok(())
+        })
+        .await?;
+        for (name, reason, times) in [
+            ("stays-paused", "ScaledObjectPaused", 1),
+            ("stays-paused", "ScaledObjectReady", 1),
+            ("paused-at", "ScaledObjectPaused", 1),
+            ("was-paused", "ScaledObjectPaused", 1),
+            ("was-paused", "ScaledObjectUnpaused", 1),
+            ("was-paused", "ScaledObjectReady", 1),
+        ] {
+            let told = user.told(name, reason).await?;
+            ensure!(told == times, "{name}: {reason} was told {told} times");
+        }
+        Ok(())
+    })
+}

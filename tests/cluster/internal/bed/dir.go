@@ -55,7 +55,7 @@ func awaitLock(lock *os.File, dir string) error {
 // clearDir removes what a bed has written, except for the lock.
 func clearDir(dir string) error {
 	for _, name := range []string{
-		"bed.json", "kubeconfig", "kubectl", "pki", "etcd", "rabbitmq", "prometheus", "tokens", "kafka", "pods", "kubectl-cache", "logs",
+		"bed.json", "kubeconfig", "kubectl", "pki", "etcd", "rabbitmq", "prometheus", "tokens", "kafka", "pods", "kubectl-cache", "logs", "audit-policy.yaml",
 	} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err

@@ -38,6 +38,9 @@ func (c *ControlPlane) APIServer() part.Spec {
 		// The reconciler refuses to publish a loopback address.
 		"--endpoint-reconciler-type=none",
 
+		"--audit-policy-file="+c.auditPolicyFile(),
+		"--audit-log-path="+c.auditLog(),
+
 		// A load test shall find the limits of what it tests.
 		"--max-requests-inflight=4000",
 		"--max-mutating-requests-inflight=2000",

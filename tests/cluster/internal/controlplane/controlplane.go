@@ -66,6 +66,9 @@ func New(dir string, block *ports.Block, options Options) (*ControlPlane, error)
 			return nil, err
 		}
 	}
+	if err := c.writeAuditPolicy(); err != nil {
+		return nil, err
+	}
 	config, err := c.restConfig()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,31 @@
+package controlplane
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// auditPolicy keeps a line for each write of what runs in ebb-system, and
+// nothing else: what somebody else does is no concern of the tests, and costs.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ["system:serviceaccounts:ebb-system"]
+    verbs: [create, update, patch, delete, deletecollection]
+  - level: None
+`
+
+func (c *ControlPlane) auditPolicyFile() string {
+	return filepath.Join(c.dir, "audit-policy.yaml")
+}
+
+func (c *ControlPlane) writeAuditPolicy() error {
+	return os.WriteFile(c.auditPolicyFile(), []byte(auditPolicy), 0o600)
+}
+
+// auditLog is where those lines are, each a JSON object of kind Event.
+func (c *ControlPlane) auditLog() string {
+	return filepath.Join(c.dir, "logs", "audit.log")
+}

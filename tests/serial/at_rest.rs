@@ -1,0 +1,96 @@
+//! What Ebb writes while nothing changes: nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
+use ebb_tests::world::{Outcome, World};
+use serde_json::{Value, json};
+
+use crate::story;
+
+/// How often each write was asked for since the API server was started, as its audit log says.
+fn writes(world: &World) -> Result<BTreeMap<String, usize>> {
+    let log = fs::read_to_string(world.bed.dir.join("logs/audit.log")).context("the audit log")?;
+    let mut writes = BTreeMap::new();
+    for line in log.lines() {
+        // The last line may be half written.
+        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        ensure!(event["user"]["username"] == "system:serviceaccount:ebb-system:ebb", "{line}");
+        let of = |key: &str| event["objectRef"][key].as_str().unwrap_or_default().to_owned();
+        let [resource, subresource, namespace, name] = ["resource", "subresource", "namespace", "name"].map(of);
+        let verb = event["verb"].as_str().unwrap_or_default();
+        // These ask something by a create.
+        if !matches!(resource.as_str(), "subjectaccessreviews" | "tokenreviews") {
+            *writes.entry(format!("{verb} {resource}/{subresource} {namespace}/{name}")).or_default() += 1;
+        }
+    }
+    Ok(writes)
+}
+
+#[test]
+fn what_does_not_change_is_not_written() -> Outcome {
+    story(async |world| {
+        let name = "at-rest";
+        let user = world.sandbox(name).await?;
+        let url = world.rabbit.url();
+        let mut http = rabbitmq("at-rest-busy");
+        http["metadata"] = json!({
+            "queueName": "at-rest-busy", "mode": "QueueLength", "value": "5", "host": world.rabbit.http_url(),
+        });
+        let always = cron("0 0 * * *", "59 23 * * *", "2");
+        let busy = rabbitmq("at-rest-busy");
+        world.rabbit.declare("at-rest-busy").await?;
+        world.rabbit.publish("at-rest-busy", 10).await?;
+        world.rabbit.declare("at-rest-empty").await?;
+        // Active, idle, held, paused, broken: each says the same again and again.
+        let mut apps = vec![
+            ("http", json!([http]), vec![]),
+            ("cron", json!([always]), vec![]),
+            ("several", json!([busy, rabbitmq("at-rest-empty"), always]), vec![]),
+            ("empty", json!([rabbitmq("at-rest-empty")]), vec![]),
+            ("forced", json!([rabbitmq("at-rest-empty")]), vec![("force-activation", "true")]),
+            ("held", json!([busy]), vec![("paused-scale-in", "true")]),
+            ("paused", json!([busy]), vec![("paused", "true")]),
+            ("paused-at", json!([busy]), vec![("paused-replicas", "3")]),
+            ("broken", json!([rabbitmq("at-rest-no-such-queue")]), vec![]),
+            ("half-broken", json!([busy, rabbitmq("at-rest-no-such-queue")]), vec![]),
+        ];
+        for active in ["active-1", "active-2", "active-3", "active-4", "active-5"] {
+            apps.push((active, json!([busy]), vec![]));
+        }
+        for (app, triggers, annotations) in &apps {
+            user.apply(&deployment(app, 1, &[("RABBITMQ_URL", &url)])).await?;
+            let mut object = scaled_object(app, json!({"pollingInterval": 1, "triggers": triggers}));
+            for (key, value) in annotations {
+                object["metadata"]["annotations"][format!("autoscaling.keda.sh/{key}")] = json!(value);
+            }
+            user.apply(&object).await?;
+        }
+        user.wait_replicas("active-5", "2", secs(60), |replicas| replicas == 2).await?;
+        // One that has no target, and so none of the above.
+        user.apply(&scaled_object("lost", json!({"triggers": [busy]}))).await?;
+        user.wait_failing("lost", "not found").await?;
+        let mut before = writes(world)?;
+        wait::until("twenty seconds without a write", secs(120), async || {
+            tokio::time::sleep(secs(20)).await;
+            let now = writes(world)?;
+            let settled = now == before;
+            before = now;
+            ensure!(settled, "there are more");
+            Ok(())
+        })
+        .await?;
+        let ours = before.iter().filter(|(write, _)| write.contains(&format!(" {name}/"))).count();
+        ensure!(ours > apps.len() * 2, "the audit log tells of {ours} writes only: {before:#?}");
+
+        // None of them is five minutes old, which is when the time of the last activity is written again.
+        tokio::time::sleep(secs(75)).await;
+        let after = writes(world)?;
+        let new: Vec<_> = after.iter().filter(|(write, count)| before.get(*write) != Some(count)).collect();
+        ensure!(new.is_empty(), "{new:#?}");
+        Ok(())
+    })
+}
