@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::cron_command;
+use crate::scope::{Labels, Namespaces};
 
 /// An event-driven autoscaler for Kubernetes that takes KEDA's place.
 #[derive(Debug, Parser)]
@@ -22,7 +23,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the autoscaler: controller, poll loops and external metrics API in one process.
-    Run(Run),
+    Run(Box<Run>),
     /// Tell when a cron trigger's window is open: now, or at any instant, and when that changes next.
     Cron(Cron),
 }
@@ -46,9 +47,18 @@ pub struct Run {
     /// How long the tokens of boundServiceAccountToken live: from 1h to 6h, as in 1h30m. Default: 1h.
     #[arg(long, env = "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", default_value = "", value_parser = crate::controller::token_life)]
     pub bound_service_account_token_expiry: Duration,
-    /// The one namespace whose ScaledObjects are served. Default: all.
-    #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
-    pub watch_namespace: String,
+    /// The namespaces whose objects are served, separated by commas. Default: all.
+    #[arg(long, env = "WATCH_NAMESPACE", default_value = "", value_parser = Namespaces::parse)]
+    pub watch_namespace: Namespaces,
+    /// Only ScaledObjects with these labels are served. Default: all.
+    #[arg(long, env = "WATCH_LABEL_SELECTOR", default_value = "", value_parser = Labels::parse)]
+    pub watch_label_selector: Labels,
+    /// Only TriggerAuthentications and ClusterTriggerAuthentications with these labels are known. Default: all.
+    #[arg(long, env = "WATCH_LABEL_SELECTOR_FOR_TRIGGERAUTH", default_value = "", value_parser = Labels::parse)]
+    pub watch_label_selector_for_triggerauth: Labels,
+    /// How many ScaledObjects are checked at the same time.
+    #[arg(long, env = "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub scaledobject_ctrl_max_reconciles: u16,
     /// The Service that the external metrics APIService points at; the serving certificate is made out to it.
     #[arg(long, default_value = "ebb")]
     pub service_name: String,

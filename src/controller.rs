@@ -28,11 +28,10 @@ use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Client, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +45,7 @@ use crate::plan::{hpa, validate};
 use crate::poll::registry::{Key, Live, Object, Registry};
 use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
+use crate::scope::Scope;
 use crate::target::Targets;
 use crate::watching;
 use authentications::Authentications;
@@ -58,8 +58,6 @@ use referents::Referents;
 
 pub use authentication::token::token_life;
 
-/// ScaledObjects that are checked at the same time.
-const AT_ONCE: u16 = 32;
 /// A ScaledObject that is well is checked again this often: its target's pod template may have changed.
 const RECHECK: Duration = Duration::from_mins(5);
 /// The shortest time to a check that renews a token.
@@ -99,21 +97,22 @@ pub struct Context {
     changed: Changed,
     /// Yields what `changed` was told, once.
     rechecks: parking_lot::Mutex<Option<BoxStream<'static, Key>>>,
+    scope: Scope,
     /// Of what triggers were built from. The seed is this process's own: secrets are among it.
     digests: RandomState,
     hpas: Arc<Hpas>,
 }
 
 impl Context {
-    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does; `namespace` is the
-    /// one that is served, if it is only one.
+    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does; `scope` says what is
+    /// served.
     pub fn new(
         config: kube::Config,
         client: Client,
         registry: Arc<Registry>,
         ticker: Ticker,
         references: References,
-        namespace: Option<&str>,
+        scope: Scope,
     ) -> Self {
         let (changed, rechecks) = Changed::new();
         let events = ticker.events.clone();
@@ -127,10 +126,11 @@ impl Context {
                 events.clone(),
                 Arc::clone(registry.metrics()),
                 changed.clone(),
-                namespace.is_none(),
+                scope.clone(),
             ),
             rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
             digests: RandomState::new(),
+            scope,
             hpas: Arc::default(),
             changed,
             client,
@@ -142,23 +142,23 @@ impl Context {
     }
 }
 
-/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `namespace` restricts
-/// it to one namespace; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is read
-/// again.
+/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `at_once` ScaledObjects are
+/// checked at the same time; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is
+/// read again.
 pub async fn run(
     context: Context,
     client: Client,
-    namespace: Option<String>,
+    at_once: u16,
     recheck: mpsc::UnboundedReceiver<Key>,
     shutdown: CancellationToken,
 ) {
-    let objects: Api<ScaledObject> = scoped(&client, namespace.as_deref());
+    let scope = context.scope.clone();
     let (reader, writer) = reflector::store();
-    context.authentications.start(&client, namespace.as_deref()).await;
+    context.authentications.start(&client).await;
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);
     let records = Arc::clone(&context.registry);
-    let stream = watching::watch(objects, watcher::Config::default())
+    let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
         .modify(move |object| {
             // Neither is ever looked at, and both are larger than the rest.
             object.metadata.managed_fields = None;
@@ -182,7 +182,7 @@ pub async fn run(
         Arc::clone(&context.hpas),
         Arc::clone(&context.registry),
         context.client.clone(),
-        scoped::<HorizontalPodAutoscaler>(&client, namespace.as_deref()),
+        scope.apis(&client),
     );
     let recheck = futures::stream::unfold(recheck, |mut recheck| async {
         recheck.recv().await.map(|key| (ObjectRef::new(&key.name).within(&key.namespace), recheck))
@@ -191,7 +191,7 @@ pub async fn run(
     let changed = changed.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
 
     Controller::for_stream(stream, reader)
-        .with_config(Config::default().concurrency(AT_ONCE))
+        .with_config(Config::default().concurrency(at_once))
         .reconcile_on(strayed)
         .reconcile_on(recheck)
         .reconcile_on(changed)
@@ -200,16 +200,6 @@ pub async fn run(
         // Failed passes have been told by then.
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }
 
 /// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.

@@ -9,7 +9,7 @@ use ebb::{clock, cron_command};
 
 fn main() -> ExitCode {
     match Args::parse().command {
-        Command::Run(settings) => run(settings),
+        Command::Run(settings) => run(*settings),
         Command::Cron(question) => {
             let done = cron_command::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)

@@ -45,6 +45,11 @@ pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 /// The label a selector names the ScaledObject with.
 pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
 
+/// Whether `text` is a label selector, and if not, why.
+pub(crate) fn check_selector(text: &str) -> Result<(), String> {
+    selector::Selector::parse(text).map(drop).map_err(|error| error.to_string())
+}
+
 /// Answers what the API is asked.
 #[async_trait]
 pub trait MetricSource: Send + Sync + 'static {

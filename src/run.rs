@@ -9,7 +9,7 @@ use std::time::Duration;
 use ebb_crds::ScaledObject;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ use crate::metrics_api::{self, API_SERVICE, Limits, ServerConfig};
 use crate::poll::registry::Registry;
 use crate::poll::ticker::{Pulse, Ticker};
 use crate::probes::{self, Health};
+use crate::scope::Scope;
 use crate::target::Targets;
 
 /// How long the API server may take for anything but a watch.
@@ -102,17 +103,21 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         ready,
         shutdown.clone(),
     ));
-    if wait_for_kinds(&client, &shutdown).await {
+    let scope = Scope {
+        namespaces: settings.watch_namespace,
+        objects: settings.watch_label_selector,
+        authentications: settings.watch_label_selector_for_triggerauth,
+    };
+    if wait_for_kinds(&client, &scope, &shutdown).await {
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let namespace = given(settings.watch_namespace);
         let references = References {
             cluster_namespace: given(settings.cluster_object_namespace).unwrap_or(settings.namespace),
             file_root: given(settings.filepath_auth_root_path).map(PathBuf::from),
             token_life: settings.bound_service_account_token_expiry,
         };
-        let context = Context::new(for_watches, client, registry, ticker, references, namespace.as_deref());
+        let context = Context::new(for_watches, client, registry, ticker, references, scope);
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
-        controller::run(context, watching, namespace, rechecks, shutdown.clone()).await;
+        controller::run(context, watching, settings.scaledobject_ctrl_max_reconciles, rechecks, shutdown.clone()).await;
     }
     shutdown.cancel();
     if let Err(error) = api.await {
@@ -160,8 +165,9 @@ async fn serve_api(
 }
 
 /// Waits until the API server knows ScaledObjects. False when the process is to end first.
-async fn wait_for_kinds(client: &Client, shutdown: &CancellationToken) -> bool {
-    let objects: Api<ScaledObject> = Api::all(client.clone());
+async fn wait_for_kinds(client: &Client, scope: &Scope, shutdown: &CancellationToken) -> bool {
+    let apis = scope.apis::<ScaledObject>(client);
+    let Some(objects) = apis.first() else { return true };
     loop {
         match objects.list_metadata(&ListParams::default().limit(1)).await {
             Ok(_) => return true,

@@ -11,6 +11,7 @@ mod many;
 mod outages;
 mod restarts;
 mod secrets;
+mod settings;
 mod wake_up;
 
 use std::sync::{Mutex, PoisonError};
