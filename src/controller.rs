@@ -41,7 +41,7 @@ use crate::metrics::TriggerLabels;
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
 use crate::plan::status::{Check, Outline, Served};
-use crate::plan::{hpa, validate};
+use crate::plan::{hpa, unexpected, validate};
 use crate::poll::registry::{Key, Live, Object, Registry};
 use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
@@ -74,6 +74,21 @@ pub struct References {
     pub file_root: Option<PathBuf>,
     /// How long tokens of service accounts live.
     pub token_life: Duration,
+    /// Whether Secrets are read in `cluster_namespace` only.
+    pub restrict_secrets: bool,
+}
+
+/// What whoever runs Ebb has set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which ScaledObjects are served.
+    pub scope: Scope,
+    /// How many of them are checked at the same time.
+    pub at_once: u16,
+    /// Where what they refer to is found.
+    pub references: References,
+    /// Whether keys that a trigger does not know are told.
+    pub unexpected_parameters: bool,
 }
 
 /// What a pass needs.
@@ -90,69 +105,59 @@ pub struct Context {
     pub brokers: Brokers,
     /// For the events.
     pub events: Events,
-    references: References,
+    settings: Settings,
     sources: Sources,
     referents: Arc<Referents>,
     authentications: Arc<Authentications>,
     changed: Changed,
     /// Yields what `changed` was told, once.
     rechecks: parking_lot::Mutex<Option<BoxStream<'static, Key>>>,
-    scope: Scope,
     /// Of what triggers were built from. The seed is this process's own: secrets are among it.
     digests: RandomState,
     hpas: Arc<Hpas>,
 }
 
 impl Context {
-    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does; `scope` says what is
-    /// served.
+    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does.
     pub fn new(
         config: kube::Config,
         client: Client,
         registry: Arc<Registry>,
         ticker: Ticker,
-        references: References,
-        scope: Scope,
+        brokers: Brokers,
+        settings: Settings,
     ) -> Self {
         let (changed, rechecks) = Changed::new();
         let events = ticker.events.clone();
         Self {
             targets: ticker.targets.clone(),
-            brokers: Brokers::default(),
-            sources: Sources::new(client.clone(), &references),
-            referents: Referents::new(config, client.clone(), references.file_root.clone(), changed.clone()),
+            brokers,
+            sources: Sources::new(client.clone(), &settings.references),
+            referents: Referents::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
             authentications: Authentications::new(
                 client.clone(),
                 events.clone(),
                 Arc::clone(registry.metrics()),
                 changed.clone(),
-                scope.clone(),
+                settings.scope.clone(),
             ),
             rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
             digests: RandomState::new(),
-            scope,
             hpas: Arc::default(),
             changed,
             client,
             registry,
             ticker,
             events,
-            references,
+            settings,
         }
     }
 }
 
-/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `at_once` ScaledObjects are
-/// checked at the same time; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is
+/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is
 /// read again.
-pub async fn run(
-    context: Context,
-    client: Client,
-    at_once: u16,
-    recheck: mpsc::UnboundedReceiver<Key>,
-    shutdown: CancellationToken,
-) {
-    let scope = context.scope.clone();
+pub async fn run(context: Context, client: Client, recheck: mpsc::UnboundedReceiver<Key>, shutdown: CancellationToken) {
+    let Settings { scope, at_once, .. } = context.settings.clone();
     let (reader, writer) = reflector::store();
     context.authentications.start(&client).await;
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
@@ -293,8 +298,28 @@ impl Context {
             hpa_name: wanted.name_any(),
             metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
         };
+        if self.settings.unexpected_parameters {
+            self.tell_unexpected(scaled_object, object);
+        }
         self.hand_over(scaled_object, object, target, &configs, scalers, served).await;
         Ok(next)
+    }
+
+    /// Names the keys that triggers do not know, once for each specification.
+    fn tell_unexpected(&self, scaled_object: &ScaledObject, object: &Object) {
+        if object.memory.lock().served.is_some_and(|served| Some(served) == scaled_object.metadata.generation) {
+            return;
+        }
+        for (index, trigger) in scaled_object.spec.triggers.iter().enumerate() {
+            let Some(kind) = ebb_scalers::kind(&trigger.type_) else { continue };
+            for key in unexpected::keys(kind, &trigger.metadata) {
+                // KEDA's words, and then where it is.
+                let note = format!("Unmatched input property {key} in scaler ScaledObject");
+                tracing::warn!(scaled_object = %object.key, trigger = index, r#type = trigger.type_, "{note}");
+                let note = format!("{note}\ntrigger {index} ({}) does not read it", trigger.type_);
+                self.events.emit(&object.reference, Reason::ScalerInfo, note);
+            }
+        }
     }
 
     /// The target as the last check left it, where this one is only about what the triggers refer to.
@@ -319,7 +344,7 @@ impl Context {
             sources: &self.sources,
             authentications: &self.authentications,
             targets: &self.targets,
-            cluster_namespace: &self.references.cluster_namespace,
+            cluster_namespace: &self.settings.references.cluster_namespace,
         };
         let doubted = !object.memory.lock().told.is_empty();
         let (configs, noted) = gatherer.triggers(scaled_object, target, doubted).await;

@@ -35,6 +35,7 @@ mod tls;
 
 pub use quantity::{NotANumber, Quantity};
 pub use server::{Limits, ServeError, ServerConfig, serve};
+pub use tls::Tls;
 
 /// The API group that is served.
 pub const GROUP: &str = "external.metrics.k8s.io";

@@ -7,4 +7,5 @@ pub mod hpa;
 pub mod pause;
 pub mod policy;
 pub mod status;
+pub mod unexpected;
 pub mod validate;

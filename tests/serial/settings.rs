@@ -1,8 +1,13 @@
 //! An Ebb with other settings than the other stories', given as KEDA's users give them.
 
+mod chart;
+mod outbound;
 mod scope;
+mod secrets;
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result};
 use ebb_tests::world::World;
 
 /// Plays `story` while Ebb runs with these arguments and variables; then it runs as for the other stories again.
@@ -21,3 +26,14 @@ async fn with_settings(
     world.ebb.restart().await?;
     told
 }
+
+/// What the latest Ebb has logged.
+fn log(world: &World) -> Result<String> {
+    let log = fs::read_to_string(&world.ebb.log)?;
+    let start = log.rfind(STARTED).context("it has not started")?;
+    let line = log[..start].rfind('\n').map_or(0, |end| end + 1);
+    Ok(log[line..].to_owned())
+}
+
+/// What Ebb says before anything else.
+const STARTED: &str = "ebb begins";
