@@ -52,7 +52,7 @@ fn status_of_a_tick(c: &mut Criterion) {
 
 fn metric_answer(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new() else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false) else { return };
     let registry = Registry::new(Arc::clone(&metrics));
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
@@ -100,6 +100,7 @@ mod bench_support {
             scaled_object: "app".into(),
             metric: METRIC.into(),
             scaler: "cronScaler".into(),
+            named: false,
             index: 0,
             kind: "cron".into(),
         };

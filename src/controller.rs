@@ -227,6 +227,7 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
         return Ok(Action::await_change());
     }
     let (object, new) = context.registry.open(&scaled_object);
+    object.metrics.set_triggers(scaled_object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
     if new {
         tokio::spawn(context.ticker.clone().run(Arc::clone(&object)));
     }
@@ -438,6 +439,7 @@ impl Context {
                 namespace: scaled_object.namespace().unwrap_or_default(),
                 scaled_object: scaled_object.name_any(),
                 metric: scaler.metric().name.clone(),
+                named: spec.name.as_ref().is_some_and(|name| !name.is_empty()),
                 scaler: spec.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| kind.to_owned()),
                 index: config.index,
                 kind: config.kind.clone(),

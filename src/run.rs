@@ -93,7 +93,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let api_address = Listen::At { host: serving.bind_address.to_string(), port: serving.secure_port };
     let api_listener = listen(&api_address).await?.ok_or_else(|| RunError::Config("no address to listen on".into()))?;
 
-    let metrics = Metrics::new()?;
+    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
     let pulse = Arc::new(Pulse::default());
     let ready = Arc::new(AtomicBool::new(false));
     let health = Health { pulse: Arc::clone(&pulse), ready: Arc::clone(&ready) };

@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod config;
 pub mod cron;
+pub mod exchange;
 pub mod go;
 pub mod kafka;
 mod metric_name;

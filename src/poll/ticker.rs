@@ -124,7 +124,7 @@ impl Ticker {
                 match looked_at.map(Due::Look).or_else(|| schedule.due(now)) {
                     Some(Due::Poll) => {
                         is_poll = schedule.poll <= now;
-                        object.metrics.loop_latency.set(now.saturating_duration_since(schedule.wake()).as_secs_f64());
+                        object.metrics.late(now.saturating_duration_since(schedule.wake()));
                         break;
                     }
                     Some(Due::Look(triggers)) => {

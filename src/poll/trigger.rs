@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ebb_scalers::exchange::{self, Observer};
 use ebb_scalers::{MetricSpec, ReadError, Reading, Scaler};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -61,7 +62,7 @@ impl Trigger {
     /// # Errors
     /// The source cannot be read.
     pub async fn sample(&self) -> Result<Sample, ReadError> {
-        self.note(self.scaler.read(clock::now())).await
+        self.note(self.asking(self.scaler.read(clock::now()))).await
     }
 
     /// Reads the source as the poll of a `pollingInterval` does.
@@ -69,7 +70,13 @@ impl Trigger {
     /// # Errors
     /// The source cannot be read.
     pub async fn poll(&self) -> Result<Sample, ReadError> {
-        self.note(self.scaler.poll(clock::now())).await
+        self.note(self.asking(self.scaler.poll(clock::now()))).await
+    }
+
+    /// HTTP exchanges that a question leads to count for this trigger.
+    fn asking<F: Future>(&self, question: F) -> impl Future<Output = F::Output> {
+        let observer: Arc<dyn Observer> = Arc::clone(&self.metrics) as _;
+        exchange::on_behalf_of(observer, question)
     }
 
     async fn note(&self, read: impl Future<Output = Result<Reading, ReadError>>) -> Result<Sample, ReadError> {

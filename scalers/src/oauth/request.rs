@@ -10,6 +10,7 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::{Account, ClientCredentials};
+use crate::exchange;
 use crate::metric_name::form_encode;
 use crate::outbound::Outbound;
 use crate::scaler::ReadError;
@@ -124,7 +125,7 @@ impl Requester {
             Style::Header => request.basic_auth(form_encode(client_id), Some(form_encode(client_secret))),
             Style::Body => request,
         };
-        let response = request.send().await.map_err(|error| self.explain(&error))?;
+        let response = exchange::send(request).await.map_err(|error| self.explain(&error))?;
         let status = response.status();
         let body = self.body(response).await?;
         let answer: Answer = serde_json::from_slice(&body).unwrap_or_default();

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -24,6 +24,7 @@ use url::Url;
 
 use super::figures::{Figures, Matches};
 use crate::broker::{Backoff, Breaker, Flights, chance};
+use crate::exchange;
 use crate::oauth::{Account, TokenSource};
 use crate::outbound::Outbound;
 use crate::scaler::ReadError;
@@ -374,8 +375,7 @@ impl Client {
             }
             _ => (request, None),
         };
-        let response =
-            RequestBuilder::send(request).await.map_err(|error| Failure::Broker(self.explain(about, &error)))?;
+        let response = exchange::send(request).await.map_err(|error| Failure::Broker(self.explain(about, &error)))?;
         if let Some((tokens, token)) = token
             && response.status() == StatusCode::UNAUTHORIZED
         {
