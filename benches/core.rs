@@ -29,8 +29,7 @@ fn decision(c: &mut Criterion) {
         cooldown: Duration::from_mins(5),
         initial_cooldown: Duration::ZERO,
         created: at(0),
-        force_activation: false,
-        only_resources: false,
+        always_active: None,
         scale_in_paused: false,
         scale_out_paused: false,
     };
@@ -77,7 +76,7 @@ fn formula(c: &mut Criterion) {
 
 fn metric_answer(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new() else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false) else { return };
     // Nobody is asked there: only a fallback needs to know how many replicas there are.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
@@ -128,6 +127,7 @@ mod bench_support {
             scaled_object: "app".into(),
             metric: METRIC.into(),
             scaler: "cronScaler".into(),
+            named: false,
             index: 0,
             kind: "cron".into(),
         };
@@ -142,7 +142,6 @@ mod bench_support {
             digests: vec![0],
             triggers: vec![Arc::new(trigger)],
             metric_names: Arc::new([METRIC.to_owned()]),
-            resources: Vec::new(),
         }));
     }
 }

@@ -1,13 +1,23 @@
-//! The command line of `ebb`.
+//! The command line of `ebb`, and the environment: Ebb's own settings and those of KEDA's users.
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
+mod accepted;
+mod election;
+mod logs;
+mod run;
+mod values;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cron_command;
+pub use election::Election;
+pub use logs::{Format, Level, Logs, Time};
+pub use run::{OutboundArgs, References, Run, Serving, Watch};
+pub use values::{Listen, Optional, TlsVersion};
 
 /// An event-driven autoscaler for Kubernetes that takes KEDA's place.
 #[derive(Debug, Parser)]
@@ -22,54 +32,9 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the autoscaler: controller, poll loops and external metrics API in one process.
-    Run(Run),
+    Run(Box<Run>),
     /// Tell when a cron trigger's window is open: now, or at any instant, and when that changes next.
     Cron(Cron),
-}
-
-/// Settings of `ebb run`.
-#[derive(Debug, clap::Args)]
-pub struct Run {
-    /// A kubeconfig file. Default: the variable KUBECONFIG, else the pod's service account.
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The namespace that Ebb runs in and keeps its Secret with certificates in.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "ebb-system")]
-    pub namespace: String,
-    /// The namespace in which ClusterTriggerAuthentications find Secrets, ConfigMaps and service accounts. Default: the
-    /// one that Ebb runs in.
-    #[arg(long, env = "KEDA_CLUSTER_OBJECT_NAMESPACE", default_value = "")]
-    pub cluster_object_namespace: String,
-    /// The folder below which ClusterTriggerAuthentications may name files by filePath. Default: none, they are refused.
-    #[arg(long, value_name = "DIR", default_value = "")]
-    pub filepath_auth_root_path: String,
-    /// How long the tokens of boundServiceAccountToken live: from 1h to 6h, as in 1h30m. Default: 1h.
-    #[arg(long, env = "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", default_value = "", value_parser = crate::controller::token_life)]
-    pub bound_service_account_token_expiry: Duration,
-    /// The one namespace whose ScaledObjects are served. Default: all.
-    #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
-    pub watch_namespace: String,
-    /// The Service that the external metrics APIService points at; the serving certificate is made out to it.
-    #[arg(long, default_value = "ebb")]
-    pub service_name: String,
-    /// Where the external metrics API listens.
-    #[arg(long, default_value = "0.0.0.0")]
-    pub bind_address: IpAddr,
-    /// The port of the external metrics API.
-    #[arg(long, default_value_t = 6443)]
-    pub secure_port: u16,
-    /// Where /metrics is served to Prometheus.
-    #[arg(long, default_value = "0.0.0.0:8080")]
-    pub metrics_bind_address: SocketAddr,
-    /// Where /healthz and /readyz are served to the kubelet.
-    #[arg(long, default_value = "0.0.0.0:8081")]
-    pub health_probe_bind_address: SocketAddr,
-    /// How logs are written.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-    /// What is logged: a level (error, warn, info, debug, trace), or levels by module as in RUST_LOG.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub log_level: String,
 }
 
 /// The question that `ebb cron` answers: the `metadata` of a cron trigger, and an instant.
@@ -102,23 +67,64 @@ pub struct Cron {
     pub batch: bool,
 }
 
-/// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
+/// Reads the command line and the environment. A problem, or what was asked for with `--help`, is printed, and the
+/// process ends.
+pub fn parse() -> Args {
+    try_parse(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+/// Reads a command line and the environment.
+///
+/// # Errors
+/// A flag that there is not, or a value that is wrong: the text names the flag or the variable, the value, and what
+/// would be right.
+pub fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let arguments = as_ebb(accepted::normalized(arguments));
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(&arguments).map_err(|error| named(&command, &arguments, error))?;
+    let mut args = Args::from_arg_matches(&matches)?;
+    if let (Command::Run(run), Some(matches)) = (&mut args.command, matches.subcommand_matches("run")) {
+        let finished = accepted::given(matches).and_then(|given| run.finish(given));
+        finished.map_err(|problem| command.error(ErrorKind::ValueValidation, problem))?;
+    }
+    Ok(args)
+}
+
+/// The whole command line: Ebb's, and what it takes over from KEDA.
+fn command() -> clap::Command {
+    Args::command().mut_subcommand("run", |run| accepted::add_to(run).args_override_self(true))
+}
+
+/// KEDA's chart starts its operator as `/keda` with flags alone: under that name, that is what is run.
+fn as_ebb(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let program = arguments.first().map(PathBuf::from);
+    if program.as_deref().and_then(Path::file_name).is_some_and(|name| name == "keda") {
+        arguments.insert(1, "run".into());
+    }
+    arguments
+}
+
+/// The error about a value with the name under which it was given: the library names the flag, also where the value comes
+/// from the environment.
+fn named(command: &clap::Command, arguments: &[OsString], error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (ErrorKind::ValueValidation, Some(argument)) = (error.kind(), text(ContextKind::InvalidArg)) else {
+        return error;
+    };
+    let flag = argument.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
+    let typed = arguments.iter().filter_map(|argument| argument.to_str());
+    let typed = typed.map(|argument| argument.split('=').next().unwrap_or_default()).any(|argument| argument == flag);
+    let known = command.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
+    let known = known.filter(|known| known.get_long().is_some_and(|long| flag == format!("--{long}")));
+    let variable = known.filter_map(clap::Arg::get_env).find_map(|name| name.to_str().map(ToOwned::to_owned));
+    let name = variable.filter(|_| !typed).unwrap_or(flag);
+    let value = text(ContextKind::InvalidValue).unwrap_or_default();
+    let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{name}={value}: {reason}\n")).with_cmd(command)
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Args::command().debug_assert();
-    }
-}
+mod tests;

@@ -29,11 +29,10 @@ use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -46,10 +45,11 @@ use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
 use crate::plan::resource::{self, ResourceMetric};
 use crate::plan::status::{Check, Outline, Served};
-use crate::plan::{hpa, validate};
+use crate::plan::{hpa, unexpected, validate};
 use crate::poll::registry::{Key, Live, Object, Registry};
 use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
+use crate::scope::Scope;
 use crate::target::Targets;
 use crate::watching;
 use authentications::Authentications;
@@ -62,8 +62,6 @@ use referents::Referents;
 
 pub use authentication::token::token_life;
 
-/// ScaledObjects that are checked at the same time.
-const AT_ONCE: u16 = 32;
 /// A ScaledObject that is well is checked again this often: its target's pod template may have changed.
 const RECHECK: Duration = Duration::from_mins(5);
 /// After this long nothing is under way any more that began before a pause, be it Ebb's or the HPA's.
@@ -82,6 +80,21 @@ pub struct References {
     pub file_root: Option<PathBuf>,
     /// How long tokens of service accounts live.
     pub token_life: Duration,
+    /// Whether Secrets are read in `cluster_namespace` only.
+    pub restrict_secrets: bool,
+}
+
+/// What whoever runs Ebb has set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which ScaledObjects are served.
+    pub scope: Scope,
+    /// How many of them are checked at the same time.
+    pub at_once: u16,
+    /// Where what they refer to is found.
+    pub references: References,
+    /// Whether keys that a trigger does not know are told.
+    pub unexpected_parameters: bool,
 }
 
 /// What a pass needs.
@@ -98,7 +111,7 @@ pub struct Context {
     pub brokers: Brokers,
     /// For the events.
     pub events: Events,
-    references: References,
+    settings: Settings,
     sources: Sources,
     referents: Arc<Referents>,
     authentications: Arc<Authentications>,
@@ -111,29 +124,28 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does; `namespace` is the
-    /// one that is served, if it is only one.
+    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does.
     pub fn new(
         config: kube::Config,
         client: Client,
         registry: Arc<Registry>,
         ticker: Ticker,
-        references: References,
-        namespace: Option<&str>,
+        brokers: Brokers,
+        settings: Settings,
     ) -> Self {
         let (changed, rechecks) = Changed::new();
         let events = ticker.events.clone();
         Self {
             targets: ticker.targets.clone(),
-            brokers: Brokers::default(),
-            sources: Sources::new(client.clone(), &references),
-            referents: Referents::new(config, client.clone(), references.file_root.clone(), changed.clone()),
+            brokers,
+            sources: Sources::new(client.clone(), &settings.references),
+            referents: Referents::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
             authentications: Authentications::new(
                 client.clone(),
                 events.clone(),
                 Arc::clone(registry.metrics()),
                 changed.clone(),
-                namespace.is_none(),
+                settings.scope.clone(),
             ),
             rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
             digests: RandomState::new(),
@@ -143,28 +155,21 @@ impl Context {
             registry,
             ticker,
             events,
-            references,
+            settings,
         }
     }
 }
 
-/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `namespace` restricts
-/// it to one namespace; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is read
-/// again.
-pub async fn run(
-    context: Context,
-    client: Client,
-    namespace: Option<String>,
-    recheck: mpsc::UnboundedReceiver<Key>,
-    shutdown: CancellationToken,
-) {
-    let objects: Api<ScaledObject> = scoped(&client, namespace.as_deref());
+/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is
+/// read again.
+pub async fn run(context: Context, client: Client, recheck: mpsc::UnboundedReceiver<Key>, shutdown: CancellationToken) {
+    let Settings { scope, at_once, .. } = context.settings.clone();
     let (reader, writer) = reflector::store();
-    context.authentications.start(&client, namespace.as_deref()).await;
+    context.authentications.start(&client).await;
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);
     let records = Arc::clone(&context.registry);
-    let stream = watching::watch(objects, watcher::Config::default())
+    let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
         .modify(move |object| {
             // Neither is ever looked at, and both are larger than the rest.
             object.metadata.managed_fields = None;
@@ -188,7 +193,7 @@ pub async fn run(
         Arc::clone(&context.hpas),
         Arc::clone(&context.registry),
         context.client.clone(),
-        scoped::<HorizontalPodAutoscaler>(&client, namespace.as_deref()),
+        scope.apis(&client),
     );
     let recheck = futures::stream::unfold(recheck, |mut recheck| async {
         recheck.recv().await.map(|key| (ObjectRef::new(&key.name).within(&key.namespace), recheck))
@@ -197,7 +202,7 @@ pub async fn run(
     let changed = changed.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
 
     Controller::for_stream(stream, reader)
-        .with_config(Config::default().concurrency(AT_ONCE))
+        .with_config(Config::default().concurrency(at_once))
         .reconcile_on(strayed)
         .reconcile_on(recheck)
         .reconcile_on(changed)
@@ -206,16 +211,6 @@ pub async fn run(
         // Failed passes have been told by then.
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }
 
 /// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.
@@ -238,6 +233,7 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
         return Ok(Action::await_change());
     }
     let (object, new) = context.registry.open(&scaled_object);
+    object.metrics.set_triggers(scaled_object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
     if new {
         tokio::spawn(context.ticker.clone().run(Arc::clone(&object)));
     }
@@ -316,8 +312,28 @@ impl Context {
             resource_names: rules.resources.iter().map(|metric| metric.resource.clone()).collect(),
             composite: rules.modifiers.is_some(),
         };
+        if self.settings.unexpected_parameters {
+            self.tell_unexpected(scaled_object, object);
+        }
         self.hand_over(scaled_object, object, target, rules, (&configs, scalers), served).await;
         Ok(next)
+    }
+
+    /// Names the keys that triggers do not know, once for each specification.
+    fn tell_unexpected(&self, scaled_object: &ScaledObject, object: &Object) {
+        if object.memory.lock().served.is_some_and(|served| Some(served) == scaled_object.metadata.generation) {
+            return;
+        }
+        for (index, trigger) in scaled_object.spec.triggers.iter().enumerate() {
+            let Some(kind) = ebb_scalers::kind(&trigger.type_) else { continue };
+            for key in unexpected::keys(kind, &trigger.metadata) {
+                // KEDA's words, and then where it is.
+                let note = format!("Unmatched input property {key} in scaler ScaledObject");
+                tracing::warn!(scaled_object = %object.key, trigger = index, r#type = trigger.type_, "{note}");
+                let note = format!("{note}\ntrigger {index} ({}) does not read it", trigger.type_);
+                self.events.emit(&object.reference, Reason::ScalerInfo, note);
+            }
+        }
     }
 
     /// The target as the last check left it, where this one is only about what the triggers refer to.
@@ -342,7 +358,7 @@ impl Context {
             sources: &self.sources,
             authentications: &self.authentications,
             targets: &self.targets,
-            cluster_namespace: &self.references.cluster_namespace,
+            cluster_namespace: &self.settings.references.cluster_namespace,
         };
         let doubted = !object.memory.lock().told.is_empty();
         let (configs, noted) = gatherer.triggers(scaled_object, target, doubted).await;
@@ -376,7 +392,6 @@ impl Context {
                 && before.target == target_ref
                 && before.fallback == fallback
                 && before.modifiers == modifiers
-                && before.resources.len() == served.resource_names.len()
         });
         let generation = scaled_object.metadata.generation;
         let was_failed = {
@@ -397,7 +412,6 @@ impl Context {
         } else {
             let triggers = self.triggers(scaled_object, object, (configs, &digests), scalers, before.as_deref());
             let metric_names = Arc::clone(&served.metric_names);
-            let resources = served.resource_names.iter().map(|kind| self.registry.metrics().kind(kind)).collect();
             let check = Check::Served(served);
             object
                 .ledger
@@ -419,7 +433,6 @@ impl Context {
                 digests,
                 triggers,
                 metric_names,
-                resources,
             }));
         }
         self.announce(scaled_object, object, before.is_none(), was_failed);
@@ -449,6 +462,7 @@ impl Context {
                 namespace: scaled_object.namespace().unwrap_or_default(),
                 scaled_object: scaled_object.name_any(),
                 metric: scaler.metric().name.clone(),
+                named: spec.name.as_ref().is_some_and(|name| !name.is_empty()),
                 scaler: spec.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| kind.to_owned()),
                 index: config.index,
                 kind: config.kind.clone(),

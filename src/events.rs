@@ -52,6 +52,8 @@ pub enum Reason {
     ScalersStarted,
     /// Polling has ended.
     ScalersStopped,
+    /// A trigger has a parameter that it does not know.
+    ScalerInfo,
     /// A trigger's parameters are wrong, or it cannot be read.
     ScalerFailed,
     /// The target was scaled from zero or idle.
@@ -84,6 +86,7 @@ impl Reason {
             Self::VerticalPodAutoscalerConflict => "VerticalPodAutoscalerConflict",
             Self::ScalersStarted => "KEDAScalersStarted",
             Self::ScalersStopped => "KEDAScalersStopped",
+            Self::ScalerInfo => "KEDAScalerInfo",
             Self::ScalerFailed => "KEDAScalerFailed",
             Self::ScaleTargetActivated => "KEDAScaleTargetActivated",
             Self::ScaleTargetDeactivated => "KEDAScaleTargetDeactivated",
@@ -102,6 +105,7 @@ impl Reason {
         match self {
             Self::ScaledObjectCheckFailed
             | Self::ScaledObjectDeleted
+            | Self::ScalerInfo
             | Self::ScalerFailed
             | Self::VerticalPodAutoscalerConflict
             | Self::ScaleTargetActivationFailed

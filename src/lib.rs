@@ -15,6 +15,7 @@ pub mod plan;
 pub mod poll;
 pub mod probes;
 pub mod run;
+pub mod scope;
 pub mod target;
 pub mod telemetry;
 pub mod watching;

@@ -3,13 +3,12 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use ebb::args::{Args, Command, Run};
+use ebb::args::{self, Command, Run};
 use ebb::{clock, cron_command};
 
 fn main() -> ExitCode {
-    match Args::parse().command {
-        Command::Run(settings) => run(settings),
+    match args::parse().command {
+        Command::Run(settings) => run(*settings),
         Command::Cron(question) => {
             let done = cron_command::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(settings: Run) -> ExitCode {
-    if let Err(error) = ebb::telemetry::start(settings.log_format, &settings.log_level) {
+    if let Err(error) = ebb::telemetry::start(&settings.logs) {
         eprintln_and_fail(&format!("--log-level: {error}"))
     } else {
         match ebb::run::run(settings).await {

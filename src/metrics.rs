@@ -3,24 +3,35 @@
 //! Owns the series of this process; each trigger and each ScaledObject holds a handle to its own, which takes them
 //! away when it is dropped. Must not know what the figures mean.
 
+mod exchanges;
 mod series;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ebb_scalers::exchange::Observer;
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use series::{Family, Figure, Roll};
+use exchanges::{DURATION_BUCKETS, Traffic, status_code};
+use series::{Family, Figure, Roll, newest};
 
 const TRIGGER_LABELS: [&str; 6] = ["metric", "namespace", "scaledObject", "scaler", "triggerIndex", "type"];
 const OBJECT_LABELS: [&str; 2] = ["namespace", "scaledObject"];
 const LOOP_LABELS: [&str; 3] = ["namespace", "resource", "type"];
+const REQUEST_LABELS: [&str; 6] =
+    ["metric_name", "namespace", "scaled_resource", "scaler", "status_code", "trigger_name"];
 /// Seconds. A broker on the same network answers within a millisecond; three seconds is when Ebb gives up.
 const LATENCY_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
+/// Seconds. A poll is to be on time; one that is a second late was held up.
+const LATENESS_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+/// KEDA's word for the namespace of what belongs to none.
+const NO_NAMESPACE: &str = "default";
 
 const VALUE: Family = Family::gauge("keda_scaler_metrics_value", "The last value of each trigger's metric.");
 const LATENCY: Family =
@@ -37,6 +48,10 @@ const PAUSED: Family =
 const LOOP_LATENCY: Family =
     Family::gauge("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.");
 
+const REQUESTS: Family = Family::counter("keda_scaler_http_requests_total", "HTTP requests made for each trigger.");
+const REQUEST_DURATION: (&str, &str) =
+    ("keda_scaler_http_request_duration_seconds", "How long HTTP requests made for triggers took.");
+
 /// Where a trigger keeps a family's figure.
 type FigureOf = fn(&TriggerMetrics) -> &Figure;
 
@@ -45,6 +60,9 @@ type FigureOf = fn(&TriggerMetrics) -> &Figure;
 pub struct Metrics {
     registry: Registry,
     latencies: HistogramVec,
+    lateness: Histogram,
+    /// None: the durations of each trigger are kept, with the trigger.
+    requests: Option<HistogramVec>,
     kinds: IntGaugeVec,
     resources: IntGaugeVec,
     triggers: Roll<TriggerMetrics>,
@@ -52,7 +70,7 @@ pub struct Metrics {
 }
 
 /// The labels of one trigger's series.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TriggerLabels {
     /// The ScaledObject's namespace.
     pub namespace: String,
@@ -62,6 +80,8 @@ pub struct TriggerLabels {
     pub metric: String,
     /// The trigger's name, else KEDA's name for its kind.
     pub scaler: String,
+    /// Whether that is the trigger's own name.
+    pub named: bool,
     /// The trigger's place in the ScaledObject.
     pub index: usize,
     /// The trigger's type.
@@ -69,11 +89,11 @@ pub struct TriggerLabels {
 }
 
 impl Metrics {
-    /// All series, still empty.
+    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger.
     ///
     /// # Errors
     /// A name that is registered twice.
-    pub fn new() -> Result<Arc<Self>, prometheus::Error> {
+    pub fn new(high_cardinality: bool) -> Result<Arc<Self>, prometheus::Error> {
         let registry = Registry::new();
         let whole = |name: &str, help: &str, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
@@ -84,12 +104,25 @@ impl Metrics {
             &["version", "git_commit", "goversion", "goos", "goarch"],
         )?;
         build
-            .with_label_values(&[env!("CARGO_PKG_VERSION"), "", "", std::env::consts::OS, std::env::consts::ARCH])
+            .with_label_values(&[
+                env!("CARGO_PKG_VERSION"),
+                option_env!("EBB_GIT_COMMIT").unwrap_or_default(),
+                "",
+                std::env::consts::OS,
+                go_architecture(std::env::consts::ARCH),
+            ])
             .set(1);
+        let lateness = HistogramOpts::new("ebb_scale_loop_latency_seconds", "How late polls were.")
+            .buckets(LATENESS_BUCKETS.to_vec());
+        let requests = HistogramOpts::new(REQUEST_DURATION.0, REQUEST_DURATION.1).buckets(DURATION_BUCKETS.to_vec());
+        let requests = HistogramVec::new(requests, &["scaler", "status_code"])?;
+        let requests = if high_cardinality { None } else { Some(registered(&registry, requests)?) };
         let latencies = HistogramOpts::new("ebb_scaler_latency_seconds", "How long triggers took to be read.")
             .buckets(LATENCY_BUCKETS.to_vec());
         let metrics = Self {
             latencies: registered(&registry, HistogramVec::new(latencies, &["type"])?)?,
+            lateness: registered(&registry, Histogram::with_opts(lateness)?)?,
+            requests,
             kinds: whole("keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
             resources: whole(
                 "keda_resource_registered_total",
@@ -117,6 +150,7 @@ impl Metrics {
             if family.get_metric().is_empty() { Ok(()) } else { TextEncoder::new().encode(&[family], &mut text) }
         };
         let triggers = self.triggers.living();
+        let triggers = newest(&triggers, |trigger| &trigger.labels);
         let indices: Vec<_> = triggers.iter().map(|trigger| trigger.labels.index.to_string()).collect();
         let families: [(Family, FigureOf); 5] = [
             (VALUE, |trigger| &trigger.value),
@@ -132,45 +166,54 @@ impl Metrics {
                 .map(|(trigger, index)| (trigger_values(&trigger.labels, index), figure(trigger).get()));
             write(family.of(TRIGGER_LABELS, series.filter(|(_, number)| !number.is_nan())))?;
         }
+        let requests: Vec<_> = triggers
+            .iter()
+            .flat_map(|trigger| trigger.traffic.all().into_iter().map(|exchanges| (&trigger.labels, exchanges)))
+            .map(|(labels, exchanges)| (labels, exchanges.status_code(), exchanges))
+            .collect();
+        // Counts are far below 2^53.
+        #[expect(clippy::cast_precision_loss)]
+        let counts =
+            requests.iter().map(|(labels, code, exchanges)| (request_values(labels, code), exchanges.count as f64));
+        write(REQUESTS.of(REQUEST_LABELS, counts))?;
+        let durations = requests.iter().filter_map(|(labels, code, exchanges)| {
+            Some((request_values(labels, code), exchanges.durations.as_deref()?))
+        });
+        let family = Family::gauge(REQUEST_DURATION.0, REQUEST_DURATION.1);
+        write(family.spread(REQUEST_LABELS, &DURATION_BUCKETS, durations))?;
         let objects = self.objects.living();
+        let objects = newest(&objects, |object| (&object.namespace, &object.name));
         let by_object = |number: fn(&ObjectMetrics) -> f64| {
             objects.iter().map(move |object| ([object.namespace.as_str(), object.name.as_str()], number(object)))
         };
         write(OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
         write(PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
-        let loops = by_object(|object| object.loop_latency.get());
+        let loops = by_object(|object| object.loop_latency.get()).filter(|(_, number)| !number.is_nan());
         let loops = loops.map(|([namespace, name], number)| ([namespace, name, "scaledobject"], number));
         write(LOOP_LATENCY.of(LOOP_LABELS, loops))?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
     }
 
     /// The series of a trigger. They exist until the handle is dropped.
-    pub fn trigger(&self, labels: TriggerLabels) -> Arc<TriggerMetrics> {
-        let next_change = Figure::default();
-        next_change.set(f64::NAN);
+    pub fn trigger(self: &Arc<Self>, labels: TriggerLabels) -> Arc<TriggerMetrics> {
         let trigger = Arc::new(TriggerMetrics {
-            value: Figure::default(),
-            latency: Figure::default(),
-            active: Figure::default(),
+            value: Figure::unknown(),
+            latency: Figure::unknown(),
+            active: Figure::unknown(),
             errors: Figure::default(),
-            next_change,
+            next_change: Figure::unknown(),
+            traffic: Traffic::default(),
             latencies: self.latencies.with_label_values(&[&labels.kind]),
-            _kind: self.kind(&labels.kind),
+            all: Arc::clone(self),
             labels,
         });
         self.triggers.add(&trigger);
         trigger
     }
 
-    /// Counts a trigger of this type in `keda_trigger_registered_total`, until the handle is dropped.
-    pub fn kind(&self, kind: &str) -> KindMetrics {
-        let count = self.kinds.with_label_values(&[kind]);
-        count.inc();
-        KindMetrics(count)
-    }
-
     /// Counts a resource of one of KEDA's kinds, by KEDA's word for it, until the handle is dropped.
     pub fn resource(self: &Arc<Self>, kind: &'static str, namespace: &str) -> ResourceMetrics {
+        let namespace = if namespace.is_empty() { NO_NAMESPACE } else { namespace };
         let count = self.resources.with_label_values(&[kind, namespace]);
         count.inc();
         ResourceMetrics { count }
@@ -182,7 +225,9 @@ impl Metrics {
             _resource: self.resource("scaled_object", namespace),
             errors: Figure::default(),
             paused: Figure::default(),
-            loop_latency: Figure::default(),
+            loop_latency: Figure::unknown(),
+            triggers: Mutex::default(),
+            all: Arc::clone(self),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         });
@@ -200,6 +245,21 @@ fn trigger_values<'a>(labels: &'a TriggerLabels, index: &'a str) -> [&'a str; 6]
     [&labels.metric, &labels.namespace, &labels.scaled_object, &labels.scaler, index, "scaledobject"]
 }
 
+fn request_values<'a>(labels: &'a TriggerLabels, status_code: &'a str) -> [&'a str; 6] {
+    // KEDA has the trigger's type here, and its name apart.
+    let name = if labels.named { labels.scaler.as_str() } else { "" };
+    [&labels.metric, &labels.namespace, &labels.scaled_object, &labels.kind, status_code, name]
+}
+
+/// What Go calls a processor's architecture.
+fn go_architecture(name: &'static str) -> &'static str {
+    match name {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 /// One trigger's series.
 #[derive(Debug)]
 pub struct TriggerMetrics {
@@ -215,8 +275,18 @@ pub struct TriggerMetrics {
     pub errors: Figure,
     /// Not a number while it is not known.
     next_change: Figure,
-    _kind: KindMetrics,
+    all: Arc<Metrics>,
+    traffic: Traffic,
     labels: TriggerLabels,
+}
+
+impl Observer for TriggerMetrics {
+    fn exchanged(&self, status: Option<u16>, took: Duration) {
+        if let Some(durations) = &self.all.requests {
+            durations.with_label_values(&[&self.labels.kind, &status_code(status)]).observe(took.as_secs_f64());
+        }
+        self.traffic.add(status, took, self.all.requests.is_none());
+    }
 }
 
 impl TriggerMetrics {
@@ -230,16 +300,6 @@ impl TriggerMetrics {
         // Whole seconds of Unix time are far below 2^53.
         #[expect(clippy::cast_precision_loss)]
         self.next_change.set(at.map_or(f64::NAN, |at| at.timestamp() as f64));
-    }
-}
-
-/// One trigger in `keda_trigger_registered_total`.
-#[derive(Debug)]
-pub struct KindMetrics(IntGauge);
-
-impl Drop for KindMetrics {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 
@@ -263,10 +323,35 @@ pub struct ObjectMetrics {
     /// 1 while it is paused.
     pub paused: Figure,
     /// How late the last poll was, in seconds.
-    pub loop_latency: Figure,
+    loop_latency: Figure,
+    /// The counters of its triggers' types.
+    triggers: Mutex<Box<[IntGauge]>>,
     _resource: ResourceMetrics,
     namespace: String,
     name: String,
+    all: Arc<Metrics>,
+}
+
+impl ObjectMetrics {
+    /// Counts its triggers, by their types, until the handle is dropped or this is called again.
+    pub fn set_triggers<'a>(&self, kinds: impl Iterator<Item = &'a str>) {
+        let kinds: Box<[_]> = kinds.map(|kind| self.all.kinds.with_label_values(&[kind])).collect();
+        // In this order the figure of one that stays never shows less.
+        kinds.iter().for_each(IntGauge::inc);
+        std::mem::replace(&mut *self.triggers.lock(), kinds).iter().for_each(IntGauge::dec);
+    }
+
+    /// Notes how late a poll was.
+    pub fn late(&self, by: Duration) {
+        self.loop_latency.set(by.as_secs_f64());
+        self.all.lateness.observe(by.as_secs_f64());
+    }
+}
+
+impl Drop for ObjectMetrics {
+    fn drop(&mut self) {
+        self.triggers.get_mut().iter().for_each(IntGauge::dec);
+    }
 }
 
 #[cfg(test)]
@@ -279,6 +364,7 @@ mod tests {
             scaled_object: "app".into(),
             metric: "s0-rabbitmq-jobs".into(),
             scaler: "rabbitMQScaler".into(),
+            named: false,
             index: 0,
             kind: "rabbitmq".into(),
         })
@@ -287,6 +373,7 @@ mod tests {
     #[test]
     fn every_series_is_documented() {
         let (code, page) = (include_str!("metrics.rs"), include_str!("../docs/metrics.md"));
+        let code = code.split("#[cfg(test)]").next().unwrap();
         let names: Vec<_> = ["\"keda_", "\"ebb_"]
             .iter()
             .flat_map(|start| code.match_indices(start).map(|(at, _)| &code[at + 1..]))
@@ -301,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_next_change_is_shown_while_one_is_known() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new(false).unwrap();
         let trigger = trigger(&metrics);
         let shown = || {
             let text = metrics.text().unwrap();
@@ -320,14 +407,84 @@ mod tests {
 
     #[test]
     fn series_live_as_long_as_their_trigger() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new(false).unwrap();
         let trigger = trigger(&metrics);
         trigger.value.set(7.0);
         let line = "keda_scaler_metrics_value{metric=\"s0-rabbitmq-jobs\",namespace=\"ns\",scaledObject=\"app\",scaler=\"rabbitMQScaler\",triggerIndex=\"0\",type=\"scaledobject\"} 7";
         assert!(metrics.text().unwrap().contains(line), "{}", metrics.text().unwrap());
-        assert!(metrics.text().unwrap().contains("keda_trigger_registered_total{type=\"rabbitmq\"} 1"));
+        assert!(!metrics.text().unwrap().contains("keda_scaler_active{"), "it has not been read yet");
+        assert!(metrics.text().unwrap().contains("keda_scaler_detail_errors_total{"));
         drop(trigger);
         assert!(!metrics.text().unwrap().contains("keda_scaler_metrics_value{"));
-        assert!(metrics.text().unwrap().contains("keda_trigger_registered_total{type=\"rabbitmq\"} 0"));
+    }
+
+    #[test]
+    fn triggers_and_resources_are_counted_while_their_object_is_there() {
+        let metrics = Metrics::new(false).unwrap();
+        let text = || metrics.text().unwrap();
+        let object = metrics.object("ns", "app");
+        object.set_triggers(["rabbitmq", "cron", "rabbitmq"].into_iter());
+        assert!(text().contains("keda_trigger_registered_total{type=\"rabbitmq\"} 2"), "{}", text());
+        object.set_triggers(["cron"].into_iter());
+        assert!(text().contains("keda_trigger_registered_total{type=\"rabbitmq\"} 0"), "{}", text());
+        assert!(text().contains("keda_trigger_registered_total{type=\"cron\"} 1"), "{}", text());
+        let cluster = metrics.resource("cluster_trigger_authentication", "");
+        let registered =
+            "keda_resource_registered_total{namespace=\"default\",type=\"cluster_trigger_authentication\"} 1";
+        assert!(text().contains(registered), "{}", text());
+        assert!(!text().contains("keda_internal_scale_loop_latency_seconds{"), "no poll yet");
+        object.late(Duration::from_millis(20));
+        let line =
+            "keda_internal_scale_loop_latency_seconds{namespace=\"ns\",resource=\"app\",type=\"scaledobject\"} 0.02";
+        assert!(text().contains(line) && text().contains("ebb_scale_loop_latency_seconds_count 1"), "{}", text());
+        drop((object, cluster));
+        assert!(text().contains("keda_trigger_registered_total{type=\"cron\"} 0"), "{}", text());
+        assert!(!text().contains("resource=\"app\""), "{}", text());
+    }
+
+    #[test]
+    fn http_requests_have_kedas_labels() {
+        for high_cardinality in [false, true] {
+            let metrics = Metrics::new(high_cardinality).unwrap();
+            let trigger = trigger(&metrics);
+            trigger.exchanged(Some(200), Duration::from_millis(3));
+            trigger.exchanged(Some(200), Duration::from_millis(30));
+            trigger.exchanged(None, Duration::from_secs(3));
+            let text = metrics.text().unwrap();
+            let whose = "metric_name=\"s0-rabbitmq-jobs\",namespace=\"ns\",scaled_resource=\"app\",scaler=\"rabbitmq\"";
+            for (code, count) in [("200", 2), ("error", 1)] {
+                let labels = format!("{{{whose},status_code=\"{code}\",trigger_name=\"\"}}");
+                assert!(text.contains(&format!("keda_scaler_http_requests_total{labels} {count}\n")), "{text}");
+                let count = if high_cardinality {
+                    format!("keda_scaler_http_request_duration_seconds_count{labels} {count}\n")
+                } else {
+                    format!(
+                        "keda_scaler_http_request_duration_seconds_count{{scaler=\"rabbitmq\",status_code=\"{code}\"}} {count}\n"
+                    )
+                };
+                assert!(text.contains(&count), "{count}: {text}");
+            }
+            let families =
+                text.lines().filter(|line| line.starts_with("# TYPE keda_scaler_http_request_duration_seconds "));
+            assert_eq!(families.collect::<Vec<_>>(), ["# TYPE keda_scaler_http_request_duration_seconds histogram"]);
+            drop(trigger);
+            assert!(!metrics.text().unwrap().contains("scaled_resource=\"app\""));
+        }
+    }
+
+    #[test]
+    fn nothing_is_there_twice_while_an_object_is_made_anew() {
+        let metrics = Metrics::new(false).unwrap();
+        let (old, new) = (trigger(&metrics), trigger(&metrics));
+        old.value.set(1.0);
+        new.value.set(2.0);
+        let objects = [metrics.object("ns", "app"), metrics.object("ns", "app")];
+        objects[0].errors.inc();
+        let text = metrics.text().unwrap();
+        let lines = |name: &str| text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect::<Vec<_>>();
+        let values = lines("keda_scaler_metrics_value");
+        assert!(values.len() == 1 && values[0].ends_with(" 2"), "{values:?}");
+        let errors = lines("keda_scaled_object_errors_total");
+        assert!(errors.len() == 1 && errors[0].ends_with(" 0"), "{errors:?}");
     }
 }

@@ -35,6 +35,7 @@ mod tls;
 
 pub use quantity::{NotANumber, Quantity};
 pub use server::{Limits, ServeError, ServerConfig, serve};
+pub use tls::Tls;
 
 /// The API group that is served.
 pub const GROUP: &str = "external.metrics.k8s.io";
@@ -44,6 +45,11 @@ pub const VERSION: &str = "v1beta1";
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 /// The label a selector names the ScaledObject with.
 pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
+
+/// Whether `text` is a label selector, and if not, why.
+pub(crate) fn check_selector(text: &str) -> Result<(), String> {
+    selector::Selector::parse(text).map(drop).map_err(|error| error.to_string())
+}
 
 /// Answers what the API is asked.
 #[async_trait]

@@ -11,5 +11,6 @@ pub mod pause;
 pub mod policy;
 pub mod resource;
 pub mod status;
+pub mod unexpected;
 pub mod validate;
 pub mod vpa;

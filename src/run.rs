@@ -1,22 +1,24 @@
 //! `ebb run`: puts the parts together, and takes them apart in order when the process is asked to end.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
+use ebb_scalers::broker::Brokers;
+use ebb_scalers::tls::Range;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::args::Run;
+use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
 use crate::controller::{self, Context, References};
 use crate::events::Events;
@@ -26,6 +28,7 @@ use crate::metrics_api::{self, API_SERVICE, Limits, ServerConfig};
 use crate::poll::registry::Registry;
 use crate::poll::ticker::{Pulse, Ticker};
 use crate::probes::{self, Health};
+use crate::scope::Scope;
 use crate::target::Targets;
 
 /// How long the API server may take for anything but a watch.
@@ -48,7 +51,7 @@ pub enum RunError {
     #[error("cannot listen on {address}: {cause}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: String,
         /// What the system said.
         cause: std::io::Error,
     },
@@ -70,6 +73,13 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
     end_on_signals(&shutdown)?;
 
+    tell_settings(&settings);
+    let (outbound, unread) = settings.outbound.read();
+    for trouble in unread {
+        warn!("--ca-dir: {trouble}");
+    }
+    let brokers = Brokers::new(outbound);
+
     let mut config = config(&settings).await?;
     let watching = Client::try_from(config.clone())?;
     let for_watches = config.clone();
@@ -77,16 +87,22 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     config.write_timeout = Some(ANSWER);
     let client = Client::try_from(config)?;
 
-    let health_listener = listen(settings.health_probe_bind_address).await?;
-    let metrics_listener = listen(settings.metrics_bind_address).await?;
-    let api_listener = listen(SocketAddr::new(settings.bind_address, settings.secure_port)).await?;
+    let serving = &settings.serving;
+    let health_listener = listen(&serving.health_probe_bind_address).await?;
+    let metrics_listener = listen(&serving.metrics()).await?;
+    let api_address = Listen::At { host: serving.bind_address.to_string(), port: serving.secure_port };
+    let api_listener = listen(&api_address).await?.ok_or_else(|| RunError::Config("no address to listen on".into()))?;
 
-    let metrics = Metrics::new()?;
+    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
     let pulse = Arc::new(Pulse::default());
     let ready = Arc::new(AtomicBool::new(false));
     let health = Health { pulse: Arc::clone(&pulse), ready: Arc::clone(&ready) };
-    tokio::spawn(probes::serve_health(health_listener, health, shutdown.clone()));
-    tokio::spawn(probes::serve_metrics(metrics_listener, Arc::clone(&metrics), shutdown.clone()));
+    if let Some(listener) = health_listener {
+        tokio::spawn(probes::serve_health(listener, health, shutdown.clone()));
+    }
+    if let Some(listener) = metrics_listener {
+        tokio::spawn(probes::serve_metrics(listener, Arc::clone(&metrics), shutdown.clone()));
+    }
 
     let targets = Targets::new(client.clone());
     let registry = Registry::new(metrics, targets.clone());
@@ -95,25 +111,37 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let ticker = Ticker { client: client.clone(), targets, events, pulse, recheck };
 
     let api = tokio::spawn(serve_api(
-        settings.namespace.clone(),
-        settings.service_name.clone(),
+        ServerSettings {
+            certificates: CertsConfig {
+                namespace: settings.namespace.clone(),
+                secret: CERTS_SECRET.to_owned(),
+                services: serving.services(),
+            },
+            tls: serving.tls(&settings.outbound),
+        },
         (watching.clone(), client.clone()),
         api_listener,
         Arc::clone(&registry),
         ready,
         shutdown.clone(),
     ));
-    if wait_for_kinds(&client, &shutdown).await {
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let namespace = given(settings.watch_namespace);
-        let references = References {
-            cluster_namespace: given(settings.cluster_object_namespace).unwrap_or(settings.namespace),
-            file_root: given(settings.filepath_auth_root_path).map(PathBuf::from),
-            token_life: settings.bound_service_account_token_expiry,
+    let scope = settings.scope();
+    if wait_for_kinds(&client, &scope, &shutdown).await {
+        let file_root = Some(&settings.references.filepath_auth_root_path).filter(|path| !path.is_empty());
+        let controlled = controller::Settings {
+            scope,
+            at_once: settings.watch.at_once,
+            references: References {
+                cluster_namespace: settings.cluster_namespace(),
+                file_root: file_root.map(PathBuf::from),
+                token_life: settings.references.bound_service_account_token_expiry,
+                restrict_secrets: settings.references.restrict_secret_access,
+            },
+            unexpected_parameters: settings.watch.unexpected_parameters,
         };
-        let context = Context::new(for_watches, client, registry, ticker, references, namespace.as_deref());
+        let context = Context::new(for_watches, client, registry, ticker, brokers, controlled);
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
-        controller::run(context, watching, namespace, rechecks, shutdown.clone()).await;
+        controller::run(context, watching, rechecks, shutdown.clone()).await;
     }
     shutdown.cancel();
     if let Err(error) = api.await {
@@ -122,19 +150,31 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Says once what was given and has no effect, and why.
+fn tell_settings(settings: &Run) {
+    info!(version = env!("CARGO_PKG_VERSION"), "ebb begins");
+    if !settings.without_effect.is_empty() {
+        warn!("accepted, and without effect: {}", settings.without_effect.join("; "));
+    }
+}
+
+/// How the external metrics API is served.
+struct ServerSettings {
+    certificates: CertsConfig,
+    tls: Range,
+}
+
 /// The external metrics API, from the first certificate to the last request.
 async fn serve_api(
-    namespace: String,
-    service: String,
+    settings: ServerSettings,
     (watching, client): (Client, Client),
     listener: TcpListener,
     registry: Arc<Registry>,
     ready: Arc<AtomicBool>,
     shutdown: CancellationToken,
 ) {
-    let wanted = CertsConfig { namespace, secret: CERTS_SECRET.to_owned(), services: vec![service] };
     let certificates = loop {
-        match certs::start(client.clone(), wanted.clone(), shutdown.clone()).await {
+        match certs::start(client.clone(), settings.certificates.clone(), shutdown.clone()).await {
             Ok(certificates) => break certificates,
             Err(error) => warn!(%error, "cannot get a serving certificate; it will be tried again"),
         }
@@ -149,6 +189,7 @@ async fn serve_api(
     let config = ServerConfig {
         listener,
         certificate: certificates.serving,
+        tls: (settings.tls.provider(), settings.tls.versions()),
         trust: watch_trust(watching, shutdown.clone()),
         reviewer: Arc::new(KubeReviewer::new(client)),
         source: registry,
@@ -161,8 +202,9 @@ async fn serve_api(
 }
 
 /// Waits until the API server knows ScaledObjects. False when the process is to end first.
-async fn wait_for_kinds(client: &Client, shutdown: &CancellationToken) -> bool {
-    let objects: Api<ScaledObject> = Api::all(client.clone());
+async fn wait_for_kinds(client: &Client, scope: &Scope, shutdown: &CancellationToken) -> bool {
+    let apis = scope.apis::<ScaledObject>(client);
+    let Some(objects) = apis.first() else { return true };
     loop {
         match objects.list_metadata(&ListParams::default().limit(1)).await {
             Ok(_) => return true,
@@ -189,12 +231,27 @@ async fn config(settings: &Run) -> Result<Config, RunError> {
         }
         None => Config::infer().await.map_err(|error| RunError::Config(error.to_string()))?,
     };
+    // The proxy of the environment is the triggers'; the library takes it for the way to the API server too.
+    if ["HTTPS_PROXY", "https_proxy"].iter().any(|name| std::env::var_os(name).is_some()) {
+        config.proxy_url = None;
+    }
     config.connect_timeout = Some(Duration::from_secs(5));
     Ok(config)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|cause| RunError::Listen { address, cause })
+/// Listens there. All addresses means those of IPv6 too, where the machine has any.
+async fn listen(listen: &Listen) -> Result<Option<TcpListener>, RunError> {
+    let Listen::At { host, port } = listen else { return Ok(None) };
+    let failed = |cause| RunError::Listen { address: listen.to_string(), cause };
+    let listener = if host.is_empty() {
+        match TcpListener::bind((Ipv6Addr::UNSPECIFIED, *port)).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).await,
+        }
+    } else {
+        TcpListener::bind((host.as_str(), *port)).await
+    };
+    listener.map(Some).map_err(failed)
 }
 
 fn end_on_signals(shutdown: &CancellationToken) -> Result<(), RunError> {

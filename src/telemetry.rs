@@ -1,26 +1,32 @@
 //! Logs of this process, to standard error.
 
+mod json;
+mod time;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::args::LogFormat;
+use crate::args::{Format, Logs};
+use json::JsonLines;
+use time::Timer;
 
 /// Begins to log.
 ///
 /// # Errors
 /// Levels that cannot be understood.
-pub fn start(format: LogFormat, levels: &str) -> Result<(), ParseError> {
+pub fn start(logs: &Logs) -> Result<(), ParseError> {
     // The libraries' own words about reconnecting are Ebb's to say, with the object they concern.
-    let filter = EnvFilter::try_new(format!("lapin=off,kube_runtime=error,{levels}"))?;
-    let logs = tracing_subscriber::fmt()
+    let filter = EnvFilter::try_new(format!("lapin=off,kube_runtime=error,{}", logs.levels()))?;
+    let timer = Timer::new(logs.zap_time_encoding.0);
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
+    match logs.format() {
+        Format::Text => lines.with_timer(timer).init(),
+        Format::Json => lines.event_format(JsonLines { timer }).init(),
     }
     Ok(())
 }

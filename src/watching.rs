@@ -1,9 +1,12 @@
 //! Watches that outlive the API server: interrupted ones are taken up again within seconds, and nobody downstream
 //! hears of it.
 
+mod merged;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::utils::Backoff;
@@ -19,9 +22,30 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 /// objects is looked at.
 const PAGE: u32 = 50;
 
+/// What a watch gives. It never is an error; the type is the one that reflectors take.
+pub type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
+
+/// Watches what all of `apis` have, one for each namespace, as if it were one watch.
+pub fn watch<K>(apis: Vec<Api<K>>, config: watcher::Config) -> Events<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut apis = apis;
+    match apis.pop() {
+        Some(only) if apis.is_empty() => single(only, config).boxed(),
+        Some(last) => {
+            apis.push(last);
+            let names = apis.iter().map(|api| api.resource_url().to_owned()).collect();
+            let watch = move |place: usize| single(apis[place].clone(), config.clone()).boxed();
+            merged::merged(names, watch).map(Ok).boxed()
+        }
+        None => futures::stream::pending().boxed(),
+    }
+}
+
 /// Watches what `api` has. Errors are logged and never yielded: an error that reached the controller would hold up all
 /// of its watches.
-pub fn watch<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+fn single<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {

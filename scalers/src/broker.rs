@@ -19,6 +19,9 @@ pub use gather::Gather;
 pub use pacer::Pacer;
 pub use pool::Pool;
 
+use std::sync::Arc;
+
+use crate::outbound::Outbound;
 use crate::rabbitmq::{amqp, management};
 use crate::{kafka, oauth};
 
@@ -33,4 +36,22 @@ pub struct Brokers {
     pub kafka: Pool<kafka::Endpoint, kafka::client::Client>,
     /// OAuth 2.0 tokens.
     pub tokens: Pool<oauth::Account, oauth::TokenSource>,
+    outbound: Arc<Outbound>,
+}
+
+impl Brokers {
+    /// No clients yet; new ones get these settings.
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound: Arc::new(outbound), ..Self::default() }
+    }
+
+    /// What holds for all clients.
+    pub fn outbound(&self) -> &Arc<Outbound> {
+        &self.outbound
+    }
+
+    /// The shared source of an account's tokens.
+    pub(crate) fn token_source(&self, account: &oauth::Account) -> Arc<oauth::TokenSource> {
+        self.tokens.get(account.clone(), |account| oauth::TokenSource::new(account, &self.outbound))
+    }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::go;
 use crate::scaler::MetricType;
 
 /// A trigger with everything it needs resolved.
@@ -203,14 +204,10 @@ impl<'a> Reader<'a> {
     /// A truth value in the forms of Go's `strconv.ParseBool`, which KEDA's users write. False when absent.
     pub fn flag(&mut self, key: &str, sources: &[Source]) -> bool {
         let Some(value) = self.text(key, sources) else { return false };
-        match value {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => true,
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => false,
-            _ => {
-                self.unset(key, value, "it must be true or false");
-                false
-            }
-        }
+        go::boolean(value).unwrap_or_else(|| {
+            self.unset(key, value, "it must be true or false");
+            false
+        })
     }
 
     /// One of a few words, `default` when absent.

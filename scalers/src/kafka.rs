@@ -31,7 +31,6 @@ use tokio::time::Instant;
 use crate::broker::{Backoff, Breaker, Brokers, chance};
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::metric_name;
-use crate::oauth::TokenSource;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use admin::End;
 use client::{Client, Committed, Wanted};
@@ -85,10 +84,10 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         metric_type: trigger.metric_type,
     };
     let tokens = match &metadata.endpoint.sasl {
-        Some(Sasl::Bearer { account, .. }) => Some(brokers.tokens.get(account.clone(), TokenSource::new)),
+        Some(Sasl::Bearer { account, .. }) => Some(brokers.token_source(account)),
         _ => None,
     };
-    let client = brokers.kafka.get(metadata.endpoint, |endpoint| Client::new(endpoint, tokens));
+    let client = brokers.kafka.get(metadata.endpoint, |endpoint| Client::new(endpoint, tokens, brokers.outbound()));
     Ok(Box::new(Kafka {
         metric,
         topics: metadata.topics.iter().map(|name| client.topics.get(name)).collect(),

@@ -7,15 +7,19 @@
 pub mod broker;
 pub mod config;
 pub mod cron;
+pub mod exchange;
+pub mod go;
 pub mod kafka;
 mod metric_name;
 pub mod oauth;
+pub mod outbound;
 pub mod rabbitmq;
 mod scaler;
 pub mod tls;
 
 pub use config::{ConfigError, Key, TriggerConfig};
 pub use metric_name::{form_encode, metric_name};
+pub use outbound::Outbound;
 pub use scaler::{MetricSpec, MetricType, ReadError, Reading, Scaler};
 
 use broker::Brokers;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::broker::{Backoff, Breaker, Flights, chance};
+use crate::outbound::Outbound;
 use crate::scaler::ReadError;
 use crate::tls::Tls;
 use request::{Requester, Success};
@@ -121,10 +122,10 @@ pub struct TokenSource {
 
 impl TokenSource {
     /// A source that has not asked yet. Does no I/O.
-    pub fn new(account: &Account) -> Self {
+    pub fn new(account: &Account, outbound: &Outbound) -> Self {
         Self {
             account: account.clone(),
-            requester: Arc::new(Requester::new(account)),
+            requester: Arc::new(Requester::new(account, outbound)),
             token: Mutex::default(),
             flights: Flights::default(),
             breaker: Arc::new(Breaker::new(Backoff::new(Duration::from_millis(500), Duration::from_secs(30)))),

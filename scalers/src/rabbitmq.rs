@@ -23,7 +23,6 @@ use tokio::time::Instant;
 use crate::broker::Brokers;
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::{form_encode, metric_name};
-use crate::oauth::TokenSource;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use figures::{Figures, Operation};
 use management::{Identity, Pattern};
@@ -69,7 +68,7 @@ pub(crate) fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dy
     let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
     let source = match broker {
         Broker::Amqp { endpoint, unacknowledged } => Source::Amqp {
-            client: brokers.amqp.get(endpoint, amqp::Client::new),
+            client: brokers.amqp.get(endpoint, |endpoint| amqp::Client::new(endpoint, brokers.outbound())),
             unacknowledged: unacknowledged.map(|at| Vhost::new(at, brokers)),
         },
         Broker::Management { at, exclude_unacknowledged, pattern: None } => {
@@ -87,10 +86,11 @@ pub(crate) fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dy
 impl Vhost {
     fn new(Management { endpoint, vhost }: Management, brokers: &Brokers) -> Self {
         let tokens = match &endpoint.identity {
-            Identity::Bearer(account) => Some(brokers.tokens.get(account.clone(), TokenSource::new)),
+            Identity::Bearer(account) => Some(brokers.token_source(account)),
             Identity::Anonymous | Identity::Basic(..) => None,
         };
-        let client = brokers.management.get(endpoint, |endpoint| management::Client::new(endpoint, tokens));
+        let client =
+            brokers.management.get(endpoint, |endpoint| management::Client::new(endpoint, tokens, brokers.outbound()));
         Self { client, name: vhost }
     }
 

@@ -3,17 +3,24 @@
 //! Owns the reading of PEM texts (keys under a password too) and the one rustls configuration that the AMQP and HTTP
 //! clients share. Must not hold or print a key in any text: errors name the parameter, never what it holds.
 
+mod authorities;
+mod range;
+
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use pkcs8::EncryptedPrivateKeyInfo;
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::Kdf;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::outbound::Outbound;
+pub use authorities::Authorities;
+pub use range::{Ciphers, MinVersion, Range};
 
 /// More rounds than this are not worth a look: a Secret must not be able to keep a thread busy for minutes.
 const MOST_KEY_ROUNDS: u32 = 2_000_000;
@@ -68,7 +75,7 @@ impl Tls {
             .transpose()?;
         let tls = Self { ca: ca.map(ToOwned::to_owned), identity, accept_anything };
         if tls.ca.is_some() || tls.identity.is_some() {
-            tls.client_config()?;
+            tls.client_config(&Outbound::default())?;
         }
         Ok(tls)
     }
@@ -79,19 +86,20 @@ impl Tls {
         Self { accept_anything: false, ..self.clone() }
     }
 
-    /// The settings as rustls takes them: TLS 1.2 and 1.3. Does no I/O but to read the system's authorities once.
+    /// The settings as rustls takes them, within what holds for all clients. Does no I/O but to read the system's
+    /// authorities once.
     ///
     /// # Errors
     /// As [`Tls::new`].
-    pub fn client_config(&self) -> Result<ClientConfig, String> {
-        let provider = Arc::new(ring::default_provider());
+    pub fn client_config(&self, outbound: &Outbound) -> Result<ClientConfig, String> {
+        let provider = outbound.tls.provider();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(outbound.tls.versions())
             .map_err(|error| error.to_string())?;
         let builder = if self.accept_anything {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnything(provider)))
         } else {
-            builder.with_root_certificates(self.roots()?)
+            builder.with_root_certificates(self.roots(outbound)?)
         };
         match &self.identity {
             None => Ok(builder.with_no_client_auth()),
@@ -105,25 +113,15 @@ impl Tls {
         }
     }
 
-    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
-        let system = system_roots();
-        let Some(ca) = &self.ca else { return Ok(system) };
-        let mut roots = RootCertStore::clone(&system);
+    fn roots(&self, outbound: &Outbound) -> Result<Arc<RootCertStore>, String> {
+        let trusted = outbound.authorities.roots();
+        let Some(ca) = &self.ca else { return Ok(trusted) };
+        let mut roots = RootCertStore::clone(&trusted);
         for certificate in certificates("ca", ca)? {
             roots.add(certificate).map_err(|error| format!("ca holds a certificate that cannot be used: {error}"))?;
         }
         Ok(Arc::new(roots))
     }
-}
-
-/// The authorities that this machine (or image) trusts; none where there are none. Read once.
-fn system_roots() -> Arc<RootCertStore> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    Arc::clone(ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    }))
 }
 
 /// What is in a PEM text. The reader's own errors may repeat a line of the text, so they are not passed on.

@@ -9,6 +9,7 @@ mod refused;
 pub(super) mod token;
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use ebb_crds::{
@@ -16,6 +17,8 @@ use ebb_crds::{
 };
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::Api;
+use kube::api::ListParams;
+use serde::de::DeserializeOwned;
 
 use super::authentications::{AuthKey, Authentications};
 use super::environment;
@@ -62,17 +65,21 @@ impl Authentication {
         }
         let client = lookup.client().clone();
         let failed = |cause| LookupError::Api { what: format!("cannot read {display}"), cause: Arc::new(cause) };
+        let selector = known.selector();
         let spec = if cluster {
             let api: Api<ClusterTriggerAuthentication> = Api::all(client);
-            api.get_opt(name).await.map_err(failed)?.map(|found| found.spec.0)
+            named(&api, name, selector).await.map_err(failed)?.map(|found| found.spec.0)
         } else {
             let api: Api<TriggerAuthentication> = Api::namespaced(client, namespace);
-            api.get_opt(name).await.map_err(failed)?.map(|found| found.spec)
+            named(&api, name, selector).await.map_err(failed)?.map(|found| found.spec)
         };
-        match spec {
-            Some(spec) => Ok(Self { display, spec: Arc::new(spec), cluster }),
-            None if cluster => Err(LookupError::Missing(format!("{display} not found"))),
-            None => Err(LookupError::Missing(format!("{display} not found in namespace {namespace:?}"))),
+        let place = if cluster { String::new() } else { format!(" in namespace {namespace:?}") };
+        match (spec, selector) {
+            (Some(spec), _) => Ok(Self { display, spec: Arc::new(spec), cluster }),
+            (None, None) => Err(LookupError::Missing(format!("{display} not found{place}"))),
+            (None, Some(selector)) => Err(LookupError::Missing(format!(
+                "{display} not found{place} among those that WATCH_LABEL_SELECTOR_FOR_TRIGGERAUTH ({selector}) selects"
+            ))),
         }
     }
 
@@ -152,6 +159,16 @@ impl Authentication {
             LookupError::Api { what, cause } => LookupError::Api { what: format!("{display}: {what}"), cause },
         }
     }
+}
+
+/// The object with this name, if it is there and its labels are among the selected.
+async fn named<K>(api: &Api<K>, name: &str, selector: Option<&str>) -> Result<Option<K>, kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let Some(selector) = selector else { return api.get_opt(name).await };
+    let wanted = ListParams::default().fields(&format!("metadata.name={name}")).labels(selector);
+    Ok(api.list(&wanted).await?.items.pop())
 }
 
 async fn secret_key(lookup: &Lookup<'_>, namespace: &str, name: &str, key: &str) -> Result<String, LookupError> {

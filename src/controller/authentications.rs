@@ -16,7 +16,7 @@ use ebb_crds::{AuthenticationRef, ClusterTriggerAuthentication, ScaledObject, Tr
 use ebb_crds::{TriggerAuthenticationSpec, names};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher::Event;
 use kube::{Client, ResourceExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -25,6 +25,7 @@ use super::changed::Changed;
 use crate::events::{Events, Reason};
 use crate::metrics::{Metrics, ResourceMetrics};
 use crate::poll::registry::Key;
+use crate::scope::Scope;
 use crate::watching;
 use kind::Kind;
 use users::Users;
@@ -71,8 +72,8 @@ pub(super) struct Authentications {
     events: Events,
     metrics: Arc<Metrics>,
     changed: Changed,
-    /// Whether this Ebb serves every namespace, and so knows every user of the cluster-wide kind.
-    whole_cluster: bool,
+    /// Which of them are served, and whose users.
+    scope: Scope,
     state: Mutex<State>,
     /// Something is to be written.
     work: Notify,
@@ -109,26 +110,26 @@ impl Authentications {
         events: Events,
         metrics: Arc<Metrics>,
         changed: Changed,
-        whole_cluster: bool,
+        scope: Scope,
     ) -> Arc<Self> {
         Arc::new(Self {
             client,
             events,
             metrics,
             changed,
-            whole_cluster,
+            scope,
             state: Mutex::default(),
             work: Notify::new(),
             serving: AtomicBool::new(false),
         })
     }
 
-    /// Watches both kinds for as long as the process runs, in one namespace or in all, and looks after them. Comes back
-    /// when both have been listed, or cannot be for a while.
-    pub(super) async fn start(self: &Arc<Self>, watching: &Client, namespace: Option<&str>) {
-        let own = super::scoped::<TriggerAuthentication>(watching, namespace);
+    /// Watches both kinds for as long as the process runs and looks after them. Comes back when both have been listed, or
+    /// cannot be for a while.
+    pub(super) async fn start(self: &Arc<Self>, watching: &Client) {
+        let own = self.scope.apis::<TriggerAuthentication>(watching);
         let cluster = kube::Api::<ClusterTriggerAuthentication>::all(watching.clone());
-        let mut listed = [self.follow(own), self.follow(cluster)];
+        let mut listed = [self.follow(own), self.follow(vec![cluster])];
         let both = async {
             for listed in &mut listed {
                 // A watch that ended before it began is not waited for.
@@ -145,6 +146,11 @@ impl Authentications {
         self.state.lock().known.get(key).map(|known| Arc::clone(&known.spec))
     }
 
+    /// The label selector that the authentications that are served have to match, if there is one.
+    pub(super) fn selector(&self) -> Option<&str> {
+        self.scope.authentications.get()
+    }
+
     /// Takes what the watch on ScaledObjects says: who uses what.
     pub(super) fn note_user(&self, event: &Event<ScaledObject>) {
         let mut state = self.state.lock();
@@ -157,11 +163,11 @@ impl Authentications {
         self.work.notify_one();
     }
 
-    fn follow<K: Kind>(self: &Arc<Self>, api: kube::Api<K>) -> watch::Receiver<bool> {
+    fn follow<K: Kind>(self: &Arc<Self>, apis: Vec<kube::Api<K>>) -> watch::Receiver<bool> {
         let (done, listed) = watch::channel(false);
         let me = Arc::clone(self);
         tokio::spawn(async move {
-            let mut events = watching::watch(api, watcher::Config::default()).boxed();
+            let mut events = watching::watch(apis, me.scope.authentications.watch());
             let mut present = HashSet::new();
             while let Some(Ok(event)) = events.next().await {
                 match event {

@@ -69,12 +69,12 @@ pub(super) fn watch(
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
     client: Client,
-    api: Api<HorizontalPodAutoscaler>,
+    apis: Vec<Api<HorizontalPodAutoscaler>>,
 ) -> impl Stream<Item = ObjectRef<ScaledObject>> + Send + 'static {
     let (strayed, tell) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let config = watcher::Config::default().labels(names::SCALED_OBJECT_NAME_LABEL);
-        let mut events = watching::watch(api, config).boxed();
+        let mut events = watching::watch(apis, config);
         let mut listed = HashSet::new();
         while let Some(Ok(event)) = events.next().await {
             match event {

@@ -51,6 +51,8 @@ pub(super) struct Sources {
     client: Client,
     tokens: Tokens,
     file_root: Option<PathBuf>,
+    /// The only namespace whose Secrets may be read.
+    secrets_only_in: Option<String>,
     under_way: Flights<Referent, Answer>,
 }
 
@@ -59,6 +61,7 @@ impl Sources {
         Self {
             tokens: Tokens::new(client.clone(), references.token_life),
             file_root: references.file_root.clone(),
+            secrets_only_in: references.restrict_secrets.then(|| references.cluster_namespace.clone()),
             under_way: Flights::default(),
             client,
         }
@@ -143,6 +146,14 @@ impl<'a> Lookup<'a> {
 
     async fn values(&self, kind: Kind, namespace: &str, name: &str, optional: bool) -> Result<Values, LookupError> {
         let referent = Referent { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        if kind == Kind::Secret
+            && let Some(allowed) = self.sources.secrets_only_in.as_ref().filter(|allowed| *allowed != namespace)
+        {
+            return Err(LookupError::Wrong(format!(
+                "{referent} is not read, as KEDA_RESTRICT_SECRET_ACCESS allows Secrets of namespace {allowed:?} only: \
+                 put it there and refer to it in a ClusterTriggerAuthentication"
+            )));
+        }
         let mut done = self.done.lock().await;
         let found = if let Some(found) = done.get(&referent) {
             found.clone()

@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 use super::MetricSource;
 use super::auth::{Gate, Peer, Reviewer, Trust};
 use super::routes::{self, Api};
-use super::tls::Settings;
+use super::tls::{Settings, Tls};
 
 /// What the server needs.
 pub struct ServerConfig {
@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub listener: TcpListener,
     /// The certificate it shows.
     pub certificate: Arc<dyn ResolvesServerCert>,
+    /// The cryptography and the TLS versions that it uses.
+    pub tls: Tls,
     /// Whose certificates and headers are believed; see [`super::auth::watch_trust`].
     pub trust: watch::Receiver<Arc<Trust>>,
     /// Who is asked about bearer tokens and permissions.
@@ -80,8 +82,8 @@ pub enum ServeError {
 
 /// Serves until `shutdown`, then lets open requests finish.
 pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let ServerConfig { listener, certificate, trust, reviewer, source, ready, limits } = config;
-    let settings = Settings::new(certificate, trust.clone());
+    let ServerConfig { listener, certificate, tls, trust, reviewer, source, ready, limits } = config;
+    let settings = Settings::new(certificate, tls, trust.clone());
     settings.current()?;
     let api = Api::new(Gate::new(trust, reviewer), source, ready, limits.request);
     let router = routes::router(Arc::new(api));

@@ -4,24 +4,29 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::crypto::ring;
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::CryptoProvider;
 use rustls::server::ResolvesServerCert;
 use tokio::sync::watch;
 
 use super::auth::Trust;
+
+/// The cryptography and the versions that are used.
+pub type Tls = (Arc<CryptoProvider>, &'static [&'static SupportedProtocolVersion]);
 
 /// Builds the settings, and builds them anew when the trusted authorities have changed.
 ///
 /// With new settings comes a new session store, so that nobody resumes a session whose authority is gone.
 pub(super) struct Settings {
     certificate: Arc<dyn ResolvesServerCert>,
+    tls: Tls,
     trust: watch::Receiver<Arc<Trust>>,
     built: Mutex<Option<(Arc<Trust>, Arc<rustls::ServerConfig>)>>,
 }
 
 impl Settings {
-    pub(super) fn new(certificate: Arc<dyn ResolvesServerCert>, trust: watch::Receiver<Arc<Trust>>) -> Self {
-        Self { certificate, trust, built: Mutex::new(None) }
+    pub(super) fn new(certificate: Arc<dyn ResolvesServerCert>, tls: Tls, trust: watch::Receiver<Arc<Trust>>) -> Self {
+        Self { certificate, tls, trust, built: Mutex::new(None) }
     }
 
     /// The settings for a connection that begins now.
@@ -39,8 +44,8 @@ impl Settings {
     }
 
     fn build(&self, trust: &Trust) -> Result<rustls::ServerConfig, rustls::Error> {
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(&self.tls.0))
+            .with_protocol_versions(self.tls.1)?
             .with_client_cert_verifier(trust.handshake_verifier())
             .with_cert_resolver(Arc::clone(&self.certificate));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -67,7 +67,7 @@ pub struct Decision {
 pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
     let mut decision = Decision { activity: Activity::Inactive, scale: None, cooldown_ends: None };
     let asleep = sight.replicas == 0 || (policy.idle.is_some() && sight.replicas < policy.min);
-    if sight.active > 0 || policy.always_active() {
+    if sight.active > 0 || policy.always_active.is_some() {
         decision.activity = Activity::Active;
         if asleep && !policy.scale_out_paused {
             decision.scale = Some((policy.active_floor(), Step::Activate));
@@ -113,6 +113,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::policy::Always;
     use super::*;
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -128,8 +129,7 @@ mod tests {
             cooldown: Duration::from_mins(5),
             initial_cooldown: Duration::ZERO,
             created: at(0),
-            force_activation: false,
-            only_resources: false,
+            always_active: None,
             scale_in_paused: false,
             scale_out_paused: false,
         }
@@ -202,7 +202,7 @@ mod tests {
             Policy {
                 cooldown: Duration::from_secs(cooldown),
                 initial_cooldown: Duration::from_secs(initial),
-                force_activation: force,
+                always_active: force.then_some(Always::Forced),
                 ..policy(min, max, idle)
             }
         }

@@ -24,14 +24,21 @@ pub struct Policy {
     pub initial_cooldown: Duration,
     /// When the ScaledObject was created.
     pub created: DateTime<Utc>,
-    /// Annotation `autoscaling.keda.sh/force-activation`: as if a trigger were active.
-    pub force_activation: bool,
-    /// Whether there are no triggers but cpu and memory, which cannot wake a workload.
-    pub only_resources: bool,
+    /// Why it is as if a trigger were active, always.
+    pub always_active: Option<Always>,
     /// Annotation `autoscaling.keda.sh/paused-scale-in`: no replicas are taken away, but for those above `max`.
     pub scale_in_paused: bool,
     /// Annotation `autoscaling.keda.sh/paused-scale-out`: no replicas are added, but for those missing to `min`.
     pub scale_out_paused: bool,
+}
+
+/// Why a workload is active whatever its triggers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Always {
+    /// Annotation `autoscaling.keda.sh/force-activation`.
+    Forced,
+    /// There are no triggers but cpu and memory, which cannot wake a workload.
+    OnlyResources,
 }
 
 impl Policy {
@@ -47,16 +54,19 @@ impl Policy {
             cooldown: spec.cooldown_period(),
             initial_cooldown: spec.initial_cooldown_period(),
             created: object.metadata.creation_timestamp.as_ref().map_or(DateTime::UNIX_EPOCH, super::status::instant),
-            force_activation: annotation(names::FORCE_ACTIVATION_ANNOTATION),
-            only_resources: resource::only_resources(spec),
+            always_active: if annotation(names::FORCE_ACTIVATION_ANNOTATION) {
+                Some(Always::Forced)
+            } else {
+                resource::only_resources(spec).then_some(Always::OnlyResources)
+            },
             scale_in_paused: annotation(names::PAUSED_SCALE_IN_ANNOTATION),
             scale_out_paused: annotation(names::PAUSED_SCALE_OUT_ANNOTATION),
         }
     }
 
-    /// Whether it is as if a trigger were active, always.
-    pub fn always_active(&self) -> bool {
-        self.force_activation || self.only_resources
+    /// Whether the annotation makes it active.
+    pub fn is_forced(&self) -> bool {
+        self.always_active == Some(Always::Forced)
     }
 
     /// Whether one direction is paused, or each by itself.

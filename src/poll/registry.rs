@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::trigger::Trigger;
 use crate::clock;
 use crate::ledger::Ledger;
-use crate::metrics::{KindMetrics, Metrics, ObjectMetrics};
+use crate::metrics::{Metrics, ObjectMetrics};
 use crate::plan::fallback::Fallback;
 use crate::plan::modifiers::Modifiers;
 use crate::plan::policy::Policy;
@@ -65,8 +65,6 @@ pub struct Live {
     pub triggers: Vec<Arc<Trigger>>,
     /// The external metrics of the triggers.
     pub metric_names: Arc<[String]>,
-    /// Counts the triggers that the HPA reads by itself.
-    pub resources: Vec<KindMetrics>,
 }
 
 impl Live {
@@ -161,7 +159,7 @@ impl Object {
             reference: object.object_ref(&()),
             metrics: metrics.object(&key.namespace, &key.name),
             ledger: Ledger::new(&key.name, written),
-            memory: Mutex::new(Memory { last_active, announced, falling_back, failures_found, ..Memory::default() }),
+            memory: Mutex::new(Memory { last_active, falling_back, failures_found, announced, ..Memory::default() }),
             live: RwLock::default(),
             changed: Notify::new(),
             stop: CancellationToken::new(),

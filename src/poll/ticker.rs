@@ -120,7 +120,7 @@ impl Ticker {
                 let now = Instant::now();
                 match looked_at.map(Due::Look).or_else(|| schedule.due(now)) {
                     Some(Due::Poll) => {
-                        object.metrics.loop_latency.set(now.saturating_duration_since(schedule.wake()).as_secs_f64());
+                        object.metrics.late(now.saturating_duration_since(schedule.wake()));
                         break;
                     }
                     Some(Due::Look(triggers)) => {
@@ -178,7 +178,7 @@ impl Ticker {
                 }
                 facts.tick = Some(Tick {
                     activity: decision.activity,
-                    forced: live.policy.force_activation,
+                    forced: live.policy.is_forced(),
                     metric_names: Arc::clone(&live.metric_names),
                     active: seen.triggers,
                     failures: seen.failures,
@@ -263,7 +263,7 @@ impl Ticker {
         tracing::info!(scaled_object = %object.key, target, from, to, ?step, "scaled");
         match step {
             Step::Activate => {
-                let cause = if live.policy.force_activation {
+                let cause = if live.policy.is_forced() {
                     "caused by forced activation annotation".to_owned()
                 } else {
                     format!("triggered by {}", seen.active.join(";"))

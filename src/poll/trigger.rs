@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ebb_scalers::exchange::{self, Observer};
 use ebb_scalers::{MetricSpec, ReadError, Reading, Scaler};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -70,7 +71,7 @@ impl Trigger {
     /// # Errors
     /// The source cannot be read.
     pub async fn sample(&self) -> Result<Sample, ReadError> {
-        self.note(self.scaler.read(clock::now())).await
+        self.note(self.asking(self.scaler.read(clock::now()))).await
     }
 
     /// Reads the source as the poll of a `pollingInterval` does.
@@ -78,7 +79,7 @@ impl Trigger {
     /// # Errors
     /// The source cannot be read.
     pub async fn poll(&self) -> Result<Sample, ReadError> {
-        let read = self.note(self.scaler.poll(clock::now())).await;
+        let read = self.note(self.asking(self.scaler.poll(clock::now()))).await;
         if read.is_err() {
             let more = |failures: u32| Some(failures.saturating_add(1));
             // The closure always gives a number.
@@ -95,6 +96,12 @@ impl Trigger {
     /// What was read last, unless it cannot be read now.
     pub fn last(&self) -> Option<Sample> {
         *self.last.lock()
+    }
+
+    /// HTTP exchanges that a question leads to count for this trigger.
+    fn asking<F: Future>(&self, question: F) -> impl Future<Output = F::Output> {
+        let observer: Arc<dyn Observer> = Arc::clone(&self.metrics) as _;
+        exchange::on_behalf_of(observer, question)
     }
 
     async fn note(&self, read: impl Future<Output = Result<Reading, ReadError>>) -> Result<Sample, ReadError> {

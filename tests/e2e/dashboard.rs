@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use ebb_tests::bed::PrometheusFacts;
 use ebb_tests::paths;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
-use ebb_tests::world::Outcome;
+use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -30,13 +31,7 @@ fn every_query_finds_something() -> Outcome {
         }
         user.wait_ready("my-app").await?;
 
-        let prometheus = world.bed.facts.prometheus.as_ref().context("no Prometheus")?;
-        let scrape = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n  - job_name: ebb\n    static_configs:\n      - targets: ['{}']\n",
-            world.ebb.metrics_address()
-        );
-        fs::write(&prometheus.config, scrape)?;
-        reqwest::Client::new().post(format!("{}/-/reload", prometheus.url)).send().await?.error_for_status()?;
+        let prometheus = scraping(world).await?;
 
         let mut asked = 0;
         for panel in panels(&dashboard)? {
@@ -70,6 +65,81 @@ fn every_query_finds_something() -> Outcome {
         }
         Ok(())
     })
+}
+
+/// What the panels and variables of KEDA's own dashboard (2.20) ask of KEDA's series.
+const KEDAS_PANELS: [&str; 4] = [
+    "sum by(job) (rate(keda_scaler_detail_errors_total{}[10s]))",
+    "sum by(scaler) (rate(keda_scaler_detail_errors_total{namespace=~\"$namespace\", scaledObject=~\"broken\", scaler=~\"rabbitMQScaler\"}[10s]))",
+    "sum by(scaledObject) (rate(keda_scaled_object_errors_total{namespace=~\"$namespace\", scaledObject=~\"broken\"}[10s]))",
+    "sum by(metric) (keda_scaler_metrics_value{namespace=~\"$namespace\", metric=~\"s0-rabbitmq-kedas-dashboard\"})",
+];
+const KEDAS_VARIABLES: [(&str, &str, &str); 4] = [
+    ("keda_scaled_object_errors_total", "namespace", "kedas-dashboard"),
+    ("keda_scaled_object_errors_total{namespace=\"$namespace\"}", "scaledObject", "my-app"),
+    ("keda_scaler_detail_errors_total{namespace=\"$namespace\"}", "scaler", "rabbitMQScaler"),
+    ("keda_scaler_detail_errors_total{namespace=\"$namespace\"}", "metric", "s0-rabbitmq-kedas-dashboard"),
+];
+
+#[test]
+fn kedas_own_dashboard_finds_what_it_asks_for_and_nothing_of_what_is_gone() -> Outcome {
+    story(async |world| {
+        let name = "kedas-dashboard";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        world.rabbit.publish(name, 3).await?;
+        let url = world.rabbit.url();
+        for (app, queue) in [("my-app", name), ("broken", "kedas-dashboard-no-such-queue")] {
+            user.apply(&deployment(app, 0, &[("RABBITMQ_URL", &url)])).await?;
+            let spec = json!({"pollingInterval": 1, "triggers": [rabbitmq(queue)]});
+            user.apply(&scaled_object(app, spec)).await?;
+        }
+        let prometheus = scraping(world).await?;
+        for query in KEDAS_PANELS {
+            let query = concrete(query, name);
+            wait::until(&format!("an answer to {query}"), secs(30), async || {
+                let found = ask(&prometheus.url, "query", &[("query", &query)]).await?;
+                let value = found["result"][0]["value"][1].as_str().context("nothing found")?.parse::<f64>()?;
+                ensure!(value > 0.0, "it is {value}");
+                Ok(())
+            })
+            .await?;
+        }
+        for (series, label, wanted) in KEDAS_VARIABLES {
+            let matching = [("match[]", concrete(series, name))];
+            let matching = matching.each_ref().map(|(key, value)| (*key, value.as_str()));
+            let values = ask(&prometheus.url, &format!("label/{label}/values"), &matching).await?;
+            let there = values.as_array().is_some_and(|values| values.iter().any(|value| value == wanted));
+            ensure!(there, "no {wanted} among the values of {label} of {series}: {values}");
+        }
+
+        // Errors only ever add up.
+        let resets = format!("sum(resets(keda_scaler_detail_errors_total{{namespace=\"{name}\"}}[1m]))");
+        let found = ask(&prometheus.url, "query", &[("query", &resets)]).await?;
+        ensure!(found["result"][0]["value"][1] == "0", "{found}");
+
+        user.delete_all("ScaledObject").await?;
+        let everything =
+            format!("{{namespace=\"{name}\", __name__=~\"(keda|ebb)_.*\", __name__!~\".*_registered_total\"}}");
+        wait::until("Prometheus to see nothing of what is gone", secs(20), async || {
+            let found = ask(&prometheus.url, "query", &[("query", &everything)]).await?;
+            ensure!(found["result"].as_array().is_some_and(Vec::is_empty), "{found}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+/// The Prometheus of the test bed, told to scrape Ebb each second.
+async fn scraping(world: &World) -> Result<&PrometheusFacts> {
+    let prometheus = world.bed.facts.prometheus.as_ref().context("no Prometheus")?;
+    let scrape = format!(
+        "global: {{scrape_interval: 1s}}\nscrape_configs:\n  - job_name: ebb\n    static_configs:\n      - targets: ['{}']\n",
+        world.ebb.metrics_address()
+    );
+    fs::write(&prometheus.config, scrape)?;
+    reqwest::Client::new().post(format!("{}/-/reload", prometheus.url)).send().await?.error_for_status()?;
+    Ok(prometheus)
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
+use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
 use ebb_tests::world::Outcome;
 use serde_json::json;
 
@@ -81,6 +83,94 @@ fn sample(text: &str, name: &str, labels: &[String]) -> Result<f64> {
         .with_context(|| format!("no {name} with {labels:?}"))?;
     let value = line.rsplit(' ').next().context("no value")?;
     value.parse().with_context(|| line.to_owned())
+}
+
+#[test]
+fn every_kind_and_every_http_request_has_kedas_words() -> Outcome {
+    story(async |world| {
+        let name = "metrics-words";
+        let (user, kafka) = (world.sandbox(name).await?, world.bed.kafka()?);
+        world.rabbit.declare(name).await?;
+        world.kafka()?.create_topic(name, 1).await?;
+        // A trigger has KEDA's word for its kind, unless it has a name of its own.
+        let on_topic = |kind: &str| {
+            let metadata = json!({"bootstrapServers": kafka.plaintext, "consumerGroup": name, "topic": name});
+            json!({"type": kind, "metadata": metadata})
+        };
+        let mut hours = cron("0 8 * * *", "0 18 * * *", "2");
+        hours["name"] = json!("office-hours");
+        let kinds = [
+            ("kafkaScaler", on_topic("kafka")),
+            ("apacheKafkaScaler", on_topic("apache-kafka")),
+            ("cronScaler", cron("0 9 * * *", "0 17 * * *", "2")),
+            ("office-hours", hours),
+        ];
+        let triggers: Vec<_> = kinds.iter().map(|(_, trigger)| trigger).collect();
+        user.apply(&deployment("kinds", 0, &[])).await?;
+        user.apply(&scaled_object("kinds", json!({"pollingInterval": 1, "triggers": triggers}))).await?;
+        // Over HTTP, with and without an answer.
+        for (app, host) in [("answered", world.rabbit.http_url()), ("nobody", "http://u:p@127.0.0.1:1/".to_owned())] {
+            let metadata = json!({"queueName": name, "mode": "QueueLength", "value": "5", "host": host});
+            let trigger = json!({"type": "rabbitmq", "name": "by-http", "metadata": metadata});
+            user.apply(&deployment(app, 0, &[])).await?;
+            user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
+        }
+
+        let labels = |pairs: &[(&str, &str)]| -> Vec<_> {
+            pairs.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect()
+        };
+        wait::until("the series of all kinds", secs(30), async || {
+            let text = world.ebb.metrics().await?;
+            for (index, (scaler, _)) in kinds.iter().enumerate() {
+                let index = index.to_string();
+                let whose =
+                    [("namespace", name), ("scaledObject", "kinds"), ("scaler", scaler), ("triggerIndex", &index)];
+                sample(&text, "keda_scaler_active", &labels(&whose))?;
+            }
+            for (app, status) in [("answered", "200"), ("nobody", "error")] {
+                let whose = labels(&[
+                    ("namespace", name),
+                    ("scaled_resource", app),
+                    ("scaler", "rabbitmq"),
+                    ("trigger_name", "by-http"),
+                    ("metric_name", "s0-rabbitmq-metrics-words"),
+                    ("status_code", status),
+                ]);
+                ensure!(sample(&text, "keda_scaler_http_requests_total", &whose)? >= 1.0, "no requests");
+                let durations = labels(&[("scaler", "rabbitmq"), ("status_code", status)]);
+                let count = sample(&text, "keda_scaler_http_request_duration_seconds_count", &durations)?;
+                ensure!(count >= 1.0, "no durations");
+            }
+            ensure!(sample(&text, "ebb_scale_loop_latency_seconds_count", &[])? >= 1.0, "no polls");
+            let platform = labels(&[("goos", "linux"), ("goarch", go_architecture()), ("goversion", "")]);
+            sample(&text, "keda_build_info", &platform)?;
+
+            // No series is there twice: Prometheus would not take them.
+            let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+            let series: Vec<_> = series.map(|(series, _)| series).collect();
+            let unique: BTreeSet<_> = series.iter().collect();
+            ensure!(unique.len() == series.len(), "{} series are there twice", series.len() - unique.len());
+            Ok(())
+        })
+        .await?;
+
+        user.delete_all("ScaledObject").await?;
+        let namespace = labels(&[("namespace", name)]).concat();
+        wait::until("the series of what is gone to go too", secs(10), async || {
+            let text = world.ebb.metrics().await?;
+            // How many there are of a kind is told also when there are none.
+            let none = |line: &str| line.starts_with("keda_resource_registered_total{") && line.ends_with(" 0");
+            let left: Vec<_> = text.lines().filter(|line| line.contains(&namespace) && !none(line)).collect();
+            ensure!(left.is_empty(), "{left:?}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+/// What Go calls this machine's processor.
+fn go_architecture() -> &'static str {
+    if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" }
 }
 
 #[test]

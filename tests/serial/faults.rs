@@ -2,7 +2,7 @@
 
 mod brokers;
 mod credentials;
-mod impostor;
+pub(crate) mod impostor;
 mod impostors;
 
 use std::time::{Duration, Instant};

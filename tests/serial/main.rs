@@ -13,6 +13,7 @@ mod outages;
 mod restarts;
 mod rights;
 mod secrets;
+mod settings;
 mod wake_up;
 
 use std::sync::{Mutex, PoisonError};

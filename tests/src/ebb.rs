@@ -77,7 +77,7 @@ impl Ebb {
             files: bed.dir.with_extension("files"),
             metrics_port: process::free_port()?,
             health_port: process::free_port()?,
-            kubeconfig: service_account_kubeconfig(bed).await?,
+            kubeconfig: service_account_kubeconfig(bed, "ebb").await?,
             detached,
             running: Mutex::new(None),
         };
@@ -85,7 +85,7 @@ impl Ebb {
         bed.kubectl().run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &port]).await?;
         File::create(&ebb.log)?;
         fs::create_dir_all(&ebb.files)?;
-        ebb.launch()?;
+        ebb.launch(&[], &[])?;
         ebb.wait_ready().await?;
         ebb.wait_aggregated(bed).await?;
         Ok(ebb)
@@ -93,7 +93,12 @@ impl Ebb {
 
     /// Starts it again after [`Ebb::kill`] or [`Ebb::stop`], at the same addresses, and waits until it is ready.
     pub async fn restart(&self) -> Result<()> {
-        self.launch()?;
+        self.restart_with(&[], &[]).await
+    }
+
+    /// Like [`Ebb::restart`], with these arguments and variables besides its own.
+    pub async fn restart_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
+        self.launch(arguments, variables)?;
         self.wait_ready().await
     }
 
@@ -183,7 +188,7 @@ impl Ebb {
         .with_context(|| format!("the end of Ebb's log:\n{}", self.log_tail()))
     }
 
-    fn launch(&self) -> Result<()> {
+    fn launch(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
         let log = File::options().append(true).create(true).open(&self.log)?;
         let mut command = Command::new(paths::bin("ebb")?);
         if self.detached {
@@ -199,11 +204,13 @@ impl Ebb {
             .args(["--service-name", "ebb"])
             .arg("--filepath-auth-root-path")
             .arg(&self.files)
+            .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)
             // As the image sets it.
             .env("MALLOC_ARENA_MAX", "1")
             .env("WATCH_NAMESPACE", "")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -233,9 +240,9 @@ impl Drop for Ebb {
     }
 }
 
-/// A kubeconfig with nothing but the token of the `ServiceAccount` that the manifests make, so that RBAC applies.
-async fn service_account_kubeconfig(bed: &Bed) -> Result<PathBuf> {
-    let token = service_account_token(bed, NAMESPACE, "ebb").await?;
+/// A kubeconfig with nothing but the token of a `ServiceAccount` in the namespace of the manifests, so that RBAC applies.
+pub async fn service_account_kubeconfig(bed: &Bed, account: &str) -> Result<PathBuf> {
+    let token = service_account_token(bed, NAMESPACE, account).await?;
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "ebb",
         "clusters": [{"name": "bed", "cluster": {
@@ -243,7 +250,7 @@ async fn service_account_kubeconfig(bed: &Bed) -> Result<PathBuf> {
         "users": [{"name": "ebb", "user": {"token": token}}],
         "contexts": [{"name": "ebb", "context": {"cluster": "bed", "user": "ebb", "namespace": NAMESPACE}}],
     });
-    let path = bed.dir.join("ebb.kubeconfig");
+    let path = bed.dir.join(format!("{account}.kubeconfig"));
     fs::write(&path, serde_json::to_vec_pretty(&config)?)?;
     Ok(path)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use parking_lot::Mutex;
+use rdkafka::ClientConfig;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -23,6 +24,7 @@ use super::proof::{Answers, LOOKS, Question};
 use super::topics::{ByLeader, LAYOUT_AGE, Layout, Topic, Topics};
 use crate::broker::{Backoff, Breaker, Flights, Gather, chance};
 use crate::oauth::{Token, TokenSource};
+use crate::outbound::Outbound;
 use crate::scaler::ReadError;
 
 /// How long questions are gathered before they go out together.
@@ -53,6 +55,7 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
+    outbound: Arc<Outbound>,
     tokens: Option<Arc<TokenSource>>,
     link: tokio::sync::Mutex<Option<Arc<Link>>>,
     cluster: Breaker,
@@ -82,9 +85,10 @@ pub(super) fn breaker() -> Breaker {
 
 impl Client {
     /// A client that has not been opened. `tokens` is where its tokens come from, if it is let in with such.
-    pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>) -> Self {
+    pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>, outbound: &Arc<Outbound>) -> Self {
         Self {
             endpoint: endpoint.clone(),
+            outbound: Arc::clone(outbound),
             tokens,
             link: tokio::sync::Mutex::new(None),
             cluster: breaker(),
@@ -101,6 +105,11 @@ impl Client {
     /// The cluster, and as whom it is asked.
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The configuration for librdkafka.
+    pub(super) fn config(&self) -> ClientConfig {
+        self.endpoint.config(&self.outbound.authorities)
     }
 
     /// A token to be let in with and whom it names, where one is needed.
@@ -302,7 +311,7 @@ impl Client {
         if let Some(refused) = self.cluster.resting(Instant::now()) {
             return Err(refused);
         }
-        match Link::open(&self.endpoint, self.tokens.clone()).await {
+        match Link::open(&self.endpoint, self.config(), self.tokens.clone()).await {
             Ok(opened) => {
                 tracing::info!(endpoint = ?self.endpoint, "a client for Kafka is open");
                 Ok(Arc::clone(link.insert(Arc::new(opened))))

@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::oauth::{Account, ClientCredentials};
+use crate::tls::Authorities;
 
 /// A cluster and as whom to ask it. Triggers with equal endpoints share one client.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -56,8 +57,8 @@ impl Endpoint {
         format!("Kafka at {}", self.brokers)
     }
 
-    /// The client's configuration for librdkafka (its CONFIGURATION.md).
-    pub(super) fn config(&self) -> ClientConfig {
+    /// The client's configuration for librdkafka (its CONFIGURATION.md), with whom everybody trusts.
+    pub(super) fn config(&self, authorities: &Authorities) -> ClientConfig {
         let mut config = ClientConfig::new();
         let mut set = |key: &str, value: &str| {
             config.set(key, value);
@@ -87,8 +88,10 @@ impl Endpoint {
         };
         set("security.protocol", protocol);
         if let Some(tls) = &self.tls {
-            if let Some(ca) = &tls.ca {
-                set("ssl.ca.pem", ca);
+            // Without any it trusts the system's.
+            let trusted = [tls.ca.clone(), authorities.pem()];
+            if trusted.iter().any(Option::is_some) {
+                set("ssl.ca.pem", &trusted.into_iter().flatten().collect::<Vec<_>>().join("\n"));
             }
             if let Some((certificate, key)) = &tls.identity {
                 set("ssl.certificate.pem", certificate);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -47,17 +48,20 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Opens a client. `tokens` are what it is let in with, if anything but a password.
+    /// Opens a client with the endpoint's `config`. `tokens` are what it is let in with, if anything but a password.
     ///
     /// # Errors
     /// The configuration is wrong, or there is no token.
-    pub(super) async fn open(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>) -> Result<Self, ReadError> {
+    pub(super) async fn open(
+        endpoint: &Endpoint,
+        config: ClientConfig,
+        tokens: Option<Arc<TokenSource>>,
+    ) -> Result<Self, ReadError> {
         let broken = |cause: String| ReadError::Connect { broker: endpoint.broker(), cause };
         let first = match &tokens {
             Some(tokens) => Some(tokens.token().await?),
             None => None,
         };
-        let config = endpoint.config();
         let opened = tokio::task::spawn_blocking(move || Admin::open(&config, Context::default())).await;
         let admin = opened.map_err(|error| broken(error.to_string()))?.map_err(broken)?;
         let shared = Arc::new(Shared(Some(admin)));

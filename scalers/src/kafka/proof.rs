@@ -49,7 +49,7 @@ impl Client {
     async fn take_a_look(&self, topic: Arc<str>, questions: Vec<Question>) -> HashMap<i32, Found> {
         let Ok(Ok(_turn)) = timeout(TURN, self.looking.acquire()).await else { return HashMap::new() };
         let Ok(token) = self.token().await else { return HashMap::new() };
-        let mut config = self.endpoint().config();
+        let mut config = self.config();
         config
             // Needed to be given partitions, and never shown to a coordinator: nothing is joined or committed.
             .set("group.id", "ebb")

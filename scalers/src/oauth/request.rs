@@ -10,11 +10,11 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::{Account, ClientCredentials};
+use crate::exchange;
 use crate::metric_name::form_encode;
+use crate::outbound::Outbound;
 use crate::scaler::ReadError;
 
-/// How long an exchange with a token endpoint may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// Tokens of this size are not in use.
 const LARGEST_ANSWER: usize = 64 * 1024;
 /// As much of the endpoint's own words as an error shows.
@@ -38,6 +38,8 @@ pub(super) struct Success {
 pub(super) struct Requester {
     credentials: ClientCredentials,
     http: Result<reqwest::Client, String>,
+    /// How long an exchange may take.
+    timeout: Duration,
     /// The style that worked, once one has.
     style: Mutex<Option<Style>>,
 }
@@ -77,20 +79,18 @@ impl Seconds {
 }
 
 impl Requester {
-    pub(super) fn new(account: &Account) -> Self {
-        let http = account.tls.client_config().and_then(|tls| {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls)
-                .timeout(TIMEOUT)
+    pub(super) fn new(account: &Account, outbound: &Outbound) -> Self {
+        let timeout = outbound.http_timeout;
+        let http = account.tls.client_config(outbound).and_then(|tls| {
+            outbound
+                .http(tls, 1)
+                .timeout(timeout)
                 // A redirect would hand the secret to somebody else.
                 .redirect(Policy::none())
-                .pool_max_idle_per_host(1)
-                .pool_idle_timeout(Duration::from_secs(30))
-                .user_agent(concat!("ebb/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .map_err(|error| error.to_string())
         });
-        Self { credentials: account.credentials.clone(), http, style: Mutex::new(None) }
+        Self { credentials: account.credentials.clone(), http, timeout, style: Mutex::new(None) }
     }
 
     /// One token. The secret goes into the header first; an endpoint that refuses this is asked once more with the
@@ -125,7 +125,7 @@ impl Requester {
             Style::Header => request.basic_auth(form_encode(client_id), Some(form_encode(client_secret))),
             Style::Body => request,
         };
-        let response = request.send().await.map_err(|error| self.explain(&error))?;
+        let response = exchange::send(request).await.map_err(|error| self.explain(&error))?;
         let status = response.status();
         let body = self.body(response).await?;
         let answer: Answer = serde_json::from_slice(&body).unwrap_or_default();
@@ -190,7 +190,7 @@ impl Requester {
 
     fn explain(&self, error: &reqwest::Error) -> ReadError {
         if error.is_timeout() {
-            return ReadError::Timeout { broker: self.broker(), what: "a token".into(), after: TIMEOUT };
+            return ReadError::Timeout { broker: self.broker(), what: "a token".into(), after: self.timeout };
         }
         // reqwest's own text holds the whole address; the reason is at the end of the chain of sources.
         let mut cause: &dyn std::error::Error = error;

@@ -43,7 +43,7 @@ impl Endpoint {
     }
 
     fn source(&self) -> TokenSource {
-        TokenSource::new(&Account { credentials: credentials(&self.url), tls: Tls::default() })
+        TokenSource::new(&Account { credentials: credentials(&self.url), tls: Tls::default() }, &Outbound::default())
     }
 }
 

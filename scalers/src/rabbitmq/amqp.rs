@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{Backoff, Flights, Pacer, chance};
+use crate::outbound::Outbound;
 use crate::scaler::ReadError;
 use crate::tls::Tls;
 
@@ -101,6 +102,7 @@ impl fmt::Debug for Endpoint {
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
+    outbound: Arc<Outbound>,
     link: Mutex<Link>,
     /// Held by whoever connects: the others wait for the outcome.
     connecting: tokio::sync::Mutex<()>,
@@ -127,9 +129,10 @@ impl fmt::Debug for Link {
 
 impl Client {
     /// A client that has not connected yet.
-    pub fn new(endpoint: &Endpoint) -> Self {
+    pub fn new(endpoint: &Endpoint, outbound: &Arc<Outbound>) -> Self {
         Self {
             endpoint: endpoint.clone(),
+            outbound: Arc::clone(outbound),
             link: Mutex::new(Link {
                 connection: None,
                 backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(10)),
@@ -302,7 +305,7 @@ impl Client {
                 None => {
                     Connection::connect_uri(self.endpoint.uri(), properties).await.map_err(|error| error.to_string())
                 }
-                Some(tls) => connect_encrypted(self.endpoint.uri(), tls, properties).await,
+                Some(tls) => connect_encrypted(self.endpoint.uri(), tls, &self.outbound, properties).await,
             }
         };
         match timeout(CONNECT_TIMEOUT, attempt).await {
@@ -343,8 +346,13 @@ impl Client {
 }
 
 /// Connects over TLS with settings of our own: lapin's know no client certificate in PEM form and verify every server.
-async fn connect_encrypted(uri: AMQPUri, tls: &Tls, properties: ConnectionProperties) -> Result<Connection, String> {
-    let connector = RustlsConnector::from(tls.client_config()?);
+async fn connect_encrypted(
+    uri: AMQPUri,
+    tls: &Tls,
+    outbound: &Outbound,
+    properties: ConnectionProperties,
+) -> Result<Connection, String> {
+    let connector = RustlsConnector::from(tls.client_config(outbound)?);
     let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
     let connected = Connection::connector(
         uri,

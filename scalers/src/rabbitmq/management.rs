@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -24,7 +24,9 @@ use url::Url;
 
 use super::figures::{Figures, Matches};
 use crate::broker::{Backoff, Breaker, Flights, chance};
+use crate::exchange;
 use crate::oauth::{Account, TokenSource};
+use crate::outbound::Outbound;
 use crate::scaler::ReadError;
 use crate::tls::Tls;
 use answer::{COLUMNS, OrEmpty, Page, Row};
@@ -73,8 +75,8 @@ pub struct Endpoint {
     pub identity: Identity,
     /// Whom to trust.
     pub tls: Tls,
-    /// How long one exchange may take.
-    pub timeout: Duration,
+    /// How long one exchange may take. None: as long as in all clients.
+    pub timeout: Option<Duration>,
 }
 
 /// Which queues of a virtual host a pattern means.
@@ -91,6 +93,7 @@ pub struct Pattern {
 pub struct Client {
     endpoint: Endpoint,
     http: Result<reqwest::Client, String>,
+    timeout: Duration,
     tokens: Option<Arc<TokenSource>>,
     /// A permit is one request under way.
     connections: Semaphore,
@@ -153,20 +156,20 @@ struct Complaint {
 
 impl Client {
     /// A client that has not connected yet. `tokens` is needed for [`Identity::Bearer`].
-    pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>) -> Self {
-        let http = endpoint.tls.client_config().and_then(|tls| {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls)
-                .timeout(endpoint.timeout)
-                .connect_timeout(endpoint.timeout)
-                .pool_max_idle_per_host(CONNECTIONS)
-                .user_agent(concat!("ebb/", env!("CARGO_PKG_VERSION")))
+    pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>, outbound: &Outbound) -> Self {
+        let timeout = endpoint.timeout.unwrap_or(outbound.http_timeout);
+        let http = endpoint.tls.client_config(outbound).and_then(|tls| {
+            outbound
+                .http(tls, CONNECTIONS)
+                .timeout(timeout)
+                .connect_timeout(timeout)
                 .build()
                 .map_err(|error| error.to_string())
         });
         Self {
             endpoint: endpoint.clone(),
             http,
+            timeout,
             tokens,
             connections: Semaphore::new(CONNECTIONS),
             waiting: AtomicUsize::new(0),
@@ -291,7 +294,7 @@ impl Client {
         filter: &str,
         mut each: impl FnMut(&Row) + Send,
     ) -> Result<(), Failure> {
-        let limit = LIST_TIMEOUT.max(self.endpoint.timeout);
+        let limit = LIST_TIMEOUT.max(self.timeout);
         let all = async {
             let mut page = 1;
             loop {
@@ -372,8 +375,7 @@ impl Client {
             }
             _ => (request, None),
         };
-        let response =
-            RequestBuilder::send(request).await.map_err(|error| Failure::Broker(self.explain(about, &error)))?;
+        let response = exchange::send(request).await.map_err(|error| Failure::Broker(self.explain(about, &error)))?;
         if let Some((tokens, token)) = token
             && response.status() == StatusCode::UNAUTHORIZED
         {
@@ -421,7 +423,7 @@ impl Client {
 
     fn explain(&self, about: About<'_>, error: &reqwest::Error) -> ReadError {
         if error.is_timeout() {
-            return self.timed_out(about, self.endpoint.timeout);
+            return self.timed_out(about, self.timeout);
         }
         // reqwest's own text is general; the reason is at the end of the chain of sources.
         let mut cause: &dyn std::error::Error = error;

@@ -15,8 +15,6 @@ use crate::config::{ConfigError, Key, Reader, TriggerConfig};
 use access::Access;
 use measure::Measure;
 
-/// KEDA's `KEDA_HTTP_DEFAULT_TIMEOUT`.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(3);
 /// AMQP 0-9-1's short strings.
 const LONGEST_AMQP_NAME: usize = 255;
 
@@ -135,7 +133,7 @@ impl Metadata {
             );
         }
         let activation_value = reader.number("activationValue", &[Meta]).unwrap_or(0.0);
-        let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(HTTP_TIMEOUT);
+        let timeout = timeout.filter(|timeout| !timeout.is_zero());
         let unacknowledged = management_host(&mut reader, &access, host.as_ref(), timeout);
 
         let broker = host.map(|host| match host.protocol {
@@ -226,7 +224,7 @@ fn management_host(
     reader: &mut Reader<'_>,
     access: &Access,
     host: Option<&Host>,
-    timeout: Duration,
+    timeout: Option<Duration>,
 ) -> Option<management::Endpoint> {
     let address = reader.text("managementHost", &[Meta, Auth, Env])?;
     let host = host?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_scalers::broker::Flights;
+use ebb_scalers::go;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -103,30 +104,11 @@ pub fn token_life(text: &str) -> Result<Duration, String> {
     if text.is_empty() {
         return Ok(LIVES.0);
     }
-    let life = go_duration(text).ok_or_else(|| format!("{text:?} is no duration such as 1h30m"))?;
+    let life = go::duration(text).ok_or_else(|| format!("{text:?} is no duration such as 1h30m"))?;
     if life < LIVES.0 || life > LIVES.1 {
         return Err(format!("{text}, must be between 1h and 6h"));
     }
     Ok(life)
-}
-
-/// A sum of numbers with the units h, m and s, which are all that make sense here.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut seconds = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        let unit = match rest.as_bytes().get(end)? {
-            b'h' => 3600.0,
-            b'm' => 60.0,
-            b's' => 1.0,
-            _ => return None,
-        };
-        seconds += number * unit;
-        rest = &rest[end + 1..];
-    }
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Authentications {
             if !known.is_marked() {
                 work.push(Work::Mark(finalizers(others.chain([names::FINALIZER]).collect())));
             }
-            let all = self.whole_cluster || !key.cluster;
+            let all = self.scope.knows_all_users(key.cluster);
             let listed = state.users.listed(key, &known.listed, all);
             if let Some(listed) = listed.filter(|listed| *listed != known.listed) {
                 work.push(Work::List(listed));

@@ -75,9 +75,7 @@ impl Users {
                     self.used_by.remove(gone);
                 }
             }
-            if gone.cluster {
-                self.left.entry(gone.clone()).or_default().insert(user.name.clone());
-            }
+            self.left.entry(gone.clone()).or_default().insert(user.name.clone());
         }
         for new in &now {
             if let Some(left) = self.left.get_mut(new) {

@@ -128,6 +128,7 @@ impl Bed {
         let config = ServerConfig {
             listener,
             certificate,
+            tls: (Arc::new(provider), rustls::ALL_VERSIONS),
             trust: receiver,
             reviewer: Arc::clone(&review) as Arc<dyn Reviewer>,
             source: Arc::new(Values),

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 /// How it treats who connects.
 #[derive(Clone, Debug)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     /// Accepts, and says nothing.
     Silent,
     /// Says this, and then anything without end.
@@ -20,14 +20,14 @@ pub(super) enum Manner {
 }
 
 /// A listener on 127.0.0.1. It ends when this is dropped.
-pub(super) struct Impostor {
-    pub(super) address: String,
+pub(crate) struct Impostor {
+    pub(crate) address: String,
     manner: watch::Sender<Manner>,
     task: JoinHandle<()>,
 }
 
 impl Impostor {
-    pub(super) async fn start(manner: Manner) -> Result<Self> {
+    pub(crate) async fn start(manner: Manner) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (manner, seen) = watch::channel(manner);
@@ -47,7 +47,7 @@ impl Impostor {
     }
 
     /// From now on it is the broker; whoever is connected is cut off.
-    pub(super) fn give_way_to(&self, broker: String) {
+    pub(crate) fn give_way_to(&self, broker: String) {
         self.manner.send_replace(Manner::Honest(broker));
     }
 }

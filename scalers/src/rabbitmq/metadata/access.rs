@@ -78,7 +78,7 @@ impl Access {
     }
 
     /// The management API at an HTTP address.
-    pub(super) fn management(&self, host: Host, timeout: Duration) -> Endpoint {
+    pub(super) fn management(&self, host: Host, timeout: Option<Duration>) -> Endpoint {
         let tls = if host.encrypted { self.tls.clone() } else { Tls::default() };
         let identity = match (&self.oauth, &self.credentials) {
             (Some(account), _) => Identity::Bearer(account.clone()),

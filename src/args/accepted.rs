@@ -1,0 +1,291 @@
+//! Flags and variables of KEDA's operator, metrics server and webhooks that have no effect here, so that a changed image
+//! is enough. One that is given is named in one warning, with the reason; it is never an error, but for a value that
+//! KEDA would not take either.
+//!
+//! `docs/settings.md` shows the same table; a test compares the two.
+
+use std::env;
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use super::values::{flag, limit};
+
+/// A flag or a variable without effect.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// The flag without its dashes, or the variable.
+    pub(super) name: &'static str,
+    form: Form,
+    /// The value that asks for what Ebb does anyway, of which nothing is said.
+    same: Option<&'static str>,
+    /// Why it has no effect.
+    pub(super) why: &'static str,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Bool,
+    Number,
+    Duration,
+    Text,
+}
+
+const fn accepted(name: &'static str, form: Form, why: &'static str) -> Accepted {
+    Accepted { name, form, same: None, why }
+}
+
+impl Accepted {
+    const fn same(self, value: &'static str) -> Self {
+        Self { same: Some(value), ..self }
+    }
+}
+
+const ALONE: &str = "one replica runs, there is no election yet";
+const UNLIMITED: &str = "requests are not limited on this side; the API server's priority and fairness does it";
+const ONE_PROCESS: &str = "there is one process, and nothing between its parts";
+const OWN_CERTIFICATES: &str = "Ebb makes its own certificates and keeps them in the Secret ebb-certs";
+const NO_WEBHOOK: &str = "there is no admission webhook yet";
+const NO_OTLP: &str = "there is no OpenTelemetry export; /metrics has the same figures";
+const NO_EVENTS: &str = "there are no CloudEvents";
+const STDERR: &str = "logs go to standard error, as containers' logs do";
+const LOOKS_BY_ITSELF: &str = "the API server's users and their rights are checked with Ebb's own service account";
+const NO_AUDIT: &str = "there is no audit log of the external metrics API; the API server has one";
+
+use Form::{Bool, Duration as Time, Number, Text};
+
+/// The flags, by the program of KEDA's that has them.
+pub(super) const FLAGS: &[Accepted] = &[
+    // The operator.
+    accepted("leader-elect", Bool, ALONE).same("false"),
+    accepted("leader-election-id", Text, ALONE),
+    accepted("kube-api-qps", Number, UNLIMITED),
+    accepted("kube-api-burst", Number, UNLIMITED),
+    accepted("disable-compression", Bool, "answers of the API server are not compressed").same("true"),
+    accepted("metrics-service-bind-address", Text, ONE_PROCESS),
+    accepted("profiling-bind-address", Text, "there is no profile of Go's to be had").same(""),
+    accepted("enable-opentelemetry-metrics", Bool, NO_OTLP).same("false"),
+    accepted("cert-dir", Text, OWN_CERTIFICATES),
+    accepted("cert-secret-name", Text, OWN_CERTIFICATES),
+    accepted("enable-cert-rotation", Bool, OWN_CERTIFICATES).same("true"),
+    accepted("enable-apiservice-patching", Bool, "the APIService always gets the authority that it needs").same("true"),
+    accepted("enable-webhook-patching", Bool, NO_WEBHOOK),
+    accepted("validating-webhook-name", Text, NO_WEBHOOK),
+    accepted("k8s-cluster-name", Text, NO_EVENTS),
+    accepted("k8s-cluster-domain", Text, "the serving certificate is made out to names within cluster.local")
+        .same("cluster.local"),
+    accepted("http-max-idle-conns", Number, "a client has two connections to one address at most"),
+    accepted("zap-stacktrace-level", Text, "errors name their cause; there are no stack traces of Go's"),
+    // The metrics server.
+    accepted("metrics-service-address", Text, ONE_PROCESS),
+    accepted("metrics-service-grpc-authority", Text, ONE_PROCESS),
+    accepted("port", Number, "/metrics is served at --metrics-bind-address"),
+    accepted("msg", Text, "there is no message of one's own at the start"),
+    accepted("client-ca-file", Text, LOOKS_BY_ITSELF),
+    accepted("tls-cert-file", Text, OWN_CERTIFICATES),
+    accepted("tls-private-key-file", Text, OWN_CERTIFICATES),
+    accepted("tls-sni-cert-key", Text, OWN_CERTIFICATES),
+    accepted("http2-max-streams-per-connection", Number, "connections have limits of their own"),
+    accepted("disable-http2-serving", Bool, "connections have limits of their own").same("false"),
+    accepted("permit-port-sharing", Bool, "a port has one process").same("false"),
+    accepted("permit-address-sharing", Bool, "an address has one process").same("false"),
+    accepted("authentication-kubeconfig", Text, LOOKS_BY_ITSELF),
+    accepted("authentication-skip-lookup", Bool, LOOKS_BY_ITSELF).same("false"),
+    accepted("authentication-token-webhook-cache-ttl", Time, LOOKS_BY_ITSELF),
+    accepted("authentication-tolerate-lookup-failure", Bool, LOOKS_BY_ITSELF),
+    accepted("requestheader-allowed-names", Text, LOOKS_BY_ITSELF),
+    accepted("requestheader-client-ca-file", Text, LOOKS_BY_ITSELF),
+    accepted("requestheader-extra-headers-prefix", Text, LOOKS_BY_ITSELF),
+    accepted("requestheader-group-headers", Text, LOOKS_BY_ITSELF),
+    accepted("requestheader-uid-headers", Text, LOOKS_BY_ITSELF),
+    accepted("requestheader-username-headers", Text, LOOKS_BY_ITSELF),
+    accepted("authorization-kubeconfig", Text, LOOKS_BY_ITSELF),
+    accepted("authorization-always-allow-paths", Text, LOOKS_BY_ITSELF),
+    accepted("authorization-webhook-cache-authorized-ttl", Time, LOOKS_BY_ITSELF),
+    accepted("authorization-webhook-cache-unauthorized-ttl", Time, LOOKS_BY_ITSELF),
+    accepted("audit-log-path", Text, NO_AUDIT),
+    accepted("audit-log-format", Text, NO_AUDIT),
+    accepted("audit-log-maxage", Number, NO_AUDIT),
+    accepted("audit-log-maxbackup", Number, NO_AUDIT),
+    accepted("audit-log-maxsize", Number, NO_AUDIT),
+    accepted("audit-policy-file", Text, NO_AUDIT),
+    accepted("audit-webhook-config-file", Text, NO_AUDIT),
+    accepted("lister-kubeconfig", Text, "--kubeconfig is for everything"),
+    accepted("discovery-interval", Time, "kinds are looked for when they are asked for"),
+    accepted("profiling", Bool, "there is no profile of Go's to be had"),
+    accepted("contention-profiling", Bool, "there is no profile of Go's to be had"),
+    accepted("debug-socket-path", Text, "there is no profile of Go's to be had"),
+    accepted("feature-gates", Text, "there are no such gates"),
+    accepted("logging-format", Text, "--zap-encoder or --log-format decides"),
+    accepted("logtostderr", Bool, STDERR).same("true"),
+    accepted("alsologtostderr", Bool, STDERR),
+    accepted("stderrthreshold", Text, STDERR),
+    accepted("log-dir", Text, STDERR),
+    accepted("log-file", Text, STDERR),
+    accepted("log-file-max-size", Number, STDERR),
+    accepted("log-flush-frequency", Time, STDERR),
+    accepted("one-output", Bool, STDERR),
+    accepted("log-backtrace-at", Text, "errors name their cause; there are no stack traces of Go's"),
+    accepted("vmodule", Text, "--log-level takes levels by module"),
+    accepted("add-dir-header", Bool, "lines have no headers of klog's"),
+    accepted("skip-headers", Bool, "lines have no headers of klog's"),
+    accepted("skip-log-headers", Bool, "lines have no headers of klog's"),
+    // The webhooks, which have --port too.
+    accepted("cache-miss-to-direct-client", Bool, NO_WEBHOOK),
+];
+
+/// The variables.
+pub(super) const VARIABLES: &[Accepted] = &[
+    accepted("KEDA_SCALEDJOB_CTRL_MAX_RECONCILES", Number, "there are no ScaledJobs yet"),
+    accepted("KEDA_METRICS_LEADER_ELECTION_LEASE_DURATION", Time, ONE_PROCESS),
+    accepted("KEDA_METRICS_LEADER_ELECTION_RENEW_DEADLINE", Time, ONE_PROCESS),
+    accepted("KEDA_METRICS_LEADER_ELECTION_RETRY_PERIOD", Time, ONE_PROCESS),
+    accepted("RAW_METRICS_GRPC_PROTOCOL", Text, ONE_PROCESS),
+    accepted("RAW_METRICS_MODE", Text, ONE_PROCESS),
+    accepted("OTEL_EXPORTER_OTLP_ENDPOINT", Text, NO_OTLP),
+    accepted("OTEL_EXPORTER_OTLP_HEADERS", Text, NO_OTLP),
+    accepted("OTEL_EXPORTER_OTLP_PROTOCOL", Text, NO_OTLP),
+    accepted("OTEL_EXPORTER_OTLP_TIMEOUT", Text, NO_OTLP),
+    accepted("OTEL_METRIC_EXPORT_INTERVAL", Text, NO_OTLP),
+];
+
+/// The command with the flags without effect.
+pub(super) fn add_to(command: Command) -> Command {
+    command.args(FLAGS.iter().map(|flag| {
+        let arg = Arg::new(flag.name).long(flag.name).hide(true).value_name(flag.form.name());
+        let form = flag.form;
+        let arg = arg.value_parser(move |text: &str| form.check(text));
+        match form {
+            // A bare flag is a true one, and a value is joined with `=`, as with pflag.
+            Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            // A list may be split over several flags, and a negative number is a value.
+            _ => arg.num_args(1).allow_hyphen_values(true),
+        }
+    }))
+}
+
+/// What was given and has no effect, each with the reason.
+///
+/// # Errors
+/// A variable has a value that KEDA would not take.
+pub(super) fn given(matches: &ArgMatches) -> Result<Vec<String>, String> {
+    let mut given = Vec::new();
+    for flag in FLAGS {
+        let typed = matches.value_source(flag.name) == Some(ValueSource::CommandLine);
+        let value = matches.get_one::<String>(flag.name).filter(|value| typed && flag.is_worth_a_word(value));
+        if value.is_some() {
+            given.push(format!("--{} ({})", flag.name, flag.why));
+        }
+    }
+    for variable in VARIABLES {
+        let Some(value) = env::var_os(variable.name).filter(|value| !value.is_empty()) else { continue };
+        let value = value.into_string().unwrap_or_default();
+        variable.form.check(&value).map_err(|error| format!("{}: {error}", variable.name))?;
+        given.push(format!("{} ({})", variable.name, variable.why));
+    }
+    Ok(given)
+}
+
+/// Names of flags as they are declared: klog's are written with underscores, too.
+pub(super) fn normalized(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let normalize = |argument: OsString| match argument.to_str() {
+        Some(text) if text.starts_with("--") => {
+            let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+            let name = name.replace('_', "-");
+            OsString::from(value.map_or_else(|| name.clone(), |value| format!("{name}={value}")))
+        }
+        _ => argument,
+    };
+    arguments.into_iter().map(normalize).collect()
+}
+
+impl Accepted {
+    fn is_worth_a_word(&self, value: &str) -> bool {
+        match self.form {
+            Bool => self.same.is_none_or(|same| flag(same) != flag(value)),
+            _ => self.same != Some(value),
+        }
+    }
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "BOOL",
+            Self::Number => "NUMBER",
+            Self::Duration => "DURATION",
+            Self::Text => "TEXT",
+        }
+    }
+
+    fn check(self, text: &str) -> Result<String, String> {
+        let checked = match self {
+            Self::Bool => flag(text).map(drop),
+            Self::Number => text.parse::<f64>().map(drop).map_err(|_| format!("{text:?} is no number such as 50")),
+            Self::Duration => limit(text).map(drop),
+            Self::Text => Ok(()),
+        };
+        checked.map(|()| text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Vec<String>, String> {
+        let command = add_to(Command::new("run").args_override_self(true));
+        let arguments = normalized(std::iter::once("run").chain(arguments.iter().copied()).map(OsString::from));
+        let matches = command.try_get_matches_from(arguments).map_err(|error| error.to_string())?;
+        let flags = given(&matches)?.into_iter().filter(|text| text.starts_with("--"));
+        Ok(flags.map(|text| text.split(' ').next().unwrap_or_default().to_owned()).collect())
+    }
+
+    #[test]
+    fn flags_are_taken_as_pflag_takes_them_and_named() {
+        let cases: [(&[&str], &[&str]); 12] = [
+            (&[], &[]),
+            (&["--leader-elect"], &["--leader-elect"]),
+            (&["--leader-elect=true"], &["--leader-elect"]),
+            (&["--leader-elect=false"], &[]),
+            (&["--kube-api-qps=50", "--kube-api-burst", "75"], &["--kube-api-qps", "--kube-api-burst"]),
+            (&["--disable-compression=true"], &[]),
+            (&["--disable-compression=F"], &["--disable-compression"]),
+            (&["--cert-dir=/certs", "--cert-dir=/other"], &["--cert-dir"]),
+            (&["--enable-cert-rotation=1", "--logtostderr=true", "--k8s-cluster-domain=cluster.local"], &[]),
+            (&["--add_dir_header", "--log_dir=/tmp/a_b"], &["--log-dir", "--add-dir-header"]),
+            (&["--tls-sni-cert-key=a,b", "--audit-log-maxage", "-1"], &["--tls-sni-cert-key", "--audit-log-maxage"]),
+            (&["--profiling-bind-address="], &[]),
+        ];
+        for (arguments, named) in cases {
+            assert_eq!(parsed(arguments).unwrap(), named, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_keda_would_not_take_is_an_error_and_so_is_a_flag_of_nobody() {
+        for (argument, says) in [
+            ("--leader-elect=yes", "\"yes\" is neither true nor false"),
+            ("--kube-api-qps=fast", "\"fast\" is no number"),
+            ("--discovery-interval=10", "\"10\" is no duration"),
+            ("--leader-elected", "unexpected argument"),
+            ("-leader-elect", "unexpected argument"),
+        ] {
+            let error = parsed(&[argument]).unwrap_err();
+            assert!(error.contains(says), "{argument}: {error}");
+        }
+        // pflag does not take the next word for the value of a flag that may stand alone.
+        assert!(parsed(&["--leader-elect", "false"]).unwrap_err().contains("unexpected argument"));
+    }
+
+    #[test]
+    fn each_is_there_once() {
+        let mut names: Vec<_> = FLAGS.iter().chain(VARIABLES).map(|accepted| accepted.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,67 @@
+//! The times of the election between replicas, under the names of KEDA's variables. They are read and checked; while one
+//! replica runs there is nothing to elect.
+
+use std::time::Duration;
+
+use super::values::{duration, or_default};
+
+/// How the replica that writes is found.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Election {
+    /// How long a lease that is not renewed holds.
+    #[arg(long = "leader-election-lease-duration", env = "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", default_value = "15s",
+        value_name = "DURATION", value_parser = or_default("15s", duration))]
+    pub lease_duration: Duration,
+    /// How long its holder tries to renew it before it gives up.
+    #[arg(long = "leader-election-renew-deadline", env = "KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE", default_value = "10s",
+        value_name = "DURATION", value_parser = or_default("10s", duration))]
+    pub renew_deadline: Duration,
+    /// The pause between two attempts.
+    #[arg(long = "leader-election-retry-period", env = "KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD", default_value = "2s",
+        value_name = "DURATION", value_parser = or_default("2s", duration))]
+    pub retry_period: Duration,
+}
+
+impl Election {
+    /// Whether the times fit together, by the rules of Kubernetes' leader election.
+    ///
+    /// # Errors
+    /// Names the two that do not.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { lease_duration, renew_deadline, retry_period } = self;
+        if lease_duration <= renew_deadline {
+            return Err(format!(
+                "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION ({lease_duration:?}) must be longer than KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE ({renew_deadline:?})"
+            ));
+        }
+        // Attempts are spread by up to a fifth.
+        if *renew_deadline <= retry_period.mul_f64(1.2) {
+            return Err(format!(
+                "KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE ({renew_deadline:?}) must be longer than 1.2 times KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD ({retry_period:?})"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_must_leave_room_for_each_other() {
+        let check = |lease, renew, retry| {
+            let seconds = Duration::from_secs;
+            let election = Election {
+                lease_duration: seconds(lease),
+                renew_deadline: seconds(renew),
+                retry_period: seconds(retry),
+            };
+            election.check()
+        };
+        assert_eq!(check(15, 10, 2), Ok(()));
+        assert_eq!(check(60, 40, 10), Ok(()));
+        assert!(check(10, 10, 2).unwrap_err().contains("LEASE_DURATION (10s) must be longer"));
+        assert!(check(15, 10, 9).unwrap_err().contains("RENEW_DEADLINE (10s) must be longer than 1.2 times"));
+    }
+}

@@ -1,0 +1,270 @@
+//! The settings of `ebb run`: Ebb's own, and those of KEDA's operator and metrics server that have a meaning here, under
+//! KEDA's names. KEDA's variables have a flag too.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ebb_scalers::Outbound;
+use ebb_scalers::tls::{Authorities, Ciphers, Range};
+
+use super::election::Election;
+use super::logs::Logs;
+use super::values::{
+    Listen, Optional, TlsVersion, ciphers, count, flag, limit, milliseconds, optional, or_default, size, text,
+    tls_version,
+};
+use crate::controller;
+use crate::scope::{Labels, Namespaces, Scope};
+
+/// Settings of `ebb run`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Run {
+    /// A kubeconfig file. Default: the variable KUBECONFIG, else the pod's service account.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace that Ebb runs in and keeps its Secret with certificates in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "ebb-system", value_parser = or_default("ebb-system", text))]
+    pub namespace: String,
+    /// What is served.
+    #[command(flatten)]
+    pub watch: Watch,
+    /// What may be referred to.
+    #[command(flatten)]
+    pub references: References,
+    /// How triggers reach what they ask.
+    #[command(flatten)]
+    pub outbound: OutboundArgs,
+    /// What Ebb itself serves.
+    #[command(flatten)]
+    pub serving: Serving,
+    /// Which replica writes.
+    #[command(flatten)]
+    pub election: Election,
+    /// What is logged.
+    #[command(flatten)]
+    pub logs: Logs,
+    /// What was given and has no effect, each with the reason.
+    #[arg(skip)]
+    pub without_effect: Vec<String>,
+}
+
+/// What is served.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Watch {
+    /// The namespaces whose objects are served, separated by commas. Default: all.
+    #[arg(long = "watch-namespace", env = "WATCH_NAMESPACE", default_value = "", hide_default_value = true,
+        value_name = "NAMES", value_parser = Namespaces::parse)]
+    pub namespaces: Namespaces,
+    /// Only ScaledObjects with these labels are served. Default: all.
+    #[arg(long = "watch-label-selector", env = "WATCH_LABEL_SELECTOR", default_value = "", hide_default_value = true,
+        value_name = "SELECTOR", value_parser = Labels::parse)]
+    pub objects: Labels,
+    /// Only TriggerAuthentications and ClusterTriggerAuthentications with these labels are known. Default: all.
+    #[arg(long = "watch-label-selector-for-triggerauth", env = "WATCH_LABEL_SELECTOR_FOR_TRIGGERAUTH", default_value = "",
+        hide_default_value = true, value_name = "SELECTOR", value_parser = Labels::parse)]
+    pub authentications: Labels,
+    /// How many ScaledObjects are checked at the same time.
+    #[arg(long = "scaledobject-ctrl-max-reconciles", env = "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES", default_value = "32",
+        value_name = "NUMBER", value_parser = or_default("32", count))]
+    pub at_once: u16,
+    /// Warn of keys in the metadata of triggers that the trigger does not know.
+    #[arg(long = "check-unexpected-scalers-params", env = "KEDA_CHECK_UNEXPECTED_SCALERS_PARAMS", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", default_value = "false", value_name = "BOOL",
+        value_parser = or_default("false", flag))]
+    pub unexpected_parameters: bool,
+}
+
+/// What may be referred to.
+#[derive(Debug, Clone, clap::Args)]
+pub struct References {
+    /// The namespace in which ClusterTriggerAuthentications find Secrets, ConfigMaps and service accounts. Default: the
+    /// one that Ebb runs in.
+    #[arg(
+        long,
+        env = "KEDA_CLUSTER_OBJECT_NAMESPACE",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME"
+    )]
+    pub cluster_object_namespace: String,
+    /// Read Secrets in the namespace of --cluster-object-namespace only.
+    #[arg(long, env = "KEDA_RESTRICT_SECRET_ACCESS", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", value_name = "BOOL", value_parser = or_default("false", flag))]
+    pub restrict_secret_access: bool,
+    /// The folder below which ClusterTriggerAuthentications may name files by filePath. Default: none, they are refused.
+    #[arg(long, value_name = "DIR", default_value = "", hide_default_value = true)]
+    pub filepath_auth_root_path: String,
+    /// How long the tokens of boundServiceAccountToken live: from 1h to 6h, as in 1h30m.
+    #[arg(long, env = "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", default_value = "1h", value_name = "DURATION",
+        value_parser = or_default("1h", controller::token_life))]
+    pub bound_service_account_token_expiry: Duration,
+}
+
+/// How triggers reach what they ask.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OutboundArgs {
+    /// How long one HTTP exchange may take, in milliseconds, where a trigger has no `timeout` of its own.
+    #[arg(long = "http-default-timeout", env = "KEDA_HTTP_DEFAULT_TIMEOUT", default_value = "3000", value_name = "MILLISECONDS",
+        value_parser = or_default("3000", milliseconds))]
+    pub timeout: Duration,
+    /// Use every HTTP connection once.
+    #[arg(long = "http-disable-keep-alive", env = "KEDA_HTTP_DISABLE_KEEP_ALIVE", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", value_name = "BOOL", value_parser = or_default("false", flag))]
+    pub disable_keep_alive: bool,
+    /// The most HTTP connections to one address that wait for another use. Default: 2, and never more.
+    #[arg(long = "http-max-idle-conns-per-host", default_value = "", hide_default_value = true, value_name = "NUMBER",
+        value_parser = optional(size))]
+    pub idle_connections: Optional<usize>,
+    /// How long an HTTP connection waits for another use; 0 for ever.
+    #[arg(long = "http-idle-conn-timeout", default_value = "90s", value_name = "DURATION", value_parser = or_default("90s", limit))]
+    pub idle_timeout: Duration,
+    /// The oldest TLS version for HTTP and AMQP: TLS12 or TLS13. Default: TLS12.
+    #[arg(long = "http-min-tls-version", env = "KEDA_HTTP_MIN_TLS_VERSION", default_value = "", hide_default_value = true,
+        value_name = "VERSION", value_parser = optional(tls_version))]
+    pub min_tls_version: Optional<TlsVersion>,
+    /// The cipher suites for TLS 1.2, by Go's names, separated by commas or colons. Default: all that are safe.
+    #[arg(long = "http-tls-cipher-list", env = "KEDA_HTTP_TLS_CIPHER_LIST", default_value = "", hide_default_value = true,
+        value_name = "NAMES", value_parser = optional(ciphers))]
+    pub ciphers: Optional<Ciphers>,
+    /// A folder with certificate authorities that triggers trust besides the system's; may be given several times.
+    #[arg(long = "ca-dir", default_value = "/custom/ca", value_name = "DIR")]
+    pub ca_dirs: Vec<PathBuf>,
+}
+
+/// What Ebb itself serves.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Serving {
+    /// The Service that the external metrics APIService points at; the serving certificate is made out to it.
+    #[arg(long, default_value = "ebb", value_name = "NAME")]
+    pub service_name: String,
+    /// A Service that the serving certificate is made out to as well.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub metrics_server_service_name: String,
+    /// A Service that the serving certificate is made out to as well.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub operator_service_name: String,
+    /// A Service that the serving certificate is made out to as well.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub webhooks_service_name: String,
+    /// Where the external metrics API listens.
+    #[arg(long, default_value = "0.0.0.0", value_name = "ADDRESS")]
+    pub bind_address: IpAddr,
+    /// The port of the external metrics API.
+    #[arg(long, default_value_t = 6443, value_name = "PORT")]
+    pub secure_port: u16,
+    /// The oldest TLS version for the external metrics API: TLS12 or TLS13. Default: as --http-min-tls-version.
+    #[arg(long = "service-min-tls-version", alias = "tls-min-version", env = "KEDA_SERVICE_MIN_TLS_VERSION", default_value = "",
+        hide_default_value = true, value_name = "VERSION", value_parser = optional(tls_version))]
+    pub service_min_tls_version: Optional<TlsVersion>,
+    /// The cipher suites for TLS 1.2 of the external metrics API. Default: as --http-tls-cipher-list.
+    #[arg(long = "service-tls-cipher-list", alias = "tls-cipher-suites", env = "KEDA_SERVICE_TLS_CIPHER_LIST", default_value = "",
+        hide_default_value = true, value_name = "NAMES", value_parser = optional(ciphers))]
+    pub service_ciphers: Optional<Ciphers>,
+    /// Where /metrics is served to Prometheus: host:port, :port for all addresses, 0 for nowhere.
+    #[arg(long, default_value = ":8080", value_name = "ADDRESS", value_parser = or_default(":8080", Listen::parse))]
+    pub metrics_bind_address: Listen,
+    /// Whether /metrics is served.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true",
+        value_name = "BOOL", value_parser = flag)]
+    pub enable_prometheus_metrics: bool,
+    /// Give the durations of HTTP requests the labels of each trigger.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+        value_name = "BOOL", value_parser = flag)]
+    pub enable_high_cardinality_metrics_labels: bool,
+    /// Where /healthz and /readyz are served to the kubelet: host:port, :port for all addresses, 0 for nowhere.
+    #[arg(long, default_value = ":8081", value_name = "ADDRESS", value_parser = Listen::parse)]
+    pub health_probe_bind_address: Listen,
+}
+
+impl Run {
+    /// What is served.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            namespaces: self.watch.namespaces.clone(),
+            objects: self.watch.objects.clone(),
+            authentications: self.watch.authentications.clone(),
+        }
+    }
+
+    /// The namespace of what ClusterTriggerAuthentications refer to.
+    pub fn cluster_namespace(&self) -> String {
+        let given = &self.references.cluster_object_namespace;
+        if given.is_empty() { self.namespace.clone() } else { given.clone() }
+    }
+
+    /// Checks what goes together, and notes what is given and cannot be had.
+    pub(super) fn finish(&mut self, without_effect: Vec<String>) -> Result<(), String> {
+        self.election.check()?;
+        self.without_effect = without_effect;
+        let versions = [
+            ("KEDA_HTTP_MIN_TLS_VERSION", self.outbound.min_tls_version),
+            ("KEDA_SERVICE_MIN_TLS_VERSION", self.serving.service_min_tls_version),
+        ];
+        for (name, version) in versions {
+            if version.0.is_some_and(|version| version.raised) {
+                self.without_effect.push(format!("{name} (nothing older than TLS 1.2 is spoken)"));
+            }
+        }
+        let lists = [
+            ("KEDA_HTTP_TLS_CIPHER_LIST", &self.outbound.ciphers),
+            ("KEDA_SERVICE_TLS_CIPHER_LIST", &self.serving.service_ciphers),
+        ];
+        for (name, ciphers) in lists {
+            for suite in ciphers.0.iter().flat_map(|ciphers| &ciphers.unsupported) {
+                self.without_effect.push(format!("{suite} in {name} (it is not safe and cannot be had)"));
+            }
+        }
+        let default = Election {
+            lease_duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+        };
+        if self.election != default {
+            let name = "KEDA_OPERATOR_LEADER_ELECTION_*";
+            self.without_effect.push(format!("{name} (one replica runs, there is no election yet)"));
+        }
+        Ok(())
+    }
+}
+
+impl Serving {
+    /// The Services that the serving certificate is made out to, each once.
+    pub fn services(&self) -> Vec<String> {
+        let mut services = vec![self.service_name.clone()];
+        for name in [&self.metrics_server_service_name, &self.operator_service_name, &self.webhooks_service_name] {
+            if !name.is_empty() && !services.contains(name) {
+                services.push(name.clone());
+            }
+        }
+        services
+    }
+
+    /// Where `/metrics` is served.
+    pub fn metrics(&self) -> Listen {
+        if self.enable_prometheus_metrics { self.metrics_bind_address.clone() } else { Listen::Off }
+    }
+
+    /// TLS of the external metrics API. What is not said is as for HTTP clients, as in KEDA.
+    pub fn tls(&self, outbound: &OutboundArgs) -> Range {
+        let min = self.service_min_tls_version.0.or(outbound.min_tls_version.0).map(|version| version.min);
+        Range::new(min, self.service_ciphers.0.as_ref().or(outbound.ciphers.0.as_ref()))
+    }
+}
+
+impl OutboundArgs {
+    /// The settings of all clients, and what could not be read for them. Reads the folders of `--ca-dir`.
+    pub fn read(&self) -> (Outbound, Vec<String>) {
+        let (authorities, troubles) = Authorities::read(&self.ca_dirs);
+        let outbound = Outbound {
+            http_timeout: self.timeout,
+            keep_alive: !self.disable_keep_alive,
+            // Zero is how Go's programs ask for its default, which is two.
+            idle_connections: self.idle_connections.0.filter(|most| *most > 0),
+            idle_timeout: Some(self.idle_timeout),
+            tls: Range::new(self.min_tls_version.0.map(|version| version.min), self.ciphers.0.as_ref()),
+            authorities,
+        };
+        (outbound, troubles)
+    }
+}

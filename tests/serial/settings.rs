@@ -1,0 +1,39 @@
+//! An Ebb with other settings than the other stories', given as KEDA's users give them.
+
+mod chart;
+mod outbound;
+mod scope;
+mod secrets;
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use ebb_tests::world::World;
+
+/// Plays `story` while Ebb runs with these arguments and variables; then it runs as for the other stories again.
+async fn with_settings(
+    world: &'static World,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    story: impl AsyncFnOnce() -> Result<()>,
+) -> Result<()> {
+    world.ebb.stop().await?;
+    let told = match world.ebb.restart_with(arguments, variables).await {
+        Ok(()) => story().await,
+        Err(error) => Err(error),
+    };
+    world.ebb.kill()?;
+    world.ebb.restart().await?;
+    told
+}
+
+/// What the latest Ebb has logged.
+fn log(world: &World) -> Result<String> {
+    let log = fs::read_to_string(&world.ebb.log)?;
+    let start = log.rfind(STARTED).context("it has not started")?;
+    let line = log[..start].rfind('\n').map_or(0, |end| end + 1);
+    Ok(log[line..].to_owned())
+}
+
+/// What Ebb says before anything else.
+const STARTED: &str = "ebb begins";
