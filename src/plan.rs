@@ -10,6 +10,8 @@ pub mod modifiers;
 pub mod pause;
 pub mod policy;
 pub mod resource;
+#[cfg(test)]
+mod simulation;
 pub mod status;
 pub mod unexpected;
 pub mod validate;

@@ -103,6 +103,12 @@ pub fn build(
     })
 }
 
+/// What the HPA is told of a metric's value. It takes one below zero for a sum that has overflowed, and would ask for all
+/// the replicas there may be.
+pub fn told(value: f64) -> f64 {
+    value.max(0.0)
+}
+
 fn external(metric: &MetricSpec, scaled_object: &str) -> HpaMetric {
     let target =
         Some(if metric.name == COMPOSITE_METRIC { thousandths(metric.target) } else { quantity(metric.target) });

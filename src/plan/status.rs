@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{Condition, GroupVersionKindResource, HealthStatus, ScaledObjectStatus, TriggerActivity};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -11,6 +11,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::activation::Activity;
 use super::modifiers::COMPOSITE_METRIC;
+
+/// How often `status.lastActiveTime` is written while a workload stays active.
+const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
 
 /// What Ebb knows about one ScaledObject.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +30,22 @@ pub struct Facts {
     pub paused: Option<bool>,
     /// What the HPA says of itself: its condition `ScalingActive`.
     pub hpa: Option<HorizontalPodAutoscalerCondition>,
+}
+
+impl Facts {
+    /// Notes when the workload was last active, where that is to be written down: when activity begins and ends, every
+    /// five minutes in between, and when the HPA's questions have found some that no tick saw. To be called before
+    /// [`Facts::tick`] is replaced.
+    pub fn note_activity(&mut self, activity: Activity, last_active: Option<DateTime<Utc>>) {
+        let changed = self.tick.as_ref().is_none_or(|before| before.activity != activity);
+        let old = match (self.last_active, last_active) {
+            (Some(noted), Some(last)) if activity == Activity::Active => last - noted >= ACTIVE_NOTED_EVERY,
+            (noted, last) => last > noted,
+        };
+        if changed || old {
+            self.last_active = last_active;
+        }
+    }
 }
 
 /// What came of checking a ScaledObject.
@@ -298,6 +317,21 @@ impl Conditions<'_> {
     }
 }
 
+/// When the workload was last active, as far as a status can tell an Ebb that begins at `now`.
+///
+/// One that was active when the status was written may have been so until a moment ago. So may one of which the status
+/// does not say: it was paused, or could not be served, and its time was written up to five minutes before that. Where
+/// nobody saw the end of activity, it is now, never earlier: the cooldown must not be cut short.
+pub fn last_active(written: &ScaledObjectStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let noted = written.last_active_time.as_ref().map(instant);
+    let active = written.condition(Condition::ACTIVE);
+    if active.is_some_and(Condition::is_true) {
+        return Some(now);
+    }
+    let ended = active.is_some_and(|active| active.status == Condition::FALSE);
+    if ended { noted } else { noted.map(|_| now) }
+}
+
 /// An instant as the API writes it: whole seconds.
 pub fn time(instant: DateTime<Utc>) -> Time {
     Time(Timestamp::from_second(instant.timestamp()).unwrap_or(Timestamp::UNIX_EPOCH))
@@ -400,6 +434,52 @@ mod tests {
             assert!(line("Ready").starts_with(ready), "{}", line("Ready"));
             assert!(line("Active").starts_with(active), "{}", line("Active"));
             assert_eq!(status.conditions.as_ref().unwrap().len(), 4);
+        }
+    }
+
+    #[test]
+    fn the_last_activity_is_written_when_it_says_something_new() {
+        use Activity::{Active, CoolingDown};
+        for (name, before, noted, after, last, expected) in [
+            ("activity begins", Some(CoolingDown), Some(0), Active, Some(100), Some(100)),
+            ("it goes on", Some(Active), Some(0), Active, Some(299), Some(0)),
+            ("for five minutes", Some(Active), Some(0), Active, Some(300), Some(300)),
+            ("it ends", Some(Active), Some(0), CoolingDown, Some(100), Some(100)),
+            ("and is over", Some(CoolingDown), Some(100), CoolingDown, Some(100), Some(100)),
+            (
+                "the HPA has found some that no tick saw",
+                Some(CoolingDown),
+                Some(100),
+                CoolingDown,
+                Some(150),
+                Some(150),
+            ),
+            ("a first tick", None, None, CoolingDown, Some(100), Some(100)),
+            ("there has never been any", Some(CoolingDown), None, CoolingDown, None, None),
+        ] {
+            let mut facts = served(before.unwrap_or(CoolingDown), &[]);
+            facts.tick = facts.tick.filter(|_| before.is_some());
+            facts.last_active = noted.map(at);
+            facts.note_activity(after, last.map(at));
+            assert_eq!(facts.last_active, expected.map(at), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_activity_that_nobody_saw_is_now() {
+        let written = |facts: Facts, noted: Option<i64>| {
+            status(&ScaledObjectStatus::default(), &Facts { last_active: noted.map(at), ..facts }, at(0))
+        };
+        let paused = || Facts { check: Check::Paused(None), ..Facts::default() };
+        for (name, facts, noted, expected) in [
+            ("active", served(Activity::Active, &[]), Some(0), Some(1000)),
+            ("its end was written", served(Activity::CoolingDown, &[]), Some(0), Some(0)),
+            ("never active", served(Activity::Inactive, &[]), None, None),
+            ("paused", paused(), Some(0), Some(1000)),
+            ("paused before any activity", paused(), None, None),
+            ("not served", Facts { check: Check::Failed("why".into()), ..Facts::default() }, Some(0), Some(1000)),
+        ] {
+            assert_eq!(last_active(&written(facts, noted), at(1000)), expected.map(at), "{name}");
         }
     }
 

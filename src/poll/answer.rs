@@ -12,6 +12,7 @@ use super::registry::{Key, Live, Registry};
 use crate::clock;
 use crate::metrics_api::{MetricError, MetricSource, MetricValue};
 use crate::plan::fallback::{self, Fallback};
+use crate::plan::hpa;
 use crate::plan::modifiers::{Composite, Modifiers, Seen};
 use crate::target::TargetError;
 
@@ -76,7 +77,7 @@ impl Registry {
 async fn trigger(live: &Live, place: usize) -> Result<Known, String> {
     let trigger = &live.triggers[place];
     match (trigger.answer().await, live.fallback) {
-        (Ok(sample), _) => Ok(Known::At(sample.reading.value, sample.at)),
+        (Ok(sample), _) => Ok(Known::At(hpa::told(sample.reading.value), sample.at)),
         (Err(_), Some(fallback)) if fallback.begins(trigger.failures()) => Ok(Known::FallBack(fallback)),
         (Err(error), _) => Err(format!("{}: {error}", trigger.display())),
     }
@@ -98,7 +99,7 @@ async fn formula(live: &Live, modifiers: &Modifiers) -> Result<Known, String> {
     // As old as the oldest of what it was made of.
     let at = samples.iter().flatten().map(|sample| sample.at).min().unwrap_or_else(clock::now);
     match (modifiers.value(live.fallback.as_ref(), &seen), live.fallback) {
-        (Composite::Value(value), _) => Ok(Known::At(value, at)),
+        (Composite::Value(value), _) => Ok(Known::At(hpa::told(value), at)),
         (Composite::FallBack, Some(fallback)) => Ok(Known::FallBack(fallback)),
         (Composite::FallBack, None) => Err("triggers cannot be read".into()),
         (Composite::Unknown(text), _) => {

@@ -141,11 +141,7 @@ pub struct Object {
 impl Object {
     fn new(object: &ScaledObject, written: &ScaledObjectStatus, metrics: &Arc<Metrics>) -> Self {
         let key = Key::of(object);
-        // A workload that was active when Ebb last wrote may have been so until a moment ago: the cooldown of one
-        // whose end of activity nobody saw begins now, never earlier.
-        let was_active = written.condition(Condition::ACTIVE).is_some_and(Condition::is_true);
-        let noted = written.last_active_time.as_ref().map(status::instant);
-        let last_active = if was_active { Some(clock::now()) } else { noted };
+        let last_active = status::last_active(written, clock::now());
         let falling_back = written.condition(Condition::FALLBACK).is_some_and(Condition::is_true);
         let failures = |health: &HealthStatus| health.number_of_failures.and_then(|failures| failures.try_into().ok());
         let health = written.health.iter().flatten();

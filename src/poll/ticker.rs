@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ebb_scalers::ReadError;
 use ebb_scalers::broker::chance;
 use futures::FutureExt as _;
@@ -31,8 +31,6 @@ const REPLICAS_KNOWN_FOR: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// When to look again at a trigger that could not be read, if the next poll is farther away.
 const RECOVERY: Duration = Duration::from_secs(5);
-/// How often `status.lastActiveTime` is written while a workload stays active.
-const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// How much a poll may be late before the process counts as stuck.
 const OVERDUE: Duration = Duration::from_mins(1);
 
@@ -167,15 +165,7 @@ impl Ticker {
         object
             .ledger
             .report(&self.client, &object.key.namespace, |facts| {
-                let changed = facts.tick.as_ref().is_none_or(|before| before.activity != decision.activity);
-                let old = match (facts.last_active, last_active) {
-                    (Some(noted), Some(last)) => last - noted >= ACTIVE_NOTED_EVERY,
-                    (None, last) => last.is_some(),
-                    _ => false,
-                };
-                if changed || old {
-                    facts.last_active = last_active;
-                }
+                facts.note_activity(decision.activity, last_active);
                 facts.tick = Some(Tick {
                     activity: decision.activity,
                     forced: live.policy.is_forced(),
@@ -394,8 +384,12 @@ fn tell_target(object: &Object, trouble: Option<&Trouble>) -> u32 {
     memory.refusals
 }
 
-/// The HPA's questions between two polls find activity too: the cooldown begins after the last of it.
+/// The HPA's questions between two polls find activity too: the cooldown begins after the last of it. With a formula a
+/// trigger's own activity says nothing.
 fn note_activity(object: &Object, live: &Live) {
+    if live.modifiers.is_some() {
+        return;
+    }
     let found = live.triggers.iter().filter_map(|trigger| trigger.last_active()).max();
     let mut memory = object.memory.lock();
     memory.last_active = memory.last_active.max(found);

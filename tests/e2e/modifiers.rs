@@ -75,6 +75,22 @@ fn the_formula_wakes_the_workload_and_scales_it() -> Outcome {
 }
 
 #[test]
+fn a_formula_that_is_below_zero_takes_the_workload_to_zero_whatever_its_triggers_say() -> Outcome {
+    story(async |world| {
+        let name = "modifiers-below";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(&format!("{name}-q")).await?;
+        world.rabbit.publish(&format!("{name}-q"), 2).await?;
+        let modifiers = json!({"formula": "q - 5", "target": "2"});
+        app(world, &user, 2, modifiers, json!({"cooldownPeriod": 30, "maxReplicaCount": 10})).await?;
+        // The HPA would take -3 for a sum that has overflowed, and ask for 10 replicas.
+        user.wait_metric("my-app", "composite-metric", 0.0).await?;
+        user.wait_replicas("my-app", "0", secs(20), |replicas| replicas == 0).await?;
+        Ok(())
+    })
+}
+
+#[test]
 fn an_edit_brings_the_triggers_own_metrics_back() -> Outcome {
     story(async |world| {
         let name = "modifiers-edit";

@@ -1,0 +1,458 @@
+//! One ScaledObject with its triggers, its workload, its HPA and an Ebb that may be restarted. What Ebb does here is what
+//! `poll::ticker`, `poll::readings`, `poll::answer` and the controller do, with the same pure functions.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ebb_crds::{ScaledObject, ScaledObjectStatus};
+use ebb_scalers::{MetricSpec, MetricType};
+use serde_json::{Value, json};
+
+use super::hpa::{Hpa, Outcome, PERIOD};
+use crate::plan::activation::{self, Activity, Decision, Sight};
+use crate::plan::fallback::{self, Fallback};
+use crate::plan::modifiers::{Composite, Modifiers, Seen};
+use crate::plan::pause::{self, Pause};
+use crate::plan::policy::Policy;
+use crate::plan::status::{self, Check, Facts, FallbackTick, Served, Tick};
+use crate::plan::{hpa, validate};
+
+/// How finely time goes on.
+pub(super) const STEP: TimeDelta = TimeDelta::seconds(5);
+
+/// What a ScaledObject asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) min: i32,
+    pub(super) max: i32,
+    pub(super) idle: Option<i32>,
+    pub(super) cooldown: i32,
+    pub(super) initial_cooldown: i32,
+    pub(super) polling: i32,
+    /// Threshold, replicas, behavior.
+    pub(super) fallback: Option<(i32, i32, &'static str)>,
+    /// Each trigger's target, and whether it is of type Value.
+    pub(super) triggers: Vec<(i32, bool)>,
+    pub(super) formula: Option<&'static str>,
+    pub(super) annotations: Vec<(&'static str, &'static str)>,
+}
+
+/// What happens from outside.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    /// So many steps of time go by.
+    Wait(u8),
+    /// A trigger reads something else, or cannot be read.
+    Read(usize, Option<f64>),
+    /// Ebb ends and begins anew: it knows the status and nothing else.
+    Restart,
+    /// The ScaledObject is edited.
+    Edit(Edit),
+    /// Somebody sets the workload's replicas.
+    Scale(i32),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Edit {
+    Bounds { min: i32, max: i32, idle: Option<i32> },
+    Cooldown(i32),
+    Fallback(Option<(i32, i32, &'static str)>),
+    Annotate(Vec<(&'static str, &'static str)>),
+}
+
+/// Who changed the replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Ebb,
+    Hpa,
+    Pause,
+}
+
+/// One change of the replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) at: DateTime<Utc>,
+    pub(super) who: Who,
+    pub(super) from: i32,
+    pub(super) to: i32,
+}
+
+/// What of Ebb ends with its process.
+#[derive(Debug, Default)]
+struct Memory {
+    last_active: Option<DateTime<Utc>>,
+    failures: Vec<u32>,
+    facts: Facts,
+    next_poll: Option<DateTime<Utc>>,
+    wakes: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) now: DateTime<Utc>,
+    pub(super) settings: Settings,
+    object: ScaledObject,
+    pub(super) policy: Policy,
+    fallback: Option<Fallback>,
+    modifiers: Option<Modifiers>,
+    metrics: Vec<MetricSpec>,
+    pub(super) readings: Vec<Option<f64>>,
+    pub(super) replicas: i32,
+    hpa: Option<Hpa>,
+    hpa_looks: DateTime<Utc>,
+    memory: Memory,
+    pub(super) status: ScaledObjectStatus,
+    /// How often the status was written.
+    pub(super) writes: usize,
+    /// When activity was last seen by anybody who could tell Ebb.
+    seen_active: Option<DateTime<Utc>>,
+    pub(super) changes: Vec<Change>,
+}
+
+impl World {
+    pub(super) fn new(settings: Settings, replicas: i32) -> Self {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let object = object(&settings, now);
+        let readings = vec![Some(0.0); settings.triggers.len()];
+        let mut world = Self {
+            now,
+            policy: Policy::of(&object),
+            fallback: None,
+            modifiers: None,
+            metrics: Vec::new(),
+            object,
+            readings,
+            replicas,
+            hpa: None,
+            hpa_looks: now,
+            memory: Memory::default(),
+            status: ScaledObjectStatus::default(),
+            writes: 0,
+            seen_active: None,
+            changes: Vec::new(),
+            settings,
+        };
+        world.restart();
+        world
+    }
+
+    pub(super) fn happens(&mut self, event: &Event) {
+        match event {
+            Event::Wait(steps) => {
+                for _ in 0..*steps {
+                    self.step();
+                }
+            }
+            Event::Read(trigger, reading) => {
+                let index = trigger % self.readings.len();
+                self.readings[index] = *reading;
+            }
+            Event::Restart => self.restart(),
+            Event::Scale(replicas) => self.replicas = *replicas,
+            Event::Edit(edit) => {
+                match edit.clone() {
+                    Edit::Bounds { min, max, idle } => {
+                        (self.settings.min, self.settings.max, self.settings.idle) = (min, max, idle);
+                    }
+                    Edit::Cooldown(cooldown) => self.settings.cooldown = cooldown,
+                    Edit::Fallback(fallback) => self.settings.fallback = fallback,
+                    Edit::Annotate(annotations) => self.settings.annotations = annotations,
+                }
+                self.check();
+            }
+        }
+    }
+
+    pub(super) fn paused(&self) -> bool {
+        self.pause() != Pause::No
+    }
+
+    fn pause(&self) -> Pause {
+        pause::pause(self.object.metadata.annotations.as_ref()).unwrap()
+    }
+
+    fn restart(&mut self) {
+        let failures = |metric: &MetricSpec| {
+            let health = self.status.health.as_ref().and_then(|health| health.get(&metric.name));
+            health.and_then(|health| u32::try_from(health.number_of_failures?).ok()).unwrap_or(0)
+        };
+        self.memory = Memory {
+            last_active: status::last_active(&self.status, self.now),
+            failures: triggers(&self.settings).iter().map(failures).collect(),
+            ..Memory::default()
+        };
+        self.check();
+    }
+
+    /// The controller's pass: what follows from the spec.
+    fn check(&mut self) {
+        self.object = object(&self.settings, self.policy.created);
+        validate::check(&self.object).unwrap();
+        self.policy = Policy::of(&self.object);
+        self.fallback = Fallback::of(&self.object.spec).unwrap();
+        self.modifiers = Modifiers::of(&self.object.spec).unwrap();
+        self.metrics = triggers(&self.settings);
+        self.memory.next_poll = Some(self.now);
+        if let Pause::At(count) = self.pause() {
+            self.hpa = None;
+            if let Some(count) = count.filter(|count| *count != self.replicas) {
+                self.set(Who::Pause, count);
+            }
+            self.memory.facts.check = Check::Paused(count);
+            self.memory.facts.tick = None;
+            self.memory.facts.paused = Some(true);
+            self.report();
+            return;
+        }
+        let names: Vec<_> = self.metrics.iter().map(|metric| metric.name.clone()).collect();
+        let metrics: Vec<_> = match &self.modifiers {
+            Some(modifiers) => vec![&modifiers.metric],
+            None => self.metrics.iter().collect(),
+        };
+        let hpa = hpa::build(&self.object, &metrics, &[]).unwrap();
+        if let Some(known) = &mut self.hpa {
+            known.object = hpa;
+        } else {
+            self.hpa = Some(Hpa::new(hpa));
+            self.hpa_looks = self.now;
+        }
+        self.memory.facts.paused = Some(self.policy.is_held());
+        self.memory.facts.check = Check::Served(Served {
+            hpa_name: hpa::name(&self.object),
+            metric_names: names.into(),
+            resource_names: Vec::new(),
+            composite: self.modifiers.is_some(),
+        });
+    }
+
+    /// A step of time, in which Ebb and the HPA do what is due.
+    fn step(&mut self) {
+        self.now += STEP;
+        if self.paused() {
+            return;
+        }
+        let due = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= self.now);
+        let (polls, wakes) = (due(self.memory.next_poll), due(self.memory.wakes));
+        if polls || wakes {
+            let decision = self.tick(polls);
+            // What was decided is final.
+            let again = activation::decide(&self.policy, &self.sight());
+            assert_eq!(again.scale, None, "decided anew after {decision:?}: {self:#?}");
+        }
+        if self.hpa_looks <= self.now {
+            self.hpa_looks = self.now + PERIOD;
+            self.hpa_look();
+        }
+    }
+
+    /// What the triggers add up to: how many are active, how many metrics have no value, and the fallback that is asked for.
+    fn add_up(&self) -> (usize, usize, Option<Fallback>) {
+        let begins = |failures: &u32| self.fallback.is_some_and(|fallback| fallback.begins(*failures));
+        let active = self.readings.iter().flatten().filter(|reading| **reading > 0.0).count();
+        let failed = self.readings.iter().filter(|reading| reading.is_none()).count();
+        let Some(modifiers) = &self.modifiers else {
+            return (active, failed, self.fallback.filter(|_| self.memory.failures.iter().any(begins)));
+        };
+        match self.composite(modifiers) {
+            Composite::Value(value) => (usize::from(value > modifiers.activation_target), 0, None),
+            Composite::FallBack => (0, 1, self.fallback),
+            Composite::Unknown(_) => (0, 1, None),
+        }
+    }
+
+    fn composite(&self, modifiers: &Modifiers) -> Composite {
+        let names = ["a", "b", "c"];
+        let seen: Vec<_> = names
+            .iter()
+            .zip(self.readings.iter().zip(&self.memory.failures))
+            .map(|(name, (reading, failures))| Seen { name: Some(name), value: *reading, failures: *failures })
+            .collect();
+        modifiers.value(self.fallback.as_ref(), &seen)
+    }
+
+    fn sight(&self) -> Sight {
+        let (active, failed, fallback) = self.add_up();
+        let (replicas, last_active, now) = (self.replicas, self.memory.last_active, self.now);
+        Sight { replicas, active, failed, fallback, last_active, now }
+    }
+
+    /// Ebb's tick.
+    fn tick(&mut self, is_poll: bool) -> Decision {
+        if is_poll {
+            for (failures, reading) in self.memory.failures.iter_mut().zip(&self.readings) {
+                *failures = if reading.is_some() { 0 } else { *failures + 1 };
+            }
+        }
+        let sight = self.sight();
+        let decision = activation::decide(&self.policy, &sight);
+        self.is_right(&sight, &decision);
+        if let Some((replicas, _)) = decision.scale {
+            self.set(Who::Ebb, replicas);
+        }
+        if decision.activity == Activity::Active {
+            self.memory.last_active = Some(self.now);
+            self.seen_active = Some(self.now);
+        }
+        self.memory.facts.note_activity(decision.activity, self.memory.last_active);
+        let failures = self.readings.iter().filter(|reading| reading.is_none());
+        let fallback = self.fallback.map(|fallback| FallbackTick {
+            in_effect: self.memory.failures.iter().any(|failures| fallback.begins(*failures)),
+            failures: self.memory.failures.iter().map(|failures| fallback.noted(*failures)).collect(),
+        });
+        self.memory.facts.tick = Some(Tick {
+            activity: decision.activity,
+            forced: self.policy.is_forced(),
+            metric_names: self.metrics.iter().map(|metric| metric.name.clone()).collect(),
+            active: self.readings.iter().map(|reading| reading.is_some_and(|reading| reading > 0.0)).collect(),
+            failures: failures.map(|_| "cannot be read".to_owned()).collect(),
+            fallback,
+            trouble: None,
+        });
+        self.report();
+        let polling = TimeDelta::seconds(self.settings.polling.into());
+        let within = if sight.failed > 0 { polling.min(TimeDelta::seconds(5)) } else { polling };
+        self.memory.next_poll = Some(self.now + within);
+        self.memory.wakes = decision.cooldown_ends;
+        decision
+    }
+
+    fn report(&mut self) {
+        let next = status::status(&self.status, &self.memory.facts, self.now);
+        if next != self.status {
+            self.writes += 1;
+            self.status = next;
+        }
+    }
+
+    /// The HPA's look, with what Ebb answers to its questions.
+    fn hpa_look(&mut self) {
+        let Some(mut hpa) = self.hpa.take() else { return };
+        let mut failed = false;
+        let mut below_zero = false;
+        let outcome = hpa.look(self.now, self.replicas, |metric| {
+            let value = self.answer(metric);
+            failed |= value.is_none();
+            below_zero |= value.is_some_and(|value| value < 0);
+            value
+        });
+        if self.replicas > 0 {
+            // Its questions find activity, too.
+            let active = self.readings.iter().flatten().any(|reading| *reading > 0.0);
+            if active && self.modifiers.is_none() {
+                self.memory.last_active = Some(self.now);
+                self.seen_active = Some(self.now);
+            }
+        }
+        let (min, max) = (hpa.object.spec.min_replicas.unwrap(), hpa.object.spec.max_replicas);
+        self.hpa = Some(hpa);
+        assert!(!below_zero, "the HPA takes a metric below zero for one that has overflowed: {self:#?}");
+        let Outcome::Count(count) = outcome else { return };
+        let from = self.replicas;
+        assert!((min.max(1)..=max).contains(&count), "{count} replicas are out of bounds: {self:#?}");
+        assert!(!failed || count >= from || from > max, "a failed metric takes replicas away: {self:#?}");
+        assert!(!self.policy.scale_in_paused || count >= from || from > max, "scaling in is paused: {self:#?}");
+        assert!(!self.policy.scale_out_paused || count <= from || from < min, "scaling out is paused: {self:#?}");
+        if count != from {
+            self.set(Who::Hpa, count);
+        }
+    }
+
+    /// What Ebb tells the HPA about a metric, in thousandths.
+    #[allow(clippy::cast_possible_truncation)]
+    fn answer(&self, metric: &str) -> Option<i64> {
+        let falls_back = |spec: &MetricSpec, fallback: &Fallback| {
+            fallback::value(spec, fallback.replicas(self.replicas), self.replicas)
+        };
+        let value = if let Some(modifiers) = &self.modifiers {
+            match self.composite(modifiers) {
+                Composite::Value(value) => hpa::told(value),
+                Composite::FallBack => falls_back(&modifiers.metric, self.fallback.as_ref()?),
+                Composite::Unknown(_) => return None,
+            }
+        } else {
+            let index = self.metrics.iter().position(|spec| spec.name == metric)?;
+            match (self.readings[index], self.fallback) {
+                (Some(reading), _) => hpa::told(reading),
+                (None, Some(fallback)) if fallback.begins(self.memory.failures[index]) => {
+                    falls_back(&self.metrics[index], &fallback)
+                }
+                (None, _) => return None,
+            }
+        };
+        Some((value * 1000.0).round() as i64)
+    }
+
+    fn set(&mut self, who: Who, to: i32) {
+        self.changes.push(Change { at: self.now, who, from: self.replicas, to });
+        self.replicas = to;
+    }
+
+    /// What must hold for each decision.
+    fn is_right(&self, sight: &Sight, decision: &Decision) {
+        let (policy, from) = (&self.policy, sight.replicas);
+        let to = decision.scale.map_or(from, |(replicas, _)| replicas);
+        if to != from {
+            assert!(to >= policy.idle.unwrap_or(0) && to <= policy.max, "out of bounds: {decision:?} {self:#?}");
+        }
+        if to < from {
+            assert!(sight.failed == 0 && sight.active == 0, "taken away: {decision:?} {self:#?}");
+            assert!(!policy.scale_in_paused, "scaling in is paused: {decision:?} {self:#?}");
+            let (since, pause) = match self.seen_active {
+                Some(seen) => (seen, policy.cooldown),
+                None => (policy.created, policy.initial_cooldown),
+            };
+            assert!(self.now >= since + pause, "before the cooldown is over: {decision:?} {self:#?}");
+        }
+        if to > from {
+            assert!(!policy.scale_out_paused || to == policy.floor(), "scaling out is paused: {decision:?} {self:#?}");
+        }
+        if sight.active > 0 && !policy.scale_out_paused {
+            assert!(to > 0, "active and left at zero: {decision:?} {self:#?}");
+            assert!(policy.idle.is_none() || to >= policy.min, "active and left idle: {decision:?} {self:#?}");
+        }
+        if sight.failed == 0 && policy.always_active.is_none() && sight.active == 0 {
+            assert!(to >= policy.floor(), "below the floor: {decision:?} {self:#?}");
+        }
+    }
+}
+
+fn triggers(settings: &Settings) -> Vec<MetricSpec> {
+    let spec = |(index, (target, value)): (usize, &(i32, bool))| MetricSpec {
+        name: format!("s{index}"),
+        target: f64::from(*target),
+        metric_type: if *value { MetricType::Value } else { MetricType::AverageValue },
+    };
+    settings.triggers.iter().enumerate().map(spec).collect()
+}
+
+fn object(settings: &Settings, created: DateTime<Utc>) -> ScaledObject {
+    let triggers = settings.triggers.iter().zip(["a", "b", "c"]).map(|((_, value), name)| {
+        json!({"type": "rabbitmq", "name": name, "metadata": {}, "metricType": if *value { "Value" } else { "AverageValue" }})
+    });
+    let fallback = settings.fallback.map_or(Value::Null, |(threshold, replicas, behavior)| {
+        json!({"failureThreshold": threshold, "replicas": replicas, "behavior": behavior})
+    });
+    let advanced = settings.formula.map_or(Value::Null, |formula| {
+        json!({"scalingModifiers": {"formula": formula, "target": settings.triggers[0].0.to_string(),
+            "metricType": if settings.triggers[0].1 { "Value" } else { "AverageValue" }}})
+    });
+    let annotations: serde_json::Map<String, Value> = settings
+        .annotations
+        .iter()
+        .map(|(name, value)| (format!("autoscaling.keda.sh/{name}"), Value::from(*value)))
+        .collect();
+    serde_json::from_value(json!({
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {
+            "name": "app", "namespace": "default", "uid": "u", "generation": 1, "annotations": annotations,
+            "creationTimestamp": created.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        },
+        "spec": {
+            "scaleTargetRef": {"name": "app"},
+            "minReplicaCount": settings.min, "maxReplicaCount": settings.max, "idleReplicaCount": settings.idle,
+            "cooldownPeriod": settings.cooldown, "initialCooldownPeriod": settings.initial_cooldown,
+            "pollingInterval": settings.polling,
+            "triggers": triggers.collect::<Vec<_>>(), "fallback": fallback, "advanced": advanced,
+        },
+    }))
+    .unwrap()
+}
