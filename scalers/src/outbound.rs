@@ -57,3 +57,73 @@ impl Outbound {
         builder.default_headers([close].into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::tls::Tls;
+
+    /// What each connection was asked, one request after the other.
+    type Asked = Arc<Mutex<Vec<Vec<String>>>>;
+
+    async fn server() -> (String, Asked) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let asked = Asked::default();
+        let noted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let place = {
+                    let mut noted = noted.lock();
+                    noted.push(Vec::new());
+                    noted.len() - 1
+                };
+                let noted = Arc::clone(&noted);
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while let Ok(length @ 1..) = socket.read(&mut request).await {
+                        noted.lock()[place].push(String::from_utf8_lossy(&request[..length]).to_lowercase());
+                        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                    }
+                });
+            }
+        });
+        (url, asked)
+    }
+
+    /// Asks twice, after a pause, and gives what each connection was asked.
+    async fn ask_twice(outbound: &Outbound) -> Vec<Vec<String>> {
+        let (url, asked) = server().await;
+        let tls = Tls::default().client_config(outbound).unwrap();
+        let client = outbound.http(tls, 2).no_proxy().build().unwrap();
+        for _ in 0..2 {
+            client.get(&url).send().await.unwrap().bytes().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let asked = asked.lock().clone();
+        asked
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_unless_that_is_turned_off_or_it_has_waited_too_long() {
+        let kept = ask_twice(&Outbound::default()).await;
+        assert_eq!(kept.iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+        assert!(!kept[0][0].contains("connection: close"), "{kept:?}");
+
+        let once = ask_twice(&Outbound { keep_alive: false, ..Outbound::default() }).await;
+        assert_eq!(once.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+        assert!(once.iter().all(|asked| asked[0].contains("connection: close")), "{once:?}");
+
+        let limit = Some(Duration::from_millis(20));
+        let late = ask_twice(&Outbound { idle_timeout: limit, ..Outbound::default() }).await;
+        assert_eq!(late.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+        let for_ever = ask_twice(&Outbound { idle_timeout: Some(Duration::ZERO), ..Outbound::default() }).await;
+        assert_eq!(for_ever.len(), 1);
+    }
+}
