@@ -603,6 +603,9 @@ impl Context {
         let message = failure.to_string();
         let told = object.memory.lock().told_check.replace(message.clone());
         if told.as_ref() != Some(&message) {
+            if let Some(note) = failure.about_target() {
+                self.events.emit(&object.reference, failure.reason(), note);
+            }
             self.events.emit(&object.reference, failure.reason(), failure.note());
         }
         let generation = scaled_object.metadata.generation;

@@ -117,7 +117,8 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
     let was_paused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
     match facts.paused {
         Some(true) => {
-            conditions.add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()))
+            conditions
+                .add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
         }
         Some(false) if was_paused => conditions.add(
             Condition::PAUSED,
