@@ -291,8 +291,7 @@ impl Context {
         };
         outline.target = Some((target.kind.display(), target.kind.gvkr()));
         outline.replicas = Some(target.replicas);
-        object.ledger.outline(outline).await;
-        self.save_original(scaled_object, object).await;
+        self.note_target(scaled_object, object, outline).await;
 
         let (configs, next) = self.gather(scaled_object, object, &target).await;
         let configs = configs?;
@@ -524,8 +523,7 @@ impl Context {
             let present = self.targets.scale(&kind, &object.key.namespace, &reference.name).await?;
             outline.target = Some((kind.display(), kind.gvkr()));
             outline.replicas = Some(present.replicas);
-            object.ledger.outline(outline).await;
-            self.save_original(scaled_object, object).await;
+            self.note_target(scaled_object, object, outline).await;
             if present.replicas != replicas {
                 self.targets.set(&kind, &object.key.namespace, &reference.name, &present, replicas).await?;
             }
@@ -561,10 +559,17 @@ impl Context {
         object.ledger.note(|facts| facts.paused = Some(paused)).await;
     }
 
-    /// Writes the target's count down before it is changed for the first time, where it is to be restored.
-    async fn save_original(&self, scaled_object: &ScaledObject, object: &Object) {
+    /// Notes what was found of the target. Its count is written down before it is changed for the first time, where it
+    /// is to be restored.
+    async fn note_target(&self, scaled_object: &ScaledObject, object: &Object, mut outline: Outline) {
+        let target = &scaled_object.spec.scale_target_ref;
+        let which = self.digests.hash_one((target.api_version(), target.kind(), &target.name));
+        let before = object.memory.lock().target.replace(which);
+        let moved = before.is_some_and(|before| before != which);
+        outline.moved = moved;
+        object.ledger.outline(outline).await;
         let saved = scaled_object.status.as_ref().is_some_and(|status| status.original_replica_count.is_some());
-        if !saved && scaled_object.spec.restores_original_replica_count() {
+        if moved || (!saved && scaled_object.spec.restores_original_replica_count()) {
             object.ledger.report(&self.client, &object.key.namespace, |_| {}).await;
         }
     }
@@ -640,6 +645,9 @@ impl Context {
         let message = failure.to_string();
         let told = object.memory.lock().told_check.replace(message.clone());
         if told.as_ref() != Some(&message) {
+            if let Some(note) = failure.about_target() {
+                self.events.emit(&object.reference, failure.reason(), note);
+            }
             self.events.emit(&object.reference, failure.reason(), failure.note());
         }
         let generation = scaled_object.metadata.generation;
@@ -674,6 +682,7 @@ fn outline(scaled_object: &ScaledObject) -> Outline {
     Outline {
         target: None,
         replicas: None,
+        moved: false,
         triggers_types: each_once(triggers.iter().map(|trigger| trigger.type_.as_str())),
         authentications_types: each_once(
             triggers

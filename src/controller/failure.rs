@@ -76,6 +76,15 @@ impl Failure {
         }
     }
 
+    /// What KEDA says about the target besides, in an event of its own.
+    pub(super) fn about_target(&self) -> Option<&'static str> {
+        match self {
+            Self::Target(TargetError::Missing { .. }) => Some("Target resource doesn't exist"),
+            Self::Target(TargetError::NotScalable(_)) => Some("Target resource doesn't expose /scale subresource"),
+            _ => None,
+        }
+    }
+
     /// The event's text: for a trigger KEDA's error alone, else the whole.
     pub(super) fn note(&self) -> String {
         match self {

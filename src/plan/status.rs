@@ -82,6 +82,8 @@ pub struct Outline {
     pub target: Option<(String, GroupVersionKindResource)>,
     /// The target's replicas when it was found.
     pub replicas: Option<i32>,
+    /// Whether the target is another one than before.
+    pub moved: bool,
     /// The triggers' types, each once, joined by commas.
     pub triggers_types: String,
     /// The names of the triggers' authentications, each once, joined by commas.
@@ -123,7 +125,7 @@ pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjec
         status.scale_target_kind = Some(kind.clone());
         status.scale_target_gvkr = Some(gvkr.clone());
     }
-    if status.original_replica_count.is_none() {
+    if status.original_replica_count.is_none() || (outline.moved && outline.replicas.is_some()) {
         status.original_replica_count = outline.replicas;
     }
     status.triggers_types = Some(outline.triggers_types.clone());
@@ -540,6 +542,17 @@ mod tests {
         assert_eq!(shown(&status, "Paused").1, "ScaledObjectPaused");
         assert_eq!((shown(&status, "Active").0.as_str(), status.hpa_name.as_deref()), ("True", Some("keda-hpa-app")));
         assert_eq!(status.paused_replica_count, None);
+    }
+
+    #[test]
+    fn the_original_count_is_the_first_of_each_target() {
+        let found = |replicas, moved| Outline { replicas, moved, ..Outline::default() };
+        let original = |status: &ScaledObjectStatus| status.original_replica_count;
+        let first = outline(ScaledObjectStatus::default(), &found(Some(3), false));
+        assert_eq!(original(&first), Some(3));
+        assert_eq!(original(&outline(first.clone(), &found(Some(0), false))), Some(3));
+        assert_eq!(original(&outline(first.clone(), &found(None, true))), Some(3));
+        assert_eq!(original(&outline(first, &found(Some(2), true))), Some(2));
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct Memory {
     pub told_target: Option<String>,
     /// How often the API server has refused to scale the target, one time after the other.
     pub refusals: u32,
+    /// A digest of which object was the target at the last check that found one.
+    pub target: Option<u64>,
     /// The failed check that an event has told.
     pub told_check: Option<String>,
     /// The conflicts with VerticalPodAutoscalers that events have told.

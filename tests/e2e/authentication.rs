@@ -55,12 +55,7 @@ fn ebbs_own(world: &World) -> Sandbox {
 
 /// Waits until the HPA would be told this number.
 async fn counts(user: &Sandbox, name: &str, queue: &str, wanted: f64) -> Result<()> {
-    wait::until(&format!("{name} to read {wanted}"), secs(20), async || {
-        let value = user.metric(name, &format!("s0-rabbitmq-{queue}")).await?;
-        ensure!((value - wanted).abs() < 1e-9, "it reads {value}");
-        Ok(())
-    })
-    .await
+    user.wait_metric(name, &format!("s0-rabbitmq-{queue}"), wanted).await
 }
 
 #[test]

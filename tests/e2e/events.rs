@@ -46,6 +46,7 @@ fn a_whole_life() -> Outcome {
                 "ScaledObject doesn't have correct scaleTargetRef specification: deployments.apps \"my-app\" not found: scaleTargetRef must name an object in the ScaledObject's namespace".to_owned(),
                 1,
             ),
+            ("Warning", "ScaledObjectCheckFailed", "Target resource doesn't exist".to_owned(), 1),
             ("Normal", "KEDAScalersStarted", "Scaler rabbitmq is built".to_owned(), 2),
             ("Normal", "KEDAScalersStarted", "Started scalers watch".to_owned(), 2),
             ("Normal", "ScaledObjectReady", "ScaledObject is ready for scaling".to_owned(), 1),

@@ -131,6 +131,9 @@ fn paused_at_zero_and_at_some_count() -> Outcome {
     })
 }
 
+/// A name, annotations, whether they pause, and the replicas that come of it.
+type Case = (&'static str, &'static [(&'static str, &'static str)], bool, i64);
+
 #[test]
 fn which_annotation_wins() -> Outcome {
     story(async |world| {
@@ -138,7 +141,7 @@ fn which_annotation_wins() -> Outcome {
         let user = world.sandbox(name).await?;
         world.rabbit.declare(name).await?;
         // Each begins with three replicas and no messages: one that is not paused goes to zero.
-        let cases: [(&str, &[(&str, &str)], bool, i64); 11] = [
+        let cases: [Case; 11] = [
             ("true", &[(PAUSED, "true")], true, 3),
             ("no-boolean", &[(PAUSED, "yes please")], true, 3),
             ("empty", &[(PAUSED, "")], true, 3),

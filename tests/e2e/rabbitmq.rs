@@ -3,15 +3,13 @@
 use std::fs;
 
 use anyhow::{Result, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ebb_tests::rabbit::Rabbit;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::Outcome;
 use futures::future::{join_all, try_join_all};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::story;
 
@@ -32,21 +30,6 @@ async fn scale(user: &Sandbox, app: &str, trigger: Value) -> Result<()> {
     Ok(())
 }
 
-/// A Secret with these parameters and a TriggerAuthentication that hands them on.
-async fn authentication(user: &Sandbox, name: &str, parameters: &[(&str, &str)]) -> Result<()> {
-    let data: Map<String, Value> =
-        parameters.iter().map(|(key, value)| ((*key).to_owned(), json!(STANDARD.encode(value)))).collect();
-    user.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data})).await?;
-    let references: Vec<Value> =
-        parameters.iter().map(|(key, _)| json!({"parameter": key, "name": name, "key": key})).collect();
-    user.apply(&json!({
-        "apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication", "metadata": {"name": name},
-        "spec": {"secretTargetRef": references},
-    }))
-    .await?;
-    Ok(())
-}
-
 /// Waits until the HPA would be told a number that fits.
 async fn measures(user: &Sandbox, app: &str, metric: &str, what: &str, fits: impl Fn(f64) -> bool) -> Result<f64> {
     // Statistics of a quorum queue may take ten seconds to come.
@@ -54,20 +37,6 @@ async fn measures(user: &Sandbox, app: &str, metric: &str, what: &str, fits: imp
         let value = user.metric(app, metric).await?;
         ensure!(fits(value), "it is {value}");
         Ok(value)
-    })
-    .await
-}
-
-async fn counts(user: &Sandbox, app: &str, metric: &str, wanted: f64) -> Result<()> {
-    measures(user, app, metric, &wanted.to_string(), |value| (value - wanted).abs() < 1e-3).await.map(drop)
-}
-
-/// Waits until Ready is False with a message that says this, and gives the message.
-async fn fails(user: &Sandbox, app: &str, says: &str) -> Result<String> {
-    wait::until(&format!("Ready of {app} to say {says:?}"), secs(30), async || {
-        let ready = user.condition(app, "Ready").await?;
-        ensure!(ready.status == "False" && ready.message.contains(says), "{ready:?}");
-        Ok(ready.message)
     })
     .await
 }
@@ -92,7 +61,7 @@ fn rates_and_ratios_of_a_queue_that_is_filled_and_emptied() -> Outcome {
             scale(&user, app, trigger(&metadata)).await?;
         }
         for app in ["published", "delivered", "ratio", "time"] {
-            counts(&user, app, metric, 0.0).await?;
+            user.wait_metric(app, metric, 0.0).await?;
             ensure!(user.replicas(app).await? == 0, "{app} is awake while nothing happens");
         }
 
@@ -106,7 +75,7 @@ fn rates_and_ratios_of_a_queue_that_is_filled_and_emptied() -> Outcome {
         let watch = async {
             measures(&user, "published", metric, "about 20 a second", |rate| rate > 5.0 && rate < 40.0).await?;
             for app in ["ratio", "time"] {
-                counts(&user, app, metric, 0.25).await?;
+                user.wait_metric(app, metric, 0.25).await?;
             }
             for app in ["published", "ratio", "time"] {
                 user.wait_replicas(app, "more than 0", secs(10), |replicas| replicas > 0).await?;
@@ -157,12 +126,12 @@ fn a_pattern_is_read_over_all_its_pages_with_every_operation() -> Outcome {
                 "mode": "QueueLength", "value": "100", "host": world.rabbit.http_url(),
             });
             scale(&user, app, trigger(&metadata)).await?;
-            counts(&user, app, metric, value).await?;
+            user.wait_metric(app, metric, value).await?;
             user.wait_replicas(app, "1", secs(10), |replicas| replicas == 1).await?;
         }
         // An average may be a fraction.
         world.rabbit.publish("pattern-of-1", 1).await?;
-        counts(&user, "avg", metric, 29.0 / 7.0).await
+        user.wait_metric("avg", metric, 29.0 / 7.0).await
     })
 }
 
@@ -177,7 +146,7 @@ fn a_pattern_that_matches_nothing_is_an_error_unless_that_is_allowed() -> Outcom
             })
         };
         scale(&user, "strict", trigger(&metadata("^no-match-.*"))).await?;
-        let says = fails(&user, "strict", "no queue in vhost \"/\"").await?;
+        let says = user.wait_failing("strict", "no queue in vhost \"/\"").await?;
         ensure!(says.contains("^no-match-.*") && says.contains("allowNoMatch"), "{says}");
 
         let mut allowed = metadata("^no-match-.*");
@@ -185,16 +154,16 @@ fn a_pattern_that_matches_nothing_is_an_error_unless_that_is_allowed() -> Outcom
         scale(&user, "lenient", trigger(&allowed)).await?;
         let metric = "s0-rabbitmq--5Eno-match---2A";
         user.wait_ready("lenient").await?;
-        counts(&user, "lenient", metric, 0.0).await?;
+        user.wait_metric("lenient", metric, 0.0).await?;
 
         scale(&user, "mistyped", trigger(&metadata("["))).await?;
-        fails(&user, "mistyped", "is queueName a valid regular expression?").await?;
+        user.wait_failing("mistyped", "is queueName a valid regular expression?").await?;
 
         world.rabbit.declare("no-match-any-more").await?;
         world.rabbit.publish("no-match-any-more", 2).await?;
         for app in ["strict", "lenient"] {
             user.wait_ready(app).await?;
-            counts(&user, app, metric, 2.0).await?;
+            user.wait_metric(app, metric, 2.0).await?;
         }
         Ok(())
     })
@@ -214,18 +183,17 @@ fn tls_with_a_client_certificate_over_both_protocols() -> Outcome {
         let encrypted = fs::read_to_string(&kafka.encrypted_client_key)?;
         let other_cert = fs::read_to_string(&kafka.client_cert)?;
 
-        authentication(&user, "whole", &[("tls", "enable"), ("ca", &ca), ("cert", &cert), ("key", &key)]).await?;
+        user.authenticate("whole", &[("tls", "enable"), ("ca", &ca), ("cert", &cert), ("key", &key)]).await?;
         let password = kafka.client_key_password.as_str();
         let parameters =
             [("tls", "enable"), ("ca", &ca), ("cert", &other_cert), ("key", &encrypted), ("keyPassword", password)];
-        authentication(&user, "encrypted", &parameters).await?;
+        user.authenticate("encrypted", &parameters).await?;
         let wrong = [("tls", "enable"), ("cert", &other_cert), ("key", &encrypted), ("keyPassword", "S3CR3T")];
-        authentication(&user, "wrong-password", &wrong).await?;
+        user.authenticate("wrong-password", &wrong).await?;
 
         let stranger = rcgen::generate_simple_self_signed(["stranger".to_owned()])?;
         let (other, other_key) = (stranger.cert.pem(), stranger.signing_key.serialize_pem());
-        authentication(&user, "stranger", &[("tls", "enable"), ("ca", &ca), ("cert", &other), ("key", &other_key)])
-            .await?;
+        user.authenticate("stranger", &[("tls", "enable"), ("ca", &ca), ("cert", &other), ("key", &other_key)]).await?;
 
         for (protocol, host) in [
             ("amqps", format!("amqps://{}:{}@{}:{}/", facts.user, facts.password, facts.host, facts.amqps_port)),
@@ -235,28 +203,28 @@ fn tls_with_a_client_certificate_over_both_protocols() -> Outcome {
             for authentication in ["whole", "encrypted"] {
                 let app = format!("{protocol}-{authentication}");
                 scale(&user, &app, trigger_as(authentication, &metadata)).await?;
-                counts(&user, &app, metric, 3.0).await?;
+                user.wait_metric(&app, metric, 3.0).await?;
                 user.wait_replicas(&app, "1", secs(10), |replicas| replicas == 1).await?;
             }
             let app = format!("{protocol}-wrong-password");
             scale(&user, &app, trigger_as("wrong-password", &metadata)).await?;
-            let says = fails(&user, &app, "key cannot be decrypted").await?;
+            let says = user.wait_failing(&app, "key cannot be decrypted").await?;
             ensure!(!says.contains("S3CR3T"), "{says}");
 
             // The broker sees the certificate: it refuses one that its own authority has not signed.
             let app = format!("{protocol}-stranger");
             scale(&user, &app, trigger_as("stranger", &metadata)).await?;
-            fails(&user, &app, "alert").await?;
+            user.wait_failing(&app, "alert").await?;
 
             // Without its authority the broker's certificate is that of a stranger, but unsafeSsl asks nobody.
             let app = format!("{protocol}-unknown");
             scale(&user, &app, trigger(&metadata)).await?;
-            fails(&user, &app, "UnknownIssuer").await?;
+            user.wait_failing(&app, "UnknownIssuer").await?;
             let mut unsafe_ssl = metadata.clone();
             unsafe_ssl["unsafeSsl"] = json!("true");
             let app = format!("{protocol}-unsafe");
             scale(&user, &app, trigger(&unsafe_ssl)).await?;
-            counts(&user, &app, metric, 3.0).await?;
+            user.wait_metric(&app, metric, 3.0).await?;
         }
         Ok(())
     })
@@ -274,7 +242,7 @@ fn tokens_open_the_management_api_and_are_shared() -> Outcome {
             ("scopes", "rabbitmq.read:*/*,rabbitmq.tag:monitoring"),
             ("endpointParams", "audience=rabbitmq&lifetime=60"),
         ];
-        authentication(&user, "tokens", &given).await?;
+        user.authenticate("tokens", &given).await?;
         let host = format!("http://{}:{}/", facts.host, facts.http_port);
         let metadata =
             |queue: &str| json!({"queueName": queue, "mode": "QueueLength", "value": "5", "host": host.as_str()});
@@ -286,7 +254,7 @@ fn tokens_open_the_management_api_and_are_shared() -> Outcome {
             scale(&user, queue, trigger_as("tokens", &metadata(queue))).await?;
         }
         try_join_all(queues.iter().map(async |queue| {
-            counts(&user, queue, &format!("s0-rabbitmq-{queue}"), 2.0).await?;
+            user.wait_metric(queue, &format!("s0-rabbitmq-{queue}"), 2.0).await?;
             user.wait_replicas(queue, "1", secs(10), |replicas| replicas == 1).await.map(drop)
         }))
         .await?;
@@ -295,15 +263,15 @@ fn tokens_open_the_management_api_and_are_shared() -> Outcome {
         ensure!(issued < 10, "{issued} tokens for ten triggers");
 
         let wrong = [given[0], given[1], ("clientSecret", "S3CR3T")];
-        authentication(&user, "wrong", &wrong).await?;
+        user.authenticate("wrong", &wrong).await?;
         scale(&user, "wrong", trigger_as("wrong", &metadata("tokens-0"))).await?;
-        let says = fails(&user, "wrong", "invalid_client").await?;
+        let says = user.wait_failing("wrong", "invalid_client").await?;
         ensure!(says.contains(&tokens.token_url) && !says.contains("S3CR3T"), "{says}");
 
         let stranger = [given[0], ("clientID", &tokens.stranger_id), ("clientSecret", tokens.stranger_secret.as_str())];
-        authentication(&user, "stranger", &stranger).await?;
+        user.authenticate("stranger", &stranger).await?;
         scale(&user, "stranger", trigger_as("stranger", &metadata("tokens-0"))).await?;
-        let says = fails(&user, "stranger", "401 Unauthorized").await?;
+        let says = user.wait_failing("stranger", "401 Unauthorized").await?;
         ensure!(!says.contains(&tokens.stranger_secret), "{says}");
         Ok(())
     })
@@ -321,7 +289,7 @@ fn quorum_queues_and_streams_are_counted_over_both_protocols() -> Outcome {
                 let app = format!("{kind}-{protocol}");
                 let metadata = json!({"queueName": queue, "mode": "QueueLength", "value": "5", "host": host});
                 scale(&user, &app, trigger(&metadata)).await?;
-                counts(&user, &app, &format!("s0-rabbitmq-{queue}"), 4.0).await?;
+                user.wait_metric(&app, &format!("s0-rabbitmq-{queue}"), 4.0).await?;
                 user.wait_replicas(&app, "1", secs(10), |replicas| replicas == 1).await?;
             }
         }
@@ -378,7 +346,7 @@ fn a_queue_that_vanishes_and_comes_back_leaves_the_replicas_where_they_are() -> 
         for (app, host) in &hosts {
             let metadata = json!({"queueName": name, "mode": "QueueLength", "value": "5", "host": host});
             scale(&user, app, trigger(&metadata)).await?;
-            counts(&user, app, metric, 3.0).await?;
+            user.wait_metric(app, metric, 3.0).await?;
             user.wait_replicas(app, "1", secs(10), |replicas| replicas == 1).await?;
         }
         let connections = wait::until("the broker to list Ebb's connection", secs(15), async || {
@@ -390,7 +358,7 @@ fn a_queue_that_vanishes_and_comes_back_leaves_the_replicas_where_they_are() -> 
 
         world.rabbit.delete(name).await?;
         for (app, _) in &hosts {
-            fails(&user, app, "queue \"vanishing\"").await?;
+            user.wait_failing(app, "queue \"vanishing\"").await?;
         }
         wait::throughout("the replicas stay", secs(5), async || {
             for (app, _) in &hosts {
@@ -404,7 +372,7 @@ fn a_queue_that_vanishes_and_comes_back_leaves_the_replicas_where_they_are() -> 
         world.rabbit.publish(name, 2).await?;
         for (app, _) in &hosts {
             user.wait_ready(app).await?;
-            counts(&user, app, metric, 2.0).await?;
+            user.wait_metric(app, metric, 2.0).await?;
         }
         let now = world.rabbit.connections_of(name).await?;
         ensure!(now == connections, "a missing queue cost a connection: {connections:?}, now {now:?}");
@@ -421,14 +389,14 @@ fn a_queue_without_statistics_is_an_error_and_not_empty() -> Outcome {
             "queueName": name, "mode": "QueueLength", "value": "5", "host": world.rabbit.http_url(),
         });
         scale(&user, "my-app", trigger(&metadata)).await?;
-        fails(&user, "my-app", "there is no such queue").await?;
+        user.wait_failing("my-app", "there is no such queue").await?;
         // The statistics come within a second; the HPA's question is asked sooner.
         for _ in 0..20 {
             world.rabbit.declare_as(name, "quorum").await?;
             let answer = user.metric("my-app", metric).await;
             if format!("{answer:?}").contains("the broker has no statistics for it yet") {
                 world.rabbit.publish(name, 1).await?;
-                return counts(&user, "my-app", metric, 1.0).await;
+                return user.wait_metric("my-app", metric, 1.0).await;
             }
             world.rabbit.delete(name).await?;
         }
@@ -450,8 +418,8 @@ fn amqp_counts_the_unacknowledged_where_the_management_api_is_known() -> Outcome
         all["managementHost"] = json!(format!("http://{}:{}", facts.host, facts.http_port));
         scale(&user, "ready", trigger(&ready)).await?;
         scale(&user, "all", trigger(&all)).await?;
-        counts(&user, "ready", metric, 0.0).await?;
-        counts(&user, "all", metric, 6.0).await?;
+        user.wait_metric("ready", metric, 0.0).await?;
+        user.wait_metric("all", metric, 6.0).await?;
         user.wait_replicas("all", "1", secs(10), |replicas| replicas >= 1).await?;
         ensure!(user.replicas("ready").await? == 0, "it counts what is in somebody's hands");
         drop(in_hand);
@@ -489,7 +457,7 @@ fn no_password_is_ever_repeated() -> Outcome {
         }
         for (scheme, port) in [("amqp", facts.amqp_port), ("http", facts.http_port)] {
             let app = format!("{scheme}-authentication");
-            authentication(&user, &app, &[("username", "ebb"), ("password", SECRET)]).await?;
+            user.authenticate(&app, &[("username", "ebb"), ("password", SECRET)]).await?;
             let host = format!("{scheme}://{}:{port}/", facts.host);
             let metadata = json!({"queueName": "passwords", "mode": "QueueLength", "value": "5", "host": host});
             scale(&user, &app, trigger_as(&app, &metadata)).await?;

@@ -66,6 +66,15 @@ fn the_count_that_was_found_comes_back_whatever_came_between() -> Outcome {
         delete("made-anew").await?;
         user.wait_replicas("made-anew", "3", secs(5), |replicas| replicas == 3).await?;
 
+        // Another target has a count of its own.
+        asleep(world, &user, "left", true).await?;
+        user.apply(&deployment("moved-to", 2, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+        user.edit("left", json!({"scaleTargetRef": {"name": "moved-to"}})).await?;
+        user.wait_replicas("moved-to", "0", secs(20), |replicas| replicas == 0).await?;
+        delete("left").await?;
+        user.wait_replicas("moved-to", "2", secs(5), |replicas| replicas == 2).await?;
+        ensure!(user.replicas("left").await? == 0, "the former target is none of its business any more");
+
         ensure!(user.replicas("kept").await? == 0, "it restores without being asked to");
         Ok(())
     })

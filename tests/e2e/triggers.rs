@@ -22,17 +22,6 @@ async fn with_trigger(world: &World, name: &str, trigger: Value, prepare: &[Valu
     Ok(user)
 }
 
-/// Waits until the HPA would be told this number.
-async fn counts(user: &Sandbox, metric: &str, wanted: f64) -> Result<()> {
-    // The management API's own statistics may be ten seconds old.
-    wait::until(&format!("{metric} to be {wanted}"), secs(25), async || {
-        let value = user.metric("my-app", metric).await?;
-        ensure!((value - wanted).abs() < 1e-9, "it is {value}");
-        Ok(())
-    })
-    .await
-}
-
 #[test]
 fn a_host_in_a_secret_by_way_of_a_trigger_authentication() -> Outcome {
     story(async |world| {
@@ -53,7 +42,7 @@ fn a_host_in_a_secret_by_way_of_a_trigger_authentication() -> Outcome {
             "authenticationRef": {"name": "rabbitmq"},
         });
         let user = with_trigger(world, name, trigger, &[secret, authentication]).await?;
-        counts(&user, "s0-rabbitmq-trigger-secret", 3.0).await?;
+        user.wait_metric("my-app", "s0-rabbitmq-trigger-secret", 3.0).await?;
         user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
         Ok(())
     })
@@ -71,7 +60,7 @@ fn the_management_api_with_and_without_unacknowledged_messages() -> Outcome {
             "metadata": {"queueName": name, "mode": "QueueLength", "value": "5", "host": world.rabbit.http_url()},
         });
         let user = with_trigger(world, name, trigger, &[]).await?;
-        counts(&user, "s0-rabbitmq-trigger-http", 6.0).await?;
+        user.wait_metric("my-app", "s0-rabbitmq-trigger-http", 6.0).await?;
         let patch = json!({"spec": {"triggers": [{
             "type": "rabbitmq",
             "metadata": {
@@ -80,7 +69,7 @@ fn the_management_api_with_and_without_unacknowledged_messages() -> Outcome {
             },
         }]}});
         user.kubectl.run(&["patch", "so", "my-app", "--type=merge", "-p", &patch.to_string()]).await?;
-        counts(&user, "s0-rabbitmq-trigger-http", 4.0).await?;
+        user.wait_metric("my-app", "s0-rabbitmq-trigger-http", 4.0).await?;
         drop(in_hand);
         Ok(())
     })
@@ -102,7 +91,7 @@ fn another_vhost_and_a_user_of_its_own() -> Outcome {
             },
         });
         let user = with_trigger(world, name, trigger, &[]).await?;
-        counts(&user, "s0-rabbitmq-trigger-vhost", 1.0).await
+        user.wait_metric("my-app", "s0-rabbitmq-trigger-vhost", 1.0).await
     })
 }
 
@@ -121,7 +110,7 @@ fn the_activation_value_is_another_threshold_than_the_target() -> Outcome {
         });
         let user = with_trigger(world, name, trigger, &[]).await?;
         let watch = user.watch_replicas("my-app").await?;
-        counts(&user, "s0-rabbitmq-trigger-activation", 3.0).await?;
+        user.wait_metric("my-app", "s0-rabbitmq-trigger-activation", 3.0).await?;
         wait::throughout("three messages do not wake it", secs(5), async || {
             ensure!(watch.peak() == 0, "{}", watch.story());
             Ok(())
