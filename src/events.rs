@@ -4,13 +4,15 @@
 //! the API server is away the oldest news is the first to be given up.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -26,6 +28,8 @@ const QUEUE: usize = 4096;
 const AT_ONCE: usize = 2;
 /// How long an event counts as the same when its text comes again.
 const SAME_EVENT: Duration = Duration::from_mins(10);
+/// How much of an object's name an event's name begins with: with what follows it may have 253 characters.
+const LONGEST_NAME: usize = 230;
 /// Who the events are from: dashboards and alerts filter by KEDA's name.
 const COMPONENT: &str = "keda-operator";
 
@@ -140,7 +144,7 @@ impl Events {
 /// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
 /// of Kubernetes' own controllers do.
 async fn send(client: Client, waiting: mpsc::Receiver<(ObjectReference, Reason, String)>, shutdown: CancellationToken) {
-    let sent = Mutex::new(HashMap::new());
+    let sent = Sent::default();
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
@@ -154,8 +158,51 @@ async fn send(client: Client, waiting: mpsc::Receiver<(ObjectReference, Reason, 
         .await;
 }
 
-/// An event that was sent: its name, how often, and when last.
-type Sent = Mutex<HashMap<(Option<String>, Reason, String), (String, i32, Instant)>>;
+/// The events that were sent of late. A thousand objects that begin together have several thousand, so that digests are
+/// all that is kept of their texts.
+#[derive(Default)]
+struct Sent {
+    seed: RandomState,
+    known: Mutex<HashMap<u64, Known>>,
+    /// How many there have been.
+    serial: AtomicU64,
+}
+
+/// An event that was sent.
+struct Known {
+    serial: u64,
+    /// How often it was sent.
+    count: i32,
+    last: Instant,
+}
+
+impl Sent {
+    fn digest(&self, about: &ObjectReference, reason: Reason, note: &str) -> u64 {
+        self.seed.hash_one((&about.uid, reason, note))
+    }
+
+    /// Notes that an event is sent: the number it is known by, and how often it has been. One that was not sent for a
+    /// while is a new one.
+    fn note(&self, digest: u64) -> (u64, i32) {
+        let mut known = self.known.lock();
+        let before = known.len();
+        known.retain(|_, known| known.last.elapsed() < SAME_EVENT);
+        if known.len() < before / 2 {
+            known.shrink_to_fit();
+        }
+        let new = || Known { serial: self.serial.fetch_add(1, Ordering::Relaxed), count: 0, last: Instant::now() };
+        let known = known.entry(digest).or_insert_with(new);
+        known.count += 1;
+        known.last = Instant::now();
+        (known.serial, known.count)
+    }
+
+    /// The event's name, by which it is found again: no other has it, in this process or another.
+    fn name(&self, about: &ObjectReference, digest: u64, serial: u64) -> String {
+        let object: String = about.name.as_deref().unwrap_or_default().chars().take(LONGEST_NAME).collect();
+        format!("{}.{:016x}", object.trim_end_matches(['.', '-']), self.seed.hash_one((digest, serial)))
+    }
+}
 
 async fn publish(
     client: &Client,
@@ -166,26 +213,23 @@ async fn publish(
 ) -> Result<(), kube::Error> {
     let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
     let now = status::time(clock::now());
-    let key = (about.uid.clone(), reason, note.clone());
-    let known = {
-        let mut sent = sent.lock();
-        sent.retain(|_, (_, _, last)| last.elapsed() < SAME_EVENT);
-        sent.get_mut(&key).map(|(name, count, last)| {
-            *count += 1;
-            *last = Instant::now();
-            (name.clone(), *count)
-        })
-    };
-    if let Some((name, count)) = known {
+    let digest = sent.digest(about, reason, &note);
+    let (serial, count) = sent.note(digest);
+    let name = sent.name(about, digest, serial);
+    let again = async || {
         let patch = Patch::Merge(json!({"count": count, "lastTimestamp": now}));
-        match api.patch(&name, &PatchParams::default(), &patch).await {
+        api.patch(&name, &PatchParams::default(), &patch).await.map(drop)
+    };
+    if count > 1 {
+        match again().await {
+            // It was deleted, or could not be written: it is told anew.
             Err(kube::Error::Api(status)) if status.code == 404 => {}
-            other => return other.map(drop),
+            other => return other,
         }
     }
     let event = Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", about.name.as_deref().unwrap_or_default())),
+            name: Some(name.clone()),
             namespace: Some(about.namespace.clone().unwrap_or_else(|| "default".to_owned())),
             ..ObjectMeta::default()
         },
@@ -193,16 +237,18 @@ async fn publish(
         type_: Some(reason.type_().to_owned()),
         reason: Some(reason.as_str().to_owned()),
         message: Some(note),
-        count: Some(1),
+        count: Some(count),
         first_timestamp: Some(now.clone()),
-        last_timestamp: Some(now),
+        last_timestamp: Some(now.clone()),
         source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
         reporting_component: Some(COMPONENT.to_owned()),
         ..Event::default()
     };
-    let made = api.create(&PostParams::default(), &event).await?;
-    sent.lock().insert(key, (made.name_any(), 1, Instant::now()));
-    Ok(())
+    match api.create(&PostParams::default(), &event).await {
+        // The same was sent at the same time.
+        Err(kube::Error::Api(status)) if status.code == 409 => again().await,
+        other => other.map(drop),
+    }
 }
 
 /// The API server takes notes of at most 1024 bytes.
@@ -218,6 +264,28 @@ fn shortened(mut note: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sent_again_is_counted_under_its_name() {
+        let sent = Sent::default();
+        let about = |name: &str| ObjectReference {
+            name: Some(name.to_owned()),
+            uid: Some(name.to_owned()),
+            ..ObjectReference::default()
+        };
+        let app = about("app");
+        let tell = |note: &str| {
+            let digest = sent.digest(&app, Reason::ScalerFailed, note);
+            let (serial, count) = sent.note(digest);
+            (sent.name(&app, digest, serial), count)
+        };
+        let (first, _) = tell("gone");
+        assert!(first.starts_with("app."), "{first}");
+        assert_eq!(tell("gone"), (first.clone(), 2));
+        assert_ne!(tell("gone again").0, first);
+        let long = sent.name(&about(&"a.".repeat(120)), 1, 1);
+        assert!(long.len() < 253 && !long.contains(".."), "{long}");
+    }
 
     #[test]
     fn a_long_note_is_cut_between_characters() {

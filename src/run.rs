@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::api_client;
 use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
 use crate::controller::{self, Context, References};
@@ -80,12 +81,9 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     }
     let brokers = Brokers::new(outbound);
 
-    let mut config = config(&settings).await?;
-    let watching = Client::try_from(config.clone())?;
-    let for_watches = config.clone();
-    config.read_timeout = Some(ANSWER);
-    config.write_timeout = Some(ANSWER);
-    let client = Client::try_from(config)?;
+    let for_watches = config(&settings).await?;
+    let watching = api_client::connect(&for_watches, None)?;
+    let client = api_client::connect(&for_watches, Some(ANSWER))?;
 
     let serving = &settings.serving;
     let health_listener = listen(&serving.health_probe_bind_address).await?;

@@ -85,9 +85,10 @@ pub struct ScaledObjectSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_replica_count: Option<i32>,
 
+    // Most objects have none, and it is larger than the rest.
     /// How the HPA is set up and how the values of the triggers are combined.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub advanced: Option<AdvancedConfig>,
+    pub advanced: Option<Box<AdvancedConfig>>,
 
     /// The sources of events to scale by. The one that asks for the most replicas wins.
     #[schemars(length(min = 1))]
@@ -246,15 +247,16 @@ mod tests {
     #[test]
     fn scaling_modifiers_without_a_value_are_none() {
         let mut spec = ScaledObjectSpec {
-            advanced: Some(AdvancedConfig {
+            advanced: Some(Box::new(AdvancedConfig {
                 scaling_modifiers: Some(ScalingModifiers { formula: Some(String::new()), ..Default::default() }),
                 ..AdvancedConfig::default()
-            }),
+            })),
             ..ScaledObjectSpec::default()
         };
         assert_eq!(spec.scaling_modifiers(), None);
         let modifiers = ScalingModifiers { target: Some("2".into()), ..ScalingModifiers::default() };
-        spec.advanced = Some(AdvancedConfig { scaling_modifiers: Some(modifiers), ..AdvancedConfig::default() });
+        let advanced = AdvancedConfig { scaling_modifiers: Some(modifiers), ..AdvancedConfig::default() };
+        spec.advanced = Some(Box::new(advanced));
         assert!(spec.scaling_modifiers().is_some());
     }
 }

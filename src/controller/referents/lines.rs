@@ -1,22 +1,15 @@
-//! Connections to the API server that many watches share.
-//!
-//! The usual client speaks HTTP/1.1, where each watch holds a connection of its own. These speak HTTP/2 only.
+//! Connections to the API server that many watches share: more of them than fit on one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
 use parking_lot::Mutex;
-use tower::ServiceBuilder;
+
+use crate::api_client;
 
 /// Watches on one connection. The API server allows 100 unless told otherwise (`--http2-max-streams-per-connection`).
 const PER_CONNECTION: usize = 80;
-/// How often a connection is tried while nothing comes over it, and how long the answer may take.
-const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
 
 /// Hands out places on connections, and opens as few as will do.
 pub(super) struct Lines {
@@ -60,7 +53,8 @@ impl Lines {
         let connection = if let Some(connection) = free {
             Arc::clone(connection)
         } else {
-            let connection = Arc::new(Connection { client: client(&self.config)?, taken: AtomicUsize::new(0) });
+            let connection =
+                Arc::new(Connection { client: api_client::connect(&self.config, None)?, taken: AtomicUsize::new(0) });
             open.push(Arc::clone(&connection));
             connection
         };
@@ -68,33 +62,6 @@ impl Lines {
         drop(open);
         Ok(Line(connection))
     }
-}
-
-fn client(config: &Config) -> Result<Client, kube::Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(config.connect_timeout);
-    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?);
-    let mut tls = tls.https_or_http();
-    if let Some(name) = &config.tls_server_name {
-        let name = name.clone().try_into().map_err(kube::client::RustlsTlsError::InvalidServerName);
-        let name = hyper_rustls::FixedServerNameResolver::new(name.map_err(kube::Error::RustlsTls)?);
-        tls = tls.with_server_name_resolver(name);
-    }
-    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .http2_only(true)
-        .http2_keep_alive_interval(PING.0)
-        .http2_keep_alive_timeout(PING.1)
-        .build::<_, Body>(tls.enable_http2().wrap_connector(tcp));
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .layer(config.extra_headers_layer()?)
-        .option_layer(config.auth_layer()?)
-        .map_err(tower::BoxError::from)
-        .service(http);
-    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }
 
 #[cfg(test)]
