@@ -356,7 +356,10 @@ fn the_status_lists_the_users_and_a_deletion_does_not_stick() -> Outcome {
         let metrics = world.ebb.metrics().await?;
         let series = r#"{namespace="auth-status",type="trigger_authentication"}"#;
         ensure!(metrics.lines().any(|line| registered(line) && line.contains(series)), "no {series}");
-        ensure!(metrics.contains(r#"{namespace="default",type="cluster_trigger_authentication"}"#), "no cluster-wide series");
+        ensure!(
+            metrics.contains(r#"{namespace="default",type="cluster_trigger_authentication"}"#),
+            "no cluster-wide series"
+        );
 
         // One moves to the other kind, one is deleted.
         user.apply(&scaled_object("first", spec_by(CLUSTER))).await?;
