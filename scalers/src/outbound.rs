@@ -106,8 +106,7 @@ mod tests {
             client.get(&url).send().await.unwrap().bytes().await.unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let asked = asked.lock().clone();
-        asked
+        asked.lock().clone()
     }
 
     #[tokio::test]
