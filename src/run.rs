@@ -36,6 +36,8 @@ use crate::target::Targets;
 const ANSWER: Duration = Duration::from_secs(15);
 /// How often the API server is asked again while Ebb cannot start without it.
 const KNOCK: Duration = Duration::from_secs(2);
+/// How long checks that are under way may take once the process is asked to end: less than the kubelet's patience.
+const LAST_PASSES: Duration = Duration::from_secs(10);
 /// The Secret with the certificates.
 const CERTS_SECRET: &str = "ebb-certs";
 
@@ -139,7 +141,15 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         };
         let context = Context::new(for_watches, client, registry, ticker, brokers, controlled);
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
-        controller::run(context, watching, rechecks, shutdown.clone()).await;
+        let ending = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(LAST_PASSES).await;
+        };
+        tokio::select! {
+            () = controller::run(context, watching, rechecks, shutdown.clone()) => {}
+            // Asked to end before its first list was complete, the controller waits for it for ever.
+            () = ending => warn!("some checks are not done; they are left to the next start"),
+        }
     }
     shutdown.cancel();
     if let Err(error) = api.await {

@@ -167,3 +167,18 @@ fn pauses_and_counts_to_restore_outlive_it() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn asked_to_end_while_it_starts_it_ends() -> Outcome {
+    story(async |world| {
+        let mut longest = std::time::Duration::ZERO;
+        for _ in 0..8 {
+            longest = longest.max(world.ebb.stop().await?);
+            // Ready comes before the first list of ScaledObjects.
+            world.ebb.restart().await?;
+        }
+        println!("it ended within {longest:?} each time");
+        ensure!(longest < secs(15), "it took {longest:?} to end");
+        Ok(())
+    })
+}

@@ -17,13 +17,14 @@ async fn with_settings(
     variables: &[(&str, &str)],
     story: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<()> {
-    world.ebb.stop().await?;
+    let stopped = world.ebb.stop().await;
     let told = match world.ebb.restart_with(arguments, variables).await {
         Ok(()) => story().await,
         Err(error) => Err(error),
     };
     world.ebb.kill()?;
     world.ebb.restart().await?;
+    stopped?;
     told
 }
 
