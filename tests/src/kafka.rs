@@ -67,6 +67,11 @@ impl Kafka {
         Ok(kafka)
     }
 
+    /// The bootstrap servers.
+    pub fn address(&self) -> &str {
+        self.config.get("bootstrap.servers").unwrap_or_default()
+    }
+
     /// Makes a topic whose partitions are where Kafka puts them.
     pub async fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
         self.create(NewTopic::new(topic, partitions, TopicReplication::Fixed(1))).await

@@ -9,6 +9,7 @@ pub mod ebb;
 pub mod kafka;
 pub mod kubectl;
 pub mod office_hours;
+pub mod parity;
 pub mod paths;
 pub mod process;
 pub mod rabbit;

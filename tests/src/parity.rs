@@ -1,0 +1,200 @@
+//! The same manifests for Ebb as for KEDA, and whether both make the same of them.
+//!
+//! A folder of cases has `in/<case>.json`, a List of a Deployment and a ScaledObject in the namespace `parity`, and
+//! `observed/<case>.json`, what stood there once KEDA had come to rest.
+
+mod compare;
+mod hour;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use chrono::Utc;
+use futures::future::{join_all, try_join_all};
+use http::Method;
+use serde_json::{Value, json};
+
+pub use compare::{Difference, Differences};
+
+use crate::kafka::Kafka;
+use crate::rabbit::Rabbit;
+use crate::sandbox::{Event, Sandbox};
+use crate::wait::{self, secs};
+
+/// The namespace of the manifests.
+pub const NAMESPACE: &str = "parity";
+
+/// One manifest and what KEDA made of it.
+pub struct Case {
+    /// The file's name.
+    pub name: String,
+    scaled_object: String,
+    items: Value,
+    observed: Value,
+}
+
+/// How a case ended.
+pub struct Verdict {
+    /// The case's name.
+    pub case: String,
+    /// Where Ebb's objects are not as KEDA's.
+    pub differences: Differences,
+}
+
+/// The cases of a folder, by their names.
+///
+/// # Errors
+/// A file cannot be read, or a manifest has nothing to compare it with.
+pub fn cases(folder: &Path) -> Result<Vec<Case>> {
+    let inputs = folder.join("in");
+    let files = fs::read_dir(&inputs).with_context(|| format!("no manifests in {}", inputs.display()))?;
+    let mut names: Vec<String> =
+        files.filter_map(|file| file.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned)).collect();
+    names.sort();
+    ensure!(!names.is_empty(), "no manifests in {}", inputs.display());
+    names.into_iter().map(|name| Case::read(folder, name)).collect()
+}
+
+/// Gives all cases to Ebb, waits until each is as it should be or does not get any nearer, and compares.
+///
+/// # Errors
+/// The servers do not do as they are told. A difference is none.
+pub async fn run(user: &Sandbox, rabbit: &Rabbit, kafka: &Kafka, cases: &[Case]) -> Result<Vec<Verdict>> {
+    for case in cases {
+        case.prepare(rabbit, kafka).await.with_context(|| case.name.clone())?;
+        let manifest = with_addresses(&case.items, rabbit, kafka);
+        // Client-side, as when KEDA was watched: the annotation it leaves is part of the comparison.
+        let applied = user.kubectl.output(&["apply", "-f", "-"], Some(&manifest.to_string())).await?;
+        ensure!(applied.ok, "{}: {applied:?}", case.name);
+    }
+    join_all(cases.iter().map(|case| case.settle(user))).await.into_iter().collect()
+}
+
+impl Case {
+    fn read(folder: &Path, name: String) -> Result<Self> {
+        let json = |part: &str| -> Result<Value> {
+            let path = folder.join(part).join(format!("{name}.json"));
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            serde_json::from_str(&text).with_context(|| path.display().to_string())
+        };
+        let (items, observed) = (json("in")?, json("observed")?);
+        let objects = items["items"].as_array().with_context(|| format!("in/{name}.json is no List"))?;
+        let object = objects.iter().find(|item| item["kind"] == "ScaledObject");
+        let object = object.with_context(|| format!("in/{name}.json has no ScaledObject"))?;
+        let scaled_object = object["metadata"]["name"].as_str().context("the ScaledObject has no name")?.to_owned();
+        Ok(Self { name, scaled_object, items, observed })
+    }
+
+    fn item(&self, kind: &str) -> &Value {
+        let items = self.items["items"].as_array();
+        items.and_then(|items| items.iter().find(|item| item["kind"] == kind)).unwrap_or(&Value::Null)
+    }
+
+    fn triggers(&self) -> impl Iterator<Item = &Value> {
+        self.item("ScaledObject")["spec"]["triggers"].as_array().into_iter().flatten()
+    }
+
+    /// Makes the queues and topics that KEDA found: empty ones, and three partitions.
+    async fn prepare(&self, rabbit: &Rabbit, kafka: &Kafka) -> Result<()> {
+        let conditions = self.observed["scaledObject"]["status"]["conditions"].as_array();
+        let ready = conditions.and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));
+        if ready.is_none_or(|ready| ready["status"] != "True") {
+            return Ok(());
+        }
+        let made = self.triggers().map(async |trigger| {
+            let metadata = &trigger["metadata"];
+            if let Some(queue) = metadata["queueName"].as_str().filter(|_| metadata["useRegex"] != "true") {
+                rabbit.declare(queue).await?;
+            }
+            for topic in metadata["topic"].as_str().unwrap_or_default().split(',').filter(|topic| !topic.is_empty()) {
+                if kafka.leaders(topic).await.is_err() {
+                    kafka.create_topic(topic, 3).await?;
+                }
+            }
+            Ok::<_, anyhow::Error>(())
+        });
+        try_join_all(made).await.map(drop)
+    }
+
+    /// Waits until nothing is different that should not be, and gives what is, even if it was in vain.
+    async fn settle(&self, user: &Sandbox) -> Result<Verdict> {
+        let mut last = None;
+        let outcome = wait::until(&self.name, secs(75), async || {
+            let expected = hour::at(self, Utc::now()).await?;
+            let differences = compare::compare(&expected, &self.seen(user).await?)?;
+            let found = differences.unexpected.len();
+            last = Some(differences);
+            ensure!(found == 0, "{found} differences");
+            Ok(())
+        })
+        .await;
+        match last {
+            Some(differences) => Ok(Verdict { case: self.name.clone(), differences }),
+            None => Err(outcome.err().unwrap_or_else(|| anyhow::anyhow!("{} was not looked at", self.name))),
+        }
+    }
+
+    /// What is there now, in the form of the files in `observed`.
+    async fn seen(&self, user: &Sandbox) -> Result<Value> {
+        let name = self.scaled_object.as_str();
+        let object = user.get("ScaledObject", name).await?;
+        let list = format!("/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers");
+        let hpas = user.send(Method::GET, &list, None).await?;
+        let owned = |hpa: &&Value| hpa["metadata"]["ownerReferences"][0]["name"] == name;
+        let hpa = |hpa: &Value| {
+            json!({
+                "annotations": hpa["metadata"]["annotations"], "labels": hpa["metadata"]["labels"],
+                "name": hpa["metadata"]["name"], "ownerReferences": hpa["metadata"]["ownerReferences"],
+                "spec": hpa["spec"],
+            })
+        };
+        let hpas: Vec<Value> = hpas["items"].as_array().context("no list")?.iter().filter(owned).map(hpa).collect();
+        let events = user.events(name).await?;
+        let events: Vec<[String; 3]> =
+            events.into_iter().map(|Event { kind, reason, message }| [kind, reason, message]).collect();
+        let deployment = self.item("Deployment")["metadata"]["name"].as_str().unwrap_or(name);
+        Ok(json!({
+            "events": events,
+            "hpas": hpas,
+            "replicas": user.replicas(deployment).await?,
+            "scaledObject": {
+                "finalizers": object["metadata"]["finalizers"], "labels": object["metadata"]["labels"],
+                "status": object["status"],
+            },
+        }))
+    }
+}
+
+/// The manifest with the addresses of the brokers that are there.
+fn with_addresses(manifest: &Value, rabbit: &Rabbit, kafka: &Kafka) -> Value {
+    let moved = |text: &str| -> String {
+        let vhost = |url: &str, base: &str| {
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            format!("{}/{path}", base.trim_end_matches('/'))
+        };
+        if text.starts_with("amqp://") {
+            vhost(text, &rabbit.url())
+        } else if text.starts_with("http://") && text.contains('@') {
+            vhost(text, &rabbit.http_url())
+        } else {
+            text.to_owned()
+        }
+    };
+    match manifest {
+        Value::String(text) => json!(moved(text)),
+        Value::Array(items) => items.iter().map(|item| with_addresses(item, rabbit, kafka)).collect(),
+        Value::Object(fields) => {
+            let field = |(key, value): (&String, &Value)| {
+                let value = if key == "bootstrapServers" {
+                    json!(kafka.address())
+                } else {
+                    with_addresses(value, rabbit, kafka)
+                };
+                (key.clone(), value)
+            };
+            fields.iter().map(field).collect()
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,167 @@
+//! What is different, and whether it is meant to be (`docs/keda-differences.md`).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::Result;
+use serde_json::Value;
+
+/// Why a difference is none to worry about.
+const OWNERSHIP_MARKS: &str = "the marks of kubectl and GitOps tools are not copied to the HPA";
+const VERSION_LABEL: &str = "the label does not change with each release";
+const TIMES: &str = "conditions tell since when, and of which generation";
+const TEXTS: &str = "KEDA's text, and how to mend it";
+
+/// One place where Ebb's objects are not as KEDA's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Where.
+    pub path: String,
+    /// What KEDA has there.
+    pub keda: String,
+    /// What Ebb has there.
+    pub ebb: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: KEDA has {}, Ebb has {}", self.path, self.keda, self.ebb)
+    }
+}
+
+/// All places.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// Those that are deliberate, and why.
+    pub expected: Vec<(Difference, &'static str)>,
+    /// The others.
+    pub unexpected: Vec<Difference>,
+}
+
+impl Differences {
+    fn add(&mut self, path: &str, keda: &Value, ebb: &Value) {
+        let difference = Difference { path: path.to_owned(), keda: keda.to_string(), ebb: ebb.to_string() };
+        match reason(path, keda, ebb) {
+            Some(reason) => self.expected.push((difference, reason)),
+            None => self.unexpected.push(difference),
+        }
+    }
+}
+
+fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
+    let ends = |end: &str| path.ends_with(end);
+    if ends(".annotations.kubectl.kubernetes.io/last-applied-configuration") && ebb.is_null() {
+        return Some(OWNERSHIP_MARKS);
+    }
+    if ends(".labels.app.kubernetes.io/version") {
+        return Some(VERSION_LABEL);
+    }
+    if (ends(".lastTransitionTime") || ends(".observedGeneration")) && keda.is_null() {
+        return Some(TIMES);
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    (ends(".message") && text(ebb)?.starts_with(&text(keda)?)).then_some(TEXTS)
+}
+
+/// Compares what KEDA made with what Ebb made.
+///
+/// # Errors
+/// One of them has not the form of an observation.
+pub(super) fn compare(keda: &Value, ebb: &Value) -> Result<Differences> {
+    let mut differences = Differences::default();
+    events(keda, ebb, &mut differences)?;
+    for part in ["hpas", "replicas", "scaledObject"] {
+        values(&format!(".{part}"), &keda[part], &ebb[part], &mut differences);
+    }
+    Ok(differences)
+}
+
+/// KEDA writes `Scaler <type> is built` for every trigger, but events with one reason that come at once are folded
+/// into the last one, so which of them stay is chance. They are not compared.
+fn is_chance([_, _, message]: &[String; 3]) -> bool {
+    message.starts_with("Scaler ") && message.ends_with(" is built")
+}
+
+fn events(keda: &Value, ebb: &Value, differences: &mut Differences) -> Result<()> {
+    let all = |observation: &Value| -> Result<BTreeSet<[String; 3]>> {
+        let all: Vec<[String; 3]> = serde_json::from_value(observation["events"].clone())?;
+        Ok(all.into_iter().filter(|event| !is_chance(event)).collect())
+    };
+    let (keda, mut ebb) = (all(keda)?, all(ebb)?);
+    let shown = |[kind, reason, message]: &[String; 3]| Value::from(format!("{kind} {reason} {message}"));
+    for event in &keda {
+        // The same text first: another may begin with it.
+        let same = ebb.get(event).or_else(|| {
+            let fits = |other: &&[String; 3]| other[..2] == event[..2] && other[2].starts_with(&event[2]);
+            ebb.iter().find(fits)
+        });
+        let Some(same) = same.cloned() else {
+            differences.add(".events", &shown(event), &Value::Null);
+            continue;
+        };
+        ebb.remove(&same);
+        if same != *event {
+            differences.add(".events.message", &Value::from(event[2].as_str()), &Value::from(same[2].as_str()));
+        }
+    }
+    for event in &ebb {
+        differences.add(".events", &Value::Null, &shown(event));
+    }
+    Ok(())
+}
+
+fn values(path: &str, keda: &Value, ebb: &Value, differences: &mut Differences) {
+    // Of this run: that they are there is what counts.
+    let of_this_run = ["uid", "lastActiveTime"].contains(&path.rsplit('.').next().unwrap_or_default());
+    let empty = Value::Object(serde_json::Map::new());
+    match (keda, ebb) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            for key in keys {
+                values(&format!("{path}.{key}"), &keda[key], &ebb[key], differences);
+            }
+        }
+        (Value::Object(_), Value::Null) if path.ends_with(".annotations") => values(path, keda, &empty, differences),
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (index, (keda, ebb)) in left.iter().zip(right).enumerate() {
+                values(&format!("{path}[{index}]"), keda, ebb, differences);
+            }
+        }
+        (Value::String(_), Value::String(_)) if of_this_run => {}
+        _ if keda == ebb => {}
+        _ => differences.add(path, keda, ebb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn observation(message: &str, max: u32) -> Value {
+        json!({
+            "events": [["Warning", "KEDAScalerFailed", message], ["Normal", "KEDAScalersStarted", "Scaler cron is built"]],
+            "hpas": [{"spec": {"maxReplicas": max}, "labels": {"app.kubernetes.io/version": max.to_string()}}],
+            "replicas": 1,
+            "scaledObject": {"status": {"conditions": [{"type": "Ready", "message": message}]}},
+        })
+    }
+
+    #[test]
+    fn what_is_deliberate_is_told_apart_from_what_is_not() {
+        let same = compare(&observation("gone", 1), &observation("gone", 1)).unwrap();
+        assert!(same.expected.is_empty() && same.unexpected.is_empty());
+
+        let longer = compare(&observation("gone", 1), &observation("gone\nbring it back", 1)).unwrap();
+        assert_eq!((longer.expected.len(), longer.unexpected.len()), (2, 0), "{longer:?}");
+
+        let other = compare(&observation("gone", 1), &observation("lost", 2)).unwrap();
+        let paths: Vec<_> = other.unexpected.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [".events", ".events", ".hpas[0].spec.maxReplicas", ".scaledObject.status.conditions[0].message"]
+        );
+        assert_eq!(other.expected.len(), 1, "the label");
+    }
+}
