@@ -10,6 +10,7 @@ use serde_json::Value;
 const OWNERSHIP_MARKS: &str = "the marks of kubectl and GitOps tools are not copied to the HPA";
 const VERSION_LABEL: &str = "the label does not change with each release";
 const TIMES: &str = "conditions tell since when, and of which generation";
+const PAUSED: &str = "the status of one that is paused from its first moment tells what is known of it";
 const TEXTS: &str = "KEDA's text, and how to mend it";
 
 /// One place where Ebb's objects are not as KEDA's.
@@ -36,12 +37,17 @@ pub struct Differences {
     pub expected: Vec<(Difference, &'static str)>,
     /// The others.
     pub unexpected: Vec<Difference>,
+    is_paused: bool,
 }
 
 impl Differences {
     fn add(&mut self, path: &str, keda: &Value, ebb: &Value) {
         let difference = Difference { path: path.to_owned(), keda: keda.to_string(), ebb: ebb.to_string() };
-        match reason(path, keda, ebb) {
+        let outline =
+            ["authenticationsTypes", "originalReplicaCount", "scaleTargetGVKR", "scaleTargetKind", "triggersTypes"];
+        let field = path.strip_prefix(".scaledObject.status.").unwrap_or_default();
+        let paused = self.is_paused && keda.is_null() && outline.contains(&field);
+        match paused.then_some(PAUSED).or_else(|| reason(path, keda, ebb)) {
             Some(reason) => self.expected.push((difference, reason)),
             None => self.unexpected.push(difference),
         }
@@ -68,7 +74,8 @@ fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
 /// # Errors
 /// One of them has not the form of an observation.
 pub(super) fn compare(keda: &Value, ebb: &Value) -> Result<Differences> {
-    let mut differences = Differences::default();
+    let is_paused = keda["scaledObject"]["status"]["pausedReplicaCount"].is_number();
+    let mut differences = Differences { is_paused, ..Differences::default() };
     events(keda, ebb, &mut differences)?;
     for part in ["hpas", "replicas", "scaledObject"] {
         values(&format!(".{part}"), &keda[part], &ebb[part], &mut differences);
@@ -163,5 +170,16 @@ mod tests {
             [".events", ".events", ".hpas[0].spec.maxReplicas", ".scaledObject.status.conditions[0].message"]
         );
         assert_eq!(other.expected.len(), 1, "the label");
+
+        let with_types = |paused: Value, types: Value| {
+            let mut whole = observation("gone", 1);
+            whole["scaledObject"]["status"]["pausedReplicaCount"] = paused;
+            whole["scaledObject"]["status"]["triggersTypes"] = types;
+            whole
+        };
+        for (paused, unexpected) in [(json!(3), 0), (Value::Null, 1)] {
+            let found = compare(&with_types(paused.clone(), Value::Null), &with_types(paused, json!("cron"))).unwrap();
+            assert_eq!(found.unexpected.len(), unexpected, "{found:?}");
+        }
     }
 }
