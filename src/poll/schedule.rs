@@ -55,12 +55,13 @@ impl Rhythm {
         self.next.is_none_or(|next| next <= now)
     }
 
-    /// The next poll after a tick at `now`. The first pause is cut to a random part (`chance` from 0 to 1), so that
-    /// objects that came together do not poll together for ever.
-    pub fn next(&mut self, now: Instant, interval: Duration, chance: f64) -> Instant {
+    /// The next poll after a tick that ended at `now`. One that has become due during a tick that was no poll stays so.
+    /// The first pause is cut to a random part (`chance` from 0 to 1), so that objects that came together do not poll
+    /// together for ever.
+    pub fn next(&mut self, was_poll: bool, now: Instant, interval: Duration, chance: f64) -> Instant {
         let next = match self.next {
             None => now + interval.mul_f64(chance.clamp(0.05, 1.0)),
-            Some(next) if next > now => next.min(now + interval),
+            Some(next) if !was_poll => next.min(now + interval),
             Some(_) => now + interval,
         };
         self.next = Some(next);
@@ -90,9 +91,9 @@ mod tests {
         let (now, interval) = (Instant::now(), Duration::from_secs(30));
         for chance in [-1.0, 0.0, 0.5, 1.0, 7.0] {
             let mut rhythm = Rhythm::default();
-            let next = rhythm.next(now, interval, chance);
+            let next = rhythm.next(true, now, interval, chance);
             assert!(next > now && next <= now + interval);
-            assert_eq!(rhythm.next(next, interval, chance), next + interval);
+            assert_eq!(rhythm.next(true, next, interval, chance), next + interval);
         }
     }
 
@@ -102,11 +103,14 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut rhythm = Rhythm::default();
         assert!(rhythm.is_due(start));
-        assert_eq!(rhythm.next(start, interval, 1.0), at(30));
+        assert_eq!(rhythm.next(true, start, interval, 1.0), at(30));
         assert!(!rhythm.is_due(at(5)));
-        assert_eq!(rhythm.next(at(5), interval, 1.0), at(30));
+        assert_eq!(rhythm.next(false, at(5), interval, 1.0), at(30));
+        // Nor do they fall out where it takes long.
+        assert_eq!(rhythm.next(false, at(31), interval, 1.0), at(30));
         // But for an interval that was made shorter.
-        assert_eq!(rhythm.next(at(10), Duration::from_secs(5), 1.0), at(15));
-        assert!(rhythm.is_due(at(15)));
+        assert_eq!(rhythm.next(true, at(31), interval, 1.0), at(61));
+        assert_eq!(rhythm.next(false, at(40), Duration::from_secs(5), 1.0), at(45));
+        assert!(rhythm.is_due(at(45)));
     }
 }

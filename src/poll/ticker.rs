@@ -105,7 +105,7 @@ impl Ticker {
             let is_poll = rhythm.is_due(Instant::now());
             // Boxed: a thousand loops that wait must not each hold the space of a tick.
             let tried = Box::pin(self.tick(object, &live, is_poll)).await;
-            let poll = rhythm.next(Instant::now(), live.policy.polling_interval, chance(&object.uid));
+            let poll = rhythm.next(is_poll, Instant::now(), live.policy.polling_interval, chance(&object.uid));
             let mut schedule = plan_ahead(object, &live, poll, &tried);
             loop {
                 self.pulse.expect(&object.key.to_string(), schedule.poll);
