@@ -60,6 +60,8 @@ pub enum Reason {
     ScalerInfo,
     /// A trigger's parameters are wrong, or it cannot be read.
     ScalerFailed,
+    /// The same where a formula takes the triggers' place, or the formula has no value.
+    MetricSourceFailed,
     /// The target was scaled from zero or idle.
     ScaleTargetActivated,
     /// The target was scaled to zero or idle.
@@ -92,6 +94,7 @@ impl Reason {
             Self::ScalersStopped => "KEDAScalersStopped",
             Self::ScalerInfo => "KEDAScalerInfo",
             Self::ScalerFailed => "KEDAScalerFailed",
+            Self::MetricSourceFailed => "KEDAMetricSourceFailed",
             Self::ScaleTargetActivated => "KEDAScaleTargetActivated",
             Self::ScaleTargetDeactivated => "KEDAScaleTargetDeactivated",
             Self::ScaleTargetActivationFailed => "KEDAScaleTargetActivationFailed",
@@ -111,6 +114,7 @@ impl Reason {
             | Self::ScaledObjectDeleted
             | Self::ScalerInfo
             | Self::ScalerFailed
+            | Self::MetricSourceFailed
             | Self::VerticalPodAutoscalerConflict
             | Self::ScaleTargetActivationFailed
             | Self::ScaleTargetDeactivationFailed => "Warning",

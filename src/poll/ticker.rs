@@ -310,7 +310,7 @@ impl Ticker {
             memory.told.remove(&formula);
             if let Some(error) = &seen.formula_error {
                 tracing::warn!(scaled_object = %object.key, error, "the formula has no value");
-                self.events.emit(&object.reference, Reason::ScalerFailed, error.clone());
+                self.events.emit(&object.reference, Reason::MetricSourceFailed, error.clone());
                 memory.told.insert(formula, error.clone());
             }
         }
@@ -325,7 +325,9 @@ impl Ticker {
                     let text = format!("{}: {error}", trigger.display());
                     if memory.told.get(&index) != Some(&text) {
                         tracing::warn!(scaled_object = %object.key, error = text, "a trigger cannot be read");
-                        self.events.emit(&object.reference, Reason::ScalerFailed, text.clone());
+                        let reason =
+                            if live.modifiers.is_some() { Reason::MetricSourceFailed } else { Reason::ScalerFailed };
+                        self.events.emit(&object.reference, reason, text.clone());
                         memory.told.insert(index, text);
                     }
                 }

@@ -196,6 +196,7 @@ fn a_trigger_that_cannot_be_read_is_a_hole_the_fallback_or_a_freeze() -> Outcome
             Ok(())
         })
         .await?;
+        users[2].wait_event("my-app", "KEDAMetricSourceFailed").await?;
         let asked = users[2].metric("my-app", "composite-metric").await;
         let error = asked.err().map(|error| format!("{error:#}")).unwrap_or_default();
         ensure!(error.contains("cannot be read"), "{error}");
