@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)] // What was measured is told.
 
 mod at_rest;
+mod broken_beside;
 mod closed_loop;
 mod faults;
 mod many;
