@@ -7,6 +7,7 @@
 
 mod at_rest;
 mod broken_beside;
+mod churn;
 mod closed_loop;
 mod faults;
 mod many;
