@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout)] // What was measured is told.
 
 mod at_rest;
+mod broken_beside;
+mod churn;
 mod closed_loop;
 mod faults;
 mod many;
