@@ -590,8 +590,9 @@ impl Context {
         if scaled_object.spec.restores_original_replica_count() {
             self.restore(scaled_object).await?;
         }
-        apply::release(&self.client, scaled_object).await?;
-        self.events.emit(&about, Reason::ScaledObjectDeleted, "ScaledObject was deleted");
+        if apply::release(&self.client, scaled_object).await? {
+            self.events.emit(&about, Reason::ScaledObjectDeleted, "ScaledObject was deleted");
+        }
         Ok(())
     }
 

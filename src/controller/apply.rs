@@ -117,12 +117,13 @@ pub(super) async fn mark(client: &Client, scaled_object: &ScaledObject, with_lab
     patch(client, scaled_object, metadata).await
 }
 
-/// Takes the finalizer off, so that the API server lets the object go.
-pub(super) async fn release(client: &Client, scaled_object: &ScaledObject) -> Result<(), kube::Error> {
+/// Takes the finalizer off, so that the API server lets the object go. False if it was off, or the object had gone: what
+/// the watch shows may be older than the last release.
+pub(super) async fn release(client: &Client, scaled_object: &ScaledObject) -> Result<bool, kube::Error> {
     let finalizers: Vec<_> =
         scaled_object.finalizers().iter().filter(|finalizer| *finalizer != names::FINALIZER).cloned().collect();
     if finalizers.len() == scaled_object.finalizers().len() {
-        return Ok(());
+        return Ok(false);
     }
     match patch(
         client,
@@ -131,8 +132,9 @@ pub(super) async fn release(client: &Client, scaled_object: &ScaledObject) -> Re
     )
     .await
     {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
