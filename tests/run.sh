@@ -43,7 +43,7 @@ end_to_end() {
 	# Each story has a namespace of its own; more of them at once only makes two cores wait.
 	step "end-to-end tests: stories side by side" "about 3 minutes" stories e2e 4 "$@"
 	# These stop parts of the control plane, or measure it.
-	step "end-to-end tests: faults and measurements, one by one" "about 12 minutes" stories serial 1 "$@"
+	step "end-to-end tests: faults and measurements, one by one" "about 17 minutes" stories serial 1 "$@"
 }
 
 if [ "${1:-}" = e2e ]; then
