@@ -9,6 +9,7 @@ pub mod hpa;
 pub mod modifiers;
 pub mod pause;
 pub mod policy;
+pub mod readings;
 pub mod resource;
 #[cfg(test)]
 mod simulation;

@@ -5,7 +5,6 @@
 //! follows from a look is decided in [`crate::plan`].
 
 mod answer;
-mod readings;
 pub mod registry;
 pub mod schedule;
 pub mod ticker;

@@ -5,6 +5,7 @@ use ebb_scalers::{MetricSpec, MetricType};
 
 use super::fallback::Fallback;
 use super::formula::Formula;
+use super::readings::Seen;
 use super::resource;
 
 /// The name of the metric that takes the place of the triggers' own.
@@ -20,24 +21,13 @@ pub struct Modifiers {
     pub activation_target: f64,
 }
 
-/// What was seen of a trigger.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
-    /// Its name; one without cannot be in a formula.
-    pub name: Option<&'a str>,
-    /// Its value, if it could be read.
-    pub value: Option<f64>,
-    /// How many polls in a row have failed.
-    pub failures: u32,
-}
-
 /// What the formula comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Composite {
     /// A value.
     Value(f64),
-    /// Triggers that it needs cannot be read, and the fallback is in effect.
-    FallBack,
+    /// Triggers that it needs cannot be read, and this is in effect.
+    FallBack(Fallback),
     /// There is no value: why.
     Unknown(String),
 }
@@ -87,18 +77,16 @@ impl Modifiers {
     /// What the formula comes to with what was seen of the triggers.
     pub fn value(&self, fallback: Option<&Fallback>, seen: &[Seen<'_>]) -> Composite {
         let failed: Vec<_> = seen.iter().filter(|seen| seen.value.is_none() && self.uses(seen.name)).collect();
-        if !failed.is_empty() {
-            let fallen = |seen: &&Seen<'_>| fallback.is_some_and(|fallback| fallback.begins(seen.failures));
-            let holes = fallback.is_some_and(Fallback::leaves_holes);
-            if !holes && failed.iter().any(fallen) {
-                return Composite::FallBack;
-            }
-            if let Some(missing) = failed.iter().find(|seen| !holes || !fallen(seen)) {
-                return Composite::Unknown(format!(
-                    "the formula needs trigger {:?}, which cannot be read",
-                    missing.name.unwrap_or_default()
-                ));
-            }
+        let fallen = |seen: &&Seen<'_>| fallback.is_some_and(|fallback| fallback.begins(seen.failures));
+        let holes = fallback.is_some_and(Fallback::leaves_holes);
+        if let Some(fallback) = fallback.filter(|_| !holes && failed.iter().any(fallen)) {
+            return Composite::FallBack(*fallback);
+        }
+        if let Some(missing) = failed.iter().find(|seen| !holes || !fallen(seen)) {
+            return Composite::Unknown(format!(
+                "the formula needs trigger {:?}, which cannot be read",
+                missing.name.unwrap_or_default()
+            ));
         }
         let value_of = |name: &str| seen.iter().find(|seen| seen.name == Some(name)).and_then(|seen| seen.value);
         match self.formula.evaluate(value_of) {
@@ -168,11 +156,11 @@ mod tests {
         ] {
             let spec = spec(&json!({"formula": formula, "target": "2"}), fallback);
             let (modifiers, fallback) = (Modifiers::of(&spec).unwrap().unwrap(), Fallback::of(&spec).unwrap());
-            let seen = |name, (value, failures)| Seen { name: Some(name), value, failures };
+            let seen = |name, (value, failures)| Seen { name: Some(name), value, active: false, failures };
             let composite = modifiers.value(fallback.as_ref(), &[seen("q", q), seen("k", k)]);
             match (&composite, expected) {
                 (Composite::Value(value), Ok(expected)) => assert!((value - expected).abs() < 1e-9, "{formula}"),
-                (Composite::FallBack, Err("fallback")) => {}
+                (Composite::FallBack(_), Err("fallback")) => {}
                 (Composite::Unknown(text), Err(part)) => assert!(text.contains(part), "{formula}: {text}"),
                 _ => panic!("{formula}: {composite:?} instead of {expected:?}"),
             }

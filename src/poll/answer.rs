@@ -13,7 +13,7 @@ use crate::clock;
 use crate::metrics_api::{MetricError, MetricSource, MetricValue};
 use crate::plan::fallback::{self, Fallback};
 use crate::plan::hpa;
-use crate::plan::modifiers::{Composite, Modifiers, Seen};
+use crate::plan::modifiers::{Composite, Modifiers};
 use crate::target::TargetError;
 
 /// How long the API server may take for a count of replicas: the HPA waits for the answer.
@@ -87,22 +87,14 @@ async fn formula(live: &Live, modifiers: &Modifiers) -> Result<Known, String> {
     // A trigger that the formula does not need is not asked.
     let needed: Vec<_> = live.named().filter(|(_, name)| modifiers.uses(*name)).collect();
     let samples = join_all(needed.iter().map(|(trigger, _)| trigger.answer())).await;
-    let seen: Vec<_> = needed
-        .iter()
-        .zip(&samples)
-        .map(|((trigger, name), sample)| Seen {
-            name: *name,
-            value: sample.as_ref().ok().map(|sample| sample.reading.value),
-            failures: trigger.failures(),
-        })
-        .collect();
+    let seen: Vec<_> =
+        needed.iter().zip(&samples).map(|((trigger, name), sample)| trigger.seen(*name, sample)).collect();
     // As old as the oldest of what it was made of.
     let at = samples.iter().flatten().map(|sample| sample.at).min().unwrap_or_else(clock::now);
-    match (modifiers.value(live.fallback.as_ref(), &seen), live.fallback) {
-        (Composite::Value(value), _) => Ok(Known::At(hpa::told(value), at)),
-        (Composite::FallBack, Some(fallback)) => Ok(Known::FallBack(fallback)),
-        (Composite::FallBack, None) => Err("triggers cannot be read".into()),
-        (Composite::Unknown(text), _) => {
+    match modifiers.value(live.fallback.as_ref(), &seen) {
+        Composite::Value(value) => Ok(Known::At(hpa::told(value), at)),
+        Composite::FallBack(fallback) => Ok(Known::FallBack(fallback)),
+        Composite::Unknown(text) => {
             let errors = needed.iter().zip(&samples).filter_map(|((trigger, _), sample)| {
                 sample.as_ref().err().map(|error| format!("; {}: {error}", trigger.display()))
             });

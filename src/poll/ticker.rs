@@ -13,13 +13,14 @@ use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::readings::Readings;
 use super::registry::{Key, Live, Object};
 use super::schedule::{Due, Rhythm, Schedule};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
 use crate::events::{Events, Reason};
 use crate::plan::activation::{self, Activity, Decision, Sight, Step};
+use crate::plan::modifiers::COMPOSITE_METRIC;
+use crate::plan::readings::{self, Seen, Sum};
 use crate::plan::status::Tick;
 use crate::target::{Scale, TargetError, Targets};
 
@@ -138,12 +139,15 @@ impl Ticker {
     async fn tick(&self, object: &Object, live: &Live, is_poll: bool) -> Tried {
         let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
         let samples = join_all(live.triggers.iter().map(read)).await;
-        let seen = Readings::of(live, &samples);
-        let unread = samples.iter().filter(|sample| sample.is_err()).count();
+        let seen: Vec<_> =
+            live.named().zip(&samples).map(|((trigger, name), sample)| trigger.seen(name, sample)).collect();
+        let sum = readings::add_up(&seen, live.fallback.as_ref(), live.modifiers.as_deref());
+        let errors: Vec<_> =
+            live.triggers.iter().zip(&samples).map(|(trigger, sample)| error(trigger, sample)).collect();
         note_activity(object, live);
-        self.tell_failures(object, live, &samples, &seen);
+        self.tell_failures(object, live, &errors, sum.formula_error.as_ref());
 
-        let outcome = self.scale(object, live, &seen).await;
+        let outcome = self.scale(object, live, &seen, &sum).await;
         let (decision, trouble) = match outcome {
             Ok(decision) => (decision, None),
             Err((decision, error)) => (decision, Some(error)),
@@ -154,8 +158,10 @@ impl Ticker {
         }
         let last_active = object.memory.lock().last_active;
         let refusals = tell_target(object, trouble.as_ref());
-        self.tell_fallback(object, seen.falls_back());
-        if !seen.failures.is_empty() || trouble.is_some() {
+        self.tell_fallback(object, sum.standing.as_ref().is_some_and(|standing| standing.in_effect));
+        let failures: Vec<_> = errors.into_iter().flatten().chain(sum.formula_error).collect();
+        let failed = !failures.is_empty();
+        if failed || trouble.is_some() {
             object.metrics.errors.inc();
         }
         if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
@@ -170,15 +176,15 @@ impl Ticker {
                     activity: decision.activity,
                     forced: live.policy.is_forced(),
                     metric_names: Arc::clone(&live.metric_names),
-                    active: seen.triggers,
-                    failures: seen.failures,
-                    fallback: seen.fallback,
+                    active: sum.triggers,
+                    failures,
+                    fallback: sum.standing,
                     trouble: trouble.as_ref().map(|trouble| (trouble.reason(), trouble.to_string())),
                 });
             })
             .await;
-        let within = match (&trouble, seen.failed.max(unread)) {
-            (None, 0) => Duration::MAX,
+        let within = match (&trouble, failed) {
+            (None, false) => Duration::MAX,
             (Some(Trouble::Reading(TargetError::Missing { .. })) | None, _) => RECOVERY,
             (Some(_), _) => RETRY * 2_u32.pow(refusals.min(5)),
         };
@@ -186,15 +192,21 @@ impl Ticker {
     }
 
     /// Brings the target to the count that the readings ask for. With an error comes what was decided before it.
-    async fn scale(&self, object: &Object, live: &Live, seen: &Readings) -> Result<Decision, (Decision, Trouble)> {
+    async fn scale(
+        &self,
+        object: &Object,
+        live: &Live,
+        seen: &[Seen<'_>],
+        sum: &Sum,
+    ) -> Result<Decision, (Decision, Trouble)> {
         let decide = |replicas| {
             activation::decide(
                 &live.policy,
                 &Sight {
                     replicas,
-                    active: seen.active.len(),
-                    failed: seen.failed,
-                    fallback: live.fallback.filter(|_| seen.asks_for_fallback),
+                    active: usize::from(sum.active),
+                    failed: sum.failed,
+                    fallback: sum.fallback,
                     last_active: object.memory.lock().last_active,
                     now: clock::now(),
                 },
@@ -248,7 +260,7 @@ impl Ticker {
         timeout(API_TIMEOUT, order).await.map_err(|_| TargetError::Timeout)?
     }
 
-    fn tell_scaled(&self, object: &Object, live: &Live, seen: &Readings, (from, to): (i32, i32), step: Step) {
+    fn tell_scaled(&self, object: &Object, live: &Live, seen: &[Seen<'_>], (from, to): (i32, i32), step: Step) {
         let target = display_target(object, live);
         tracing::info!(scaled_object = %object.key, target, from, to, ?step, "scaled");
         match step {
@@ -256,7 +268,7 @@ impl Ticker {
                 let cause = if live.policy.is_forced() {
                     "caused by forced activation annotation".to_owned()
                 } else {
-                    format!("triggered by {}", seen.active.join(";"))
+                    format!("triggered by {}", active_names(live, seen))
                 };
                 let note = format!("Scaled {target} from {from} to {to}, {cause}");
                 self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
@@ -301,39 +313,49 @@ impl Ticker {
         self.events.emit(&object.reference, reason, note);
     }
 
-    /// One event for each error of each trigger, for as long as it stays the same.
-    fn tell_failures(&self, object: &Object, live: &Live, samples: &[Result<Sample, ReadError>], seen: &Readings) {
+    /// One event for each error of each trigger and of the formula, for as long as it stays the same.
+    fn tell_failures(&self, object: &Object, live: &Live, errors: &[Option<String>], formula_error: Option<&String>) {
         let mut memory = object.memory.lock();
         // What is wrong with the formula itself has its place behind the triggers.
         let formula = live.triggers.len();
-        if memory.told.get(&formula) != seen.formula_error.as_ref() {
+        if memory.told.get(&formula) != formula_error {
             memory.told.remove(&formula);
-            if let Some(error) = &seen.formula_error {
+            if let Some(error) = formula_error {
                 tracing::warn!(scaled_object = %object.key, error, "the formula has no value");
                 self.events.emit(&object.reference, Reason::MetricSourceFailed, error.clone());
                 memory.told.insert(formula, error.clone());
             }
         }
-        for (index, (trigger, sample)) in live.triggers.iter().zip(samples).enumerate() {
-            match sample {
-                Ok(_) => {
+        let reason = if live.modifiers.is_some() { Reason::MetricSourceFailed } else { Reason::ScalerFailed };
+        for (index, (trigger, error)) in live.triggers.iter().zip(errors).enumerate() {
+            match error {
+                None => {
                     if memory.told.remove(&index).is_some() {
                         tracing::info!(scaled_object = %object.key, trigger = trigger.display(), "the trigger can be read again");
                     }
                 }
-                Err(error) => {
-                    let text = format!("{}: {error}", trigger.display());
-                    if memory.told.get(&index) != Some(&text) {
+                Some(text) => {
+                    if memory.told.get(&index) != Some(text) {
                         tracing::warn!(scaled_object = %object.key, error = text, "a trigger cannot be read");
-                        let reason =
-                            if live.modifiers.is_some() { Reason::MetricSourceFailed } else { Reason::ScalerFailed };
                         self.events.emit(&object.reference, reason, text.clone());
-                        memory.told.insert(index, text);
+                        memory.told.insert(index, text.clone());
                     }
                 }
             }
         }
     }
+}
+
+/// How the status and events tell that a trigger cannot be read.
+fn error(trigger: &Trigger, sample: &Result<Sample, ReadError>) -> Option<String> {
+    Some(format!("{}: {}", trigger.display(), sample.as_ref().err()?))
+}
+
+/// What is active, as events call it.
+fn active_names(live: &Live, seen: &[Seen<'_>]) -> String {
+    let active = live.triggers.iter().zip(seen).filter(|(_, seen)| seen.active);
+    let names: Vec<_> = active.map(|(trigger, _)| trigger.metrics().labels().scaler.as_str()).collect();
+    if names.is_empty() { COMPOSITE_METRIC.to_owned() } else { names.join(";") }
 }
 
 /// Why the target was not brought to the count that the readings ask for. The texts are those of the Ready condition.

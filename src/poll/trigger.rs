@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::metrics::TriggerMetrics;
+use crate::plan::readings::Seen;
 
 /// The oldest reading that the HPA is given while the broker answers.
 const FRESH: Duration = Duration::from_secs(1);
@@ -91,6 +92,17 @@ impl Trigger {
     /// How many polls have failed since it was last read. Whatever else asks does not count.
     pub fn failures(&self) -> u32 {
         self.failures.load(Ordering::Relaxed)
+    }
+
+    /// What a reading of it says, for the decision and for the HPA alike. `name` is its own name.
+    pub fn seen<'a>(&self, name: Option<&'a str>, reading: &Result<Sample, ReadError>) -> Seen<'a> {
+        let reading = reading.as_ref().ok().map(|sample| sample.reading);
+        Seen {
+            name,
+            value: reading.map(|reading| reading.value),
+            active: reading.is_some_and(|reading| reading.active),
+            failures: self.failures(),
+        }
     }
 
     /// What was read last, unless it cannot be read now.

@@ -1,5 +1,5 @@
 //! One ScaledObject with its triggers, its workload, its HPA and an Ebb that may be restarted. What Ebb does here is what
-//! `poll::ticker`, `poll::readings`, `poll::answer` and the controller do, with the same pure functions.
+//! `poll::ticker`, `poll::answer` and the controller do, with the same pure functions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::hpa::{Hpa, Outcome, PERIOD};
 use crate::plan::activation::{self, Activity, Decision, Sight};
 use crate::plan::fallback::{self, Fallback};
-use crate::plan::modifiers::{Composite, Modifiers, Seen};
+use crate::plan::modifiers::{Composite, Modifiers};
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
-use crate::plan::status::{self, Check, Facts, FallbackTick, Served, Tick};
+use crate::plan::readings::{self, Seen, Sum};
+use crate::plan::status::{self, Check, Facts, Served, Tick};
 use crate::plan::{hpa, validate};
 
 /// How finely time goes on.
@@ -243,35 +244,25 @@ impl World {
         }
     }
 
-    /// What the triggers add up to: how many are active, how many metrics have no value, and the fallback that is asked for.
-    fn add_up(&self) -> (usize, usize, Option<Fallback>) {
-        let begins = |failures: &u32| self.fallback.is_some_and(|fallback| fallback.begins(*failures));
-        let active = self.readings.iter().flatten().filter(|reading| **reading > 0.0).count();
-        let failed = self.readings.iter().filter(|reading| reading.is_none()).count();
-        let Some(modifiers) = &self.modifiers else {
-            return (active, failed, self.fallback.filter(|_| self.memory.failures.iter().any(begins)));
+    fn seen(&self) -> Vec<Seen<'static>> {
+        let names = ["a", "b", "c"].into_iter();
+        let seen = |(name, (reading, failures)): (&'static str, (&Option<f64>, &u32))| Seen {
+            name: Some(name),
+            value: *reading,
+            active: reading.is_some_and(|reading| reading > 0.0),
+            failures: *failures,
         };
-        match self.composite(modifiers) {
-            Composite::Value(value) => (usize::from(value > modifiers.activation_target), 0, None),
-            Composite::FallBack => (0, 1, self.fallback),
-            Composite::Unknown(_) => (0, 1, None),
-        }
+        names.zip(self.readings.iter().zip(&self.memory.failures)).map(seen).collect()
     }
 
-    fn composite(&self, modifiers: &Modifiers) -> Composite {
-        let names = ["a", "b", "c"];
-        let seen: Vec<_> = names
-            .iter()
-            .zip(self.readings.iter().zip(&self.memory.failures))
-            .map(|(name, (reading, failures))| Seen { name: Some(name), value: *reading, failures: *failures })
-            .collect();
-        modifiers.value(self.fallback.as_ref(), &seen)
+    fn add_up(&self) -> Sum {
+        readings::add_up(&self.seen(), self.fallback.as_ref(), self.modifiers.as_ref())
     }
 
     fn sight(&self) -> Sight {
-        let (active, failed, fallback) = self.add_up();
+        let Sum { active, failed, fallback, .. } = self.add_up();
         let (replicas, last_active, now) = (self.replicas, self.memory.last_active, self.now);
-        Sight { replicas, active, failed, fallback, last_active, now }
+        Sight { replicas, active: usize::from(active), failed, fallback, last_active, now }
     }
 
     /// Ebb's tick.
@@ -292,18 +283,15 @@ impl World {
             self.seen_active = Some(self.now);
         }
         self.memory.facts.note_activity(decision.activity, self.memory.last_active);
-        let failures = self.readings.iter().filter(|reading| reading.is_none());
-        let fallback = self.fallback.map(|fallback| FallbackTick {
-            in_effect: self.memory.failures.iter().any(|failures| fallback.begins(*failures)),
-            failures: self.memory.failures.iter().map(|failures| fallback.noted(*failures)).collect(),
-        });
+        let failures = self.readings.iter().filter(|reading| reading.is_none()).map(|_| "cannot be read".to_owned());
+        let Sum { triggers, standing, formula_error, .. } = self.add_up();
         self.memory.facts.tick = Some(Tick {
             activity: decision.activity,
             forced: self.policy.is_forced(),
             metric_names: self.metrics.iter().map(|metric| metric.name.clone()).collect(),
-            active: self.readings.iter().map(|reading| reading.is_some_and(|reading| reading > 0.0)).collect(),
-            failures: failures.map(|_| "cannot be read".to_owned()).collect(),
-            fallback,
+            active: triggers,
+            failures: failures.chain(formula_error).collect(),
+            fallback: standing,
             trouble: None,
         });
         self.report();
@@ -362,9 +350,9 @@ impl World {
             fallback::value(spec, fallback.replicas(self.replicas), self.replicas)
         };
         let value = if let Some(modifiers) = &self.modifiers {
-            match self.composite(modifiers) {
+            match modifiers.value(self.fallback.as_ref(), &self.seen()) {
                 Composite::Value(value) => hpa::told(value),
-                Composite::FallBack => falls_back(&modifiers.metric, self.fallback.as_ref()?),
+                Composite::FallBack(fallback) => falls_back(&modifiers.metric, &fallback),
                 Composite::Unknown(_) => return None,
             }
         } else {
