@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ebb_crds::names;
+use ebb_scalers::go;
 use k8s_openapi::api::autoscaling::v2::{HPAScalingRules, HorizontalPodAutoscalerBehavior};
 
 /// `selectPolicy` of a direction in which an HPA does not scale.
@@ -38,9 +39,7 @@ pub fn pause(annotations: Option<&BTreeMap<String, String>>) -> Result<Pause, St
 
 /// Whether an annotation is there and is not one of Go's ways to write false. Like KEDA, anything else counts as true.
 pub fn is_set(annotations: Option<&BTreeMap<String, String>>, name: &str) -> bool {
-    annotations
-        .and_then(|annotations| annotations.get(name))
-        .is_some_and(|value| !matches!(value.as_str(), "0" | "f" | "F" | "false" | "FALSE" | "False"))
+    annotations.and_then(|annotations| annotations.get(name)).is_some_and(|value| go::boolean(value) != Some(false))
 }
 
 /// The behavior of the HPA: the user's, with the paused directions disabled. An HPA still keeps to its minimum and maximum.
