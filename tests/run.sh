@@ -41,7 +41,7 @@ stories() { "$cargo" test --release --locked --workspace --test "$1" -- --test-t
 
 end_to_end() {
 	# Each story has a namespace of its own; more of them at once only makes two cores wait.
-	step "end-to-end tests: stories side by side" "about 3 minutes" stories e2e 4 "$@"
+	step "end-to-end tests: stories side by side" "about 5 minutes" stories e2e 4 "$@"
 	# These stop parts of the control plane, or measure it.
 	step "end-to-end tests: faults and measurements, one by one" "about 17 minutes" stories serial 1 "$@"
 }
