@@ -39,13 +39,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, Reason};
 use crate::metrics::TriggerLabels;
-use crate::plan::fallback::Fallback;
-use crate::plan::modifiers::Modifiers;
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
-use crate::plan::resource::{self, ResourceMetric};
+use crate::plan::rules::Rules;
 use crate::plan::status::{Check, Outline, Served};
-use crate::plan::{hpa, unexpected, validate};
+use crate::plan::{hpa, resource, unexpected, validate};
 use crate::poll::registry::{Key, Live, Object, Registry};
 use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
@@ -160,8 +158,8 @@ impl Context {
     }
 }
 
-/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects whose triggers cannot be read, so that what they refer to is
-/// read again.
+/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects
+/// whose triggers cannot be read, so that what they refer to is read again.
 pub async fn run(context: Context, client: Client, recheck: mpsc::UnboundedReceiver<Key>, shutdown: CancellationToken) {
     let Settings { scope, at_once, .. } = context.settings.clone();
     let (reader, writer) = reflector::store();
@@ -283,7 +281,7 @@ impl Context {
         self.note_pause(scaled_object, object, Policy::of(scaled_object).is_held()).await;
         let mut outline = outline(scaled_object);
         object.ledger.outline(outline.clone()).await;
-        validate::check(scaled_object)?;
+        let rules = validate::check(scaled_object)?;
 
         let target = match self.known_target(scaled_object, object) {
             Some(target) => target,
@@ -296,7 +294,6 @@ impl Context {
         let (configs, next) = self.gather(scaled_object, object, &target).await;
         let configs = configs?;
         let scalers = build(&configs, &self.brokers)?;
-        let rules = Rules::of(scaled_object)?;
         let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
         let asked_for = rules.modifiers.as_ref().map_or(metrics.clone(), |modifiers| vec![&modifiers.metric]);
         vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;
@@ -385,6 +382,7 @@ impl Context {
         let target_ref = scaled_object.spec.scale_target_ref.clone();
         let names = trigger_names(scaled_object);
         let digests: Vec<_> = configs.iter().zip(&names).map(|built_from| self.digests.hash_one(built_from)).collect();
+        let modifiers = modifiers.map(Box::new);
         let same = before.as_ref().is_some_and(|before| {
             before.digests == digests
                 && before.policy == policy
@@ -457,12 +455,13 @@ impl Context {
                 return Arc::clone(same);
             }
             let kind = ebb_scalers::kind(&config.kind).map_or("", |kind| kind.scaler_label);
+            let name = spec.name.clone().filter(|name| !name.is_empty());
             let labels = TriggerLabels {
                 namespace: scaled_object.namespace().unwrap_or_default(),
                 scaled_object: scaled_object.name_any(),
                 metric: scaler.metric().name.clone(),
-                named: spec.name.as_ref().is_some_and(|name| !name.is_empty()),
-                scaler: spec.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| kind.to_owned()),
+                named: name.is_some(),
+                scaler: name.unwrap_or_else(|| kind.to_owned()),
                 index: config.index,
                 kind: config.kind.clone(),
             };
@@ -714,24 +713,4 @@ fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> String {
 fn trigger_names(scaled_object: &ScaledObject) -> Vec<Option<String>> {
     let triggers = scaled_object.spec.triggers.iter().filter(|trigger| !resource::is_resource(trigger));
     triggers.map(|trigger| trigger.name.clone()).collect()
-}
-
-/// What the spec alone says of how to scale.
-struct Rules {
-    policy: Policy,
-    fallback: Option<Fallback>,
-    modifiers: Option<Box<Modifiers>>,
-    resources: Vec<ResourceMetric>,
-}
-
-impl Rules {
-    fn of(scaled_object: &ScaledObject) -> Result<Self, Failure> {
-        let spec = &scaled_object.spec;
-        Ok(Self {
-            policy: Policy::of(scaled_object),
-            fallback: Fallback::of(spec).map_err(Failure::hpa)?,
-            modifiers: Modifiers::of(spec).map_err(Failure::hpa)?.map(Box::new),
-            resources: resource::metrics(spec).map_err(Failure::hpa)?,
-        })
-    }
 }

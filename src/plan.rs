@@ -11,6 +11,7 @@ pub mod pause;
 pub mod policy;
 pub mod readings;
 pub mod resource;
+pub mod rules;
 #[cfg(test)]
 mod simulation;
 pub mod status;

@@ -6,7 +6,9 @@ use ebb_scalers::MetricType;
 
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
-use super::resource;
+use super::policy::Policy;
+use super::resource::{self, ResourceMetric};
+use super::rules::Rules;
 
 /// Why a ScaledObject cannot be served: KEDA's headline, and what exactly is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,13 +23,13 @@ const MODIFIERS: &str = "ScaledObject doesn't have correct scalingModifiers spec
 const FALLBACK: &str = "ScaledObject doesn't have correct fallback specification";
 const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification";
 
-/// Checks everything that the spec alone can tell.
+/// Checks everything that the spec alone can tell, and gives what it says of how to scale.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn check(object: &ScaledObject) -> Result<(), Invalid> {
+pub fn check(object: &ScaledObject) -> Result<Rules, Invalid> {
     let spec = &object.spec;
-    triggers(spec).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
+    let resources = triggers(spec).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
     if spec.scale_target_ref.name.is_empty() {
         return Err(Invalid {
             headline: "ScaledObject doesn't have correct scaleTargetRef specification",
@@ -35,12 +37,13 @@ pub fn check(object: &ScaledObject) -> Result<(), Invalid> {
         });
     }
     counts(spec).map_err(|detail| Invalid { headline: COUNTS, detail })?;
-    Modifiers::of(spec).map_err(|detail| Invalid { headline: MODIFIERS, detail })?;
-    Fallback::of(spec).map_err(|detail| Invalid { headline: FALLBACK, detail })?;
-    Ok(())
+    let modifiers = Modifiers::of(spec).map_err(|detail| Invalid { headline: MODIFIERS, detail })?;
+    let fallback = Fallback::of(spec).map_err(|detail| Invalid { headline: FALLBACK, detail })?;
+    Ok(Rules { policy: Policy::of(object), fallback, modifiers, resources })
 }
 
-fn triggers(spec: &ScaledObjectSpec) -> Result<(), String> {
+/// Gives the metrics of those that the HPA reads by itself.
+fn triggers(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
     if spec.triggers.is_empty() {
         return Err("no triggers defined in the ScaledObject/ScaledJob".into());
     }
@@ -61,7 +64,7 @@ fn triggers(spec: &ScaledObjectSpec) -> Result<(), String> {
             ));
         }
     }
-    resource::metrics(spec).map(drop)
+    resource::metrics(spec)
 }
 
 /// `triggers[].metricType` as the HPA knows it.
@@ -112,7 +115,8 @@ mod tests {
         for (key, value) in spec.as_object().unwrap() {
             whole[key] = value.clone();
         }
-        check(&ScaledObject::new("so", serde_json::from_value(whole).unwrap())).map_err(|invalid| invalid.to_string())
+        let checked = check(&ScaledObject::new("so", serde_json::from_value(whole).unwrap()));
+        checked.map(drop).map_err(|invalid| invalid.to_string())
     }
 
     #[test]

@@ -186,10 +186,8 @@ impl World {
     /// The controller's pass: what follows from the spec.
     fn check(&mut self) {
         self.object = object(&self.settings, self.policy.created);
-        validate::check(&self.object).unwrap();
-        self.policy = Policy::of(&self.object);
-        self.fallback = Fallback::of(&self.object.spec).unwrap();
-        self.modifiers = Modifiers::of(&self.object.spec).unwrap();
+        let rules = validate::check(&self.object).unwrap();
+        (self.policy, self.fallback, self.modifiers) = (rules.policy, rules.fallback, rules.modifiers);
         self.metrics = triggers(&self.settings);
         self.memory.next_poll = Some(self.now);
         if let Pause::At(count) = self.pause() {
