@@ -178,6 +178,12 @@ impl ScaledObjectSpec {
         self.advanced.as_ref().and_then(|advanced| advanced.restore_to_original_replica_count).unwrap_or(false)
     }
 
+    /// The settings of the HPA, when there are any (KEDA docs: *ScaledObject specification*,
+    /// `horizontalPodAutoscalerConfig`).
+    pub fn hpa_config(&self) -> Option<&HorizontalPodAutoscalerConfig> {
+        self.advanced.as_ref()?.horizontal_pod_autoscaler_config.as_ref()
+    }
+
     /// The scaling modifiers, when there are any: a block without a single value is as good as none (KEDA docs: *Scaling
     /// Modifiers*).
     pub fn scaling_modifiers(&self) -> Option<&ScalingModifiers> {

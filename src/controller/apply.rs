@@ -89,13 +89,8 @@ fn is_own(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bo
 fn may_take(scaled_object: &ScaledObject) -> bool {
     let transfer =
         scaled_object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|value| value == "true");
-    let named = scaled_object
-        .spec
-        .advanced
-        .as_ref()
-        .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
-        .is_some_and(|config| config.name.as_ref().is_some_and(|name| !name.is_empty()));
-    transfer && named
+    let named = scaled_object.spec.hpa_config().and_then(|config| config.name());
+    transfer && named.is_some()
 }
 
 /// Puts the finalizer on, and the label that KEDA puts on (not while paused).

@@ -41,14 +41,8 @@ const OWNERSHIP_MARKS: &[&str] = &[
 /// The name of the HPA of `object`: `keda-hpa-<name>` unless
 /// `advanced.horizontalPodAutoscalerConfig.name` says otherwise.
 pub fn name(object: &ScaledObject) -> String {
-    let configured = object
-        .spec
-        .advanced
-        .as_ref()
-        .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
-        .and_then(|config| config.name.clone())
-        .filter(|name| !name.is_empty());
-    configured.unwrap_or_else(|| format!("keda-hpa-{}", object.name_any()))
+    let configured = object.spec.hpa_config().and_then(|config| config.name());
+    configured.map_or_else(|| format!("keda-hpa-{}", object.name_any()), str::to_owned)
 }
 
 /// Builds the HPA for the external `metrics` and the resources that it reads by itself.
@@ -71,11 +65,7 @@ pub fn build(
     let mut all: Vec<_> = externals.chain(resources.iter().map(ResourceMetric::spec)).collect();
     // KEDA's order: ContainerResource, External, Resource.
     all.sort_by(|one, other| one.type_.cmp(&other.type_));
-    let behavior = spec
-        .advanced
-        .as_ref()
-        .and_then(|advanced| advanced.horizontal_pod_autoscaler_config.as_ref())
-        .and_then(|config| config.behavior.clone());
+    let behavior = spec.hpa_config().and_then(|config| config.behavior.clone());
     let behavior = pause::hold(behavior, object.metadata.annotations.as_ref());
     Ok(HorizontalPodAutoscaler {
         metadata: ObjectMeta {

@@ -37,6 +37,13 @@ pub struct HorizontalPodAutoscalerConfig {
     pub name: Option<String>,
 }
 
+impl HorizontalPodAutoscalerConfig {
+    /// The name that is asked for; an empty one counts as none.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
 /// A formula over the values of the triggers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
