@@ -6,24 +6,10 @@ use anyhow::{Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
-use ebb_tests::world::{Outcome, World};
+use ebb_tests::world::Outcome;
 use serde_json::{Value, json};
 
 use crate::story;
-
-/// A namespace with a ScaledObject `my-app` on a queue of the namespace's name with so many messages, Ready.
-async fn app(world: &World, name: &str, messages: usize, mut spec: Value) -> Result<Sandbox> {
-    let user = world.sandbox(name).await?;
-    world.rabbit.declare(name).await?;
-    world.rabbit.publish(name, messages).await?;
-    user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-    if spec["triggers"].is_null() {
-        spec["triggers"] = json!([rabbitmq(name)]);
-    }
-    user.apply(&scaled_object("my-app", spec)).await?;
-    user.wait_ready("my-app").await?;
-    Ok(user)
-}
 
 async fn wait_hpa(user: &Sandbox, what: &str, fits: impl Fn(&Value) -> bool) -> Result<()> {
     wait::until(&format!("the HPA to have {what}"), secs(10), async || {
@@ -38,7 +24,7 @@ async fn wait_hpa(user: &Sandbox, what: &str, fits: impl Fn(&Value) -> bool) -> 
 fn another_minimum_and_another_maximum() -> Outcome {
     story(async |world| {
         let name = "edit-bounds";
-        let user = app(world, name, 0, json!({"pollingInterval": 1, "cooldownPeriod": 1})).await?;
+        let user = world.app(name, 0, 0, json!({"pollingInterval": 1, "cooldownPeriod": 1})).await?;
         user.edit("my-app", json!({"minReplicaCount": 2})).await?;
         user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
         wait_hpa(&user, "minReplicas 2", |spec| spec["minReplicas"] == 2).await?;
@@ -66,7 +52,7 @@ fn another_minimum_and_another_maximum() -> Outcome {
 fn another_cooldown() -> Outcome {
     story(async |world| {
         let name = "edit-cooldown";
-        let user = app(world, name, 1, json!({"pollingInterval": 1, "cooldownPeriod": 300})).await?;
+        let user = world.app(name, 0, 1, json!({"pollingInterval": 1, "cooldownPeriod": 300})).await?;
         user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
         world.rabbit.purge(name).await?;
         wait::throughout("the long cooldown holds it", secs(4), async || {
@@ -91,7 +77,7 @@ fn another_polling_interval() -> Outcome {
             "metadata": {"queueName": name, "mode": "QueueLength", "value": "5", "host": world.rabbit.http_url()},
         });
         let spec = json!({"pollingInterval": 600, "cooldownPeriod": 1, "triggers": [trigger]});
-        let user = app(world, name, 0, spec).await?;
+        let user = world.app(name, 0, 0, spec).await?;
         user.edit("my-app", json!({"pollingInterval": 1})).await?;
         wait::until("the edit to be taken up", secs(10), async || {
             let ready = user.get("ScaledObject", "my-app").await?;
@@ -125,7 +111,7 @@ fn triggers_are_added_reordered_and_removed_without_a_jump() -> Outcome {
         let (name, other) = ("edit-triggers", "edit-triggers-other");
         world.rabbit.declare(other).await?;
         world.rabbit.publish(other, 25).await?;
-        let user = app(world, name, 10, json!({"pollingInterval": 1})).await?;
+        let user = world.app(name, 0, 10, json!({"pollingInterval": 1})).await?;
         user.wait_replicas("my-app", "2", secs(30), |replicas| replicas == 2).await?;
         let metrics = async |wanted: &[&str], types: &str| -> Result<()> {
             wait_hpa(&user, &format!("the metrics {wanted:?}"), |spec| {

@@ -15,11 +15,7 @@ const HPA: &str = "keda-hpa-my-app";
 
 /// A namespace with a ScaledObject `my-app` that is Ready.
 async fn ready_app(world: &World, name: &str) -> Result<Sandbox> {
-    let user = world.sandbox(name).await?;
-    world.rabbit.declare(name).await?;
-    user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-    user.apply(&scaled_object("my-app", json!({"maxReplicaCount": 50, "triggers": [rabbitmq(name)]}))).await?;
-    user.wait_ready("my-app").await?;
+    let user = world.app(name, 0, 0, json!({"maxReplicaCount": 50})).await?;
     user.wait_for("HorizontalPodAutoscaler", HPA).await?;
     Ok(user)
 }

@@ -19,16 +19,9 @@ const SCALE_OUT: &str = "autoscaling.keda.sh/paused-scale-out";
 
 /// A namespace with a ScaledObject `my-app` that looks every second at a queue of the namespace's name, five messages a
 /// replica, with so many messages and the replicas for them, Ready.
-async fn app(world: &World, name: &str, messages: usize, spec: Value) -> Result<Sandbox> {
-    let user = world.sandbox(name).await?;
-    world.rabbit.declare(name).await?;
-    world.rabbit.publish(name, messages).await?;
-    user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-    let mut object = scaled_object("my-app", spec);
-    object["spec"]["pollingInterval"] = json!(1);
-    object["spec"]["triggers"] = json!([rabbitmq(name)]);
-    user.apply(&object).await?;
-    user.wait_ready("my-app").await?;
+async fn app(world: &World, name: &str, messages: usize, mut spec: Value) -> Result<Sandbox> {
+    spec["pollingInterval"] = json!(1);
+    let user = world.app(name, 0, messages, spec).await?;
     let wanted = i64::try_from(messages.div_ceil(5))?;
     user.wait_replicas("my-app", &wanted.to_string(), secs(30), |replicas| replicas == wanted).await?;
     Ok(user)

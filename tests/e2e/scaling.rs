@@ -2,35 +2,20 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use chrono::{Duration, Utc};
-use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
-use ebb_tests::world::{Outcome, World};
-use serde_json::{Value, json};
+use ebb_tests::workload::cron;
+use ebb_tests::world::Outcome;
+use serde_json::json;
 
 use crate::story;
-
-/// A namespace with a Deployment `my-app` and a ScaledObject on a queue of the namespace's name.
-async fn app(world: &World, name: &str, replicas: u32, spec: Value) -> Result<Sandbox> {
-    let user = world.sandbox(name).await?;
-    world.rabbit.declare(name).await?;
-    user.apply(&deployment("my-app", replicas, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-    let mut object = scaled_object("my-app", spec);
-    if object["spec"]["triggers"].is_null() {
-        object["spec"]["triggers"] = json!([rabbitmq(name)]);
-    }
-    user.apply(&object).await?;
-    user.wait_ready("my-app").await?;
-    Ok(user)
-}
 
 #[test]
 fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Outcome {
     story(async |world| {
         let name = "scaling-cooldown";
-        let user = app(world, name, 0, json!({"pollingInterval": 1, "cooldownPeriod": 5})).await?;
+        let user = world.app(name, 0, 0, json!({"pollingInterval": 1, "cooldownPeriod": 5})).await?;
         let watch = user.watch_replicas("my-app").await?;
         user.wait_condition("my-app", "Active", "False").await?;
 
@@ -64,7 +49,7 @@ fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Outcome {
 #[test]
 fn a_new_one_without_messages_goes_to_zero_at_once() -> Outcome {
     story(async |world| {
-        let user = app(world, "scaling-new", 3, json!({})).await?;
+        let user = world.app("scaling-new", 3, 0, json!({})).await?;
         user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
         Ok(())
     })
@@ -73,7 +58,8 @@ fn a_new_one_without_messages_goes_to_zero_at_once() -> Outcome {
 #[test]
 fn the_initial_cooldown_protects_a_new_one() -> Outcome {
     story(async |world| {
-        let user = app(world, "scaling-initial", 1, json!({"initialCooldownPeriod": 8, "pollingInterval": 1})).await?;
+        let user =
+            world.app("scaling-initial", 1, 0, json!({"initialCooldownPeriod": 8, "pollingInterval": 1})).await?;
         let created = Instant::now();
         let watch = user.watch_replicas("my-app").await?;
         let asleep = watch.wait_since(created, "0", secs(30), |replicas| replicas == 0).await?;
@@ -85,7 +71,7 @@ fn the_initial_cooldown_protects_a_new_one() -> Outcome {
 #[test]
 fn the_minimum_is_a_floor() -> Outcome {
     story(async |world| {
-        let user = app(world, "scaling-floor", 0, json!({"minReplicaCount": 2, "cooldownPeriod": 1})).await?;
+        let user = world.app("scaling-floor", 0, 0, json!({"minReplicaCount": 2, "cooldownPeriod": 1})).await?;
         user.wait_replicas("my-app", "2", secs(10), |replicas| replicas == 2).await?;
         wait::throughout("two replicas stay", secs(4), async || {
             let replicas = user.replicas("my-app").await?;
@@ -104,7 +90,7 @@ fn idle_is_below_the_minimum() -> Outcome {
             "idleReplicaCount": 0, "minReplicaCount": 2, "maxReplicaCount": 4,
             "pollingInterval": 1, "cooldownPeriod": 2,
         });
-        let user = app(world, name, 2, spec).await?;
+        let user = world.app(name, 2, 0, spec).await?;
         user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
         let watch = user.watch_replicas("my-app").await?;
         let awake = Instant::now();
@@ -131,7 +117,7 @@ fn the_initial_cooldown_is_over_with_the_first_activity() -> Outcome {
     story(async |world| {
         let name = "scaling-initial-over";
         let spec = json!({"initialCooldownPeriod": 300, "cooldownPeriod": 2, "pollingInterval": 1});
-        let user = app(world, name, 0, spec).await?;
+        let user = world.app(name, 0, 0, spec).await?;
         world.rabbit.publish(name, 1).await?;
         user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
         world.rabbit.purge(name).await?;
@@ -144,7 +130,7 @@ fn the_initial_cooldown_is_over_with_the_first_activity() -> Outcome {
 fn an_annotation_forces_it_to_be_active() -> Outcome {
     story(async |world| {
         let name = "scaling-forced";
-        let user = app(world, name, 0, json!({"pollingInterval": 1, "cooldownPeriod": 2})).await?;
+        let user = world.app(name, 0, 0, json!({"pollingInterval": 1, "cooldownPeriod": 2})).await?;
         let active = user.wait_condition("my-app", "Active", "False").await?;
         ensure!(active.reason == "ScalerNotActive", "{active:?}");
 
@@ -182,7 +168,7 @@ fn an_annotation_forces_it_to_be_active() -> Outcome {
 fn the_maximum_is_a_ceiling() -> Outcome {
     story(async |world| {
         let name = "scaling-ceiling";
-        let user = app(world, name, 0, json!({"maxReplicaCount": 3})).await?;
+        let user = world.app(name, 0, 0, json!({"maxReplicaCount": 3})).await?;
         let watch = user.watch_replicas("my-app").await?;
         let begin = Instant::now();
         world.rabbit.publish(name, 100).await?;
@@ -204,7 +190,7 @@ fn a_cron_window_that_is_open_now_brings_its_replicas() -> Outcome {
         open["metadata"]["timezone"] = json!("UTC");
         let mut closed = cron(&daily(2), &daily(4), "9");
         closed["metadata"]["timezone"] = json!("UTC");
-        let user = app(world, "scaling-cron", 0, json!({"triggers": [open, closed]})).await?;
+        let user = world.app("scaling-cron", 0, 0, json!({"triggers": [open, closed]})).await?;
         user.wait_replicas("my-app", "3", secs(30), |replicas| replicas == 3).await?;
         Ok(())
     })

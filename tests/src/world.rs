@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -15,6 +16,7 @@ use crate::ebb::Ebb;
 use crate::kafka::Kafka;
 use crate::rabbit::Rabbit;
 use crate::sandbox::Sandbox;
+use crate::workload::{deployment, rabbitmq, scaled_object};
 
 /// Outlives the stories: what a client does in the background ends with its runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads for the tests"));
@@ -63,6 +65,21 @@ impl World {
     /// A namespace for one story.
     pub async fn sandbox(&self, name: &str) -> Result<Sandbox> {
         Sandbox::create(&self.bed, name).await
+    }
+
+    /// A namespace with a Deployment `my-app` and a ScaledObject of that name, which is Ready, and a queue of the namespace's
+    /// name with so many messages. A spec without triggers gets one on that queue.
+    pub async fn app(&self, name: &str, replicas: u32, messages: usize, mut spec: Value) -> Result<Sandbox> {
+        let user = self.sandbox(name).await?;
+        self.rabbit.declare(name).await?;
+        self.rabbit.publish(name, messages).await?;
+        user.apply(&deployment("my-app", replicas, &[("RABBITMQ_URL", &self.rabbit.url())])).await?;
+        if spec["triggers"].is_null() {
+            spec["triggers"] = json!([rabbitmq(name)]);
+        }
+        user.apply(&scaled_object("my-app", spec)).await?;
+        user.wait_ready("my-app").await?;
+        Ok(user)
     }
 }
 
