@@ -1,10 +1,10 @@
 //! Hundreds of edits in random order, while Ebb is killed again and again, end in the state that a fresh start gives.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use ebb_tests::random::{self, Random};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
@@ -22,18 +22,6 @@ const ROUNDS: usize = 10;
 const AT_ONCE: usize = 5;
 /// Longer than the HPA controller's pause between two looks, and than Ebb's before it tries again what failed.
 const QUIET: Duration = secs(18);
-
-/// George Marsaglia, "Xorshift RNGs".
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-}
 
 /// What the user wants of one ScaledObject. `spec` holds counts and times as they are written, and beside them which
 /// HPA's name is wanted (`hpa`) and whether an idle count, a fallback and a formula are, where they are possible.
@@ -305,15 +293,14 @@ async fn deploy(world: &World, user: &Sandbox, apps: &[App], replicas: impl Fn(&
 
 #[test]
 fn five_hundred_edits_and_kills_end_as_a_fresh_start_does() -> Outcome {
-    let any = || RandomState::new().hash_one(0);
-    let seed = std::env::var("EBB_CHURN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(any);
+    let seed = random::seed("EBB_CHURN_SEED");
     println!("EBB_CHURN_SEED={seed}");
     story(async |world| churn(world, seed).await.with_context(|| format!("with EBB_CHURN_SEED={seed}")))
 }
 
 async fn churn(world: &World, seed: u64) -> Result<()> {
     let begin = Instant::now();
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::new(seed);
     let user = world.sandbox("churn").await?;
     for (queue, messages) in [("churn-full", 25), ("churn-some", 10), ("churn-empty", 0)] {
         world.rabbit.declare(queue).await?;

@@ -56,6 +56,7 @@ pub struct Ebb {
     metrics_port: u16,
     health_port: u16,
     kubeconfig: PathBuf,
+    arguments: Vec<String>,
     detached: bool,
     running: Mutex<Option<Running>>,
 }
@@ -71,23 +72,28 @@ impl Ebb {
     /// when this process ends.
     pub async fn start(bed: &Bed, detached: bool) -> Result<Self> {
         install(bed).await?;
+        let ebb = Self::new(bed, "ebb", &[], detached).await?;
+        ebb.restart().await?;
+        let served = serve_from(bed, ebb.secure_port).await;
+        served.with_context(|| format!("the end of Ebb's log:\n{}", ebb.log_tail()))?;
+        Ok(ebb)
+    }
+
+    /// One that does not run yet, with a log and a token of its own, and with these arguments besides its own.
+    pub async fn new(bed: &Bed, name: &str, arguments: &[&str], detached: bool) -> Result<Self> {
         let ebb = Self {
-            log: bed.dir.with_extension("ebb.log"),
+            log: bed.dir.with_extension(format!("{name}.log")),
             secure_port: process::free_port()?,
             files: bed.dir.with_extension("files"),
             metrics_port: process::free_port()?,
             health_port: process::free_port()?,
-            kubeconfig: service_account_kubeconfig(bed, "ebb").await?,
+            kubeconfig: kubeconfig(bed, "ebb", name).await?,
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             detached,
             running: Mutex::new(None),
         };
-        let port = json!({"spec": {"service": {"port": ebb.secure_port}}}).to_string();
-        bed.kubectl().run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &port]).await?;
         File::create(&ebb.log)?;
         fs::create_dir_all(&ebb.files)?;
-        ebb.launch(&[], &[])?;
-        ebb.wait_ready().await?;
-        ebb.wait_aggregated(bed).await?;
         Ok(ebb)
     }
 
@@ -100,6 +106,11 @@ impl Ebb {
     pub async fn restart_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
         self.launch(arguments, variables)?;
         self.wait_ready().await
+    }
+
+    /// Starts it again without waiting.
+    pub fn launch_again(&self) -> Result<()> {
+        self.launch(&[], &[])
     }
 
     /// `kill -9`.
@@ -137,7 +148,7 @@ impl Ebb {
 
     /// Waits until `/readyz` says so.
     pub async fn wait_ready(&self) -> Result<()> {
-        let url = format!("http://127.0.0.1:{}/readyz", self.health_port);
+        let url = self.readiness();
         wait::until("ebb to be ready", wait::secs(30), async || {
             if let Some(status) = self.exit_status() {
                 return Ok(Err(anyhow::anyhow!("ebb ended with {status}:\n{}", self.log_tail())));
@@ -148,6 +159,11 @@ impl Ebb {
         })
         .await
         .with_context(|| format!("the end of its log:\n{}", self.log_tail()))?
+    }
+
+    /// The URL that says whether it is ready.
+    pub fn readiness(&self) -> String {
+        format!("http://127.0.0.1:{}/readyz", self.health_port)
     }
 
     /// The status and the text of one of its plain HTTP pages: `healthz`, `readyz`.
@@ -172,22 +188,6 @@ impl Ebb {
         bed::tail(&self.log, 40)
     }
 
-    /// Waits until the API server counts Ebb's API as available.
-    async fn wait_aggregated(&self, bed: &Bed) -> Result<()> {
-        let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
-        wait::until("the APIService to be available", wait::secs(60), async || {
-            let request = http::Request::get(&path).body(Vec::new())?;
-            let service: serde_json::Value = bed.client.request(request).await?;
-            let conditions = service["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let available = conditions.iter().find(|condition| condition["type"] == "Available");
-            let available = available.context("it has no condition Available")?;
-            ensure!(available["status"] == "True", "{}: {}", available["reason"], available["message"]);
-            Ok(())
-        })
-        .await
-        .with_context(|| format!("the end of Ebb's log:\n{}", self.log_tail()))
-    }
-
     fn launch(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
         let log = File::options().append(true).create(true).open(&self.log)?;
         let mut command = Command::new(paths::bin("ebb")?);
@@ -204,6 +204,7 @@ impl Ebb {
             .args(["--service-name", "ebb"])
             .arg("--filepath-auth-root-path")
             .arg(&self.files)
+            .args(&self.arguments)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)
@@ -240,8 +241,29 @@ impl Drop for Ebb {
     }
 }
 
+/// Makes the aggregator look for Ebb at a port of this machine, and waits until it counts its API as available.
+pub async fn serve_from(bed: &Bed, port: u16) -> Result<()> {
+    let port = json!({"spec": {"service": {"port": port}}}).to_string();
+    bed.kubectl().run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &port]).await?;
+    let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
+    wait::until("the APIService to be available", wait::secs(60), async || {
+        let request = http::Request::get(&path).body(Vec::new())?;
+        let service: serde_json::Value = bed.client.request(request).await?;
+        let conditions = service["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let available = conditions.iter().find(|condition| condition["type"] == "Available");
+        let available = available.context("it has no condition Available")?;
+        ensure!(available["status"] == "True", "{}: {}", available["reason"], available["message"]);
+        Ok(())
+    })
+    .await
+}
+
 /// A kubeconfig with nothing but the token of a `ServiceAccount` in the namespace of the manifests, so that RBAC applies.
 pub async fn service_account_kubeconfig(bed: &Bed, account: &str) -> Result<PathBuf> {
+    kubeconfig(bed, account, account).await
+}
+
+async fn kubeconfig(bed: &Bed, account: &str, name: &str) -> Result<PathBuf> {
     let token = service_account_token(bed, NAMESPACE, account).await?;
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "ebb",
@@ -250,7 +272,7 @@ pub async fn service_account_kubeconfig(bed: &Bed, account: &str) -> Result<Path
         "users": [{"name": "ebb", "user": {"token": token}}],
         "contexts": [{"name": "ebb", "context": {"cluster": "bed", "user": "ebb", "namespace": NAMESPACE}}],
     });
-    let path = bed.dir.join(format!("{account}.kubeconfig"));
+    let path = bed.dir.join(format!("{name}.kubeconfig"));
     fs::write(&path, serde_json::to_vec_pretty(&config)?)?;
     Ok(path)
 }

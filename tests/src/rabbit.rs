@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result, ensure};
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
-    QueuePurgeOptions,
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm};
@@ -100,15 +100,34 @@ impl Rabbit {
 
     /// Publishes `count` messages whose bodies are `0`, `1`, … and waits until the broker has taken all of them.
     pub async fn publish(&self, queue: &str, count: usize) -> Result<()> {
+        self.publish_numbers(queue, 0..count).await
+    }
+
+    /// Publishes messages with these numbers for bodies and waits until the broker has taken all of them.
+    pub async fn publish_numbers(&self, queue: &str, numbers: std::ops::Range<usize>) -> Result<()> {
         let channel = self.channel().await?;
-        let mut pending = Vec::with_capacity(count);
-        for id in 0..count {
+        let mut pending = Vec::with_capacity(numbers.len());
+        for id in numbers {
             pending.push(publish(&channel, queue, id.to_string().as_bytes()).await?);
         }
         for confirmation in pending {
             ensure!(confirmation.await?.is_ack(), "RabbitMQ did not take a message for {queue}");
         }
         Ok(())
+    }
+
+    /// Takes up to `most` messages out of a queue, as a worker that acknowledges each, and hands their bodies over before
+    /// it does.
+    pub async fn work_off(&self, queue: &str, most: usize, mut done: impl FnMut(&str)) -> Result<usize> {
+        let channel = self.channel().await?;
+        for count in 0..most {
+            let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await? else {
+                return Ok(count);
+            };
+            done(&String::from_utf8_lossy(&message.data));
+            message.delivery.ack(BasicAckOptions::default()).await?;
+        }
+        Ok(most)
     }
 
     /// Drops what waits in a queue.

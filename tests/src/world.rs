@@ -46,7 +46,8 @@ pub struct World {
 }
 
 impl World {
-    async fn start(options: Options) -> Result<Self> {
+    /// Starts everything. The stories of a test program use [`Shared`].
+    pub async fn start(options: Options) -> Result<Self> {
         let bed = Bed::start(options).await?;
         let ebb = Ebb::start(&bed, false).await?;
         let rabbit = Rabbit::connect(bed.rabbitmq()?).await?;

@@ -7,10 +7,19 @@ import (
 
 // auditPolicy keeps a line for each write of what runs in ebb-system, and
 // nothing else: what somebody else does is no concern of the tests, and costs.
+// What was sent is kept for the counts of Deployments and for leases.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+  - level: Request
+    userGroups: ["system:serviceaccounts:ebb-system"]
+    verbs: [create, update, patch]
+    resources:
+      - group: coordination.k8s.io
+        resources: [leases]
+      - group: apps
+        resources: ["*/scale"]
   - level: Metadata
     userGroups: ["system:serviceaccounts:ebb-system"]
     verbs: [create, update, patch, delete, deletecollection]
