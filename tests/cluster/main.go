@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"ebb/tests/cluster/internal/bed"
+	"ebb/tests/cluster/internal/metricsserver"
 	"ebb/tests/cluster/internal/node"
 	"ebb/tests/cluster/internal/tokens"
 )
@@ -22,6 +23,9 @@ const usage = `usage: ebb-bed COMMAND [FLAG...]
 
 Parts of a bed, started by up:
   etcd  kube-apiserver  kube-controller-manager  kubectl  node  tokens
+
+Beside a bed, for comparison with Ebb:
+  external-metrics  the external metrics API as the project's own libraries serve it
 `
 
 func main() {
@@ -34,6 +38,7 @@ func main() {
 		"down":                    bed.Down,
 		"node":                    node.Main,
 		"tokens":                  tokens.Main,
+		"external-metrics":        metricsserver.Main,
 		"etcd":                    runEtcd,
 		"kube-apiserver":          runAPIServer,
 		"kube-controller-manager": runControllerManager,
