@@ -1,6 +1,7 @@
 //! The command line of `ebb`, and the environment: Ebb's own settings and those of KEDA's users.
 
 mod accepted;
+mod certificates;
 mod election;
 mod logs;
 mod run;
@@ -14,6 +15,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cron_command;
+pub use certificates::Certificates;
 pub use election::Election;
 pub use logs::{Format, Level, Logs, Time};
 pub use run::{OutboundArgs, References, Run, Serving, Watch};

@@ -1,53 +1,87 @@
 //! The certificates that Ebb's own servers show, and the place where the API server learns to trust them.
 //!
-//! Ebb is its own certificate authority. Authority, certificate and keys are in one Secret, so that every replica shows
-//! the same and a restart changes nothing:
+//! By default Ebb is its own certificate authority. Authority, certificate and keys are in one Secret, so that every
+//! replica shows the same and a restart changes nothing. What cert-manager puts into that Secret, or somebody into files, is
+//! shown instead.
 //!
 //! - [`authority`]: pure: making certificates, and judging whether those at hand will do.
 //! - [`store`]: the Secret: read it, make it good, settle who wins when several replicas try at once.
+//! - [`files`]: certificates in files.
 //! - [`serving`]: the certificate a TLS server shows, exchanged while it runs.
-//! - [`ca_bundle`]: writes the authority into the `APIService` and the webhook configurations, and keeps it there.
+//! - [`ca_bundle`]: writes the authorities into the `APIService` and the webhook configurations, and keeps them there.
+//! - `bundle`: pure: what those objects should have. `trusted`: whether they have it. `hints`: when to look again.
 //!
-//! Whoever wants a new authority deletes the Secret. It must know nothing of what the servers serve.
+//! **A new authority** comes in three steps, so that the API server can verify each replica at each moment: the objects get
+//! it beside the old one; when they have it, and the API server has heard, each replica shows the new certificate; ten
+//! minutes later the old authority goes. Whoever wants a new authority deletes the Secret.
+//!
+//! It must know nothing of what the servers serve.
 //!
 //! # RBAC
 //!
-//! - In Ebb's namespace: `get`, `create` and `update` on Secrets (`create` cannot be bound to a name, the others to
-//!   `ebb-certs`).
-//! - `get` and `patch` on `apiservices.apiregistration.k8s.io`, bound to `v1beta1.external.metrics.k8s.io`.
-//! - `get` and `update` on `validatingwebhookconfigurations.admissionregistration.k8s.io`, bound to Ebb's own, if its
-//!   bundle is kept too.
+//! - In Ebb's namespace: `get`, `create` and `update` on Secrets, and `list` and `watch` to hear of changes at once (`create`
+//!   cannot be bound to a name, the others to that of the Secret). Where it is only read, `get`, `list` and `watch`.
+//! - `get`, `list`, `watch` and `patch` on `apiservices.apiregistration.k8s.io`, bound to
+//!   `v1beta1.external.metrics.k8s.io`.
+//! - `get`, `list`, `watch` and `update` on `validatingwebhookconfigurations.admissionregistration.k8s.io`, bound to Ebb's
+//!   own, if its bundle is kept too.
+//!
+//! Without `list` and `watch` all of it goes on, seconds later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream};
 use kube::Client;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub mod authority;
+mod bundle;
 pub mod ca_bundle;
+pub mod files;
+mod hints;
 pub mod serving;
 pub mod store;
+mod trusted;
 
+use authority::Pair;
 pub use ca_bundle::CaBundle;
+pub use files::Files;
 pub use serving::Serving;
 pub use store::{CertsError, SecretStore};
+use trusted::Announcer;
+pub use trusted::Trusted;
 
-/// How often the Secret is looked at: for renewal, and for what another replica has made.
+/// How often the Secret is looked at besides each time it changes: for renewal, and where it cannot be watched.
 const CHECK: Duration = Duration::from_secs(15);
+/// How often files are looked at.
+const CHECK_FILES: Duration = Duration::from_secs(3);
+/// How long a new certificate waits for its authority to be known to the API server, while the present one is good.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the certificates are for and where they are kept.
 #[derive(Clone, Debug)]
 pub struct CertsConfig {
     /// Ebb's namespace.
     pub namespace: String,
-    /// The Secret.
-    pub secret: String,
+    /// Where they come from.
+    pub source: Source,
     /// The Services through which the servers are reached.
     pub services: Vec<String>,
+}
+
+/// Where certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Ebb makes them and keeps them in this Secret, unless cert-manager fills it.
+    Own(String),
+    /// Somebody else keeps them in this Secret.
+    Secret(String),
+    /// Somebody else keeps them in these files.
+    Files(Files),
 }
 
 impl CertsConfig {
@@ -70,48 +104,136 @@ impl CertsConfig {
 pub struct Certificates {
     /// What TLS servers show.
     pub serving: Arc<Serving>,
-    /// The authority's certificate as PEM, for those who must trust it.
-    pub ca: watch::Receiver<Arc<str>>,
+    /// The authorities, for [`CaBundle::keep`].
+    pub trusted: Trusted,
 }
 
-/// Makes or fetches the certificates, and keeps them good until `shutdown`.
+/// Makes or fetches the certificates, and keeps them good until `shutdown`. The first of the clients is one without a limit
+/// of time, for watches.
 pub async fn start(
-    client: Client,
+    (watching, client): (Client, Client),
     config: CertsConfig,
     shutdown: CancellationToken,
 ) -> Result<Certificates, CertsError> {
-    let store = SecretStore::new(client, &config.namespace, &config.secret);
-    let names = config.names();
-    let pair = store.ensure(&names, Utc::now()).await?;
+    let keeper = Keeper::new(client, &config);
+    let pair = keeper.load(None).await?;
     let serving = Arc::new(Serving::new(&pair)?);
-    let (sender, ca) = watch::channel(Arc::from(pair.ca.as_str()));
-
-    let shown = Arc::clone(&serving);
+    let (announcer, trusted) = trusted::announce(&pair.ca);
+    let changes = keeper.changes(watching);
+    let certificates = Certificates { serving: Arc::clone(&serving), trusted: trusted.clone() };
     tokio::spawn(async move {
-        let mut shown_pair = pair;
+        tokio::select! {
+            () = keeper.keep(pair, &serving, &announcer, &trusted, changes) => {}
+            () = shutdown.cancelled() => {}
+        }
+    });
+    Ok(certificates)
+}
+
+/// Reads from the source, and exchanges what is shown.
+struct Keeper {
+    place: Place,
+    names: Vec<String>,
+}
+
+enum Place {
+    Own(SecretStore),
+    Secret(SecretStore),
+    Files(Files),
+}
+
+impl Keeper {
+    fn new(client: Client, config: &CertsConfig) -> Self {
+        let store = |secret: &str| SecretStore::new(client, &config.namespace, secret);
+        let place = match &config.source {
+            Source::Own(secret) => Place::Own(store(secret)),
+            Source::Secret(secret) => Place::Secret(store(secret)),
+            Source::Files(files) => Place::Files(files.clone()),
+        };
+        Self { place, names: config.names() }
+    }
+
+    async fn load(&self, known: Option<&Pair>) -> Result<Pair, CertsError> {
+        let pair = match &self.place {
+            Place::Own(store) => store.ensure(&self.names, known, Utc::now()).await?,
+            Place::Secret(store) => store.read().await?,
+            Place::Files(files) => files.read().await.map_err(CertsError::NotThere)?,
+        };
+        // Ebb's own have a key of the authority, and have been judged.
+        if known != Some(&pair)
+            && pair.ca_key.is_empty()
+            // The first name is that by which the API server asks; more is nobody's duty.
+            && let Err(why) = pair.check_foreign(self.names.get(..1).unwrap_or_default(), Utc::now())
+        {
+            warn!(
+                why,
+                "there is something wrong with the serving certificate that Ebb was given; it is used all the same"
+            );
+        }
+        Ok(pair)
+    }
+
+    fn changes(&self, watching: Client) -> BoxStream<'static, ()> {
+        match &self.place {
+            Place::Own(store) | Place::Secret(store) => store.changes(watching),
+            Place::Files(_) => stream::pending().boxed(),
+        }
+    }
+
+    async fn keep(
+        &self,
+        mut shown: Pair,
+        serving: &Serving,
+        announcer: &Announcer,
+        trusted: &Trusted,
+        mut changes: BoxStream<'static, ()>,
+    ) {
+        let pause = if matches!(self.place, Place::Files(_)) { CHECK_FILES } else { CHECK };
+        let mut trouble = String::new();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(CHECK) => {}
-                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                _ = changes.next() => {}
             }
-            let pair = match store.ensure(&names, Utc::now()).await {
-                Ok(pair) if pair == shown_pair => continue,
+            let pair = match self.load(Some(&shown)).await {
+                Ok(pair) if pair == shown => {
+                    trouble.clear();
+                    continue;
+                }
                 Ok(pair) => pair,
                 Err(error) => {
-                    warn!(%error, "cannot check the serving certificate; the present one stays");
+                    tell(&mut trouble, error.to_string());
                     continue;
                 }
             };
-            // Those who check the certificate hear of its authority first.
-            sender.send_replace(Arc::from(pair.ca.as_str()));
-            match shown.replace(&pair) {
+            if let Err(error) = Serving::check(&pair) {
+                tell(&mut trouble, error.to_string());
+                continue;
+            }
+            trouble.clear();
+            // The API server learns of the authority before it meets a certificate of it.
+            announcer.announce(&bundle::union(&pair.ca, &shown.ca));
+            if !bundle::has_all(&shown.ca, &pair.ca) && !trusted.settled(&pair.ca, PATIENCE).await {
+                warn!(
+                    "the API server may not know the authority of the new serving certificate; it is used all the same"
+                );
+            }
+            match serving.replace(&pair) {
                 Ok(()) => info!("a new serving certificate is in use"),
                 Err(error) => error!(%error, "the new serving certificate cannot be used; the present one stays"),
             }
-            shown_pair = pair;
+            announcer.announce(&pair.ca);
+            shown = pair;
         }
-    });
-    Ok(Certificates { serving, ca })
+    }
+}
+
+/// Says once what keeps a certificate from being renewed.
+fn tell(told: &mut String, trouble: String) {
+    if *told != trouble {
+        warn!(error = trouble, "cannot renew the serving certificate; the present one stays");
+        *told = trouble;
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +242,8 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_services() {
-        let config = CertsConfig { namespace: "ebb".into(), secret: "ebb-certs".into(), services: vec!["api".into()] };
+        let source = Source::Own("ebb-certs".into());
+        let config = CertsConfig { namespace: "ebb".into(), source, services: vec!["api".into()] };
         assert_eq!(config.names(), ["api.ebb.svc", "api.ebb", "api.ebb.svc.cluster.local", "localhost"]);
     }
 }

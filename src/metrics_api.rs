@@ -4,7 +4,7 @@
 //! connection ends. What a metric is worth it asks a [`MetricSource`]; it must never import the controller, a scaler or
 //! a broker.
 //!
-//! A question takes this way: `server` (connection, TLS) → `routes` (who, what) → [`auth`] (may they) →
+//! A question takes this way: `server` (connection, TLS) → `routes` (who), `action` (what) → [`auth`] (may they) →
 //! [`MetricSource::value`] → `quantity` → JSON. Every refusal is a `meta/v1` Status, built in `status`.
 //!
 //! # RBAC
@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 mod accept;
+mod action;
 pub mod auth;
 mod discovery;
 mod document;

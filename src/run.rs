@@ -38,8 +38,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 const KNOCK: Duration = Duration::from_secs(2);
 /// How long checks that are under way may take once the process is asked to end: less than the kubelet's patience.
 const LAST_PASSES: Duration = Duration::from_secs(10);
-/// The Secret with the certificates.
-const CERTS_SECRET: &str = "ebb-certs";
+/// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.
+const TRUST: Duration = Duration::from_secs(5);
 
 /// Why Ebb could not start.
 #[derive(Debug, thiserror::Error)]
@@ -114,9 +114,10 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         ServerSettings {
             certificates: CertsConfig {
                 namespace: settings.namespace.clone(),
-                secret: CERTS_SECRET.to_owned(),
+                source: serving.certificates.source(),
                 services: serving.services(),
             },
+            tell_api_service: serving.certificates.enable_apiservice_patching,
             tls: serving.tls(&settings.outbound),
         },
         (watching.clone(), client.clone()),
@@ -169,6 +170,8 @@ fn tell_settings(settings: &Run) {
 /// How the external metrics API is served.
 struct ServerSettings {
     certificates: CertsConfig,
+    /// Whether the APIService is given the authority.
+    tell_api_service: bool,
     tls: Range,
 }
 
@@ -181,8 +184,9 @@ async fn serve_api(
     ready: Arc<AtomicBool>,
     shutdown: CancellationToken,
 ) {
+    let clients = (watching.clone(), client.clone());
     let certificates = loop {
-        match certs::start(client.clone(), settings.certificates.clone(), shutdown.clone()).await {
+        match certs::start(clients.clone(), settings.certificates.clone(), shutdown.clone()).await {
             Ok(certificates) => break certificates,
             Err(error) => warn!(%error, "cannot get a serving certificate; it will be tried again"),
         }
@@ -191,8 +195,14 @@ async fn serve_api(
             () = shutdown.cancelled() => return,
         }
     };
-    let bundle = CaBundle::ApiService(API_SERVICE.to_owned());
-    tokio::spawn(bundle.keep(watching.clone(), certificates.ca.clone(), shutdown.clone()));
+    let mut trusted = certificates.trusted;
+    if settings.tell_api_service {
+        let bundle = CaBundle::ApiService(API_SERVICE.to_owned());
+        tokio::spawn(bundle.keep(watching.clone(), trusted.clone(), shutdown.clone()));
+    }
+    // Who is not trusted yet gets no questions.
+    let authorities = trusted.authorities();
+    trusted.settled(&authorities, TRUST).await;
     ready.store(true, Ordering::Relaxed);
     let config = ServerConfig {
         listener,

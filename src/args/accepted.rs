@@ -46,7 +46,7 @@ impl Accepted {
 const ALONE: &str = "one replica runs, there is no election yet";
 const UNLIMITED: &str = "requests are not limited on this side; the API server's priority and fairness does it";
 const ONE_PROCESS: &str = "there is one process, and nothing between its parts";
-const OWN_CERTIFICATES: &str = "Ebb makes its own certificates and keeps them in the Secret ebb-certs";
+const ONE_CERTIFICATE: &str = "one certificate is shown, whatever name it is asked for";
 const NO_WEBHOOK: &str = "there is no admission webhook yet";
 const NO_OTLP: &str = "there is no OpenTelemetry export; /metrics has the same figures";
 const NO_EVENTS: &str = "there are no CloudEvents";
@@ -67,10 +67,6 @@ pub(super) const FLAGS: &[Accepted] = &[
     accepted("metrics-service-bind-address", Text, ONE_PROCESS),
     accepted("profiling-bind-address", Text, "there is no profile of Go's to be had").same(""),
     accepted("enable-opentelemetry-metrics", Bool, NO_OTLP).same("false"),
-    accepted("cert-dir", Text, OWN_CERTIFICATES),
-    accepted("cert-secret-name", Text, OWN_CERTIFICATES),
-    accepted("enable-cert-rotation", Bool, OWN_CERTIFICATES).same("true"),
-    accepted("enable-apiservice-patching", Bool, "the APIService always gets the authority that it needs").same("true"),
     accepted("enable-webhook-patching", Bool, NO_WEBHOOK),
     accepted("validating-webhook-name", Text, NO_WEBHOOK),
     accepted("k8s-cluster-name", Text, NO_EVENTS),
@@ -84,9 +80,7 @@ pub(super) const FLAGS: &[Accepted] = &[
     accepted("port", Number, "/metrics is served at --metrics-bind-address"),
     accepted("msg", Text, "there is no message of one's own at the start"),
     accepted("client-ca-file", Text, LOOKS_BY_ITSELF),
-    accepted("tls-cert-file", Text, OWN_CERTIFICATES),
-    accepted("tls-private-key-file", Text, OWN_CERTIFICATES),
-    accepted("tls-sni-cert-key", Text, OWN_CERTIFICATES),
+    accepted("tls-sni-cert-key", Text, ONE_CERTIFICATE),
     accepted("http2-max-streams-per-connection", Number, "connections have limits of their own"),
     accepted("disable-http2-serving", Bool, "connections have limits of their own").same("false"),
     accepted("permit-port-sharing", Bool, "a port has one process").same("false"),
@@ -253,8 +247,8 @@ mod tests {
             (&["--kube-api-qps=50", "--kube-api-burst", "75"], &["--kube-api-qps", "--kube-api-burst"]),
             (&["--disable-compression=true"], &[]),
             (&["--disable-compression=F"], &["--disable-compression"]),
-            (&["--cert-dir=/certs", "--cert-dir=/other"], &["--cert-dir"]),
-            (&["--enable-cert-rotation=1", "--logtostderr=true", "--k8s-cluster-domain=cluster.local"], &[]),
+            (&["--log-dir=/logs", "--log-dir=/other"], &["--log-dir"]),
+            (&["--profiling-bind-address=", "--logtostderr=true", "--k8s-cluster-domain=cluster.local"], &[]),
             (&["--add_dir_header", "--log_dir=/tmp/a_b"], &["--log-dir", "--add-dir-header"]),
             (&["--tls-sni-cert-key=a,b", "--audit-log-maxage", "-1"], &["--tls-sni-cert-key", "--audit-log-maxage"]),
             (&["--profiling-bind-address="], &[]),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ebb_scalers::Outbound;
 use ebb_scalers::tls::{Authorities, Ciphers, Range};
 
+use super::certificates::Certificates;
 use super::election::Election;
 use super::logs::Logs;
 use super::values::{
@@ -153,6 +154,9 @@ pub struct Serving {
     /// The port of the external metrics API.
     #[arg(long, default_value_t = 6443, value_name = "PORT")]
     pub secure_port: u16,
+    /// Its certificates.
+    #[command(flatten)]
+    pub certificates: Certificates,
     /// The oldest TLS version for the external metrics API: TLS12 or TLS13. Default: as --http-min-tls-version.
     #[arg(long = "service-min-tls-version", alias = "tls-min-version", env = "KEDA_SERVICE_MIN_TLS_VERSION", default_value = "",
         hide_default_value = true, value_name = "VERSION", value_parser = optional(tls_version))]
@@ -196,6 +200,7 @@ impl Run {
     /// Checks what goes together, and notes what is given and cannot be had.
     pub(super) fn finish(&mut self, without_effect: Vec<String>) -> Result<(), String> {
         self.election.check()?;
+        self.serving.certificates.check()?;
         self.without_effect = without_effect;
         let versions = [
             ("KEDA_HTTP_MIN_TLS_VERSION", self.outbound.min_tls_version),

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::certs::{Files, Source};
 
 fn run(arguments: &[&str]) -> Result<Run, String> {
     let arguments = ["ebb", "run"].into_iter().chain(arguments.iter().copied()).map(OsString::from);
@@ -97,6 +98,36 @@ fn what_is_wrong_is_named_with_its_value_and_what_would_be_right() {
         let error = run(&[argument]).unwrap_err();
         assert!(error.contains(says), "{argument}: {error}");
     }
+}
+
+#[test]
+fn certificates_come_from_where_the_settings_say() {
+    let files = |certificate: &str, key: &str, authority: &str| {
+        Source::Files(Files { certificate: certificate.into(), key: key.into(), authority: authority.into() })
+    };
+    let of_a = || files("/a/tls.crt", "/a/tls.key", "/a/ca.crt");
+    let own = |name: &str| Source::Own(name.to_owned());
+    let pair = ["--tls-cert-file=/b/x.pem", "--tls-private-key-file=/c/y.pem"];
+    let table: [(&[&str], Source); 10] = [
+        (&[], own("ebb-certs")),
+        (&["--cert-secret-name=mine", "--cert-dir="], own("mine")),
+        (&["--enable-cert-rotation"], own("ebb-certs")),
+        (&["--cert-dir=/a"], of_a()),
+        (&["--cert-dir=/a", "--enable-cert-rotation=false"], of_a()),
+        (&["--cert-dir=/a", "--enable-cert-rotation=true", "--cert-secret-name=kedaorg-certs"], own("kedaorg-certs")),
+        (&["--enable-cert-rotation=false", "--cert-secret-name=mine"], Source::Secret("mine".into())),
+        (&pair, files("/b/x.pem", "/c/y.pem", "/b/ca.crt")),
+        (&[pair[0], pair[1], "--cert-dir=/a"], files("/b/x.pem", "/c/y.pem", "/a/ca.crt")),
+        (&[pair[0], pair[1], "--enable-cert-rotation"], own("ebb-certs")),
+    ];
+    for (arguments, source) in table {
+        assert_eq!(run(arguments).unwrap().serving.certificates.source(), source, "{arguments:?}");
+    }
+    for alone in pair {
+        let error = run(&[alone]).unwrap_err();
+        assert!(error.contains("beside it"), "{error}");
+    }
+    assert!(run(&["--enable-cert-rotation=maybe"]).unwrap_err().contains("neither true nor false"));
 }
 
 #[test]

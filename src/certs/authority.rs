@@ -15,6 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::bundle;
+
 const CA_LIFE: TimeDelta = TimeDelta::days(3650);
 const SERVING_LIFE: TimeDelta = TimeDelta::days(365);
 /// The begin of validity lies in the past, for clocks that are behind.
@@ -90,12 +92,11 @@ impl Pair {
         Ok(Self { ca: self.ca.clone(), ca_key: self.ca_key.clone(), certificate, key })
     }
 
-    /// Everything new; the present authority stays trusted if there is anything to it, for the replicas that still show
-    /// what it signed.
-    pub fn renew_all(&self, names: &[String], now: DateTime<Utc>) -> Result<Self, MakeError> {
+    /// Everything new. The authority of `old` stays trusted if it is one and has not expired, whatever has become of its
+    /// key, for the replicas that still show what it signed.
+    pub fn make_after(old: &Self, names: &[String], now: DateTime<Utc>) -> Result<Self, MakeError> {
         let mut pair = Self::make(names, now)?;
-        let present = first_block(&self.ca).filter(|_| check_authority(&self.ca, &self.ca_key, now).is_ok());
-        pair.ca.extend(present);
+        pair.ca.extend(bundle::first_authority(&old.ca, now));
         Ok(pair)
     }
 
@@ -111,13 +112,32 @@ impl Pair {
     }
 
     fn check_serving(&self, names: &[String], now: DateTime<Utc>) -> Result<(), String> {
+        same_key("tls", &certificate("tls.crt", &self.certificate)?, &self.key)?;
         let ca = certificate("ca.crt", &self.ca)?;
-        let leaf = certificate("tls.crt", &self.certificate)?;
-        same_key("tls", &leaf, &self.key)?;
-        young("tls.crt", &leaf, now)?;
+        self.check_chain(&[ca], names, now)
+    }
+
+    /// What is wrong with a serving certificate that somebody else has made, where that can be told.
+    pub fn check_foreign(&self, names: &[String], now: DateTime<Utc>) -> Result<(), String> {
+        let authorities: Vec<_> = CertificateDer::pem_slice_iter(self.ca.as_bytes()).flatten().collect();
+        if authorities.is_empty() {
+            return young("tls.crt", &certificate("tls.crt", &self.certificate)?, now);
+        }
+        self.check_chain(&authorities, names, now)
+    }
+
+    fn check_chain(
+        &self,
+        authorities: &[CertificateDer<'static>],
+        names: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<(), String> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).flatten().collect();
+        let (leaf, between) = chain.split_first().ok_or("tls.crt cannot be read: it has no certificate")?;
+        young("tls.crt", leaf, now)?;
 
         let mut roots = RootCertStore::empty();
-        roots.add(ca).map_err(|error| format!("ca.crt: {error}"))?;
+        roots.add_parsable_certificates(authorities.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
             .build()
             .map_err(|error| format!("ca.crt: {error}"))?;
@@ -125,7 +145,7 @@ impl Pair {
         for name in names {
             let server = ServerName::try_from(name.as_str()).map_err(|error| format!("{name}: {error}"))?;
             verifier
-                .verify_server_cert(&leaf, &[], &server, &[], now)
+                .verify_server_cert(leaf, between, &server, &[], now)
                 .map_err(|error| format!("tls.crt is not good for {name}: {error}"))?;
         }
         Ok(())
@@ -187,15 +207,6 @@ fn parse<'a>(what: &str, der: &'a CertificateDer<'_>) -> Result<X509Certificate<
     X509Certificate::from_der(der).map(|(_, parsed)| parsed).map_err(|error| format!("{what} cannot be read: {error}"))
 }
 
-/// The first certificate of a bundle, markers included.
-fn first_block(bundle: &str) -> Option<&str> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let end = bundle.find(END)? + END.len();
-    let rest = bundle.get(end..)?;
-    let newline = rest.len() - rest.trim_start_matches(['\r', '\n']).len();
-    bundle.get(..end + newline)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,11 +247,11 @@ mod tests {
         let later = now() + TimeDelta::days(2500);
         let old = pair();
         assert!(matches!(old.judge(&names(), later), Judgement::RenewAll(_)));
-        let new = old.renew_all(&names(), later).unwrap();
+        let new = Pair::make_after(&old, &names(), later).unwrap();
         assert_eq!(new.judge(&names(), later), Judgement::Good);
         assert_eq!(new.ca.matches("BEGIN CERTIFICATE").count(), 2);
         assert!(new.ca.ends_with(&old.ca));
-        let third = new.renew_all(&names(), later).unwrap();
+        let third = Pair::make_after(&new, &names(), later).unwrap();
         assert_eq!(third.ca.matches("BEGIN CERTIFICATE").count(), 2, "only the last one is kept");
         assert_eq!(CertificateDer::pem_slice_iter(third.ca.as_bytes()).flatten().count(), 2);
     }
@@ -248,7 +259,7 @@ mod tests {
     #[test]
     fn an_expired_authority_is_dropped() {
         let later = now() + TimeDelta::days(4000);
-        let new = pair().renew_all(&names(), later).unwrap();
+        let new = Pair::make_after(&pair(), &names(), later).unwrap();
         assert_eq!(new.ca.matches("BEGIN CERTIFICATE").count(), 1);
     }
 

@@ -32,6 +32,11 @@ impl Serving {
         Ok(Self(RwLock::new(load(pair)?)))
     }
 
+    /// Whether the certificate of `pair` could be shown.
+    pub fn check(pair: &Pair) -> Result<(), ServingError> {
+        load(pair).map(drop)
+    }
+
     /// From now on shows the certificate of `pair`.
     pub fn replace(&self, pair: &Pair) -> Result<(), ServingError> {
         let loaded = load(pair)?;

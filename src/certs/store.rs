@@ -1,10 +1,12 @@
 //! The Secret that holds the certificates. Whether they are good is `authority`'s business; this file reads,
-//! writes, and takes what another replica has written when that one was faster.
+//! writes, and takes what another replica has written when that one was faster. A Secret that cert-manager fills is read
+//! only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -14,6 +16,7 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::authority::{Judgement, MakeError, Pair};
+use super::hints::hints;
 use super::serving::ServingError;
 
 /// For one call of the API server.
@@ -22,6 +25,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 const ROUNDS: u32 = 5;
 
 const SECRET_TYPE: &str = "kubernetes.io/tls";
+
+/// What cert-manager writes on each Secret that it fills.
+const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
 
 /// The certificates could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,9 @@ pub enum CertsError {
         /// The Secret.
         name: String,
     },
+    /// Somebody else makes the certificates, and they are not there.
+    #[error("{0}")]
+    NotThere(String),
     /// Somebody writes the Secret over and over.
     #[error("the Secret {namespace}/{name} changes faster than it can be made good: see who else writes it")]
     Contended {
@@ -77,16 +86,22 @@ impl SecretStore {
         Self { api: Api::namespaced(client, namespace), namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    /// The pair in the Secret, after making good what is missing, damaged or near its end.
-    pub async fn ensure(&self, names: &[String], now: DateTime<Utc>) -> Result<Pair, CertsError> {
+    /// The pair in the Secret, after making good what is missing, damaged or near its end. `known` is what this process
+    /// has shown so far: its authority stays trusted when a new one is made.
+    pub async fn ensure(&self, names: &[String], known: Option<&Pair>, now: DateTime<Utc>) -> Result<Pair, CertsError> {
         for _ in 0..ROUNDS {
             let present = self.limited("get", self.api.get_opt(&self.name)).await?;
             let written = match present {
                 None => {
-                    info!(secret = self.name, "making a certificate authority: there is none yet");
-                    let secret = self.fill(Secret::default(), &Pair::make(names, now)?);
+                    info!(secret = self.name, "making a certificate authority: there is none");
+                    let pair = match known {
+                        Some(known) => Pair::make_after(known, names, now)?,
+                        None => Pair::make(names, now)?,
+                    };
+                    let secret = self.fill(Secret::default(), &pair);
                     self.limited("create", self.api.create(&PostParams::default(), &secret)).await
                 }
+                Some(secret) if is_foreign(&secret) => return self.foreign(&secret),
                 Some(secret) => {
                     let pair = read(&secret);
                     let new = match pair.judge(names, now) {
@@ -97,7 +112,7 @@ impl SecretStore {
                         }
                         Judgement::RenewAll(why) => {
                             info!(secret = self.name, why, "making a new certificate authority");
-                            pair.renew_all(names, now)?
+                            Pair::make_after(known.unwrap_or(&pair), names, now)?
                         }
                     };
                     // The resource version goes along, so that a faster replica's work is not overwritten.
@@ -108,11 +123,39 @@ impl SecretStore {
             match written {
                 Ok(secret) => return Ok(read(&secret)),
                 // Somebody else was faster, so what they wrote is looked at.
-                Err(CertsError::Api { source, .. }) if lost_race(&source) => {}
+                Err(CertsError::Api { verb, source, .. }) if lost_race(verb, &source) => {}
                 Err(error) => return Err(error),
             }
         }
         Err(CertsError::Contended { namespace: self.namespace.clone(), name: self.name.clone() })
+    }
+
+    /// The pair in the Secret, which somebody else fills.
+    pub async fn read(&self) -> Result<Pair, CertsError> {
+        match self.limited("get", self.api.get_opt(&self.name)).await? {
+            Some(secret) => self.foreign(&secret),
+            None => Err(self.not_there("it does not exist")),
+        }
+    }
+
+    /// Something for every change of the Secret, as far as it can be watched.
+    pub fn changes(&self, watching: Client) -> BoxStream<'static, ()> {
+        hints(Api::<Secret>::namespaced(watching, &self.namespace), &self.name)
+    }
+
+    fn foreign(&self, secret: &Secret) -> Result<Pair, CertsError> {
+        let pair = read(secret);
+        if pair.certificate.is_empty() || pair.key.is_empty() {
+            return Err(self.not_there("it has no tls.crt and tls.key yet"));
+        }
+        Ok(Pair { ca_key: String::new(), ..pair })
+    }
+
+    fn not_there(&self, why: &str) -> CertsError {
+        let (namespace, name) = (&self.namespace, &self.name);
+        CertsError::NotThere(format!(
+            "the Secret {namespace}/{name}, which Ebb does not write, holds no certificate: {why}"
+        ))
     }
 
     async fn limited<T>(
@@ -146,8 +189,13 @@ impl SecretStore {
     }
 }
 
-fn lost_race(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
+/// Somebody wrote it meanwhile, or deleted it.
+fn lost_race(verb: &str, error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409 || (status.code == 404 && verb == "update"))
+}
+
+fn is_foreign(secret: &Secret) -> bool {
+    secret.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(CERT_MANAGER))
 }
 
 /// What the Secret holds; absent entries are empty, which no judgement lets pass.

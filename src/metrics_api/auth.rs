@@ -24,7 +24,7 @@ mod user;
 
 pub use kube_reviewer::KubeReviewer;
 pub(super) use peer::Peer;
-pub use reviewer::{Access, Action, ReviewError, Reviewer};
+pub use reviewer::{Access, Action, Resource, ReviewError, Reviewer};
 pub use trust::{Trust, TrustError};
 pub use trust_watch::watch_trust;
 pub use user::User;

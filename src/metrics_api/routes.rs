@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use chrono::SecondsFormat;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use serde::{Deserialize, Serialize};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
 
 use super::accept::{self, Form};
+use super::action;
 use super::auth::{Action, Gate, Peer, Refusal, User};
 use super::discovery::Discovery;
 use super::document::Document;
@@ -46,37 +47,41 @@ impl Api {
         Self { gate, source, ready, request_limit, discovery: Discovery::new(), openapi: OpenApi::new() }
     }
 
-    async fn may_get(&self, asked: &Asked) -> Result<(), Failure> {
-        let path = asked.uri.path();
-        self.may(&asked.user, Action::Get { path: path.to_owned() }).await
-    }
-
-    async fn may(&self, user: &Arc<User>, action: Action) -> Result<(), Failure> {
-        self.gate.may(user, &action).await.map_err(|refusal| refused(refusal, Some((user, &action))))
+    /// What is asked for, if whoever asks may do it.
+    async fn admit(&self, peer: &Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Action, Failure> {
+        let user = self.gate.who(peer, headers).await.map_err(|refusal| refused(refusal, None))?;
+        let action =
+            action::of(method, uri.path(), uri.query()).ok_or_else(|| Failure::bad_request("the path is not UTF-8"))?;
+        self.gate.may(&user, &action).await.map_err(|refusal| refused(refusal, Some((&user, &action))))?;
+        Ok(action)
     }
 }
 
 /// All paths; whoever calls it puts the connection's [`Peer`] into every request's extensions.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let fixed = |pick: fn(&Api) -> &Document| {
-        get(move |State(api): State<Arc<Api>>, asked: Asked| async move {
-            api.may_get(&asked).await?;
-            plain(&asked.headers)?;
-            Ok::<_, Failure>(pick(&api).answer(&asked.headers))
+        get(move |State(api): State<Arc<Api>>, headers: HeaderMap| async move {
+            plain(&headers)?;
+            Ok::<_, Failure>(pick(&api).answer(&headers))
         })
     };
-    Router::new()
-        .route(&format!("/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{{metric}}"), get(metric))
-        .route("/apis", get(groups))
-        .route(&format!("/apis/{GROUP}"), fixed(|api| &api.discovery.group))
-        .route(&format!("/apis/{GROUP}/{VERSION}"), fixed(|api| &api.discovery.resources))
-        .route("/version", fixed(|api| &api.discovery.version))
+    // A slash at the end changes nothing, as with the API server.
+    let both = |router: Router<Arc<Api>>, path: &str, route: MethodRouter<Arc<Api>>| {
+        router.route(&format!("{path}/"), route.clone()).route(path, route)
+    };
+    let router = Router::new();
+    let router = both(router, "/apis", get(groups));
+    let router = both(router, &format!("/apis/{GROUP}"), fixed(|api| &api.discovery.group));
+    let router = both(router, &format!("/apis/{GROUP}/{VERSION}"), fixed(|api| &api.discovery.resources));
+    let router = both(router, "/version", fixed(|api| &api.discovery.version));
+    let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{{metric}}");
+    both(router, &path, get(metric))
         .route("/openapi/v2", fixed(|api| &api.openapi.v2))
         .route("/openapi/v3", fixed(|api| &api.openapi.v3_root))
-        .route(&format!("/openapi/v3/apis/{GROUP}/{VERSION}"), fixed(|api| &api.openapi.v3))
+        .route(&format!("/openapi/v3/apis/{GROUP}/{VERSION}"), get(openapi_v3))
         .fallback(|| async { Failure::path_not_found() })
         .method_not_allowed_fallback(|| async { Failure::method_not_allowed() })
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), authenticate))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), guard))
         // From here on everybody is served, known or not.
         .route("/healthz", get(alive))
         .route("/livez", get(alive))
@@ -84,41 +89,25 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// A request by somebody known: all that the handlers need of it.
-struct Asked {
-    user: Arc<User>,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl<S: Sync> axum::extract::FromRequestParts<S> for Asked {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut http::request::Parts, _state: &S) -> Result<Self, Failure> {
-        // Set by `authenticate`, which stands before every handler that asks for it.
-        let user = parts.extensions.get::<Arc<User>>().cloned().ok_or_else(Failure::unauthorized)?;
-        Ok(Self { user, uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers) })
-    }
-}
-
-/// Lets only known users through, and only the headers that the handlers read, so that no header that claims an
-/// identity gets any further.
-async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
-    let answer = async {
-        let peer = request.extensions().get::<Arc<Peer>>().cloned().unwrap_or_default();
-        let user = match api.gate.who(&peer, request.headers()).await {
-            Ok(user) => user,
-            Err(refusal) => return refused(refusal, None).into_response(),
-        };
-        let mut headers = HeaderMap::new();
-        for name in [header::ACCEPT, header::IF_NONE_MATCH] {
-            for value in request.headers().get_all(&name) {
-                headers.append(&name, value.clone());
-            }
+/// Lets only those through who are known and may do what they ask for, whatever it is, and only the headers that the
+/// handlers read, so that no header that claims an identity gets any further.
+async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let claims = std::mem::take(request.headers_mut());
+    for name in [header::ACCEPT, header::IF_NONE_MATCH] {
+        for value in claims.get_all(&name) {
+            request.headers_mut().append(&name, value.clone());
         }
-        *request.headers_mut() = headers;
-        request.extensions_mut().insert(user);
-        next.run(request).await
+    }
+    let peer = request.extensions().get::<Arc<Peer>>().cloned().unwrap_or_default();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let answer = async {
+        match api.admit(&peer, &method, &uri, &claims).await {
+            Ok(action) => {
+                request.extensions_mut().insert(Arc::new(action));
+                next.run(request).await
+            }
+            Err(failure) => failure.into_response(),
+        }
     };
     tokio::time::timeout(api.request_limit, answer).await.unwrap_or_else(|_| Failure::timeout().into_response())
 }
@@ -128,11 +117,33 @@ fn refused(refusal: Refusal, asked: Option<(&User, &Action)>) -> Failure {
         (Refusal::Forbidden { why }, Some((user, Action::List { namespace, metric }))) => {
             Failure::forbidden_metric(&user.name, namespace, metric, &why)
         }
-        (Refusal::Forbidden { why }, Some((user, Action::Get { path }))) => {
-            Failure::forbidden_path(&user.name, path, &why)
+        (Refusal::Forbidden { why }, Some((user, Action::Resource(asked)))) => {
+            Failure::forbidden_resource(&user.name, asked, &why)
+        }
+        (Refusal::Forbidden { why }, Some((user, Action::Path { verb, path }))) => {
+            Failure::forbidden_path(&user.name, verb, path, &why)
         }
         (Refusal::Unavailable(error), _) => Failure::unavailable(error.to_string()),
         (Refusal::Unknown | Refusal::Forbidden { .. }, _) => Failure::unauthorized(),
+    }
+}
+
+/// The description of the API, which clients ask for with its hash and then keep for ever.
+async fn openapi_v3(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
+    plain(&headers)?;
+    let document = &api.openapi.v3;
+    let hash = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("hash=")));
+    match hash {
+        Some(hash) if hash != document.tag() => {
+            let place = format!("{}?hash={}", uri.path(), document.tag());
+            Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, place)]).into_response())
+        }
+        Some(_) => {
+            let mut response = document.answer(&headers);
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
+            Ok(response)
+        }
+        None => Ok(document.answer(&headers)),
     }
 }
 
@@ -159,10 +170,9 @@ fn text(code: StatusCode, body: &'static str) -> Response {
     (code, [(header::CACHE_CONTROL, "no-cache, private")], body).into_response()
 }
 
-async fn groups(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Failure> {
-    api.may_get(&asked).await?;
+async fn groups(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Failure> {
     let discovery = &api.discovery;
-    let document = match accept::choose(&asked.headers, &[Form::Plain, Form::AggregatedV2, Form::AggregatedV2Beta1]) {
+    let document = match accept::choose(&headers, &[Form::Plain, Form::AggregatedV2, Form::AggregatedV2Beta1]) {
         Some(Form::Plain) => &discovery.groups,
         Some(Form::AggregatedV2) => &discovery.aggregated_v2,
         Some(Form::AggregatedV2Beta1) => &discovery.aggregated_v2beta1,
@@ -171,27 +181,40 @@ async fn groups(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, F
             return Err(Failure::not_acceptable(offers));
         }
     };
-    Ok(document.answer(&asked.headers))
+    Ok(document.answer(&headers))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Parameters {
-    #[serde(default)]
-    label_selector: String,
+/// The first value of a parameter. What is not well formed is passed over, as the API server does.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let decoded = |text: &str| {
+        let well_formed = text
+            .split('%')
+            .skip(1)
+            .all(|rest| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
+        let spaced = text.replace('+', " ");
+        well_formed.then(|| percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+    };
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decoded(key)? == name { decoded(value) } else { None }
+    })
 }
 
 async fn metric(
     State(api): State<Arc<Api>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    query: Result<Query<Parameters>, QueryRejection>,
-    asked: Asked,
+    Extension(action): Extension<Arc<Action>>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let Path((namespace, metric)) = path.map_err(|error| Failure::bad_request(error.body_text()))?;
-    api.may(&asked.user, Action::List { namespace: namespace.clone(), metric: metric.clone() }).await?;
-    plain(&asked.headers)?;
+    let query = uri.query().unwrap_or_default();
+    plain(&headers)?;
+    if action::asks_to_watch(query) {
+        return Err(Failure::watch_not_supported());
+    }
+    // What is served is what the permission was for, however else the path might be read.
+    let Action::List { namespace, metric } = &*action else { return Err(Failure::path_not_found()) };
 
-    let Query(Parameters { label_selector }) = query.map_err(|error| Failure::bad_request(error.body_text()))?;
+    let label_selector = parameter(query, "labelSelector").unwrap_or_default();
     let selector = Selector::parse(&label_selector).map_err(|error| Failure::bad_request(error.to_string()))?;
     let scaled_object = selector.exactly(SCALED_OBJECT_LABEL).filter(|name| !name.is_empty()).ok_or_else(|| {
         Failure::bad_request(format!(
@@ -199,26 +222,26 @@ async fn metric(
         ))
     })?;
 
-    let MetricValue { value, timestamp } = match api.source.value(&namespace, scaled_object, &metric).await {
+    let MetricValue { value, timestamp } = match api.source.value(namespace, scaled_object, metric).await {
         Ok(value) => value,
         Err(MetricError::NotFound(why)) => {
-            return Err(Failure::metric_not_found(&namespace, &metric, &label_selector, &why));
+            return Err(Failure::metric_not_found(namespace, metric, &label_selector, &why));
         }
-        Err(MetricError::Failed(why)) => return Err(Failure::metric_failed(&metric, why)),
+        Err(MetricError::Failed(why)) => return Err(Failure::metric_failed(metric, why)),
     };
-    let value = Quantity::try_from(value).map_err(|error| Failure::metric_failed(&metric, error.to_string()))?;
+    let value = Quantity::try_from(value).map_err(|error| Failure::metric_failed(metric, error.to_string()))?;
     let list = List {
         kind: "ExternalMetricValueList",
         api_version: "external.metrics.k8s.io/v1beta1",
         metadata: Empty {},
         items: [Item {
-            metric_name: &metric,
+            metric_name: metric,
             metric_labels: None,
             timestamp: timestamp.to_rfc3339_opts(SecondsFormat::Secs, true),
             value,
         }],
     };
-    let body = serde_json::to_vec(&list).map_err(|error| Failure::metric_failed(&metric, error.to_string()))?;
+    let body = serde_json::to_vec(&list).map_err(|error| Failure::metric_failed(metric, error.to_string()))?;
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -248,4 +271,26 @@ struct Item<'a> {
     metric_labels: Option<Empty>,
     timestamp: String,
     value: Quantity,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_the_api_server_reads_them() {
+        for (query, expected) in [
+            ("", None),
+            ("a=1", None),
+            ("labelSelector=a%3Db", Some("a=b")),
+            ("x=y&labelSelector=a+in+(b)", Some("a in (b)")),
+            ("label%53elector=a", Some("a")),
+            ("labelSelector=a&labelSelector=b", Some("a")),
+            ("labelSelector=%zz&labelSelector=b", Some("b")),
+            ("labelSelector=%4", None),
+            ("labelSelector", Some("")),
+        ] {
+            assert_eq!(parameter(query, "labelSelector").as_deref(), expected, "{query}");
+        }
+    }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::server::ResolvesServerCert;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -50,10 +51,15 @@ pub struct ServerConfig {
 pub struct Limits {
     /// Open connections; beyond them, clients wait in the listener's queue.
     pub connections: u32,
+    /// How many of them may be of clients without a certificate. The others are for the cluster's aggregator, whatever
+    /// strangers do.
+    pub strangers: u32,
     /// Time for the TLS handshake, and then for the first request.
     pub handshake: Duration,
     /// How long a connection may stay without a request. An HTTP/1.1 request's headers must come within this time too.
     pub idle: Duration,
+    /// The same for a client without a certificate.
+    pub stranger_idle: Duration,
     /// Time for one request, from its headers to its answer.
     pub request: Duration,
     /// Time that open requests get to finish when the server ends.
@@ -64,8 +70,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            strangers: 768,
             handshake: Duration::from_secs(5),
             idle: Duration::from_mins(2),
+            stranger_idle: Duration::from_secs(15),
             request: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
@@ -88,6 +96,7 @@ pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<
     let api = Api::new(Gate::new(trust, reviewer), source, ready, limits.request);
     let router = routes::router(Arc::new(api));
     let slots = Arc::new(Semaphore::new(limits.connections as usize));
+    let strangers = Arc::new(Semaphore::new(limits.strangers as usize));
 
     while let Some((stream, slot)) = next_connection(&listener, &slots, &shutdown).await {
         // Already built in all but the rarest cases, so this is a comparison of two pointers.
@@ -98,7 +107,13 @@ pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<
                 continue;
             }
         };
-        let connection = Connection { router: router.clone(), limits, shutdown: shutdown.clone(), _slot: slot };
+        let connection = Connection {
+            router: router.clone(),
+            limits,
+            shutdown: shutdown.clone(),
+            strangers: Arc::clone(&strangers),
+            _slot: slot,
+        };
         tokio::spawn(async move {
             if let Err(error) = connection.run(stream, tls).await {
                 debug!(error, "a connection to the metrics API ended badly");
@@ -141,6 +156,7 @@ struct Connection {
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
+    strangers: Arc<Semaphore>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -153,6 +169,9 @@ impl Connection {
         let (_, session) = stream.get_ref();
         let is_http2 = session.alpn_protocol() == Some(b"h2");
         let peer = Arc::new(Peer::new(session.peer_certificates().unwrap_or_default().to_vec()));
+        let is_stranger = peer.is_unknown();
+        let _place = if is_stranger { Some(Arc::clone(&self.strangers).try_acquire_owned()?) } else { None };
+        let idle = if is_stranger { self.limits.stranger_idle } else { self.limits.idle };
 
         let activity = Arc::new(Activity::default());
         let service = service_fn({
@@ -162,13 +181,17 @@ impl Connection {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(Arc::clone(&peer));
                 async move {
-                    let response = router.call(request).await;
+                    let response = router.call(request).await.unwrap_or_else(|never| match never {});
+                    // The aggregator's connection serves many, so it outlives a refusal.
+                    if is_stranger && response.status() == StatusCode::UNAUTHORIZED {
+                        busy.0.refused.notify_one();
+                    }
                     drop(busy);
-                    Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+                    Ok::<_, Infallible>(response)
                 }
             }
         });
-        let builder = self.builder(is_http2);
+        let builder = Self::builder(is_http2, idle);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
 
         let mut check = interval_at(Instant::now() + self.limits.handshake, self.limits.handshake);
@@ -182,6 +205,10 @@ impl Connection {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                () = activity.refused.notified(), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
                 now = check.tick() => {
                     let (begun, running) = activity.read();
                     if begun == 0 {
@@ -189,7 +216,7 @@ impl Connection {
                     }
                     if running > 0 || begun != seen {
                         (seen, idle_since) = (begun, now);
-                    } else if !ending && now - idle_since >= self.limits.idle {
+                    } else if !ending && now - idle_since >= idle {
                         ending = true;
                         connection.as_mut().graceful_shutdown();
                     }
@@ -198,12 +225,12 @@ impl Connection {
         }
     }
 
-    fn builder(&self, is_http2: bool) -> auto::Builder<TokioExecutor> {
+    fn builder(is_http2: bool, idle: Duration) -> auto::Builder<TokioExecutor> {
         // TLS has settled the protocol; guessing it from the first bytes would wait for them without a limit.
         let builder = auto::Builder::new(TokioExecutor::new());
         let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
         // A user may be in hundreds of groups, and the aggregator sends each as a header of its own.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.idle).max_headers(1000);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(idle).max_headers(1000);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -220,6 +247,8 @@ impl Connection {
 struct Activity {
     begun: AtomicU64,
     running: AtomicU64,
+    /// A stranger was told that it is nobody: the connection has no further use.
+    refused: Notify,
 }
 
 impl Activity {

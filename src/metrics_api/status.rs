@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
 
 use super::GROUP;
+use super::auth::Resource;
 
 /// A request that was not answered with what it asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,18 +13,23 @@ pub(super) struct Failure {
     code: StatusCode,
     reason: &'static str,
     message: String,
-    /// The metric it is about, where it is about one.
-    metric: Option<String>,
+    /// What it is about, where it is about a resource.
+    about: Option<Box<About>>,
     retry_after: Option<i32>,
 }
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), metric: None, retry_after: None }
+        Self { code, reason, message: message.into(), about: None, retry_after: None }
     }
 
-    fn about(mut self, metric: &str) -> Self {
-        self.metric = Some(metric.to_owned());
+    fn about(self, metric: &str) -> Self {
+        self.about_object(GROUP, metric, "")
+    }
+
+    fn about_object(mut self, group: &str, resource: &str, name: &str) -> Self {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.about = Some(Box::new(About { group: some(group), kind: some(resource), name: some(name) }));
         self
     }
 
@@ -49,9 +55,32 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(metric)
     }
 
-    pub(super) fn forbidden_path(user: &str, path: &str, why: &str) -> Self {
-        let message = format!("forbidden: User {user:?} cannot get path {path:?}{}", suffix(why));
-        Self::new(StatusCode::FORBIDDEN, "Forbidden", message)
+    pub(super) fn forbidden_path(user: &str, verb: &str, path: &str, why: &str) -> Self {
+        let message = format!("forbidden: User {user:?} cannot {verb} path {path:?}{}", suffix(why));
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about_object("", "", "")
+    }
+
+    pub(super) fn forbidden_resource(user: &str, asked: &Resource, why: &str) -> Self {
+        let Resource { verb, group, namespace, resource, subresource, name, .. } = asked;
+        let dot = if group.is_empty() { "" } else { "." };
+        let named = if name.is_empty() { String::new() } else { format!(" {name:?}") };
+        let whole = if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
+        let place = if namespace.is_empty() {
+            "at the cluster scope".to_owned()
+        } else {
+            format!("in the namespace {namespace:?}")
+        };
+        let message = format!(
+            "{resource}{dot}{group}{named} is forbidden: User {user:?} cannot {verb} resource {whole:?} in API group \
+             {group:?} {place}{}",
+            suffix(why)
+        );
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about_object(group, resource, name)
+    }
+
+    pub(super) fn watch_not_supported() -> Self {
+        let message = format!("watch is not supported on resources of kind \"*.{GROUP}\"");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).about("*")
     }
 
     pub(super) fn metric_not_found(namespace: &str, metric: &str, selector: &str, why: &str) -> Self {
@@ -64,11 +93,12 @@ impl Failure {
 
     pub(super) fn path_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
+            .about_object("", "", "")
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let message = "the server does not allow this method on the requested resource: use GET";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).about_object("", "", "")
     }
 
     pub(super) fn not_acceptable(offers: &str) -> Self {
@@ -90,9 +120,12 @@ impl Failure {
     }
 
     fn status(self) -> Status {
-        let details = (self.metric.is_some() || self.retry_after.is_some()).then(|| StatusDetails {
-            group: self.metric.is_some().then(|| GROUP.to_owned()),
-            kind: self.metric,
+        let has_details = self.about.is_some() || self.retry_after.is_some();
+        let about = self.about.unwrap_or_default();
+        let details = has_details.then(|| StatusDetails {
+            group: about.group,
+            kind: about.kind,
+            name: about.name,
             retry_after_seconds: self.retry_after,
             ..StatusDetails::default()
         });
@@ -105,6 +138,14 @@ impl Failure {
             ..Status::default()
         }
     }
+}
+
+/// The details of a refusal.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct About {
+    group: Option<String>,
+    kind: Option<String>,
+    name: Option<String>,
 }
 
 fn suffix(why: &str) -> String {
@@ -164,8 +205,29 @@ mod tests {
              \"external.metrics.k8s.io\" in the namespace \"shop\""
         );
         assert_eq!(
-            body(Failure::forbidden_path("joe", "/apis", "because"))["message"],
+            body(Failure::forbidden_path("joe", "get", "/apis", "because"))["message"],
             "forbidden: User \"joe\" cannot get path \"/apis\": because"
+        );
+        let asked = Resource {
+            verb: "delete".into(),
+            group: GROUP.into(),
+            namespace: "shop".into(),
+            resource: "s0-x".into(),
+            subresource: "part".into(),
+            name: "one".into(),
+            ..Resource::default()
+        };
+        let refused = body(Failure::forbidden_resource("joe", &asked, ""));
+        assert_eq!(
+            refused["message"],
+            "s0-x.external.metrics.k8s.io \"one\" is forbidden: User \"joe\" cannot delete resource \"s0-x/part\" in API \
+             group \"external.metrics.k8s.io\" in the namespace \"shop\""
+        );
+        assert_eq!(refused["details"], json!({"group": GROUP, "kind": "s0-x", "name": "one"}));
+        let asked = Resource { verb: "list".into(), resource: "pods".into(), ..Resource::default() };
+        assert_eq!(
+            body(Failure::forbidden_resource("joe", &asked, ""))["message"],
+            "pods is forbidden: User \"joe\" cannot list resource \"pods\" in API group \"\" at the cluster scope"
         );
     }
 

@@ -197,25 +197,25 @@ fn refused(answer: &Result<StatusCode>) -> bool {
 
 /// Requests to Ebb itself, past the API server.
 struct Direct {
-    authority: Certificate,
+    authorities: Vec<Certificate>,
     port: u16,
 }
 
 impl Direct {
-    /// Trusts the authority that the `APIService` names.
+    /// Trusts the authorities that the `APIService` names.
     async fn new(world: &World) -> Result<Self> {
         let user = Sandbox::existing(&world.bed, "default");
         let service = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
         let service = user.send(Method::GET, &service, None).await?;
         let bundle = STANDARD.decode(service["spec"]["caBundle"].as_str().context("no caBundle")?)?;
-        Ok(Self { authority: Certificate::from_pem(&bundle)?, port: world.ebb.secure_port })
+        Ok(Self { authorities: Certificate::from_pem_bundle(&bundle)?, port: world.ebb.secure_port })
     }
 
     /// The status of a GET with this client certificate and the headers that name this user.
     async fn get(&self, path: &str, certificate: Option<Identity>, user: Option<&str>) -> Result<StatusCode> {
         let host = "ebb.ebb-system.svc";
         let mut client = reqwest::Client::builder()
-            .tls_certs_only([self.authority.clone()])
+            .tls_certs_only(self.authorities.clone())
             .resolve(host, ([127, 0, 0, 1], self.port).into());
         if let Some(certificate) = certificate {
             client = client.identity(certificate);

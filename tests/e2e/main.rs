@@ -7,8 +7,10 @@
 mod authentication;
 mod bad_input;
 mod brokers;
+mod certificates;
 mod cron;
 mod dashboard;
+mod door;
 mod edits;
 mod events;
 mod external_metrics;
@@ -22,6 +24,7 @@ mod modifiers;
 mod parity;
 mod pause;
 mod rabbitmq;
+mod reference;
 mod resources;
 mod restore;
 mod scaling;

@@ -6,6 +6,7 @@
 
 pub mod balancer;
 pub mod bed;
+pub mod direct;
 pub mod ebb;
 pub mod kafka;
 pub mod kubectl;

@@ -82,6 +82,7 @@ fn user(info: UserInfo) -> Option<User> {
 }
 
 fn spec(user: &User, action: &Action) -> SubjectAccessReviewSpec {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let (resource_attributes, non_resource_attributes) = match action {
         Action::List { namespace, metric } => {
             let attributes = ResourceAttributes {
@@ -94,11 +95,23 @@ fn spec(user: &User, action: &Action) -> SubjectAccessReviewSpec {
             };
             (Some(attributes), None)
         }
-        Action::Get { path } => {
-            (None, Some(NonResourceAttributes { path: Some(path.clone()), verb: Some("get".to_owned()) }))
+        Action::Resource(asked) => {
+            let attributes = ResourceAttributes {
+                group: some(&asked.group),
+                version: some(&asked.version),
+                verb: some(&asked.verb),
+                namespace: some(&asked.namespace),
+                resource: some(&asked.resource),
+                subresource: some(&asked.subresource),
+                name: some(&asked.name),
+                ..ResourceAttributes::default()
+            };
+            (Some(attributes), None)
+        }
+        Action::Path { verb, path } => {
+            (None, Some(NonResourceAttributes { path: Some(path.clone()), verb: Some(verb.clone()) }))
         }
     };
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let extra: BTreeMap<String, Vec<String>> = user.extra.clone();
     SubjectAccessReviewSpec {
         user: some(&user.name),
@@ -132,7 +145,7 @@ mod tests {
             })
         );
         assert_eq!(
-            serde_json::to_value(spec(&user, &Action::Get { path: "/apis".into() })).unwrap(),
+            serde_json::to_value(spec(&user, &Action::Path { verb: "get".into(), path: "/apis".into() })).unwrap(),
             json!({"user": "joe", "groups": ["dev"], "nonResourceAttributes": {"path": "/apis", "verb": "get"}})
         );
     }

@@ -31,6 +31,11 @@ impl Peer {
         Self { chain, judged: Mutex::new(None) }
     }
 
+    /// Whether it has shown no certificate. One that it has shown was signed by an authority that is trusted.
+    pub(in crate::metrics_api) fn is_unknown(&self) -> bool {
+        self.chain.is_empty()
+    }
+
     /// What `trust` makes of the certificate.
     pub(super) fn judged_by(&self, trust: &Arc<Trust>) -> Verdict {
         if self.chain.is_empty() {

@@ -25,11 +25,34 @@ pub enum Action {
         /// The metric's name.
         metric: String,
     },
-    /// Reading a document, which is verb `get` on a path.
-    Get {
-        /// The document's path.
+    /// Anything else that is done to a resource of whatever group.
+    Resource(Box<Resource>),
+    /// A path that is no resource's.
+    Path {
+        /// The method in lower case.
+        verb: String,
+        /// The path.
         path: String,
     },
+}
+
+/// A verb and what it is used on, as in a `SubjectAccessReview`. What does not apply is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Resource {
+    /// The verb.
+    pub verb: String,
+    /// The API group.
+    pub group: String,
+    /// Its version.
+    pub version: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The resource.
+    pub resource: String,
+    /// The part of it.
+    pub subresource: String,
+    /// One object's name.
+    pub name: String,
 }
 
 impl Action {

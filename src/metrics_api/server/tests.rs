@@ -63,7 +63,12 @@ impl Reviewer for Review {
                 let hpa = user.name == "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
                 (format!("list {namespace}/{metric}"), hpa || (user.name == "joe" && namespace == "shop"))
             }
-            Action::Get { path } => (format!("get {path}"), user.groups.contains(&"system:authenticated".to_owned())),
+            Action::Path { verb, path } => {
+                (format!("{verb} {path}"), user.groups.contains(&"system:authenticated".to_owned()))
+            }
+            Action::Resource(asked) => {
+                (format!("{} {}/{}", asked.verb, asked.namespace, asked.resource), user.name == HPA[0].1)
+            }
         };
         self.note(format!("{} {what}", user.name))?;
         Ok(Access { allowed, reason: String::new() })
@@ -259,14 +264,15 @@ async fn what_is_wrong_with_a_question_is_said() {
         (base.to_owned(), 400, "scaledObject name is not specified"),
         (format!("{base}?labelSelector=a%3Db"), 400, "scaledObject name is not specified"),
         (format!("{base}?labelSelector=a%20b"), 400, "unable to parse requirement: found 'b'"),
-        (format!("{base}?labelSelector=a&labelSelector=b"), 400, "Failed to deserialize query string"),
-        (path("%ff"), 400, "Invalid URL"),
+        (format!("{base}?labelSelector=a&labelSelector=b"), 400, "scaledObject name is not specified"),
+        (path("%ff"), 400, "the path is not UTF-8"),
+        (format!("{base}?watch=true"), 405, "watch is not supported"),
         (path("s9"), 404, not_found),
         (path("s2-nan"), 500, "the value NaN is not a finite number"),
         (path("s3-down"), 500, "trigger 3 of shop/orders: no broker"),
         ("/apis/external.metrics.k8s.io/v1beta1/nodes".to_owned(), 404, "the server could not find"),
         ("/api/v1/pods".to_owned(), 404, "the server could not find"),
-        ("/".to_owned(), 404, "the server could not find"),
+        ("/apis/external.metrics.k8s.io/v1beta1/namespaces//shop/s0-x".to_owned(), 404, "the server could not find"),
     ];
     for (path, code, message) in table {
         let (status, body) = client.get(&path, &HPA).await;
@@ -283,13 +289,14 @@ async fn what_is_wrong_with_a_question_is_said() {
 #[tokio::test]
 async fn headers_are_believed_from_the_front_proxy_only() {
     let bed = Bed::new().await;
-    let nobody = bed.connect(None).await;
-    let wrong_name = bed.connect(Some(bed.proxies.client("somebody", "", Validity::Now))).await;
-    for client in [&nobody, &wrong_name] {
+    let identities: [fn(&Bed) -> Option<Identity>; 2] =
+        [|_| None, |bed| Some(bed.proxies.client("somebody", "", Validity::Now))];
+    for identity in identities {
         for headers in [&[][..], &MASTER[..], &HPA[..]] {
-            let (status, body) = client.get(&path("s0-x"), headers).await;
+            let (status, body) = bed.connect(identity(&bed)).await.get(&path("s0-x"), headers).await;
             assert_eq!((status, &body["reason"]), (StatusCode::UNAUTHORIZED, &json!("Unauthorized")));
-            assert_eq!(client.get("/no/such/path", headers).await.0, StatusCode::UNAUTHORIZED);
+            let nowhere = bed.connect(identity(&bed)).await.get("/no/such/path", headers).await;
+            assert_eq!(nowhere.0, StatusCode::UNAUTHORIZED);
         }
     }
     assert!(bed.asked().is_empty());
@@ -342,12 +349,11 @@ async fn client_certificates_and_tokens_are_users() {
     assert_eq!(admin.get(&path("s0-x"), &[]).await.0, StatusCode::OK);
     assert!(bed.asked().is_empty(), "masters are allowed without asking");
 
-    let client = bed.connect(None).await;
-    let token = |token| [("authorization", token)];
+    let with = async |token| bed.connect(None).await.get(&path("s0-x"), &[("authorization", token)]).await.0;
     for _ in 0..3 {
-        assert_eq!(client.get(&path("s0-x"), &token("Bearer secret")).await.0, StatusCode::OK);
-        assert_eq!(client.get(&path("s0-x"), &token("Bearer wrong")).await.0, StatusCode::UNAUTHORIZED);
-        assert_eq!(client.get(&path("s0-x"), &token("Basic secret")).await.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(with("Bearer secret").await, StatusCode::OK);
+        assert_eq!(with("Bearer wrong").await, StatusCode::UNAUTHORIZED);
+        assert_eq!(with("Basic secret").await, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(bed.asked(), ["token secret", "joe list /*", "joe list shop/s0-x", "token wrong"]);
 }
@@ -394,7 +400,7 @@ async fn documents_are_for_known_users() {
         ("/apis/external.metrics.k8s.io", &[joe][..], "/kind", json!("APIGroup")),
         ("/apis/external.metrics.k8s.io/v1beta1", &[joe][..], "/resources/0/name", json!("externalmetrics")),
         ("/openapi/v2", &[joe][..], "/swagger", json!("2.0")),
-        ("/openapi/v3/apis/external.metrics.k8s.io/v1beta1?hash=x", &[joe][..], "/openapi", json!("3.0.0")),
+        ("/openapi/v3/apis/external.metrics.k8s.io/v1beta1", &[joe][..], "/openapi", json!("3.0.0")),
         ("/version", &[joe][..], "/compiler", json!("rustc")),
     ];
     for (path, headers, pointer, expected) in table {
@@ -406,6 +412,13 @@ async fn documents_are_for_known_users() {
     for path in ["/healthz", "/livez", "/readyz"] {
         assert_eq!(client.get(path, &[]).await.0, StatusCode::OK);
     }
+
+    // The root names the description with its hash, by which it may be kept; another hash leads to the right one.
+    let (_, root) = client.get("/openapi/v3", &[joe]).await;
+    let place = &root["paths"]["apis/external.metrics.k8s.io/v1beta1"]["serverRelativeURL"];
+    assert_eq!(client.get(place.as_str().unwrap(), &[joe]).await.0, StatusCode::OK);
+    let stale = client.get("/openapi/v3/apis/external.metrics.k8s.io/v1beta1?hash=x", &[joe]).await;
+    assert_eq!(stale.0, StatusCode::MOVED_PERMANENTLY);
 }
 
 #[tokio::test]
@@ -447,6 +460,43 @@ async fn time_is_limited() {
     })
     .await
     .expect("idleness is limited");
+}
+
+#[tokio::test]
+async fn a_strangers_connection_ends_with_the_first_refusal() {
+    let bed = Bed::new().await;
+    let gone = async |client: &Client| {
+        timeout(Duration::from_secs(2), async {
+            while !client.0.is_closed() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+    };
+    let stranger = bed.connect(None).await;
+    assert_eq!(stranger.get(&path("s0-x"), &[]).await.0, StatusCode::UNAUTHORIZED);
+    gone(&stranger).await.expect("it is of no further use");
+    // The aggregator's goes on: an anonymous user must not end what all others share.
+    let proxy = bed.connect(Some(bed.proxy())).await;
+    assert_eq!(proxy.get(&path("s0-x"), &[]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(proxy.get(&path("s0-x"), &HPA).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn strangers_leave_room_for_the_aggregator() {
+    let bed = Bed::with(Limits { connections: 4, strangers: 2, ..Limits::default() }).await;
+    let one = bed.connect(None).await;
+    let two = bed.connect(None).await;
+    for client in [&one, &two] {
+        assert_eq!(client.get("/healthz", &[]).await.0, StatusCode::OK);
+    }
+    let refused = match bed.dial(None, b"h2").await {
+        Ok(mut stream) => matches!(stream.read(&mut [0; 64]).await, Ok(0) | Err(_)),
+        Err(_) => true,
+    };
+    assert!(refused, "a third stranger is sent away");
+    let proxy = bed.connect(Some(bed.proxy())).await;
+    assert_eq!(proxy.get(&path("s0-x"), &HPA).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

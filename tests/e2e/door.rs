@@ -1,0 +1,279 @@
+//! Attacks on the external metrics API's door, each on the running Ebb, and each with a good client that is served all the
+//! while. `docs/certificates.md` tells who is let in.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use ebb_tests::direct::{Direct, Identity, aggregator, answer, head};
+use ebb_tests::wait::secs;
+use ebb_tests::world::{Outcome, World};
+use futures::future::join_all;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::story;
+
+const PATH: &str = "/apis/external.metrics.k8s.io/v1beta1";
+const CONTROLLER: &[(&str, &str)] = &[
+    ("X-Remote-User", "system:serviceaccount:kube-system:horizontal-pod-autoscaler"),
+    ("X-Remote-Group", "system:authenticated"),
+];
+const MASTER: &[(&str, &str)] = &[("X-Remote-User", "root"), ("X-Remote-Group", "system:masters")];
+
+/// The door, as the aggregator comes to it.
+async fn door(world: &World) -> Result<Direct> {
+    Direct::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await
+}
+
+/// The good client: the HPA controller through the aggregator's identity, on a connection of its own.
+async fn good(world: &World) -> Result<Duration> {
+    // Another story changes the authority meanwhile.
+    let door = door(world).await?;
+    let begin = Instant::now();
+    let answer = door.ask("GET", PATH, CONTROLLER).await.context("the good client")?;
+    ensure!(answer.code == 200, "the good client: {answer:?}");
+    Ok(begin.elapsed())
+}
+
+/// A certificate for clients.
+fn client(ca: &str, ca_key: &str, name: &str, years: (i32, i32)) -> Result<Identity> {
+    let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(ca_key)?)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+    (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+    let key = KeyPair::generate()?;
+    Ok(Identity { certificate: params.signed_by(&key, &issuer)?.pem(), key: key.serialize_pem() })
+}
+
+/// An authority of nobody's, with the name of another.
+fn impostor(name: &str) -> Result<(String, String)> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    let key = KeyPair::generate()?;
+    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+}
+
+/// Its name, what is shown, the headers, and what comes back: a code, or nothing, where the connection ends in the handshake.
+type Attack = (&'static str, Option<Identity>, &'static [(&'static str, &'static str)], Option<u16>);
+
+#[test]
+fn nobody_gets_in_with_another_ones_name() -> Outcome {
+    story(async |world| {
+        let door = door(world).await?;
+        let facts = &world.bed.facts;
+        let proxies =
+            (std::fs::read_to_string(&facts.front_proxy.ca)?, std::fs::read_to_string(&facts.front_proxy.ca_key)?);
+        let users = (std::fs::read_to_string(&facts.client_ca.ca)?, std::fs::read_to_string(&facts.client_ca.key)?);
+        let fake = impostor("front-proxy-ca")?;
+        let of = |(ca, key): &(String, String), name: &str, years| client(ca, key, name, years).map(Some);
+        let now = (2020, 2090);
+        let name = "front-proxy-client";
+
+        let attacks: [Attack; 11] = [
+            ("no credentials", None, &[], Some(401)),
+            ("forged headers", None, MASTER, Some(401)),
+            ("a token that is none", None, &[("Authorization", "Bearer x.y.z")], Some(401)),
+            ("forged headers with a user's certificate", of(&users, "eve", now)?, MASTER, Some(200)),
+            (
+                "forged headers with the aggregator's name from the users' authority",
+                of(&users, name, now)?,
+                MASTER,
+                Some(200),
+            ),
+            ("another name from the aggregator's authority", of(&proxies, "another-proxy", now)?, MASTER, Some(401)),
+            ("a certificate of another authority", of(&fake, name, now)?, MASTER, None),
+            ("an expired certificate", of(&proxies, name, (2020, 2021))?, MASTER, None),
+            ("a certificate of the future", of(&proxies, name, (2089, 2090))?, MASTER, None),
+            ("an expired user's certificate", of(&users, "eve", (2020, 2021))?, MASTER, None),
+            ("the aggregator that names nobody", door.identity.clone(), &[], Some(401)),
+        ];
+        for (attack, identity, headers, expected) in attacks {
+            let answer = door.showing(identity).ask("GET", PATH, headers).await;
+            let code = answer.as_ref().ok().map(|answer| answer.code);
+            ensure!(code == expected, "{attack}: {answer:?}");
+            good(world).await.with_context(|| format!("after {attack}"))?;
+        }
+        // Those two 200s are what every user of the cluster may read. What only a master may do shows who they are.
+        for name in ["eve", name] {
+            let answer = door.showing(of(&users, name, now)?).ask("GET", &format!("{PATH}/x"), MASTER).await?;
+            ensure!(answer.code == 403, "{answer:?}");
+            let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+            ensure!(message.contains(&format!("User \"{name}\" cannot list")), "{message}");
+        }
+        ensure!(door.ask("GET", &format!("{PATH}/x"), MASTER).await?.code == 404, "the real one may");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_too_large_is_refused() -> Outcome {
+    story(async |world| {
+        let door = door(world).await?;
+        let stranger = door.showing(None);
+        let large = "a".repeat(600_000);
+        let long = format!("{PATH}?x={}", "a".repeat(70_000));
+        let token = format!("Bearer {}", "a".repeat(20_000));
+        for client in [&door, &stranger] {
+            let code = async |path: &str, header: (&str, &str)| {
+                let mut headers = CONTROLLER.to_vec();
+                headers.push(header);
+                client.ask("GET", path, &headers).await.map(|answer| answer.code)
+            };
+            let header = code(PATH, ("X-Large", &large)).await;
+            ensure!(header.as_ref().map_or(true, |code| *code == 431), "a large header: {header:?}");
+            let uri = code(&long, ("X-Small", "a")).await;
+            ensure!(uri.as_ref().map_or(true, |code| [414, 431].contains(code)), "a long path: {uri:?}");
+            good(world).await?;
+        }
+        let answer = stranger.ask("GET", PATH, &[("Authorization", &token)]).await?;
+        ensure!(answer.code == 401, "a long token: {answer:?}");
+        // A body that is announced and never sent is not waited for.
+        let begin = Instant::now();
+        let mut headers = CONTROLLER.to_vec();
+        headers.push(("Content-Length", "10000000000"));
+        let answer = door.ask("POST", PATH, &headers).await?;
+        ensure!([403, 405].contains(&answer.code) && begin.elapsed() < secs(5), "{answer:?} in {:?}", begin.elapsed());
+        good(world).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn who_is_slow_is_sent_away() -> Outcome {
+    story(async |world| {
+        let door = door(world).await?;
+        let stranger = door.showing(None);
+        // Nothing at all, not even a handshake.
+        let silent = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", door.port)).await?;
+            let ended = timeout(secs(12), stream.read(&mut [0; 16])).await;
+            ensure!(matches!(ended, Ok(Ok(0) | Err(_))), "silence before the handshake: {ended:?}");
+            anyhow::Ok(())
+        };
+        // A header of one byte a second.
+        let dribble = async |place: u64| {
+            sleep(Duration::from_millis(place * 10)).await;
+            let mut wire = stranger.connect().await?;
+            wire.write_all(format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").as_bytes()).await?;
+            let begin = Instant::now();
+            while begin.elapsed() < secs(40) {
+                sleep(secs(1)).await;
+                let written = wire.write_all(b"a").await.is_ok() && wire.flush().await.is_ok();
+                let ended = timeout(Duration::from_millis(1), wire.read(&mut [0; 512])).await;
+                if !written || matches!(ended, Ok(Ok(0) | Err(_))) {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("a header is still waited for after {:?}", begin.elapsed())
+        };
+        let others = async {
+            for _ in 0..20 {
+                good(world).await?;
+                sleep(Duration::from_millis(500)).await;
+            }
+            anyhow::Ok(())
+        };
+        let (silent, slow, others) = tokio::join!(silent, join_all((0..50).map(dribble)), others);
+        silent?;
+        others?;
+        slow.into_iter().collect::<Result<Vec<()>>>()?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_out() -> Outcome {
+    story(async |world| {
+        let door = door(world).await?;
+        // The aggregator's connection that is open already.
+        let mut open = door.connect().await?;
+        let question = head("GET", PATH, CONTROLLER);
+        open.write_all(question.as_bytes()).await?;
+        ensure!(answer(&mut open, "GET").await?.code == 200, "the open connection at first");
+        let stranger = door.showing(None);
+        // Each sends a request that anybody may send, so that it is more than a handshake, and then nothing.
+        let idle = join_all((0..1000).map(async |_| {
+            let mut wire = stranger.connect().await.ok()?;
+            wire.write_all(head("GET", "/healthz", &[]).as_bytes()).await.ok()?;
+            (answer(&mut wire, "GET").await.ok()?.code == 200).then_some(wire)
+        }))
+        .await;
+        let held: Vec<_> = idle.into_iter().flatten().collect();
+        ensure!(held.len() >= 500, "only {} idle connections were had", held.len());
+        ensure!(held.len() <= 768, "{} connections of strangers at once", held.len());
+        let new = good(world).await?;
+        let begin = Instant::now();
+        open.write_all(question.as_bytes()).await?;
+        ensure!(answer(&mut open, "GET").await?.code == 200, "the open connection");
+        println!(
+            "{} of 1000 strangers held a connection: a new one of the aggregator's took {new:?}, the open one {:?}",
+            held.len(),
+            begin.elapsed()
+        );
+        // They are sent away, too.
+        let ended = join_all(
+            held.into_iter()
+                .map(async |mut wire| matches!(timeout(secs(40), wire.read(&mut [0; 512])).await, Ok(Ok(0) | Err(_)))),
+        )
+        .await;
+        ensure!(ended.iter().all(|ended| *ended), "some are still open");
+        Ok(())
+    })
+}
+
+#[test]
+fn old_tls_and_weak_suites_are_refused() -> Outcome {
+    story(async |world| {
+        let port = world.ebb.secure_port;
+        // TLS 1.0 and 1.1 with a suite of theirs; TLS 1.2 with suites without forward secrecy, with CBC, with RC4.
+        let offers: [(u8, &[u8]); 5] =
+            [(1, &[0xc0, 0x13]), (2, &[0xc0, 0x13]), (3, &[0x00, 0x9c]), (3, &[0xc0, 0x13]), (3, &[0x00, 0x05])];
+        for (minor, suite) in offers {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+            stream.write_all(&client_hello(minor, suite)).await?;
+            let mut reply = [0; 7];
+            timeout(secs(5), stream.read_exact(&mut reply)).await?.context("no alert")?;
+            // An alert, and a fatal one.
+            ensure!(reply[0] == 21 && reply[5] == 2, "TLS 1.{} with {suite:x?}: {reply:x?}", minor - 1);
+        }
+        good(world).await?;
+        Ok(())
+    })
+}
+
+/// The greeting of a client that speaks this version at most, and this suite.
+fn client_hello(minor: u8, suite: &[u8]) -> Vec<u8> {
+    let mut hello = vec![3, minor];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2]);
+    hello.extend(suite);
+    // No compression; groups and signatures that everybody has.
+    hello.extend([1, 0]);
+    let extensions: [u8; 18] = [0, 10, 0, 4, 0, 2, 0, 23, 0, 13, 0, 6, 0, 4, 4, 3, 8, 4];
+    hello.extend([0, 18]);
+    hello.extend(extensions);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
+    record.extend(hello);
+    record
+}
+
+#[test]
+fn errors_show_no_token() -> Outcome {
+    story(async |world| {
+        let door = door(world).await?.showing(None);
+        let secret = "do-not-show-this-token";
+        let answer = door.ask("GET", PATH, &[("Authorization", &format!("Bearer {secret}"))]).await?;
+        ensure!(answer.code == 401 && answer.json()["message"] == json!("Unauthorized"), "{answer:?}");
+        let log = std::fs::read_to_string(&world.ebb.log)?;
+        ensure!(!log.contains(secret), "the log has it");
+        Ok(())
+    })
+}
