@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
+use ebb::lease::Term;
 use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Sight};
 use ebb::plan::formula::Formula;
@@ -80,7 +81,7 @@ fn metric_answer(c: &mut Criterion) {
     // Nobody is asked there: only a fallback needs to know how many replicas there are.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
-    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client));
+    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), Term::always(metrics.leading()));
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
         b.to_async(&runtime).iter(|| async {

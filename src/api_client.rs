@@ -3,28 +3,35 @@
 //! The client library's own way is HTTP/1.1, where each request under way holds a connection of its own, with its TLS
 //! state and its buffers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
-use tower::ServiceBuilder;
+use tower::{Layer, ServiceBuilder};
+
+use crate::lease::{Fenced, Term};
 
 /// How often a connection is tried while nothing comes over it, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
 
 /// A client. With `answer` no request waits longer than that for the beginning of its answer; watches need one without.
-/// Does no I/O.
+/// With `term` writes pass only while this replica is the one that writes. Does no I/O.
 ///
 /// # Errors
 /// The configuration is of no use.
-pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube::Error> {
+pub fn connect(config: &Config, answer: Option<Duration>, term: Option<&Arc<Term>>) -> Result<Client, kube::Error> {
     // Through a proxy, or without TLS, nobody agrees on HTTP/2.
     if config.proxy_url.is_some() || config.cluster_url.scheme_str() != Some("https") {
         let mut config = config.clone();
         (config.read_timeout, config.write_timeout) = (answer, answer);
-        return Client::try_from(config);
+        let builder = ClientBuilder::try_from(config)?;
+        return Ok(match term {
+            Some(term) => builder.with_layer(&fence(term)).build(),
+            None => builder.build(),
+        });
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -50,5 +57,14 @@ pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube
         .option_layer(config.auth_layer()?)
         .map_err(tower::BoxError::from)
         .service(http);
-    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
+    let builder = ClientBuilder::new(service, config.default_namespace.clone());
+    Ok(match term {
+        Some(term) => builder.with_layer(&fence(term)).build(),
+        None => builder.build(),
+    })
+}
+
+fn fence<S>(term: &Arc<Term>) -> impl Layer<S, Service = Fenced<S>> + use<S> {
+    let term = Arc::clone(term);
+    tower::layer::layer_fn(move |service| Fenced::new(service, Arc::clone(&term)))
 }

@@ -10,10 +10,12 @@ mod authentications;
 mod changed;
 mod environment;
 mod failure;
+mod first_list;
 mod gather;
 mod hpas;
 mod lookup;
 mod referents;
+mod succession;
 mod vpa;
 
 use std::collections::BTreeSet;
@@ -22,6 +24,7 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ebb_crds::{Condition, ScaledObject, names};
@@ -38,6 +41,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, Reason};
+use crate::lease::Term;
 use crate::metrics::TriggerLabels;
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
@@ -53,6 +57,7 @@ use crate::watching;
 use authentications::Authentications;
 use changed::Changed;
 use failure::Failure;
+use first_list::FirstList;
 use gather::{Gatherer, Target};
 use hpas::Hpas;
 use lookup::Sources;
@@ -109,6 +114,8 @@ pub struct Context {
     pub brokers: Brokers,
     /// For the events.
     pub events: Events,
+    /// When anything may be written.
+    term: Arc<Term>,
     settings: Settings,
     sources: Sources,
     referents: Arc<Referents>,
@@ -122,7 +129,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does.
+    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does, through which nothing is
+    /// written but during the ticker's term.
     pub fn new(
         config: kube::Config,
         client: Client,
@@ -144,7 +152,9 @@ impl Context {
                 Arc::clone(registry.metrics()),
                 changed.clone(),
                 settings.scope.clone(),
+                Arc::clone(&ticker.term),
             ),
+            term: Arc::clone(&ticker.term),
             rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
             digests: RandomState::new(),
             hpas: Arc::default(),
@@ -159,14 +169,22 @@ impl Context {
 }
 
 /// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects
-/// whose triggers cannot be read, so that what they refer to is read again.
-pub async fn run(context: Context, client: Client, recheck: mpsc::UnboundedReceiver<Key>, shutdown: CancellationToken) {
+/// whose triggers cannot be read, so that what they refer to is read again. `warm` is set when every ScaledObject that was
+/// there at the start has been checked once.
+pub async fn run(
+    context: Context,
+    client: Client,
+    recheck: mpsc::UnboundedReceiver<Key>,
+    warm: Arc<AtomicBool>,
+    shutdown: CancellationToken,
+) {
     let Settings { scope, at_once, .. } = context.settings.clone();
     let (reader, writer) = reflector::store();
     context.authentications.start(&client).await;
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);
     let records = Arc::clone(&context.registry);
+    let mut first_list = FirstList::new(Arc::clone(&context.registry), warm);
     let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
         .modify(move |object| {
             // Neither is ever looked at, and both are larger than the rest.
@@ -183,6 +201,7 @@ pub async fn run(context: Context, client: Client, recheck: mpsc::UnboundedRecei
                 referents.forget(&Key::of(gone));
             }
             authentications.note_user(event);
+            first_list.note(event);
         })
         .reflect(writer)
         .touched_objects()
@@ -199,16 +218,19 @@ pub async fn run(context: Context, client: Client, recheck: mpsc::UnboundedRecei
     let changed = context.rechecks.lock().take().unwrap_or_else(|| futures::stream::pending().boxed());
     let changed = changed.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
 
+    let context = Arc::new(context);
+    let succession = tokio::spawn(succession::follow(Arc::clone(&context)));
     Controller::for_stream(stream, reader)
         .with_config(Config::default().concurrency(at_once))
         .reconcile_on(strayed)
         .reconcile_on(recheck)
         .reconcile_on(changed)
         .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(reconcile, error_policy, Arc::new(context))
+        .run(reconcile, error_policy, context)
         // Failed passes have been told by then.
         .for_each(|_| std::future::ready(()))
         .await;
+    succession.abort();
 }
 
 /// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.
@@ -238,6 +260,7 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
     // A panic in one pass must not end them all.
     let pass = AssertUnwindSafe(context.pass(&scaled_object, &object)).catch_unwind();
     let pass = tokio::time::timeout(PASS, pass).await.unwrap_or(Ok(Err(Failure::Slow)));
+    object.set_checked();
     let failure = match pass.unwrap_or(Err(Failure::Panicked)) {
         Ok(next) => {
             object.memory.lock().failed_checks = 0;
@@ -277,7 +300,9 @@ impl Context {
     }
 
     async fn serve(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<Duration, Failure> {
-        apply::mark(&self.client, scaled_object, true).await?;
+        if self.term.leads() {
+            apply::mark(&self.client, scaled_object, true).await?;
+        }
         self.note_pause(scaled_object, object, Policy::of(scaled_object).is_held()).await;
         let mut outline = outline(scaled_object);
         object.ledger.outline(outline.clone()).await;
@@ -299,8 +324,10 @@ impl Context {
         vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;
         let wanted = hpa::build(scaled_object, &asked_for, &rules.resources).map_err(Failure::hpa)?;
         let applied = object.memory.lock().applied_hpa.as_ref().map(|applied| applied.name.clone());
-        apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
-        self.drop_renamed_hpa(scaled_object, applied, &wanted.name_any()).await?;
+        if self.term.leads() {
+            apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
+            self.drop_renamed_hpa(scaled_object, applied, &wanted.name_any()).await?;
+        }
 
         let served = Served {
             hpa_name: wanted.name_any(),
@@ -503,7 +530,9 @@ impl Context {
         object: &Arc<Object>,
         replicas: Option<i32>,
     ) -> Result<Duration, Failure> {
-        apply::mark(&self.client, scaled_object, false).await?;
+        if self.term.leads() {
+            apply::mark(&self.client, scaled_object, false).await?;
+        }
         let was_served = object.live().is_some();
         if was_served {
             object.set_live(None);
@@ -511,7 +540,9 @@ impl Context {
         }
         self.changed.take(&object.key);
         self.referents.forget(&object.key);
-        self.delete_hpas(scaled_object).await?;
+        if self.term.leads() {
+            self.delete_hpas(scaled_object).await?;
+        }
         object.memory.lock().applied_hpa = None;
         self.note_pause(scaled_object, object, true).await;
         let mut outline = outline(scaled_object);
@@ -523,7 +554,7 @@ impl Context {
             outline.target = Some((kind.display(), kind.gvkr()));
             outline.replicas = Some(present.replicas);
             self.note_target(scaled_object, object, outline).await;
-            if present.replicas != replicas {
+            if present.replicas != replicas && self.term.leads() {
                 self.targets.set(&kind, &object.key.namespace, &reference.name, &present, replicas).await?;
             }
         }
@@ -582,7 +613,8 @@ impl Context {
         }
         self.changed.take(&Key::of(scaled_object));
         self.referents.forget(&Key::of(scaled_object));
-        if !scaled_object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
+        let marked = scaled_object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER);
+        if !marked || !self.term.leads() {
             return Ok(());
         }
         self.delete_hpas(scaled_object).await?;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::lease::Term;
 use crate::plan::status;
 
 /// Events that may wait for the API server.
@@ -127,18 +129,22 @@ impl Reason {
 #[derive(Debug, Clone)]
 pub struct Events {
     queue: mpsc::Sender<(ObjectReference, Reason, String)>,
+    term: Arc<Term>,
 }
 
 impl Events {
     /// Starts the sender; it ends when all handles are gone or at `shutdown`, after what is queued.
-    pub fn start(client: Client, shutdown: CancellationToken) -> Self {
+    pub fn start(client: Client, term: Arc<Term>, shutdown: CancellationToken) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(send(client, waiting, shutdown));
-        Self { queue }
+        Self { queue, term }
     }
 
-    /// Says something about an object.
+    /// Says something about an object, unless it is another replica's to say it.
     pub fn emit(&self, about: &ObjectReference, reason: Reason, note: impl Into<String>) {
+        if !self.term.leads() {
+            return;
+        }
         if self.queue.try_send((about.clone(), reason, note.into())).is_err() {
             tracing::warn!(reason = reason.as_str(), "event dropped: too many are waiting for the API server");
         }

@@ -3,6 +3,8 @@
 //! Owns the one place from which a status is patched: the controller and the poll loop both tell it facts, and it
 //! writes when what follows from them has changed. A write that fails is made up for by the next report.
 
+use std::sync::Arc;
+
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
@@ -10,12 +12,14 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::clock;
+use crate::lease::Term;
 use crate::plan::status::{self, Facts, Outline};
 
 /// The status of one ScaledObject.
 #[derive(Debug)]
 pub struct Ledger {
     name: String,
+    term: Arc<Term>,
     state: Mutex<State>,
 }
 
@@ -38,10 +42,17 @@ impl State {
 }
 
 impl Ledger {
-    /// The ledger of a ScaledObject that has this status.
-    pub fn new(name: &str, written: &ScaledObjectStatus) -> Self {
+    /// The ledger of a ScaledObject that has this status, written to during `term` only.
+    pub fn new(name: &str, written: &ScaledObjectStatus, term: Arc<Term>) -> Self {
         let written = serde_json::to_vec(written).unwrap_or_default().into();
-        Self { name: name.to_owned(), state: Mutex::new(State { written, ..State::default() }) }
+        Self { name: name.to_owned(), term, state: Mutex::new(State { written, ..State::default() }) }
+    }
+
+    /// Takes note of what another replica has written.
+    pub async fn found(&self, written: &ScaledObjectStatus) {
+        let mut state = self.state.lock().await;
+        state.written = serde_json::to_vec(written).unwrap_or_default().into();
+        state.settled = false;
     }
 
     /// Notes facts without writing them yet. The next report does.
@@ -56,11 +67,11 @@ impl Ledger {
         state.outline = Some(outline);
     }
 
-    /// Notes facts, and writes the status if it is another now.
+    /// Notes facts, and writes the status if it is another now and this replica is the one that writes.
     pub async fn report(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
         state.change(change);
-        if state.settled {
+        if state.settled || !self.term.leads() {
             return;
         }
         let written: ScaledObjectStatus = serde_json::from_slice(&state.written).unwrap_or_default();

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod controller;
 pub mod cron_command;
 pub mod events;
+pub mod lease;
 pub mod ledger;
 pub mod metrics;
 pub mod metrics_api;

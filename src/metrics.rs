@@ -65,6 +65,7 @@ pub struct Metrics {
     requests: Option<HistogramVec>,
     kinds: IntGaugeVec,
     resources: IntGaugeVec,
+    leading: IntGauge,
     triggers: Roll<TriggerMetrics>,
     objects: Roll<ObjectMetrics>,
 }
@@ -89,6 +90,11 @@ pub struct TriggerLabels {
 }
 
 impl Metrics {
+    /// Whether this replica is the one that writes.
+    pub fn leading(&self) -> IntGauge {
+        self.leading.clone()
+    }
+
     /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger.
     ///
     /// # Errors
@@ -128,6 +134,10 @@ impl Metrics {
                 "keda_resource_registered_total",
                 "Resources of KEDA's kinds in use.",
                 &["type", "namespace"],
+            )?,
+            leading: registered(
+                &registry,
+                IntGauge::new("ebb_leader", "Whether this replica writes (1) or stands by (0).")?,
             )?,
             triggers: Roll::default(),
             objects: Roll::default(),

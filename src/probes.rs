@@ -20,8 +20,10 @@ use crate::poll::ticker::Pulse;
 pub struct Health {
     /// The poll loops.
     pub pulse: Arc<Pulse>,
-    /// Whether the API can be served and the ScaledObjects are known.
+    /// Whether the API is served.
     pub ready: Arc<AtomicBool>,
+    /// Whether the ScaledObjects that were there at the start have been checked.
+    pub warm: Arc<AtomicBool>,
 }
 
 /// Serves `/healthz` and `/readyz` until `shutdown`.
@@ -50,7 +52,7 @@ async fn healthz(State(health): State<Health>) -> impl IntoResponse {
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    if health.ready.load(Ordering::Relaxed) {
+    if health.ready.load(Ordering::Relaxed) && health.warm.load(Ordering::Relaxed) {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for the API server")

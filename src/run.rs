@@ -1,5 +1,6 @@
 //! `ebb run`: puts the parts together, and takes them apart in order when the process is asked to end.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
 use crate::controller::{self, Context, References};
 use crate::events::Events;
+use crate::lease::{Keeper, Term};
 use crate::metrics::Metrics;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
 use crate::metrics_api::{self, API_SERVICE, Limits, ServerConfig};
@@ -38,6 +40,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 const KNOCK: Duration = Duration::from_secs(2);
 /// How long checks that are under way may take once the process is asked to end: less than the kubelet's patience.
 const LAST_PASSES: Duration = Duration::from_secs(10);
+/// How long a replica that ends goes on answering, where there are others.
+const DRAIN: Duration = Duration::from_secs(3);
 /// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.
 const TRUST: Duration = Duration::from_secs(5);
 
@@ -83,9 +87,13 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     }
     let brokers = Brokers::new(outbound);
 
+    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
+    let elect = settings.election.elect;
+    let term = if elect { Term::elected(metrics.leading()) } else { Term::always(metrics.leading()) };
     let for_watches = config(&settings).await?;
-    let watching = api_client::connect(&for_watches, None)?;
-    let client = api_client::connect(&for_watches, Some(ANSWER))?;
+    let watching = api_client::connect(&for_watches, None, None)?;
+    let client = api_client::connect(&for_watches, Some(ANSWER), None)?;
+    let fenced = api_client::connect(&for_watches, Some(ANSWER), Some(&term))?;
 
     let serving = &settings.serving;
     let health_listener = listen(&serving.health_probe_bind_address).await?;
@@ -93,22 +101,27 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let api_address = Listen::At { host: serving.bind_address.to_string(), port: serving.secure_port };
     let api_listener = listen(&api_address).await?.ok_or_else(|| RunError::Config("no address to listen on".into()))?;
 
-    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
     let pulse = Arc::new(Pulse::default());
-    let ready = Arc::new(AtomicBool::new(false));
-    let health = Health { pulse: Arc::clone(&pulse), ready: Arc::clone(&ready) };
+    let (ready, warm) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let health = Health { pulse: Arc::clone(&pulse), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
+    let served = drained(&shutdown, Arc::clone(&ready), if elect { DRAIN } else { Duration::ZERO });
     if let Some(listener) = health_listener {
-        tokio::spawn(probes::serve_health(listener, health, shutdown.clone()));
+        tokio::spawn(probes::serve_health(listener, health, served.clone()));
     }
     if let Some(listener) = metrics_listener {
-        tokio::spawn(probes::serve_metrics(listener, Arc::clone(&metrics), shutdown.clone()));
+        tokio::spawn(probes::serve_metrics(listener, Arc::clone(&metrics), served.clone()));
     }
 
-    let targets = Targets::new(client.clone());
-    let registry = Registry::new(metrics, targets.clone());
-    let events = Events::start(client.clone(), shutdown.clone());
+    let keeping = elect.then(|| {
+        let keeper =
+            Keeper::new(client.clone(), &settings.namespace, &settings.election, identity(), Arc::clone(&term));
+        tokio::spawn(keeper.keep(watching.clone(), settings.namespace.clone(), shutdown.clone()))
+    });
+    let targets = Targets::new(fenced.clone());
+    let registry = Registry::new(metrics, targets.clone(), Arc::clone(&term));
+    let events = Events::start(fenced.clone(), Arc::clone(&term), shutdown.clone());
     let (recheck, rechecks) = mpsc::unbounded_channel();
-    let ticker = Ticker { client: client.clone(), targets, events, pulse, recheck };
+    let ticker = Ticker { client: fenced.clone(), targets, events, term, pulse, recheck };
 
     let api = tokio::spawn(serve_api(
         ServerSettings {
@@ -123,11 +136,11 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         (watching.clone(), client.clone()),
         api_listener,
         Arc::clone(&registry),
-        ready,
-        shutdown.clone(),
+        Arc::clone(&ready),
+        (shutdown.clone(), served),
     ));
     let scope = settings.scope();
-    if wait_for_kinds(&client, &scope, &shutdown).await {
+    if wait_for_kinds(&client, &scope, &warm, &shutdown).await {
         let file_root = Some(&settings.references.filepath_auth_root_path).filter(|path| !path.is_empty());
         let controlled = controller::Settings {
             scope,
@@ -140,19 +153,23 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
             },
             unexpected_parameters: settings.watch.unexpected_parameters,
         };
-        let context = Context::new(for_watches, client, registry, ticker, brokers, controlled);
+        let context = Context::new(for_watches, fenced, registry, ticker, brokers, controlled);
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
         let ending = async {
             shutdown.cancelled().await;
             tokio::time::sleep(LAST_PASSES).await;
         };
         tokio::select! {
-            () = controller::run(context, watching, rechecks, shutdown.clone()) => {}
+            () = controller::run(context, watching, rechecks, warm, shutdown.clone()) => {}
             // Asked to end before its first list was complete, the controller waits for it for ever.
             () = ending => warn!("some checks are not done; they are left to the next start"),
         }
     }
     shutdown.cancel();
+    if let Some(keeping) = keeping {
+        // It gives the lease back as soon as the end is asked for, not after all the rest.
+        let _ = keeping.await;
+    }
     if let Err(error) = api.await {
         warn!(%error, "the external metrics API ended badly");
     }
@@ -182,7 +199,7 @@ async fn serve_api(
     listener: TcpListener,
     registry: Arc<Registry>,
     ready: Arc<AtomicBool>,
-    shutdown: CancellationToken,
+    (shutdown, served): (CancellationToken, CancellationToken),
 ) {
     let clients = (watching.clone(), client.clone());
     let certificates = loop {
@@ -203,7 +220,7 @@ async fn serve_api(
     // Who is not trusted yet gets no questions.
     let authorities = trusted.authorities();
     trusted.settled(&authorities, TRUST).await;
-    ready.store(true, Ordering::Relaxed);
+    ready.store(!shutdown.is_cancelled(), Ordering::Relaxed);
     let config = ServerConfig {
         listener,
         certificate: certificates.serving,
@@ -214,13 +231,13 @@ async fn serve_api(
         ready: Arc::new(|| true),
         limits: Limits::default(),
     };
-    if let Err(error) = metrics_api::serve(config, shutdown).await {
+    if let Err(error) = metrics_api::serve(config, served).await {
         tracing::error!(%error, "the external metrics API has ended");
     }
 }
 
 /// Waits until the API server knows ScaledObjects. False when the process is to end first.
-async fn wait_for_kinds(client: &Client, scope: &Scope, shutdown: &CancellationToken) -> bool {
+async fn wait_for_kinds(client: &Client, scope: &Scope, warm: &AtomicBool, shutdown: &CancellationToken) -> bool {
     let apis = scope.apis::<ScaledObject>(client);
     let Some(objects) = apis.first() else { return true };
     loop {
@@ -229,6 +246,8 @@ async fn wait_for_kinds(client: &Client, scope: &Scope, shutdown: &CancellationT
             Err(kube::Error::Api(status)) if status.code == 403 => return true,
             Err(kube::Error::Api(status)) if status.code == 404 => {
                 warn!("the cluster does not know ScaledObjects yet: apply the files of crds/yaml");
+                // There is nothing to wait for.
+                warm.store(true, Ordering::Relaxed);
             }
             Err(error) => warn!(%error, "the API server does not answer; it will be asked again"),
         }
@@ -270,6 +289,27 @@ async fn listen(listen: &Listen) -> Result<Option<TcpListener>, RunError> {
         TcpListener::bind((host.as_str(), *port)).await
     };
     listener.map(Some).map_err(failed)
+}
+
+/// Becomes not ready when the end is asked for. The result is cancelled `grace` later: until every balancer has heard of it
+/// questions still come, and are answered.
+fn drained(shutdown: &CancellationToken, ready: Arc<AtomicBool>, grace: Duration) -> CancellationToken {
+    let (shutdown, served) = (shutdown.clone(), CancellationToken::new());
+    let end = served.clone();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        ready.store(false, Ordering::Relaxed);
+        tokio::time::sleep(grace).await;
+        end.cancel();
+    });
+    served
+}
+
+/// What this replica is called in the lease: its host's name, which in a pod is the pod's, and a part that no other process has.
+fn identity() -> String {
+    let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
+    let host = if host.is_empty() { "ebb".to_owned() } else { host };
+    format!("{host}_{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 fn end_on_signals(shutdown: &CancellationToken) -> Result<(), RunError> {

@@ -43,7 +43,6 @@ impl Accepted {
     }
 }
 
-const ALONE: &str = "one replica runs, there is no election yet";
 const UNLIMITED: &str = "requests are not limited on this side; the API server's priority and fairness does it";
 const ONE_PROCESS: &str = "there is one process, and nothing between its parts";
 const ONE_CERTIFICATE: &str = "one certificate is shown, whatever name it is asked for";
@@ -59,8 +58,6 @@ use Form::{Bool, Duration as Time, Number, Text};
 /// The flags, by the program of KEDA's that has them.
 pub(super) const FLAGS: &[Accepted] = &[
     // The operator.
-    accepted("leader-elect", Bool, ALONE).same("false"),
-    accepted("leader-election-id", Text, ALONE),
     accepted("kube-api-qps", Number, UNLIMITED),
     accepted("kube-api-burst", Number, UNLIMITED),
     accepted("disable-compression", Bool, "answers of the API server are not compressed").same("true"),
@@ -241,9 +238,9 @@ mod tests {
     fn flags_are_taken_as_pflag_takes_them_and_named() {
         let cases: [(&[&str], &[&str]); 12] = [
             (&[], &[]),
-            (&["--leader-elect"], &["--leader-elect"]),
-            (&["--leader-elect=true"], &["--leader-elect"]),
-            (&["--leader-elect=false"], &[]),
+            (&["--permit-port-sharing"], &["--permit-port-sharing"]),
+            (&["--permit-port-sharing=true"], &["--permit-port-sharing"]),
+            (&["--permit-port-sharing=false"], &[]),
             (&["--kube-api-qps=50", "--kube-api-burst", "75"], &["--kube-api-qps", "--kube-api-burst"]),
             (&["--disable-compression=true"], &[]),
             (&["--disable-compression=F"], &["--disable-compression"]),
@@ -261,17 +258,17 @@ mod tests {
     #[test]
     fn a_value_that_keda_would_not_take_is_an_error_and_so_is_a_flag_of_nobody() {
         for (argument, says) in [
-            ("--leader-elect=yes", "\"yes\" is neither true nor false"),
+            ("--permit-port-sharing=yes", "\"yes\" is neither true nor false"),
             ("--kube-api-qps=fast", "\"fast\" is no number"),
             ("--discovery-interval=10", "\"10\" is no duration"),
-            ("--leader-elected", "unexpected argument"),
-            ("-leader-elect", "unexpected argument"),
+            ("--permit-port-shared", "unexpected argument"),
+            ("-permit-port-sharing", "unexpected argument"),
         ] {
             let error = parsed(&[argument]).unwrap_err();
             assert!(error.contains(says), "{argument}: {error}");
         }
         // pflag does not take the next word for the value of a flag that may stand alone.
-        assert!(parsed(&["--leader-elect", "false"]).unwrap_err().contains("unexpected argument"));
+        assert!(parsed(&["--permit-port-sharing", "false"]).unwrap_err().contains("unexpected argument"));
     }
 
     #[test]

@@ -1,13 +1,20 @@
-//! The times of the election between replicas, under the names of KEDA's variables. They are read and checked; while one
-//! replica runs there is nothing to elect.
+//! The election between replicas, under the names of KEDA's flags and variables.
 
 use std::time::Duration;
 
-use super::values::{duration, or_default};
+use super::values::{duration, flag, or_default, text};
 
 /// How the replica that writes is found.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Election {
+    /// Whether there are several replicas, of which the one that holds a Lease writes.
+    #[arg(long = "leader-elect", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_name = "BOOL", value_parser = flag)]
+    pub elect: bool,
+    /// The name of the Lease, which is in the namespace that Ebb runs in.
+    #[arg(long = "leader-election-id", default_value = "operator.keda.sh", value_name = "NAME",
+        value_parser = or_default("operator.keda.sh", text))]
+    pub id: String,
     /// How long a lease that is not renewed holds.
     #[arg(long = "leader-election-lease-duration", env = "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", default_value = "15s",
         value_name = "DURATION", value_parser = or_default("15s", duration))]
@@ -28,7 +35,7 @@ impl Election {
     /// # Errors
     /// Names the two that do not.
     pub fn check(&self) -> Result<(), String> {
-        let Self { lease_duration, renew_deadline, retry_period } = self;
+        let Self { lease_duration, renew_deadline, retry_period, .. } = self;
         if lease_duration <= renew_deadline {
             return Err(format!(
                 "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION ({lease_duration:?}) must be longer than KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE ({renew_deadline:?})"
@@ -53,6 +60,8 @@ mod tests {
         let check = |lease, renew, retry| {
             let seconds = Duration::from_secs;
             let election = Election {
+                elect: true,
+                id: "operator.keda.sh".to_owned(),
                 lease_duration: seconds(lease),
                 renew_deadline: seconds(renew),
                 retry_period: seconds(retry),

@@ -220,15 +220,6 @@ impl Run {
                 self.without_effect.push(format!("{suite} in {name} (it is not safe and cannot be had)"));
             }
         }
-        let default = Election {
-            lease_duration: Duration::from_secs(15),
-            renew_deadline: Duration::from_secs(10),
-            retry_period: Duration::from_secs(2),
-        };
-        if self.election != default {
-            let name = "KEDA_OPERATOR_LEADER_ELECTION_*";
-            self.without_effect.push(format!("{name} (one replica runs, there is no election yet)"));
-        }
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::{Notify, watch};
 
 use super::changed::Changed;
 use crate::events::{Events, Reason};
+use crate::lease::Term;
 use crate::metrics::{Metrics, ResourceMetrics};
 use crate::poll::registry::Key;
 use crate::scope::Scope;
@@ -74,6 +75,8 @@ pub(super) struct Authentications {
     changed: Changed,
     /// Which of them are served, and whose users.
     scope: Scope,
+    /// When they may be written.
+    term: Arc<Term>,
     state: Mutex<State>,
     /// Something is to be written.
     work: Notify,
@@ -111,6 +114,7 @@ impl Authentications {
         metrics: Arc<Metrics>,
         changed: Changed,
         scope: Scope,
+        term: Arc<Term>,
     ) -> Arc<Self> {
         Arc::new(Self {
             client,
@@ -118,6 +122,7 @@ impl Authentications {
             metrics,
             changed,
             scope,
+            term,
             state: Mutex::default(),
             work: Notify::new(),
             serving: AtomicBool::new(false),
@@ -149,6 +154,15 @@ impl Authentications {
     /// The label selector that the authentications that are served have to match, if there is one.
     pub(super) fn selector(&self) -> Option<&str> {
         self.scope.authentications.get()
+    }
+
+    /// Has all of them looked after: another replica did it before.
+    pub(super) fn look_after_all(&self) {
+        let mut state = self.state.lock();
+        let all: Vec<_> = state.known.keys().cloned().collect();
+        state.due.extend(all);
+        drop(state);
+        self.work.notify_one();
     }
 
     /// Takes what the watch on ScaledObjects says: who uses what.

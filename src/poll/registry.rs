@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use ebb_crds::{Condition, HealthStatus, ScaleTarget, ScaledObject, ScaledObjectStatus};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::trigger::Trigger;
 use crate::clock;
+use crate::lease::Term;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, ObjectMetrics};
 use crate::plan::fallback::Fallback;
@@ -138,11 +140,12 @@ pub struct Object {
     live: RwLock<Option<Arc<Live>>>,
     changed: Notify,
     stop: CancellationToken,
+    checked: AtomicBool,
 }
 
-impl Object {
-    fn new(object: &ScaledObject, written: &ScaledObjectStatus, metrics: &Arc<Metrics>) -> Self {
-        let key = Key::of(object);
+impl Memory {
+    /// What a status tells whoever has not been there.
+    fn found(written: &ScaledObjectStatus) -> Self {
         let last_active = status::last_active(written, clock::now());
         let falling_back = written.condition(Condition::FALLBACK).is_some_and(Condition::is_true);
         let failures = |health: &HealthStatus| health.number_of_failures.and_then(|failures| failures.try_into().ok());
@@ -152,17 +155,45 @@ impl Object {
             .filter(|(_, failures)| *failures > 0)
             .collect();
         let announced = written.condition(Condition::READY).is_some_and(Condition::is_true);
+        Self { last_active, falling_back, failures_found, announced, ..Self::default() }
+    }
+}
+
+impl Object {
+    fn new(object: &ScaledObject, written: &ScaledObjectStatus, metrics: &Arc<Metrics>, term: Arc<Term>) -> Self {
+        let key = Key::of(object);
         Self {
             uid: object.uid().unwrap_or_default(),
             reference: object.object_ref(&()),
             metrics: metrics.object(&key.namespace, &key.name),
-            ledger: Ledger::new(&key.name, written),
-            memory: Mutex::new(Memory { last_active, falling_back, failures_found, announced, ..Memory::default() }),
+            ledger: Ledger::new(&key.name, written, term),
+            memory: Mutex::new(Memory::found(written)),
             live: RwLock::default(),
             changed: Notify::new(),
             stop: CancellationToken::new(),
+            checked: AtomicBool::new(false),
             key,
         }
+    }
+
+    /// Takes over from another replica, which has written this status. What was remembered of its telling and applying is
+    /// not known here; of activity the later is right, so that no cooldown is cut short.
+    pub async fn take_over(&self, written: &ScaledObjectStatus) {
+        self.ledger.found(written).await;
+        let mut memory = self.memory.lock();
+        let found = Memory::found(written);
+        let last_active = memory.last_active.max(found.last_active);
+        *memory = Memory { last_active, failed_checks: memory.failed_checks, ..found };
+    }
+
+    /// Notes that it has been checked, whatever came of it.
+    pub fn set_checked(&self) {
+        self.checked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has been checked once.
+    pub fn is_checked(&self) -> bool {
+        self.checked.load(Ordering::Relaxed)
     }
 
     /// What is done for it now.
@@ -200,12 +231,14 @@ pub struct Registry {
     found: Mutex<HashMap<Key, (Option<String>, ScaledObjectStatus)>>,
     metrics: Arc<Metrics>,
     targets: Targets,
+    term: Arc<Term>,
 }
 
 impl Registry {
-    /// An empty one. `targets` tells how many replicas there are, where a fallback needs to know.
-    pub fn new(metrics: Arc<Metrics>, targets: Targets) -> Arc<Self> {
-        Arc::new(Self { objects: RwLock::default(), found: Mutex::default(), metrics, targets })
+    /// An empty one. `targets` tells how many replicas there are, where a fallback needs to know; statuses are written
+    /// during `term`.
+    pub fn new(metrics: Arc<Metrics>, targets: Targets, term: Arc<Term>) -> Arc<Self> {
+        Arc::new(Self { objects: RwLock::default(), found: Mutex::default(), metrics, targets, term })
     }
 
     /// The workloads.
@@ -258,7 +291,7 @@ impl Registry {
         let found = self.take_found(&key);
         let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
         let written = found.or_else(|| object.status.clone()).unwrap_or_default();
-        let new = Arc::new(Object::new(object, &written, &self.metrics));
+        let new = Arc::new(Object::new(object, &written, &self.metrics, Arc::clone(&self.term)));
         objects.insert(key, Arc::clone(&new));
         (new, true)
     }

@@ -18,6 +18,7 @@ use super::schedule::{Due, Rhythm, Schedule};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
 use crate::events::{Events, Reason};
+use crate::lease::Term;
 use crate::plan::activation::{self, Activity, Decision, Sight, Step};
 use crate::plan::modifiers::COMPOSITE_METRIC;
 use crate::plan::readings::{self, Seen, Sum};
@@ -44,6 +45,8 @@ pub struct Ticker {
     pub targets: Targets,
     /// For the events.
     pub events: Events,
+    /// When replicas may be set.
+    pub term: Arc<Term>,
     /// For `/healthz`.
     pub pulse: Arc<Pulse>,
     /// Takes ScaledObjects whose triggers cannot be read: what they refer to, a changed password above all, is read
@@ -226,6 +229,9 @@ impl Ticker {
             let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
             let decision = decide(present.replicas);
             let Some((replicas, step)) = decision.scale else { return Ok(decision) };
+            if !self.term.leads() {
+                return Ok(decision);
+            }
             if object.live().is_none_or(|now| !std::ptr::eq(Arc::as_ptr(&now), live)) {
                 // It was paused or changed meanwhile: the next tick goes by what holds now.
                 return Ok(decision);

@@ -10,6 +10,7 @@ mod broken_beside;
 mod churn;
 mod closed_loop;
 mod faults;
+mod leadership;
 mod many;
 mod outages;
 mod restarts;

@@ -13,7 +13,7 @@ use crate::process;
 #[derive(Debug)]
 pub struct Replicas {
     all: Vec<Ebb>,
-    _balancer: Balancer,
+    balancer: Balancer,
 }
 
 impl Replicas {
@@ -30,8 +30,14 @@ impl Replicas {
         for replica in &all {
             replica.restart().await?;
         }
-        ebb::serve_from(bed, balancer.port).await?;
-        Ok(Self { all, _balancer: balancer })
+        let replicas = Self { all, balancer };
+        replicas.serve(bed).await?;
+        Ok(replicas)
+    }
+
+    /// Makes the APIService point at all of them.
+    pub async fn serve(&self, bed: &Bed) -> Result<()> {
+        ebb::serve_from(bed, self.balancer.port).await
     }
 
     /// One of them.

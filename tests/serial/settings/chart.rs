@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::{log, with_settings};
 use crate::story;
 
-/// Of the operator, but for `--metrics-bind-address`, which is another here.
-const OPERATOR: [&str; 15] = [
+/// Of the operator, but for `--metrics-bind-address` and `--cert-secret-name`, which are others here.
+const OPERATOR: [&str; 14] = [
     "--leader-elect",
     "--disable-compression=true",
     "--zap-log-level=info",
@@ -23,7 +23,6 @@ const OPERATOR: [&str; 15] = [
     "--zap-stacktrace-level=error",
     "--cert-dir=/certs",
     "--enable-cert-rotation=true",
-    "--cert-secret-name=kedaorg-certs",
     "--operator-service-name=keda-operator",
     "--metrics-server-service-name=keda-operator-metrics-apiserver",
     "--webhooks-service-name=keda-admission-webhooks",
@@ -31,15 +30,14 @@ const OPERATOR: [&str; 15] = [
     "--k8s-cluster-domain=cluster.local",
     "--enable-prometheus-metrics=true",
 ];
-/// Of the metrics server and the webhooks, but for `--secure-port` and `--health-probe-bind-address`.
-const OTHERS: [&str; 11] = [
+/// Of the metrics server and the webhooks, but for `--secure-port`, `--health-probe-bind-address` and the files of its
+/// certificate, which the chart mounts.
+const OTHERS: [&str; 9] = [
     "--port=8080",
     "--logtostderr=true",
     "--stderrthreshold=ERROR",
     "--metrics-service-address=keda-operator.keda.svc.cluster.local:9666",
     "--client-ca-file=/certs/ca.crt",
-    "--tls-cert-file=/certs/tls.crt",
-    "--tls-private-key-file=/certs/tls.key",
     "--v=0",
     "--zap-encoder=console",
     "--cache-miss-to-direct-client=false",
@@ -78,7 +76,7 @@ fn the_arguments_of_kedas_operator_are_enough() -> Outcome {
                 .collect();
             ensure!(told.len() == 1, "{told:#?}");
             let message = told[0]["msg"].as_str().context("no message")?;
-            for named in ["--leader-elect (", "--cert-dir (", "--zap-stacktrace-level (", "KEDA_SCALEDJOB_CTRL_MAX_"] {
+            for named in ["--zap-stacktrace-level (", "KEDA_SCALEDJOB_CTRL_MAX_"] {
                 ensure!(message.contains(named), "{named} is not in {message}");
             }
             // What asks for nothing else than what is done is not worth a word.

@@ -1,0 +1,71 @@
+//! What a replica does that begins to write: it looks at what the one before it has written, then at every ScaledObject.
+//!
+//! Its triggers and readings are there already. What was told, applied and noted is not: that is in the objects themselves,
+//! which are read anew, as a watch may be behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_crds::ScaledObject;
+use kube::ResourceExt as _;
+use kube::api::ListParams;
+
+use super::Context;
+use crate::poll::registry::Key;
+
+/// ScaledObjects in one answer.
+const PAGE: u32 = 200;
+/// When a list that failed is asked for again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Takes over each time that the lease becomes this replica's.
+pub(super) async fn follow(context: Arc<Context>) {
+    loop {
+        context.term.gained().await;
+        while context.term.is_held() {
+            match take_over(&context).await {
+                Ok(objects) => {
+                    tracing::info!(objects, "this replica writes from now on");
+                    break;
+                }
+                Err(error) => tracing::warn!(%error, "cannot read what was written before; it will be tried again"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// Reads what there is, begins the term, and has everything checked. Tells how many ScaledObjects there are.
+async fn take_over(context: &Context) -> Result<usize, kube::Error> {
+    let mut keys = Vec::new();
+    let scope = &context.settings.scope;
+    for api in scope.apis::<ScaledObject>(&context.client) {
+        let mut params = ListParams { label_selector: scope.objects.get().map(str::to_owned), ..ListParams::default() };
+        params = params.limit(PAGE);
+        loop {
+            let page = api.list(&params).await?;
+            for object in &page.items {
+                let key = Key::of(object);
+                if let Some(known) =
+                    context.registry.get(&key).filter(|known| object.uid().as_ref() == Some(&known.uid))
+                {
+                    known.take_over(&object.status.clone().unwrap_or_default()).await;
+                }
+                keys.push(key);
+            }
+            match page.metadata.continue_.filter(|more| !more.is_empty()) {
+                Some(more) => params = params.continue_token(&more),
+                None => break,
+            }
+        }
+    }
+    context.term.open();
+    context.authentications.look_after_all();
+    for key in &keys {
+        context.changed.tell(key);
+        if let Some(object) = context.registry.get(key) {
+            object.wake();
+        }
+    }
+    Ok(keys.len())
+}

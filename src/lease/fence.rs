@@ -1,0 +1,80 @@
+//! The last gate before the API server: a replica that does not lead sends no write, whatever its parts believe.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::{Method, Request};
+use tower::{BoxError, Service};
+
+use super::Term;
+
+/// A write that was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("another replica writes: this one does not hold the lease")]
+pub struct NotLeading;
+
+/// A way to the API server that lets writes pass only during a term.
+#[derive(Debug, Clone)]
+pub struct Fenced<S> {
+    inner: S,
+    term: Arc<Term>,
+}
+
+impl<S> Fenced<S> {
+    /// Puts the gate before `inner`.
+    pub fn new(inner: S, term: Arc<Term>) -> Self {
+        Self { inner, term }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Fenced<S>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<S::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let writing = if is_write(request.method(), request.uri().path()) {
+            match self.term.write() {
+                Some(writing) => Some(writing),
+                None => return Box::pin(async { Err(NotLeading.into()) }),
+            }
+        } else {
+            None
+        };
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(writing);
+            answer.map_err(Into::into)
+        })
+    }
+}
+
+/// Whether a request changes something in the cluster. A token that is asked for changes nothing.
+fn is_write(method: &Method, path: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD) && !(*method == Method::POST && path.ends_with("/token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_nothing_passes() {
+        let path = "/apis/apps/v1/namespaces/a/deployments/b/scale";
+        assert!(!is_write(&Method::GET, path));
+        assert!(is_write(&Method::PATCH, path) && is_write(&Method::PUT, path) && is_write(&Method::DELETE, path));
+        assert!(is_write(&Method::POST, "/api/v1/namespaces/a/events"));
+        assert!(!is_write(&Method::POST, "/api/v1/namespaces/a/serviceaccounts/b/token"));
+    }
+}

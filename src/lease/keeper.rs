@@ -1,0 +1,200 @@
+//! Acquires the Lease, renews it and gives it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use ebb_scalers::broker::chance;
+use futures::StreamExt as _;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Term;
+use super::rules::{Verdict, judge};
+use crate::args::Election;
+use crate::watching;
+
+/// How long the last writes of a term are waited for before the Lease is given back: the next replica waits for it.
+const LAST_WRITES: Duration = Duration::from_millis(500);
+/// How long giving it back may take.
+const RELEASE: Duration = Duration::from_secs(2);
+
+/// Keeps one Lease.
+pub struct Keeper {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+    times: Election,
+    term: Arc<Term>,
+}
+
+/// A Lease as it was last seen.
+struct Seen {
+    version: Option<String>,
+    since: Instant,
+}
+
+/// What came of an attempt.
+enum Attempt {
+    /// The Lease is this replica's.
+    Held,
+    /// It is another's, for so long at least, and whose.
+    Others(Duration, String),
+    /// Somebody was faster.
+    Raced,
+}
+
+impl Keeper {
+    /// A keeper for the Lease of that election in a namespace. `client` is one without a fence.
+    pub fn new(client: Client, namespace: &str, times: &Election, identity: String, term: Arc<Term>) -> Self {
+        let api = Api::namespaced(client, namespace);
+        Self { api, name: times.id.clone(), identity, times: times.clone(), term }
+    }
+
+    /// Holds the Lease as long as it can, until `shutdown`; then gives it back. `watching` is a client without a time limit.
+    pub async fn keep(self, watching: Client, namespace: String, shutdown: CancellationToken) {
+        let free = Arc::new(Notify::new());
+        let watch = tokio::spawn(watch(Api::namespaced(watching, &namespace), self.name.clone(), Arc::clone(&free)));
+        info!(lease = self.name, identity = self.identity, "one of several replicas: the holder of the lease writes");
+        let mut seen = None;
+        let mut told = String::new();
+        loop {
+            let pause = self.attempt(&mut seen, &mut told).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = free.notified() => {}
+                () = shutdown.cancelled() => break,
+            }
+        }
+        watch.abort();
+        self.release().await;
+    }
+
+    /// Tries once. Tells when to try again.
+    async fn attempt(&self, seen: &mut Option<Seen>, told: &mut String) -> Duration {
+        let begin = Instant::now();
+        let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * chance(&self.identity));
+        match timeout(self.times.renew_deadline / 2, self.try_it(seen)).await {
+            Ok(Ok(Attempt::Held)) => {
+                if self.term.renew(begin + self.times.renew_deadline) {
+                    info!(lease = self.name, "this replica holds the lease");
+                    told.clear();
+                }
+            }
+            Ok(Ok(Attempt::Others(left, holder))) => {
+                if self.term.end() {
+                    warn!(lease = self.name, holder, "this replica has lost the lease, and stops writing");
+                } else if *told != holder {
+                    info!(lease = self.name, holder, "this replica stands by: another holds the lease");
+                }
+                *told = holder;
+                pause = pause.min(left);
+            }
+            Ok(Ok(Attempt::Raced)) => {}
+            Ok(Err(error)) => warn!(lease = self.name, %error, "cannot keep the lease; it will be tried again"),
+            Err(_) => {
+                warn!(lease = self.name, "the API server does not answer about the lease; it will be tried again")
+            }
+        }
+        if self.term.is_over() {
+            self.term.end();
+            warn!(lease = self.name, "the lease could not be renewed in time: this replica stops writing");
+        }
+        pause
+    }
+
+    async fn try_it(&self, seen: &mut Option<Seen>) -> Result<Attempt, kube::Error> {
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let lease = Lease { metadata, spec: Some(self.taken(&LeaseSpec::default(), 0)) };
+            return settled(self.api.create(&PostParams::default(), &lease).await);
+        };
+        let version = lease.metadata.resource_version.clone();
+        let since = match seen {
+            Some(seen) if seen.version == version => seen.since,
+            _ => Instant::now(),
+        };
+        *seen = Some(Seen { version, since });
+        let spec = lease.spec.unwrap_or_default();
+        lease.spec = Some(match judge(&spec, &self.identity, since.elapsed(), self.times.lease_duration) {
+            Verdict::Renew => LeaseSpec { renew_time: Some(now()), ..spec },
+            Verdict::Take => self.taken(&spec, 1),
+            Verdict::Wait(left) => return Ok(Attempt::Others(left, spec.holder_identity.unwrap_or_default())),
+        });
+        // With the version that was read: whoever was faster has it.
+        settled(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+    }
+
+    fn taken(&self, before: &LeaseSpec, transitions: i32) -> LeaseSpec {
+        let seconds = i32::try_from(self.times.lease_duration.as_secs().max(1)).unwrap_or(i32::MAX);
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: Some(seconds),
+            acquire_time: Some(now()),
+            renew_time: Some(now()),
+            lease_transitions: Some(before.lease_transitions.unwrap_or(0).saturating_add(transitions)),
+            ..before.clone()
+        }
+    }
+
+    /// Stops writing, and gives the Lease back as client-go does, so that the next replica need not wait for its end.
+    async fn release(&self) {
+        if !self.term.end() {
+            return;
+        }
+        self.term.quiet(LAST_WRITES).await;
+        let give = async {
+            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
+            let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity))
+            else {
+                return Ok(());
+            };
+            spec.holder_identity = Some(String::new());
+            spec.lease_duration_seconds = Some(1);
+            (spec.acquire_time, spec.renew_time) = (Some(now()), Some(now()));
+            settled(self.api.replace(&self.name, &PostParams::default(), &lease).await).map(drop)
+        };
+        match timeout(RELEASE, give).await {
+            Ok(Ok(())) => info!(lease = self.name, "this replica has given the lease back"),
+            Ok(Err(error)) => warn!(lease = self.name, %error, "cannot give the lease back; it ends by itself"),
+            Err(_) => warn!(lease = self.name, "cannot give the lease back: no answer; it ends by itself"),
+        }
+    }
+}
+
+fn settled(written: Result<Lease, kube::Error>) -> Result<Attempt, kube::Error> {
+    match written {
+        Ok(_) => Ok(Attempt::Held),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(Attempt::Raced),
+        Err(error) => Err(error),
+    }
+}
+
+fn now() -> MicroTime {
+    MicroTime(k8s_openapi::jiff::Timestamp::from_microsecond(Utc::now().timestamp_micros()).unwrap_or_default())
+}
+
+/// Tells when the Lease is nobody's, so that one that was given back is taken at once.
+async fn watch(api: Api<Lease>, name: String, free: Arc<Notify>) {
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut events = watching::watch(vec![api], config);
+    while let Some(Ok(event)) = events.next().await {
+        let is_free = match event {
+            Event::Apply(lease) | Event::InitApply(lease) => {
+                lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default().is_empty()
+            }
+            Event::Delete(_) => true,
+            Event::Init | Event::InitDone => false,
+        };
+        if is_free {
+            free.notify_one();
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Several replicas of Ebb: one writes, all answer, and nobody notices when one goes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use ebb_tests::ebb;
+use ebb_tests::replicas::Replicas;
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait::{self, secs};
+use ebb_tests::world::{Outcome, World};
+use serde_json::{Value, json};
+
+use crate::story;
+
+/// How long the lease holds, in seconds.
+const LEASE: u64 = 4;
+const TIMES: &[&str] = &[
+    "--leader-elect=true",
+    "--leader-election-lease-duration=4s",
+    "--leader-election-renew-deadline=2500ms",
+    "--leader-election-retry-period=500ms",
+];
+const METRIC: &str = "s0-rabbitmq-leadership";
+
+/// The replica that says that it writes.
+async fn leader(replicas: &Replicas) -> Result<usize> {
+    let mut leaders = Vec::new();
+    for (number, replica) in replicas.all().iter().enumerate() {
+        // One that does not run, or is frozen, says nothing.
+        let text = tokio::time::timeout(Duration::from_millis(300), replica.metrics()).await;
+        if text.is_ok_and(|text| text.is_ok_and(|text| text.contains("\nebb_leader 1\n"))) {
+            leaders.push(number);
+        }
+    }
+    ensure!(leaders.len() == 1, "{leaders:?} say that they write");
+    Ok(leaders[0])
+}
+
+/// The next leader after one that is gone, and how long that took.
+async fn next_leader(replicas: &Replicas, gone: usize, begin: Instant) -> Result<(usize, Duration)> {
+    let next = wait::until("another replica to lead", secs(LEASE + 4), async || {
+        let next = leader(replicas).await?;
+        ensure!(next != gone, "it is still {gone}");
+        Ok(next)
+    })
+    .await?;
+    Ok((next, begin.elapsed()))
+}
+
+/// The tokens by which writes have come since this line of the audit log, those that every replica may do set aside.
+fn writers(world: &World, since: usize) -> Result<BTreeSet<String>> {
+    let log = fs::read_to_string(world.bed.dir.join("logs/audit.log"))?;
+    let mut writers = BTreeSet::new();
+    for line in log.lines().skip(since) {
+        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        let resource = event["objectRef"]["resource"].as_str().unwrap_or_default();
+        let everybodys = ["leases", "tokenreviews", "subjectaccessreviews", "secrets", "apiservices"];
+        if !everybodys.contains(&resource) {
+            let who = &event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0];
+            writers.insert(who.as_str().context("an audit line without a credential")?.to_owned());
+        }
+    }
+    Ok(writers)
+}
+
+fn lines(world: &World) -> Result<usize> {
+    Ok(fs::read_to_string(world.bed.dir.join("logs/audit.log"))?.lines().count())
+}
+
+/// Brings messages or takes them away until the replicas have changed: somebody writes.
+async fn wake_and_rest(world: &World, user: &Sandbox) -> Result<()> {
+    world.rabbit.publish("leadership", 1).await?;
+    user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
+    world.rabbit.purge("leadership").await?;
+    user.wait_replicas("my-app", "0", secs(20), |replicas| replicas == 0).await.map(drop)
+}
+
+/// Asks for the metric through the aggregator until it is told to end; every answer counts.
+async fn ask(user: Sandbox, end: std::sync::Arc<std::sync::atomic::AtomicBool>) -> (usize, Vec<String>) {
+    let (mut asked, mut failed) = (0, Vec::new());
+    while !end.load(std::sync::atomic::Ordering::Relaxed) {
+        asked += 1;
+        if let Err(error) = user.metric("my-app", METRIC).await {
+            failed.push(format!("{error:#}"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (asked, failed)
+}
+
+#[test]
+fn one_of_three_writes_and_another_takes_its_place() -> Outcome {
+    story(async |world| {
+        world.ebb.stop().await?;
+        let replicas = Replicas::start(&world.bed, 3, TIMES).await?;
+        let told = tell(world, &replicas).await;
+        for number in 0..3 {
+            // One that was left frozen ends too.
+            let _ = replicas.thaw(number);
+            replicas.stop(number).await?;
+        }
+        // The stories that follow have one replica again, whatever came of this one.
+        world.ebb.restart().await?;
+        ebb::serve_from(&world.bed, world.ebb.secure_port).await?;
+        let logs = |number: usize| replicas.get(number).log_tail();
+        told.with_context(|| format!("logs:\n{}\n---\n{}\n---\n{}", logs(0), logs(1), logs(2)))
+    })
+}
+
+async fn tell(world: &World, replicas: &Replicas) -> Result<()> {
+    let spec = json!({"pollingInterval": 1, "cooldownPeriod": 1, "maxReplicaCount": 1});
+    let user = world.app("leadership", 0, 0, spec).await?;
+    let first = leader(replicas).await?;
+    let lease =
+        world.bed.kubectl().run(&["get", "lease", "operator.keda.sh", "-n", ebb::NAMESPACE, "-o", "json"]).await?;
+    let lease: Value = serde_json::from_str(&lease)?;
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
+    ensure!(!holder.is_empty() && lease["spec"]["leaseDurationSeconds"] == LEASE, "{lease}");
+
+    // All of them answer.
+    for replica in replicas.all() {
+        ebb::serve_from(&world.bed, replica.secure_port).await?;
+        user.wait_metric("my-app", METRIC, 0.0).await?;
+    }
+    replicas.serve(&world.bed).await?;
+    wake_and_rest(world, &user).await?;
+
+    // Killed: the lease has to run out.
+    let begin = Instant::now();
+    replicas.kill(first)?;
+    let (second, took) = next_leader(replicas, first, begin).await?;
+    println!("after kill -9 another replica led after {took:.2?}; the lease is {LEASE} s");
+    wake_and_rest(world, &user).await?;
+    replicas.restart(first).await?;
+
+    // Asked to end: the lease is given back.
+    let begin = Instant::now();
+    let (stopped, next) = tokio::join!(replicas.stop(second), next_leader(replicas, second, begin));
+    let (third, took) = next?;
+    println!("after SIGTERM another replica led after {took:.2?}; the process ended after {:.2?}", stopped?);
+    ensure!(took < secs(1), "the lease was handed over after {took:.2?}");
+    wake_and_rest(world, &user).await?;
+    replicas.restart(second).await?;
+
+    // Frozen for longer than its lease: what it had in hand is not written any more.
+    world.rabbit.publish("leadership", 1).await?;
+    user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
+    world.rabbit.purge("leadership").await?;
+    let begin = Instant::now();
+    replicas.freeze(third)?;
+    let (fourth, _) = next_leader(replicas, third, begin).await?;
+    user.wait_replicas("my-app", "0", secs(20), |replicas| replicas == 0).await?;
+    let since = lines(world)?;
+    replicas.thaw(third)?;
+    for _ in 0..3 {
+        wake_and_rest(world, &user).await?;
+    }
+    let writers = writers(world, since)?;
+    ensure!(writers.len() == 1, "after it went on there were the writers {writers:?}");
+    ensure!(leader(replicas).await? == fourth, "the lease went on to another");
+
+    // One after the other anew, with questions all the while, and a workload that must stay awake.
+    world.rabbit.publish("leadership", 5).await?;
+    user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
+    let watch = user.watch_replicas("my-app").await?;
+    let (begin, end) = (Instant::now(), std::sync::Arc::default());
+    let asking: Vec<_> = (0..4).map(|_| tokio::spawn(ask(user.clone(), std::sync::Arc::clone(&end)))).collect();
+    for number in 0..3 {
+        replicas.stop(number).await?;
+        replicas.restart(number).await?;
+    }
+    tokio::time::sleep(secs(1)).await;
+    end.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (mut asked, mut failed) = (0, Vec::new());
+    for task in asking {
+        let (more, errors) = task.await?;
+        asked += more;
+        failed.extend(errors);
+    }
+    println!(
+        "three replicas were restarted one by one in {:.1?}: {asked} questions, {} failed",
+        begin.elapsed(),
+        failed.len()
+    );
+    ensure!(failed.is_empty(), "{} of {asked} failed: {:?}", failed.len(), failed.first());
+    watch.never_since(begin, "other than 1", |replicas| replicas != 1)?;
+    user.delete_all("ScaledObject").await?;
+    user.delete_all("Deployment").await
+}
