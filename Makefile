@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity setup bed build fmt lint bench fuzz leak-check crds
+.PHONY: help demo down test e2e parity chaos setup bed build fmt lint bench fuzz leak-check crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ e2e: setup bed ## the end-to-end tests alone; ONLY=word picks those with it in t
 CASES ?= tests/parity
 parity: setup bed build ## give Ebb the manifests of CASES/in and compare with what KEDA made of them (CASES/observed)
 	@target/release/parity "$(CASES)"
+
+chaos: setup bed build ## three replicas, a hundred workloads, and faults at random for four minutes of nine (CHAOS_SEED, CHAOS_SECONDS)
+	@target/release/chaos
 
 setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing
 	@tests/cluster/install.sh

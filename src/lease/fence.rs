@@ -62,7 +62,11 @@ where
 
 /// Whether a request changes something in the cluster. A token that is asked for changes nothing.
 fn is_write(method: &Method, path: &str) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD) && !(*method == Method::POST && path.ends_with("/token"))
+    match *method {
+        Method::GET | Method::HEAD => false,
+        Method::POST => !path.ends_with("/token"),
+        _ => true,
+    }
 }
 
 #[cfg(test)]

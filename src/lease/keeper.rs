@@ -100,7 +100,7 @@ impl Keeper {
             Ok(Ok(Attempt::Raced)) => {}
             Ok(Err(error)) => warn!(lease = self.name, %error, "cannot keep the lease; it will be tried again"),
             Err(_) => {
-                warn!(lease = self.name, "the API server does not answer about the lease; it will be tried again")
+                warn!(lease = self.name, "the API server does not answer about the lease; it will be tried again");
             }
         }
         if self.term.is_over() {
