@@ -22,12 +22,13 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) async fn follow(context: Arc<Context>) {
     loop {
         context.term.gained().await;
-        while context.term.is_held() {
-            match take_over(&context).await {
-                Ok(objects) => {
+        while let Some(term) = context.term.number() {
+            match take_over(&context, term).await {
+                Ok(Some(objects)) => {
                     tracing::info!(objects, "this replica writes from now on");
                     break;
                 }
+                Ok(None) => break,
                 Err(error) => tracing::warn!(%error, "cannot read what was written before; it will be tried again"),
             }
             tokio::time::sleep(RETRY).await;
@@ -35,8 +36,9 @@ pub(super) async fn follow(context: Arc<Context>) {
     }
 }
 
-/// Reads what there is, begins the term, and has everything checked. Tells how many ScaledObjects there are.
-async fn take_over(context: &Context) -> Result<usize, kube::Error> {
+/// Reads what there is, begins the term, and has everything checked. Tells how many ScaledObjects there are; None if the
+/// term was over before: it has been told if there is another.
+async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::Error> {
     let mut keys = Vec::new();
     let scope = &context.settings.scope;
     for api in scope.apis::<ScaledObject>(&context.client) {
@@ -59,7 +61,9 @@ async fn take_over(context: &Context) -> Result<usize, kube::Error> {
             }
         }
     }
-    context.term.open();
+    if !context.term.open(term) {
+        return Ok(None);
+    }
     context.authentications.look_after_all();
     for key in &keys {
         context.changed.tell(key);
@@ -67,5 +71,5 @@ async fn take_over(context: &Context) -> Result<usize, kube::Error> {
             object.wake();
         }
     }
-    Ok(keys.len())
+    Ok(Some(keys.len()))
 }

@@ -133,7 +133,8 @@ impl Keeper {
     }
 
     fn taken(&self, before: &LeaseSpec, transitions: i32) -> LeaseSpec {
-        let seconds = i32::try_from(self.times.lease_duration.as_secs().max(1)).unwrap_or(i32::MAX);
+        // Rounded up: others go by this number, and must not come before this replica's own time is over.
+        let seconds = i32::try_from(self.times.lease_duration.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(seconds),

@@ -24,6 +24,8 @@ pub struct Term {
 struct State {
     /// The Lease is this replica's as far as it knows, until then. None: it is not.
     until: Option<Instant>,
+    /// How often it has become this replica's.
+    number: u64,
     /// What the replica before has written is known.
     open: bool,
     /// Writes that have begun and not ended.
@@ -72,6 +74,7 @@ impl Term {
         let new = state.until.replace(until).is_none();
         if new {
             state.open = false;
+            state.number += 1;
             self.gained.notify_one();
         }
         new
@@ -95,18 +98,21 @@ impl Term {
         self.gained.notified().await;
     }
 
-    /// Whether the Lease is this replica's, be it that it does not write yet.
-    pub fn is_held(&self) -> bool {
-        self.state.lock().until.is_some_and(|until| Instant::now() < until)
+    /// The number of the present term, be it that nothing is written yet. None: the Lease is not this replica's.
+    pub fn number(&self) -> Option<u64> {
+        let state = self.state.lock();
+        state.until.filter(|until| Instant::now() < *until).map(|_| state.number)
     }
 
-    /// This replica knows what was written before it, and writes from now on.
-    pub fn open(&self) {
+    /// This replica knows what was written before this term, and writes from now on. False if that term is over.
+    pub fn open(&self, number: u64) -> bool {
         let mut state = self.state.lock();
-        if state.until.is_some() {
-            state.open = true;
-            self.leading.set(1);
+        if state.until.is_none() || state.number != number {
+            return false;
         }
+        state.open = true;
+        self.leading.set(1);
+        true
     }
 
     /// Waits until no write is under way, but not longer than this.
@@ -153,17 +159,17 @@ mod tests {
         let term = Term::elected(gauge());
         assert!(!term.leads());
         assert!(term.renew(Instant::now() + Duration::from_secs(10)));
-        assert!(term.is_held() && !term.leads(), "what is there is not known yet");
-        term.open();
-        assert!(term.leads());
+        assert!(term.number() == Some(1) && !term.leads(), "what is there is not known yet");
+        assert!(term.open(1) && term.leads());
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!term.leads() && term.write().is_none(), "nobody renewed it");
         assert!(!term.renew(Instant::now() + Duration::from_secs(10)), "nobody else has had it");
         assert!(term.leads());
         assert!(term.end() && !term.end());
-        term.open();
-        assert!(!term.leads(), "a term that is over cannot be opened");
+        assert!(!term.open(1) && !term.leads(), "a term that is over cannot be opened");
         assert!(term.renew(Instant::now() + Duration::from_secs(10)) && !term.leads());
+        assert!(!term.open(1) && !term.leads(), "what was read for an earlier term may be out of date");
+        assert!(term.open(2) && term.leads());
     }
 
     #[tokio::test(start_paused = true)]

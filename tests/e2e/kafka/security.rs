@@ -85,7 +85,8 @@ fn who_may_look_and_not_read_is_woken_as_soon() -> Outcome {
         let begin = Instant::now();
         kafka.produce(name, 1).await?;
         let woken = watch.wait_since(begin, "1", secs(10), |replicas| replicas == 1).await?;
-        ensure!(woken.at - begin < secs(1), "only after {:?}", woken.at - begin);
+        // Far from the pollingInterval. How fast it is while nothing else runs, serial/wake_up.rs measures.
+        ensure!(woken.at - begin < secs(3), "only after {:?}", woken.at - begin);
         Ok(())
     })
 }
