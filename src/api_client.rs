@@ -10,7 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
-use tower::{Layer, ServiceBuilder};
+use tower::{ServiceBuilder, service_fn};
 
 use crate::lease::{Fenced, Term};
 
@@ -18,20 +18,16 @@ use crate::lease::{Fenced, Term};
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
 
 /// A client. With `answer` no request waits longer than that for the beginning of its answer; watches need one without.
-/// With `term` writes pass only while this replica is the one that writes. Does no I/O.
+/// Does no I/O.
 ///
 /// # Errors
 /// The configuration is of no use.
-pub fn connect(config: &Config, answer: Option<Duration>, term: Option<&Arc<Term>>) -> Result<Client, kube::Error> {
+pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube::Error> {
     // Through a proxy, or without TLS, nobody agrees on HTTP/2.
     if config.proxy_url.is_some() || config.cluster_url.scheme_str() != Some("https") {
         let mut config = config.clone();
         (config.read_timeout, config.write_timeout) = (answer, answer);
-        let builder = ClientBuilder::try_from(config)?;
-        return Ok(match term {
-            Some(term) => builder.with_layer(&fence(term)).build(),
-            None => builder.build(),
-        });
+        return Client::try_from(config);
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -57,14 +53,15 @@ pub fn connect(config: &Config, answer: Option<Duration>, term: Option<&Arc<Term
         .option_layer(config.auth_layer()?)
         .map_err(tower::BoxError::from)
         .service(http);
-    let builder = ClientBuilder::new(service, config.default_namespace.clone());
-    Ok(match term {
-        Some(term) => builder.with_layer(&fence(term)).build(),
-        None => builder.build(),
-    })
+    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }
 
-fn fence<S>(term: &Arc<Term>) -> impl Layer<S, Service = Fenced<S>> + use<S> {
-    let term = Arc::clone(term);
-    tower::layer::layer_fn(move |service| Fenced::new(service, Arc::clone(&term)))
+/// The same way, on which writes pass only while this replica is the one that writes.
+pub fn fenced(client: &Client, term: Arc<Term>) -> Client {
+    let inner = client.clone();
+    let send = service_fn(move |request| {
+        let client = inner.clone();
+        async move { client.send(request).await }
+    });
+    Client::new(Fenced::new(send, term), client.default_namespace())
 }

@@ -91,9 +91,9 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let elect = settings.election.elect;
     let term = if elect { Term::elected(metrics.leading()) } else { Term::always(metrics.leading()) };
     let for_watches = config(&settings).await?;
-    let watching = api_client::connect(&for_watches, None, None)?;
-    let client = api_client::connect(&for_watches, Some(ANSWER), None)?;
-    let fenced = api_client::connect(&for_watches, Some(ANSWER), Some(&term))?;
+    let watching = api_client::connect(&for_watches, None)?;
+    let client = api_client::connect(&for_watches, Some(ANSWER))?;
+    let fenced = api_client::fenced(&client, Arc::clone(&term));
 
     let serving = &settings.serving;
     let health_listener = listen(&serving.health_probe_bind_address).await?;
@@ -113,9 +113,9 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     }
 
     let keeping = elect.then(|| {
-        let keeper =
-            Keeper::new(client.clone(), &settings.namespace, &settings.election, identity(), Arc::clone(&term));
-        tokio::spawn(keeper.keep(watching.clone(), settings.namespace.clone(), shutdown.clone()))
+        let clients = (watching.clone(), client.clone());
+        let keeper = Keeper::new(clients, &settings.namespace, &settings.election, identity(), Arc::clone(&term));
+        tokio::spawn(keeper.keep(shutdown.clone()))
     });
     let targets = Targets::new(fenced.clone());
     let registry = Registry::new(metrics, targets.clone(), Arc::clone(&term));

@@ -28,6 +28,7 @@ const RELEASE: Duration = Duration::from_secs(2);
 
 /// Keeps one Lease.
 pub struct Keeper {
+    watching: Api<Lease>,
     api: Api<Lease>,
     name: String,
     identity: String,
@@ -52,16 +53,23 @@ enum Attempt {
 }
 
 impl Keeper {
-    /// A keeper for the Lease of that election in a namespace. `client` is one without a fence.
-    pub fn new(client: Client, namespace: &str, times: &Election, identity: String, term: Arc<Term>) -> Self {
-        let api = Api::namespaced(client, namespace);
-        Self { api, name: times.id.clone(), identity, times: times.clone(), term }
+    /// A keeper for the Lease of that election in a namespace. Neither client has a fence; the first is one without a
+    /// limit of time, for the watch.
+    pub fn new(
+        (watching, client): (Client, Client),
+        namespace: &str,
+        times: &Election,
+        identity: String,
+        term: Arc<Term>,
+    ) -> Self {
+        let (watching, api) = (Api::namespaced(watching, namespace), Api::namespaced(client, namespace));
+        Self { watching, api, name: times.id.clone(), identity, times: times.clone(), term }
     }
 
-    /// Holds the Lease as long as it can, until `shutdown`; then gives it back. `watching` is a client without a time limit.
-    pub async fn keep(self, watching: Client, namespace: String, shutdown: CancellationToken) {
+    /// Holds the Lease as long as it can, until `shutdown`; then gives it back.
+    pub async fn keep(self, shutdown: CancellationToken) {
         let free = Arc::new(Notify::new());
-        let watch = tokio::spawn(watch(Api::namespaced(watching, &namespace), self.name.clone(), Arc::clone(&free)));
+        let watch = tokio::spawn(watch(self.watching.clone(), self.name.clone(), Arc::clone(&free)));
         info!(lease = self.name, identity = self.identity, "one of several replicas: the holder of the lease writes");
         let mut seen = None;
         let mut told = String::new();

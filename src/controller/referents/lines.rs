@@ -53,10 +53,8 @@ impl Lines {
         let connection = if let Some(connection) = free {
             Arc::clone(connection)
         } else {
-            let connection = Arc::new(Connection {
-                client: api_client::connect(&self.config, None, None)?,
-                taken: AtomicUsize::new(0),
-            });
+            let connection =
+                Arc::new(Connection { client: api_client::connect(&self.config, None)?, taken: AtomicUsize::new(0) });
             open.push(Arc::clone(&connection));
             connection
         };
