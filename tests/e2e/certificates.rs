@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ebb_tests::direct::{Direct, aggregator, answer, ca_bundle, head};
+use ebb_tests::direct::{API, CONTROLLER, Direct, answer, ca_bundle, head};
 use ebb_tests::ebb::{API_SERVICE, Ebb, NAMESPACE};
 use ebb_tests::paths;
+use ebb_tests::pki::{Authority, Identity};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
 use http::Method;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
@@ -26,38 +26,8 @@ use tokio::time::sleep;
 
 use crate::story;
 
-const PATH: &str = "/apis/external.metrics.k8s.io/v1beta1";
 const SECRET: &str = "/api/v1/namespaces/ebb-system/secrets/ebb-certs";
-const CONTROLLER: &[(&str, &str)] = &[
-    ("X-Remote-User", "system:serviceaccount:kube-system:horizontal-pod-autoscaler"),
-    ("X-Remote-Group", "system:authenticated"),
-];
 const NAMES: [&str; 4] = ["ebb.ebb-system.svc", "ebb.ebb-system", "ebb.ebb-system.svc.cluster.local", "localhost"];
-
-/// An authority of the test's.
-struct Authority {
-    pem: String,
-    key: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Result<Self> {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate()?;
-        Ok(Self { pem: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
-    }
-
-    /// A serving certificate and its key.
-    fn serving(&self, names: &[&str], years: (i32, i32)) -> Result<(String, String)> {
-        let issuer = Issuer::from_ca_cert_pem(&self.pem, KeyPair::from_pem(&self.key)?)?;
-        let mut params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?;
-        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
-        let key = KeyPair::generate()?;
-        Ok((params.signed_by(&key, &issuer)?.pem(), key.serialize_pem()))
-    }
-}
 
 async fn entry(user: &Sandbox, key: &str) -> Result<String> {
     let secret = user.send(Method::GET, SECRET, None).await?;
@@ -91,9 +61,9 @@ impl Asker {
         let running = tokio::spawn(async move {
             let user = Sandbox::existing(&world.bed, "default");
             while !ended.load(Ordering::Relaxed) {
-                user.send(Method::GET, PATH, None).await.context("through the API server")?;
-                let door = Direct::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await?;
-                let answer = door.ask("GET", PATH, CONTROLLER).await.context("verified by the caBundle")?;
+                user.send(Method::GET, API, None).await.context("through the API server")?;
+                let door = Direct::as_aggregator(world).await?;
+                let answer = door.ask("GET", API, CONTROLLER).await.context("verified by the caBundle")?;
                 ensure!(answer.code == 200, "{answer:?}");
                 count.fetch_add(1, Ordering::Relaxed);
                 sleep(Duration::from_millis(20)).await;
@@ -114,34 +84,33 @@ impl Asker {
 fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
     story(async |world| {
         let user = Sandbox::existing(&world.bed, NAMESPACE);
-        let door = async || Direct::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await;
+        let door = async || Direct::as_aggregator(world).await;
         let asker = Asker::start(world);
         // A connection that is kept, with a question that is half asked.
         let mut kept = door().await?.connect().await?;
-        let question = head("GET", PATH, CONTROLLER);
+        let question = head("GET", API, CONTROLLER);
         let (first_half, second_half) = question.split_at(question.len() / 2);
         kept.write_all(question.as_bytes()).await?;
         ensure!(answer(&mut kept, "GET").await?.code == 200, "the kept connection");
         kept.write_all(first_half.as_bytes()).await?;
         kept.flush().await?;
 
-        let (ca, ca_key) = (entry(&user, "ca.crt").await?, entry(&user, "ca.key").await?);
-        let own = Authority { pem: ca, key: ca_key };
+        let own = Authority { certificate: entry(&user, "ca.crt").await?, key: entry(&user, "ca.key").await? };
         let strange = Authority::new("strange")?;
-        let (aging, aging_key) = own.serving(&NAMES, (2026, 2027))?;
-        let (expired, expired_key) = own.serving(&NAMES, (2020, 2021))?;
-        let (misnamed, misnamed_key) = own.serving(&["elsewhere.svc"], (2026, 2090))?;
-        let (foreign, foreign_key) = strange.serving(&NAMES, (2026, 2090))?;
+        let aging = own.server(&NAMES, (2026, 2027))?;
+        let expired = own.server(&NAMES, (2020, 2021))?;
+        let misnamed = own.server(&["elsewhere.svc"], (2026, 2090))?;
+        let foreign = strange.server(&NAMES, (2026, 2090))?;
         // What is written into the Secret; nothing means that it is deleted.
         let damages: [(&str, Value); 10] = [
-            ("a certificate near its end", json!({"tls.crt": aging, "tls.key": aging_key})),
-            ("an expired certificate", json!({"tls.crt": expired, "tls.key": expired_key})),
-            ("a certificate for other names", json!({"tls.crt": misnamed, "tls.key": misnamed_key})),
-            ("a certificate of another authority", json!({"tls.crt": foreign, "tls.key": foreign_key})),
+            ("a certificate near its end", json!({"tls.crt": aging.certificate, "tls.key": aging.key})),
+            ("an expired certificate", json!({"tls.crt": expired.certificate, "tls.key": expired.key})),
+            ("a certificate for other names", json!({"tls.crt": misnamed.certificate, "tls.key": misnamed.key})),
+            ("a certificate of another authority", json!({"tls.crt": foreign.certificate, "tls.key": foreign.key})),
             ("rubbish for a certificate", json!({"tls.crt": "rubbish"})),
-            ("the key of another certificate", json!({"tls.key": foreign_key})),
+            ("the key of another certificate", json!({"tls.key": foreign.key})),
             ("rubbish for the authority's key", json!({"ca.key": "rubbish"})),
-            ("another authority without its key", json!({"ca.crt": strange.pem})),
+            ("another authority without its key", json!({"ca.crt": strange.certificate})),
             ("rubbish everywhere", json!({"ca.crt": "", "ca.key": "x", "tls.crt": "x", "tls.key": "x"})),
             ("no Secret", Value::Null),
         ];
@@ -181,15 +150,13 @@ fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
         println!("{} questions and verifications meanwhile, none failed", asker.end().await?);
 
         // Whoever spoils the caBundle does notice, but not for long.
-        let spoil = json!({"spec": {"caBundle": STANDARD.encode(&strange.pem)}}).to_string();
+        let spoil = json!({"spec": {"caBundle": STANDARD.encode(&strange.certificate)}}).to_string();
         user.kubectl.run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &spoil]).await?;
         let begin = Instant::now();
         wait::until("the caBundle to be right", secs(10), async || shown(&door().await?).await.map(drop)).await?;
         println!("a spoilt caBundle was right again after {:.1} s", begin.elapsed().as_secs_f64());
-        wait::until("the API server to ask again", secs(20), async || {
-            user.send(Method::GET, PATH, None).await.map(drop)
-        })
-        .await
+        wait::until("the API server to ask again", secs(20), async || user.send(Method::GET, API, None).await.map(drop))
+            .await
     })
 }
 
@@ -238,18 +205,18 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         let folder = paths::work("certs-foreign");
         fs::create_dir_all(&folder)?;
         let (one, two) = (Authority::new("one")?, Authority::new("two")?);
-        let write = |authority: &Authority, pair: &(String, String)| -> Result<()> {
-            fs::write(folder.join("ca.crt"), &authority.pem)?;
-            fs::write(folder.join("tls.crt"), &pair.0)?;
-            fs::write(folder.join("tls.key"), &pair.1)?;
+        let write = |authority: &Authority, pair: &Identity| -> Result<()> {
+            fs::write(folder.join("ca.crt"), &authority.certificate)?;
+            fs::write(folder.join("tls.crt"), &pair.certificate)?;
+            fs::write(folder.join("tls.key"), &pair.key)?;
             Ok(())
         };
-        let first = one.serving(&NAMES, (2026, 2090))?;
-        let second = two.serving(&NAMES, (2026, 2090))?;
+        let first = one.server(&NAMES, (2026, 2090))?;
+        let second = two.server(&NAMES, (2026, 2090))?;
         let door = |ebb: &Ebb| Direct {
             port: ebb.secure_port,
             name: "localhost".to_owned(),
-            authorities: format!("{}{}", one.pem, two.pem),
+            authorities: format!("{}{}", one.certificate, two.certificate),
             identity: None,
         };
 
@@ -258,11 +225,11 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         let from_files = format!("--cert-dir={}", folder.display());
         let files = beside(world, "certs-foreign", &[&from_files]).await?;
         files.restart().await?;
-        ensure!(shown(&door(&files)).await? == der(&first.0)?, "the files are not shown");
+        ensure!(shown(&door(&files)).await? == der(&first.certificate)?, "the files are not shown");
         // A pair that does not fit is not taken, and what was shown stays.
-        write(&two, &(second.0.clone(), first.1.clone()))?;
+        write(&two, &Identity { certificate: second.certificate.clone(), key: first.key.clone() })?;
         wait::throughout("the first certificate is shown", secs(5), async || {
-            ensure!(shown(&door(&files)).await? == der(&first.0)?, "another one is");
+            ensure!(shown(&door(&files)).await? == der(&first.certificate)?, "another one is");
             Ok(())
         })
         .await?;
@@ -272,7 +239,7 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         ensure!(answer(&mut kept, "GET").await?.code == 200, "before the change");
         write(&two, &second)?;
         wait::until("the new files to be shown", secs(10), async || {
-            ensure!(shown(&door(&files)).await? == der(&second.0)?, "the old one is");
+            ensure!(shown(&door(&files)).await? == der(&second.certificate)?, "the old one is");
             Ok(())
         })
         .await?;
@@ -281,14 +248,14 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         files.stop().await?;
 
         // A Secret that cert-manager fills.
-        let secret = |authority: &Authority, pair: &(String, String)| {
+        let secret = |authority: &Authority, pair: &Identity| {
             json!({
                 "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
                 "metadata": {
                     "name": "certs-foreign", "namespace": NAMESPACE,
                     "annotations": {"cert-manager.io/certificate-name": "ebb", "cert-manager.io/issuer-name": "one"},
                 },
-                "stringData": {"ca.crt": authority.pem, "tls.crt": pair.0, "tls.key": pair.1},
+                "stringData": {"ca.crt": authority.certificate, "tls.crt": pair.certificate, "tls.key": pair.key},
             })
         };
         let system = Sandbox::existing(&world.bed, NAMESPACE);
@@ -296,7 +263,7 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         let version =
             async || anyhow::Ok(user.send(Method::GET, &path, None).await?["metadata"]["resourceVersion"].clone());
         // One that Ebb would never take for good, were it its own: it has expired.
-        let expired = one.serving(&NAMES, (2020, 2021))?;
+        let expired = one.server(&NAMES, (2020, 2021))?;
         system.apply(&secret(&one, &expired)).await?;
         let before = version().await?;
         files.restart_with(&["--enable-cert-rotation=true", "--cert-secret-name=certs-foreign"], &[]).await?;
@@ -307,13 +274,13 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         .await?;
         system.apply(&secret(&two, &second)).await?;
         wait::until("the new Secret to be shown", secs(20), async || {
-            ensure!(shown(&door(&files)).await? == der(&second.0)?, "the old one is");
+            ensure!(shown(&door(&files)).await? == der(&second.certificate)?, "the old one is");
             Ok(())
         })
         .await?;
         files.stop().await?;
         let bundle = ca_bundle(&world.bed).await?;
-        ensure!(!bundle.contains(&two.pem), "the APIService got an authority that it was not to get");
+        ensure!(!bundle.contains(&two.certificate), "the APIService got an authority that it was not to get");
         Ok(())
     })
 }

@@ -4,13 +4,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ebb_tests::direct::{Direct, Identity, aggregator, answer, head};
+use ebb_tests::direct::{API, CONTROLLER, Direct, answer, head};
+use ebb_tests::pki::{Authority, Identity};
 use ebb_tests::wait::secs;
 use ebb_tests::world::{Outcome, World};
 use futures::future::join_all;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
-};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -18,46 +16,16 @@ use tokio::time::{sleep, timeout};
 
 use crate::story;
 
-const PATH: &str = "/apis/external.metrics.k8s.io/v1beta1";
-const CONTROLLER: &[(&str, &str)] = &[
-    ("X-Remote-User", "system:serviceaccount:kube-system:horizontal-pod-autoscaler"),
-    ("X-Remote-Group", "system:authenticated"),
-];
 const MASTER: &[(&str, &str)] = &[("X-Remote-User", "root"), ("X-Remote-Group", "system:masters")];
-
-/// The door, as the aggregator comes to it.
-async fn door(world: &World) -> Result<Direct> {
-    Direct::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await
-}
 
 /// The good client: the HPA controller through the aggregator's identity, on a connection of its own.
 async fn good(world: &World) -> Result<Duration> {
     // Another story changes the authority meanwhile.
-    let door = door(world).await?;
+    let door = Direct::as_aggregator(world).await?;
     let begin = Instant::now();
-    let answer = door.ask("GET", PATH, CONTROLLER).await.context("the good client")?;
+    let answer = door.ask("GET", API, CONTROLLER).await.context("the good client")?;
     ensure!(answer.code == 200, "the good client: {answer:?}");
     Ok(begin.elapsed())
-}
-
-/// A certificate for clients.
-fn client(ca: &str, ca_key: &str, name: &str, years: (i32, i32)) -> Result<Identity> {
-    let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(ca_key)?)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
-    (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
-    let key = KeyPair::generate()?;
-    Ok(Identity { certificate: params.signed_by(&key, &issuer)?.pem(), key: key.serialize_pem() })
-}
-
-/// An authority of nobody's, with the name of another.
-fn impostor(name: &str) -> Result<(String, String)> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, name);
-    let key = KeyPair::generate()?;
-    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
 /// Its name, what is shown, the headers, and what comes back: a code, or nothing, where the connection ends in the handshake.
@@ -66,13 +34,12 @@ type Attack = (&'static str, Option<Identity>, &'static [(&'static str, &'static
 #[test]
 fn nobody_gets_in_with_another_ones_name() -> Outcome {
     story(async |world| {
-        let door = door(world).await?;
+        let door = Direct::as_aggregator(world).await?;
         let facts = &world.bed.facts;
-        let proxies =
-            (std::fs::read_to_string(&facts.front_proxy.ca)?, std::fs::read_to_string(&facts.front_proxy.ca_key)?);
-        let users = (std::fs::read_to_string(&facts.client_ca.ca)?, std::fs::read_to_string(&facts.client_ca.key)?);
-        let fake = impostor("front-proxy-ca")?;
-        let of = |(ca, key): &(String, String), name: &str, years| client(ca, key, name, years).map(Some);
+        let proxies = Authority::read(&facts.front_proxy.ca, &facts.front_proxy.ca_key)?;
+        let users = Authority::read(&facts.client_ca.ca, &facts.client_ca.key)?;
+        let fake = Authority::new("front-proxy-ca")?;
+        let of = |authority: &Authority, name: &str, years| authority.client(name, years).map(Some);
         let now = (2020, 2090);
         let name = "front-proxy-client";
 
@@ -95,19 +62,19 @@ fn nobody_gets_in_with_another_ones_name() -> Outcome {
             ("the aggregator that names nobody", door.identity.clone(), &[], Some(401)),
         ];
         for (attack, identity, headers, expected) in attacks {
-            let answer = door.showing(identity).ask("GET", PATH, headers).await;
+            let answer = door.showing(identity).ask("GET", API, headers).await;
             let code = answer.as_ref().ok().map(|answer| answer.code);
             ensure!(code == expected, "{attack}: {answer:?}");
             good(world).await.with_context(|| format!("after {attack}"))?;
         }
         // Those two 200s are what every user of the cluster may read. What only a master may do shows who they are.
         for name in ["eve", name] {
-            let answer = door.showing(of(&users, name, now)?).ask("GET", &format!("{PATH}/x"), MASTER).await?;
+            let answer = door.showing(of(&users, name, now)?).ask("GET", &format!("{API}/x"), MASTER).await?;
             ensure!(answer.code == 403, "{answer:?}");
             let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
             ensure!(message.contains(&format!("User \"{name}\" cannot list")), "{message}");
         }
-        ensure!(door.ask("GET", &format!("{PATH}/x"), MASTER).await?.code == 404, "the real one may");
+        ensure!(door.ask("GET", &format!("{API}/x"), MASTER).await?.code == 404, "the real one may");
         Ok(())
     })
 }
@@ -115,10 +82,10 @@ fn nobody_gets_in_with_another_ones_name() -> Outcome {
 #[test]
 fn what_is_too_large_is_refused() -> Outcome {
     story(async |world| {
-        let door = door(world).await?;
+        let door = Direct::as_aggregator(world).await?;
         let stranger = door.showing(None);
         let large = "a".repeat(600_000);
-        let long = format!("{PATH}?x={}", "a".repeat(70_000));
+        let long = format!("{API}?x={}", "a".repeat(70_000));
         let token = format!("Bearer {}", "a".repeat(20_000));
         for client in [&door, &stranger] {
             let code = async |path: &str, header: (&str, &str)| {
@@ -126,19 +93,19 @@ fn what_is_too_large_is_refused() -> Outcome {
                 headers.push(header);
                 client.ask("GET", path, &headers).await.map(|answer| answer.code)
             };
-            let header = code(PATH, ("X-Large", &large)).await;
+            let header = code(API, ("X-Large", &large)).await;
             ensure!(header.as_ref().map_or(true, |code| *code == 431), "a large header: {header:?}");
             let uri = code(&long, ("X-Small", "a")).await;
             ensure!(uri.as_ref().map_or(true, |code| [414, 431].contains(code)), "a long path: {uri:?}");
             good(world).await?;
         }
-        let answer = stranger.ask("GET", PATH, &[("Authorization", &token)]).await?;
+        let answer = stranger.ask("GET", API, &[("Authorization", &token)]).await?;
         ensure!(answer.code == 401, "a long token: {answer:?}");
         // A body that is announced and never sent is not waited for.
         let begin = Instant::now();
         let mut headers = CONTROLLER.to_vec();
         headers.push(("Content-Length", "10000000000"));
-        let answer = door.ask("POST", PATH, &headers).await?;
+        let answer = door.ask("POST", API, &headers).await?;
         ensure!([403, 405].contains(&answer.code) && begin.elapsed() < secs(5), "{answer:?} in {:?}", begin.elapsed());
         good(world).await?;
         Ok(())
@@ -148,7 +115,7 @@ fn what_is_too_large_is_refused() -> Outcome {
 #[test]
 fn who_is_slow_is_sent_away() -> Outcome {
     story(async |world| {
-        let door = door(world).await?;
+        let door = Direct::as_aggregator(world).await?;
         let stranger = door.showing(None);
         // Nothing at all, not even a handshake.
         let silent = async {
@@ -161,7 +128,7 @@ fn who_is_slow_is_sent_away() -> Outcome {
         let dribble = async |place: u64| {
             sleep(Duration::from_millis(place * 10)).await;
             let mut wire = stranger.connect().await?;
-            wire.write_all(format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").as_bytes()).await?;
+            wire.write_all(format!("GET {API} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").as_bytes()).await?;
             let begin = Instant::now();
             while begin.elapsed() < secs(40) {
                 sleep(secs(1)).await;
@@ -191,10 +158,10 @@ fn who_is_slow_is_sent_away() -> Outcome {
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() -> Outcome {
     story(async |world| {
-        let door = door(world).await?;
+        let door = Direct::as_aggregator(world).await?;
         // The aggregator's connection that is open already.
         let mut open = door.connect().await?;
-        let question = head("GET", PATH, CONTROLLER);
+        let question = head("GET", API, CONTROLLER);
         open.write_all(question.as_bytes()).await?;
         ensure!(answer(&mut open, "GET").await?.code == 200, "the open connection at first");
         let stranger = door.showing(None);
@@ -268,9 +235,9 @@ fn client_hello(minor: u8, suite: &[u8]) -> Vec<u8> {
 #[test]
 fn errors_show_no_token() -> Outcome {
     story(async |world| {
-        let door = door(world).await?.showing(None);
+        let door = Direct::as_aggregator(world).await?.showing(None);
         let secret = "do-not-show-this-token";
-        let answer = door.ask("GET", PATH, &[("Authorization", &format!("Bearer {secret}"))]).await?;
+        let answer = door.ask("GET", API, &[("Authorization", &format!("Bearer {secret}"))]).await?;
         ensure!(answer.code == 401 && answer.json()["message"] == json!("Unauthorized"), "{answer:?}");
         let log = std::fs::read_to_string(&world.ebb.log)?;
         ensure!(!log.contains(secret), "the log has it");

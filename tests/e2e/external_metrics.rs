@@ -1,38 +1,28 @@
 //! external.metrics.k8s.io behind the real aggregator: what it serves, and to whom.
 
-use std::fs;
-
 use anyhow::{Context, Result, ensure};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use ebb_tests::direct::{API, Direct};
 use ebb_tests::ebb::{API_SERVICE, service_account_token};
+use ebb_tests::pki::{Authority, Identity};
 use ebb_tests::sandbox::Sandbox;
-use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use http::Method;
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
-use reqwest::{Certificate, Identity, StatusCode};
 use serde_json::{Value, json};
 
 use crate::story;
 
-const BASE: &str = "/apis/external.metrics.k8s.io/v1beta1";
+/// In which certificates of the stories are good.
+const YEARS: (i32, i32) = (2020, 2090);
 
 /// A namespace with a ScaledObject `my-app` whose queue has three messages.
 async fn three_messages(world: &World, name: &str) -> Result<Sandbox> {
-    let user = world.sandbox(name).await?;
-    world.rabbit.declare(name).await?;
-    world.rabbit.publish(name, 3).await?;
-    user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-    user.apply(&scaled_object("my-app", json!({"triggers": [rabbitmq(name)]}))).await?;
-    user.wait_ready("my-app").await?;
-    Ok(user)
+    world.app(name, 0, 3, json!({})).await
 }
 
 /// The path that the HPA controller asks for.
 fn path(namespace: &str) -> String {
     let selector = "labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app";
-    format!("{BASE}/namespaces/{namespace}/s0-rabbitmq-{namespace}?{selector}")
+    format!("{API}/namespaces/{namespace}/s0-rabbitmq-{namespace}?{selector}")
 }
 
 #[test]
@@ -52,17 +42,17 @@ fn kubectl_reads_a_metric_and_understands_why_there_is_none() -> Outcome {
             - item["timestamp"].as_str().context("no timestamp")?.parse::<chrono::DateTime<chrono::Utc>>()?;
         ensure!(age.num_seconds() < 30, "{item}");
 
-        let unknown = format!("{BASE}/namespaces/{name}/s9-nothing?labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app");
+        let unknown = format!("{API}/namespaces/{name}/s9-nothing?labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app");
         let refused = user.kubectl.output(&["get", "--raw", &unknown], None).await?;
         let readable = refused.stderr.starts_with("Error from server") && refused.stderr.contains("s9-nothing");
         ensure!(!refused.ok && readable, "{refused:?}");
 
         let nobody =
-            format!("{BASE}/namespaces/{name}/s0-rabbitmq-x?labelSelector=scaledobject.keda.sh%2Fname%3Dnobody");
+            format!("{API}/namespaces/{name}/s0-rabbitmq-x?labelSelector=scaledobject.keda.sh%2Fname%3Dnobody");
         let refused = user.kubectl.output(&["get", "--raw", &nobody], None).await?;
         ensure!(!refused.ok && refused.stderr.starts_with("Error from server"), "{refused:?}");
 
-        let unselected = format!("{BASE}/namespaces/{name}/s0-rabbitmq-{name}");
+        let unselected = format!("{API}/namespaces/{name}/s0-rabbitmq-{name}");
         let refused = user.kubectl.output(&["get", "--raw", &unselected], None).await?;
         ensure!(!refused.ok && refused.stderr.starts_with("Error from server"), "{refused:?}");
         Ok(())
@@ -73,7 +63,7 @@ fn kubectl_reads_a_metric_and_understands_why_there_is_none() -> Outcome {
 fn the_api_describes_itself() -> Outcome {
     story(async |world| {
         let user = three_messages(world, "external-discovery").await?;
-        let resources = user.send(Method::GET, BASE, None).await?;
+        let resources = user.send(Method::GET, API, None).await?;
         ensure!(resources["kind"] == "APIResourceList", "{resources}");
         ensure!(resources["groupVersion"] == "external.metrics.k8s.io/v1beta1", "{resources}");
         let namespaced = resources["resources"].as_array().is_some_and(|all| {
@@ -83,7 +73,7 @@ fn the_api_describes_itself() -> Outcome {
         // kubectl complains about every group that cannot describe itself.
         let listed = user.kubectl.output(&["api-resources", "--api-group=external.metrics.k8s.io"], None).await?;
         ensure!(listed.ok && listed.stderr.is_empty(), "{listed:?}");
-        let openapi = user.send(Method::GET, &format!("/openapi/v3{BASE}"), None).await?;
+        let openapi = user.send(Method::GET, &format!("/openapi/v3{API}"), None).await?;
         ensure!(openapi.to_string().contains("ExternalMetricValueList"), "{openapi}");
         Ok(())
     })
@@ -119,25 +109,24 @@ fn who_skips_the_aggregator_is_nobody() -> Outcome {
     story(async |world| {
         let name = "external-direct";
         three_messages(world, name).await?;
-        let direct = Direct::new(world).await?;
+        let direct = Direct::as_aggregator(world).await?;
         let path = path(name);
 
-        let status = direct.get(&path, None, None).await?;
-        ensure!(status == StatusCode::UNAUTHORIZED, "without credentials: {status}");
+        let status = get(&direct, &path, None, None).await?;
+        ensure!(status == 401, "without credentials: {status}");
         let controller = Some("system:serviceaccount:kube-system:horizontal-pod-autoscaler");
-        let status = direct.get(&path, None, controller).await?;
-        ensure!(status == StatusCode::UNAUTHORIZED, "with forged headers: {status}");
+        let status = get(&direct, &path, None, controller).await?;
+        ensure!(status == 401, "with forged headers: {status}");
 
         // A user of the API server has a certificate too, but not from the authority of the aggregator.
         let facts = &world.bed.facts;
-        let user =
-            identity(&fs::read_to_string(&facts.client_ca.ca)?, &fs::read_to_string(&facts.client_ca.key)?, "eve")?;
-        let status = direct.get(&path, Some(user), controller).await;
+        let user = Authority::read(&facts.client_ca.ca, &facts.client_ca.key)?.client("eve", YEARS)?;
+        let status = get(&direct, &path, Some(user), controller).await;
         ensure!(refused(&status), "with a user's certificate: {status:?}");
 
         // The authority of the aggregator may vouch for others, who are not the aggregator.
-        let (ca, key) = (fs::read_to_string(&facts.front_proxy.ca)?, fs::read_to_string(&facts.front_proxy.ca_key)?);
-        let status = direct.get(&path, Some(identity(&ca, &key, "another-proxy")?), controller).await;
+        let proxies = Authority::read(&facts.front_proxy.ca, &facts.front_proxy.ca_key)?;
+        let status = get(&direct, &path, Some(proxies.client("another-proxy", YEARS)?), controller).await;
         ensure!(refused(&status), "with another name: {status:?}");
         Ok(())
     })
@@ -148,18 +137,17 @@ fn whom_the_aggregator_brings_needs_the_right() -> Outcome {
     story(async |world| {
         let name = "external-rights";
         let user = three_messages(world, name).await?;
-        let direct = Direct::new(world).await?;
+        let direct = Direct::as_aggregator(world).await?;
         let facts = &world.bed.facts;
-        let proxy = fs::read_to_string(&facts.front_proxy.cert)? + &fs::read_to_string(&facts.front_proxy.key)?;
-        let proxy = || Identity::from_pem(proxy.as_bytes());
+        let proxy = || direct.identity.clone();
 
         let controller = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
-        let status = direct.get(&path(name), Some(proxy()?), Some(controller)).await?;
-        ensure!(status == StatusCode::OK, "the HPA controller: {status}");
-        let status = direct.get(&path(name), Some(proxy()?), Some("eve")).await?;
-        ensure!(status == StatusCode::FORBIDDEN, "a user without rights: {status}");
-        let status = direct.get(&path(name), Some(proxy()?), None).await?;
-        ensure!(status == StatusCode::UNAUTHORIZED, "a proxy that names nobody: {status}");
+        let status = get(&direct, &path(name), proxy(), Some(controller)).await?;
+        ensure!(status == 200, "the HPA controller: {status}");
+        let status = get(&direct, &path(name), proxy(), Some("eve")).await?;
+        ensure!(status == 403, "a user without rights: {status}");
+        let status = get(&direct, &path(name), proxy(), None).await?;
+        ensure!(status == 401, "a proxy that names nobody: {status}");
 
         // The same as people meet it: a ServiceAccount that may read nothing, then one that may.
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}});
@@ -190,51 +178,14 @@ fn whom_the_aggregator_brings_needs_the_right() -> Outcome {
 
 /// Whether the headers were not believed: whoever the certificate itself names has no rights, or the TLS handshake
 /// failed already. With the name in the headers the answer would be 200.
-fn refused(answer: &Result<StatusCode>) -> bool {
-    let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+fn refused(answer: &Result<u16>) -> bool {
+    let refusals = [401, 403];
     answer.as_ref().map_or(true, |status| refusals.contains(status))
 }
 
-/// Requests to Ebb itself, past the API server.
-struct Direct {
-    authorities: Vec<Certificate>,
-    port: u16,
-}
-
-impl Direct {
-    /// Trusts the authorities that the `APIService` names.
-    async fn new(world: &World) -> Result<Self> {
-        let user = Sandbox::existing(&world.bed, "default");
-        let service = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
-        let service = user.send(Method::GET, &service, None).await?;
-        let bundle = STANDARD.decode(service["spec"]["caBundle"].as_str().context("no caBundle")?)?;
-        Ok(Self { authorities: Certificate::from_pem_bundle(&bundle)?, port: world.ebb.secure_port })
-    }
-
-    /// The status of a GET with this client certificate and the headers that name this user.
-    async fn get(&self, path: &str, certificate: Option<Identity>, user: Option<&str>) -> Result<StatusCode> {
-        let host = "ebb.ebb-system.svc";
-        let mut client = reqwest::Client::builder()
-            .tls_certs_only(self.authorities.clone())
-            .resolve(host, ([127, 0, 0, 1], self.port).into());
-        if let Some(certificate) = certificate {
-            client = client.identity(certificate);
-        }
-        let mut request = client.build()?.get(format!("https://{host}:{}{path}", self.port));
-        if let Some(user) = user {
-            request = request.header("X-Remote-User", user).header("X-Remote-Group", "system:authenticated");
-        }
-        Ok(request.send().await?.status())
-    }
-}
-
-/// A client certificate for a name, from this authority.
-fn identity(ca: &str, ca_key: &str, name: &str) -> Result<Identity> {
-    let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(ca_key)?)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, &issuer)?;
-    Ok(Identity::from_pem((certificate.pem() + &key.serialize_pem()).as_bytes())?)
+/// The status of a GET of Ebb itself with this client certificate and the headers that name this user.
+async fn get(direct: &Direct, path: &str, certificate: Option<Identity>, user: Option<&str>) -> Result<u16> {
+    let headers = user.map(|user| [("X-Remote-User", user), ("X-Remote-Group", "system:authenticated")]);
+    let headers: Vec<_> = headers.into_iter().flatten().collect();
+    Ok(direct.showing(certificate).ask("GET", path, &headers).await?.code)
 }

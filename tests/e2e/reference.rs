@@ -4,7 +4,8 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use ebb_tests::direct::{Answer, Direct, Identity, aggregator};
+use ebb_tests::direct::{API, Answer, Direct, aggregator};
+use ebb_tests::pki::Identity;
 use ebb_tests::process::{Tether, free_port};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, scaled_object};
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use crate::story;
 
 const NAMESPACE: &str = "reference";
-const BASE: &str = "/apis/external.metrics.k8s.io/v1beta1";
 const SELECTED: &str = "?labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app";
 
 const ROOT: &[(&str, &str)] = &[("X-Remote-User", "root"), ("X-Remote-Group", "system:masters")];
@@ -176,14 +176,14 @@ fn the_answers_are_those_of_an_api_server() -> Outcome {
 
         let proxy = aggregator(&world.bed)?;
         let (reference, _running) = start_reference(world, metric, &proxy).await?;
-        let ebb = Direct::ebb(&world.bed, world.ebb.secure_port, Some(proxy)).await?;
+        let ebb = Direct::as_aggregator(world).await?;
 
         ensure!(QUESTIONS.len() >= 40, "{} questions are too few", QUESTIONS.len());
         let mut differences = Vec::new();
         for (method, path, who, accept, expected) in QUESTIONS {
             let path = path.strip_suffix('S').map_or_else(|| (*path).to_owned(), |path| format!("{path}{SELECTED}"));
             let path = path.replacen("MS", &format!("M{SELECTED}"), 1);
-            let namespace = format!("{BASE}/namespaces/{NAMESPACE}");
+            let namespace = format!("{API}/namespaces/{NAMESPACE}");
             let path = match (path.strip_prefix('M'), path.strip_prefix('N')) {
                 (Some(rest), _) => format!("{namespace}/{metric}{rest}"),
                 (_, Some(rest)) => format!("{namespace}{rest}"),
@@ -242,7 +242,7 @@ async fn start_reference(world: &World, metric: &str, proxy: &Identity) -> Resul
     let reference = Direct { port, name: "localhost".to_owned(), authorities, identity: Some(proxy.clone()) };
     let ready = wait::until("the reference server", secs(30), async || {
         // At first it knows no authority, and takes everybody for nobody.
-        let answer = reference.ask("GET", &format!("{BASE}/namespaces/{NAMESPACE}/{metric}{SELECTED}"), ROOT).await?;
+        let answer = reference.ask("GET", &format!("{API}/namespaces/{NAMESPACE}/{metric}{SELECTED}"), ROOT).await?;
         ensure!(answer.code == 200, "{answer:?}");
         Ok(())
     });

@@ -1,30 +1,23 @@
 //! What Ebb writes while nothing changes: nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use ebb_tests::audit;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::story;
 
-/// How often each write was asked for since the API server was started, as its audit log says.
+/// How often each write was asked for since the control plane was started, as its audit log says.
 fn writes(world: &World) -> Result<BTreeMap<String, usize>> {
-    let log = fs::read_to_string(world.bed.dir.join("logs/audit.log")).context("the audit log")?;
     let mut writes = BTreeMap::new();
-    for line in log.lines() {
-        // The last line may be half written.
-        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
-        ensure!(event["user"]["username"] == "system:serviceaccount:ebb-system:ebb", "{line}");
-        let of = |key: &str| event["objectRef"][key].as_str().unwrap_or_default().to_owned();
-        let [resource, subresource, namespace, name] = ["resource", "subresource", "namespace", "name"].map(of);
-        let verb = event["verb"].as_str().unwrap_or_default();
-        // These ask something by a create.
-        if !matches!(resource.as_str(), "subjectaccessreviews" | "tokenreviews") {
-            *writes.entry(format!("{verb} {resource}/{subresource} {namespace}/{name}")).or_default() += 1;
+    for write in audit::writes(&world.bed)? {
+        ensure!(write.user == "system:serviceaccount:ebb-system:ebb", "{write:?}");
+        if !write.is_question() {
+            *writes.entry(write.display()).or_default() += 1;
         }
     }
     Ok(writes)

@@ -9,7 +9,6 @@ use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::faults::impostor::{Impostor, Manner};
@@ -20,8 +19,6 @@ const GOOD: usize = 100;
 const BUSY: usize = 10;
 /// So many of each kind are broken.
 const OF_EACH: usize = 2;
-/// How many requests of this test are under way at once.
-const AT_ONCE: usize = 20;
 
 /// One kind of mistake: a ScaledObject's specification, and what its Ready condition must say.
 struct Mistake {
@@ -119,11 +116,6 @@ async fn ensure_same(user: &Sandbox, names: &[String], before: &State) -> Result
     Ok(())
 }
 
-async fn apply_all(user: &Sandbox, objects: &[Value]) -> Result<()> {
-    stream::iter(objects).map(|object| user.apply(object)).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-    Ok(())
-}
-
 /// The good ones, when nothing is under way any more.
 async fn good_ones(world: &World, user: &Sandbox) -> Result<(Vec<String>, State)> {
     let names: Vec<String> = (0..GOOD).map(|number| format!("beside-{number}")).collect();
@@ -134,9 +126,9 @@ async fn good_ones(world: &World, user: &Sandbox) -> Result<(Vec<String>, State)
     }
     let replicas = |number| u32::from(number < BUSY);
     let targets = names.iter().enumerate().map(|(n, name)| deployment(name, replicas(n), &[("RABBITMQ_URL", &url)]));
-    apply_all(user, &targets.collect::<Vec<_>>()).await?;
+    user.apply_all(&targets.collect::<Vec<_>>()).await?;
     let spec = |name| json!({"pollingInterval": 5, "maxReplicaCount": 10, "triggers": [rabbitmq(name)]});
-    apply_all(user, &names.iter().map(|name| scaled_object(name, spec(name))).collect::<Vec<_>>()).await?;
+    user.apply_all(&names.iter().map(|name| scaled_object(name, spec(name))).collect::<Vec<_>>()).await?;
     // The HPA controller has looked twice.
     let mut before = wait::until("all to be Ready", secs(40), async || state(user, &names).await).await?;
     let mut since = Instant::now();
@@ -180,9 +172,9 @@ fn broken_ones_change_nothing_for_a_hundred_good_ones() -> Outcome {
                 objects.push(scaled_object(&name, mistake.spec.clone()));
             }
         }
-        apply_all(&user, &targets).await?;
+        user.apply_all(&targets).await?;
         let broken = Instant::now();
-        apply_all(&user, &objects).await?;
+        user.apply_all(&objects).await?;
 
         // Each says what is wrong, while the good ones stay as they are and wake as ever.
         let told = async {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::process;
-use ebb_tests::sandbox::Sandbox;
+use ebb_tests::sandbox::{Sandbox, is_ready};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
@@ -35,7 +35,7 @@ impl<'a> Crowd<'a> {
         let user = world.sandbox(name).await?;
         let names: Vec<String> = (0..count).map(|number| format!("{name}-{number}")).collect();
         let deployments: Vec<Value> = names.iter().map(|name| deployment(name, 0, env)).collect();
-        apply_all(&user, &deployments).await?;
+        user.apply_all(&deployments).await?;
         let crowd = Self { world, user, names };
         wait::until("the Deployment controller to be done", secs(120), async || {
             let done = crowd.count("apps/v1", "deployments", |item| {
@@ -54,7 +54,7 @@ impl<'a> Crowd<'a> {
         let objects: Vec<Value> =
             self.names.iter().enumerate().map(|(number, name)| scaled_object(name, spec(number))).collect();
         let begin = Instant::now();
-        apply_all(&self.user, &objects).await?;
+        self.user.apply_all(&objects).await?;
         let applied = begin.elapsed();
         // Asking for all of them is work for the API server: first for the one that was applied last.
         self.user.wait_ready(self.last()).await?;
@@ -117,16 +117,6 @@ impl<'a> Crowd<'a> {
         self.user.delete_all("Deployment").await?;
         outcome
     }
-}
-
-async fn apply_all(user: &Sandbox, objects: &[Value]) -> Result<()> {
-    stream::iter(objects).map(|object| user.apply(object)).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-    Ok(())
-}
-
-fn is_ready(object: &Value) -> bool {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
 }
 
 async fn declare_all(world: &World, names: &[String]) -> Result<()> {

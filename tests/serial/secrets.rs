@@ -9,7 +9,6 @@ use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::{Outcome, World};
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -35,11 +34,6 @@ fn user_of(name: &str, queue: &str, authentication: &str) -> Value {
         "authenticationRef": {"name": authentication},
     });
     scaled_object(name, json!({"pollingInterval": 1, "triggers": [trigger]}))
-}
-
-async fn apply_all(user: &Sandbox, objects: impl IntoIterator<Item = Value>) -> Result<()> {
-    let applied = stream::iter(objects).map(|object| async move { user.apply(&object).await.map(drop) });
-    applied.buffer_unordered(20).try_collect().await
 }
 
 /// The samples of a series of a namespace.
@@ -103,8 +97,8 @@ fn two_hundred_users_of_one_secret_follow_its_change_in_two_seconds() -> Outcome
         user.apply(&authentication(name, name)).await?;
         user.apply(&deployment("my-app", 0, &[])).await?;
         let names: Vec<String> = (0..COUNT).map(|number| format!("one-secret-{number}")).collect();
-        apply_all(&user, names.iter().map(|name| deployment(name, 0, &[]))).await?;
-        apply_all(&user, names.iter().map(|app| user_of(app, name, name))).await?;
+        user.apply_all(&names.iter().map(|name| deployment(name, 0, &[])).collect::<Vec<_>>()).await?;
+        user.apply_all(&names.iter().map(|app| user_of(app, name, name)).collect::<Vec<_>>()).await?;
         wait_all_read(world, name, 0.0).await?;
 
         user.apply(&secret(name, &world.rabbit.url_of("one-secret-new", "secret"))).await?;
@@ -132,10 +126,10 @@ fn two_hundred_secrets_are_watched_over_a_few_connections() -> Outcome {
         let names: Vec<String> = (0..COUNT).map(|number| format!("many-secrets-{number}")).collect();
         let (old, new) = (world.rabbit.url(), world.rabbit.url_of("many-secrets", "secret"));
         world.rabbit.add_user("many-secrets", "secret").await?;
-        apply_all(&user, names.iter().map(|name| deployment(name, 0, &[]))).await?;
-        apply_all(&user, names.iter().map(|name| secret(name, &old))).await?;
-        apply_all(&user, names.iter().map(|name| authentication(name, name))).await?;
-        apply_all(&user, names.iter().map(|app| user_of(app, name, app))).await?;
+        user.apply_all(&names.iter().map(|name| deployment(name, 0, &[])).collect::<Vec<_>>()).await?;
+        user.apply_all(&names.iter().map(|name| secret(name, &old)).collect::<Vec<_>>()).await?;
+        user.apply_all(&names.iter().map(|name| authentication(name, name)).collect::<Vec<_>>()).await?;
+        user.apply_all(&names.iter().map(|app| user_of(app, name, app)).collect::<Vec<_>>()).await?;
         wait_all_read(world, name, 0.0).await?;
         // The controller's own calls come and go over up to as many connections as there are checks at the same time.
         let open = wait::until("the API server's connections to settle", secs(120), async || {

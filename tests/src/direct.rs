@@ -19,21 +19,22 @@ use tokio_rustls::client::TlsStream;
 
 use crate::bed::Bed;
 use crate::ebb::API_SERVICE;
+use crate::pki::Identity;
 use crate::sandbox::Sandbox;
+use crate::world::World;
+
+/// The path of the API.
+pub const API: &str = "/apis/external.metrics.k8s.io/v1beta1";
+/// The headers by which the aggregator tells that it is the HPA controller who asks.
+pub const CONTROLLER: &[(&str, &str)] = &[
+    ("X-Remote-User", "system:serviceaccount:kube-system:horizontal-pod-autoscaler"),
+    ("X-Remote-Group", "system:authenticated"),
+];
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A connection over TLS.
 pub type Wire = TlsStream<TcpStream>;
-
-/// A certificate with its key, both PEM.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The certificate and those above it.
-    pub certificate: String,
-    /// The key.
-    pub key: String,
-}
 
 /// Where an external metrics API is, and who vouches for it.
 #[derive(Clone, Debug)]
@@ -87,6 +88,11 @@ impl Direct {
     /// Ebb at this port, verified as the API server does it, by whoever shows this.
     pub async fn ebb(bed: &Bed, port: u16, identity: Option<Identity>) -> Result<Self> {
         Ok(Self { port, name: "ebb.ebb-system.svc".to_owned(), authorities: ca_bundle(bed).await?, identity })
+    }
+
+    /// The Ebb of these stories, as the aggregator comes to it.
+    pub async fn as_aggregator(world: &World) -> Result<Self> {
+        Self::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await
     }
 
     /// The same with another identity.

@@ -4,6 +4,7 @@
 //! own `ServiceAccount`, [`sandbox`] is one user's namespace with what that user can see, and [`rabbit`] and [`kafka`] are
 //! the applications that produce messages. All of it listens on 127.0.0.1 and ends with the process that started it.
 
+pub mod audit;
 pub mod balancer;
 pub mod bed;
 pub mod direct;
@@ -13,6 +14,7 @@ pub mod kubectl;
 pub mod office_hours;
 pub mod parity;
 pub mod paths;
+pub mod pki;
 pub mod process;
 pub mod rabbit;
 pub mod random;

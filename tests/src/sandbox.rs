@@ -1,6 +1,7 @@
 //! One user's namespace: what they apply, and everything they can see of it afterwards.
 
 use anyhow::{Context, Result, bail, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::{Method, Request, Uri};
 use kube::Client;
 use serde_json::{Map, Value, json};
@@ -9,6 +10,9 @@ use crate::bed::Bed;
 use crate::kubectl::Kubectl;
 use crate::wait;
 use crate::watch::ReplicaWatch;
+
+/// How many requests of one story are under way at once.
+const AT_ONCE: usize = 20;
 
 /// A namespace with clients for it.
 #[derive(Clone)]
@@ -64,6 +68,12 @@ impl Sandbox {
         let name = object["metadata"]["name"].as_str().context("the object has no name")?;
         let path = format!("{}?fieldManager=user&force=true", self.path(kind, name)?);
         self.send(Method::PATCH, &path, Some(object)).await.with_context(|| format!("cannot apply {kind} {name}"))
+    }
+
+    /// Applies many objects, some of them at the same time.
+    pub async fn apply_all(&self, objects: &[Value]) -> Result<()> {
+        let applied = stream::iter(objects).map(|object| async move { self.apply(object).await.map(drop) });
+        applied.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// Reads an object, or with an empty name the list of all.
@@ -326,6 +336,12 @@ pub fn quantity(text: &str) -> Result<f64> {
         suffixes.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1.0));
     let number: f64 = number.parse().with_context(|| format!("{text:?} is no quantity"))?;
     Ok(number * factor)
+}
+
+/// Whether a ScaledObject says that it is Ready.
+pub fn is_ready(scaled_object: &Value) -> bool {
+    let conditions = scaled_object["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
 }
 
 #[cfg(test)]

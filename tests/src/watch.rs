@@ -5,13 +5,26 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 use tokio::task::JoinHandle;
 
 use crate::wait;
+
+/// The names of the Deployments of a namespace that `config` names with their `spec.replicas`, again after each change of
+/// them. It lists again by itself after the API server was away.
+pub fn replicas(client: Client, namespace: &str, config: watcher::Config) -> BoxStream<'static, (String, i32)> {
+    let api: Api<Deployment> = Api::namespaced(client, namespace);
+    let changes = watcher(api, config).default_backoff().applied_objects();
+    let found = changes.filter_map(async |change| {
+        let deployment = change.ok()?;
+        Some((deployment.name_any(), deployment.spec.replicas.unwrap_or(1)))
+    });
+    found.boxed()
+}
 
 /// A change that was seen.
 #[derive(Clone, Copy, Debug)]
@@ -33,16 +46,12 @@ pub struct ReplicaWatch {
 impl ReplicaWatch {
     /// Watches, and returns once the present value is known.
     pub async fn start(client: Client, namespace: &str, deployment: &str) -> Result<Self> {
-        let api: Api<Deployment> = Api::namespaced(client, namespace);
         let seen: Arc<Mutex<Vec<Change>>> = Arc::default();
         let sink = Arc::clone(&seen);
         let config = watcher::Config::default().fields(&format!("metadata.name={deployment}"));
+        let mut changes = replicas(client, namespace, config);
         let task = tokio::spawn(async move {
-            // It lists again by itself after the API server was away.
-            let mut changes = watcher(api, config).default_backoff().applied_objects().boxed();
-            while let Some(change) = changes.next().await {
-                let Ok(deployment) = change else { continue };
-                let replicas = deployment.spec.replicas.unwrap_or(1);
+            while let Some((_, replicas)) = changes.next().await {
                 let mut seen = sink.lock().unwrap_or_else(PoisonError::into_inner);
                 if seen.last().is_none_or(|last| last.replicas != replicas) {
                     seen.push(Change { at: Instant::now(), replicas });

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ebb_tests::watch::replicas;
 use futures::StreamExt as _;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::Client;
+use kube::runtime::watcher::Config;
 
 /// A running watch.
 #[derive(Debug, Default)]
@@ -24,15 +23,11 @@ impl Deployments {
     /// Watches until the process ends.
     pub(crate) fn watch(client: Client, namespace: &str) -> Arc<Self> {
         let all = Arc::new(Self::default());
-        let (api, sink): (Api<Deployment>, _) = (Api::namespaced(client, namespace), Arc::clone(&all));
+        let (mut changes, sink) = (replicas(client, namespace, Config::default()), Arc::clone(&all));
         tokio::spawn(async move {
-            // It lists again by itself after the API server was away.
-            let mut changes = watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
-            while let Some(change) = changes.next().await {
-                let Ok(deployment) = change else { continue };
-                let replicas = deployment.spec.replicas.unwrap_or(1);
+            while let Some((name, replicas)) = changes.next().await {
                 let mut all = sink.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let seen = all.entry(deployment.name_any()).or_default();
+                let seen = all.entry(name).or_default();
                 seen.changes += usize::from(seen.replicas != replicas);
                 (seen.replicas, seen.peak) = (replicas, seen.peak.max(replicas));
             }

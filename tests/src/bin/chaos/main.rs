@@ -11,7 +11,6 @@
 #![allow(clippy::print_stdout)] // The terminal is what this program is for.
 
 mod app;
-mod audit;
 mod backlog;
 mod deployments;
 mod faults;
@@ -66,7 +65,7 @@ async fn play(stage: &Stage, random: &mut Random, span: Duration) -> Result<()> 
     let (after, brought) = (stage.memory()?, stage.brought().await);
     println!("{}", stage.queries.summary(&spans));
 
-    let writes = audit::writes(&stage.world.bed.dir)?;
+    let writes = verdict::accepted(&stage.world.bed)?;
     let scaled = writes.iter().filter(|write| write.replicas().is_some()).count();
     println!(
         "{brought} messages, all worked off; {scaled} counts set by Ebb, {} changes of replicas in all; the lease changed \

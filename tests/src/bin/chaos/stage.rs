@@ -10,7 +10,7 @@ use ebb_tests::kafka::Kafka;
 use ebb_tests::process;
 use ebb_tests::random::Random;
 use ebb_tests::replicas::Replicas;
-use ebb_tests::sandbox::Sandbox;
+use ebb_tests::sandbox::{Sandbox, is_ready};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::world::World;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -33,7 +33,7 @@ const LEASE: &[&str] = &[
     "--leader-election-renew-deadline=4s",
     "--leader-election-retry-period=1s",
 ];
-/// How many requests are under way at once.
+/// How many workloads are made at once.
 const AT_ONCE: usize = 10;
 
 /// What runs. Dropping it ends it.
@@ -109,19 +109,12 @@ impl Stage {
     }
 
     async fn apply(&self) -> Result<()> {
-        let objects = self.apps.iter().flat_map(|app| app.objects());
+        let objects: Vec<_> = self.apps.iter().flat_map(|app| app.objects()).cloned().collect();
         let user = &self.user;
-        stream::iter(objects.map(|object| user.apply(object)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
+        user.apply_all(&objects).await?;
         wait::until("all ScaledObjects to be Ready", secs(60), async || {
             let list = user.get("ScaledObject", "").await?;
-            let ready = list["items"].as_array().into_iter().flatten().filter(|object| {
-                let conditions = object["status"]["conditions"].as_array();
-                conditions.into_iter().flatten().any(|one| one["type"] == "Ready" && one["status"] == "True")
-            });
-            let ready = ready.count();
+            let ready = list["items"].as_array().into_iter().flatten().filter(|object| is_ready(object)).count();
             ensure!(ready == self.apps.len(), "{ready} of {} are", self.apps.len());
             Ok(())
         })

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Result;
 use chrono::TimeDelta;
+use ebb_tests::audit::{self, Write};
+use ebb_tests::bed::Bed;
 
 use crate::app::App;
-use crate::audit::Write;
 use crate::faults::{Fault, Span};
 
 /// A count that was set with messages in the queue for so long came from no reading that was true: it is longer than a
@@ -14,6 +16,13 @@ use crate::faults::{Fault, Span};
 const STALE: TimeDelta = TimeDelta::seconds(7);
 /// A part that has been away for so long has not been read meanwhile.
 const UNREAD: TimeDelta = TimeDelta::seconds(5);
+
+/// What the API server has written for Ebb, in the order in which it was asked to.
+pub(crate) fn accepted(bed: &Bed) -> Result<Vec<Write>> {
+    let mut writes: Vec<_> = audit::writes(bed)?.into_iter().filter(|write| write.accepted).collect();
+    writes.sort_by_key(|write| write.received);
+    Ok(writes)
+}
 
 /// Everything that was wrong, in words.
 pub(crate) fn broken(apps: &[Arc<App>], namespace: &str, writes: &[Write], spans: &[Span]) -> Vec<String> {
@@ -55,7 +64,7 @@ fn two_writers(writes: &[Write]) -> Vec<String> {
         let Some(term) = term.filter(|term| term.who != write.who) else { continue };
         let at = write.received.format("%H:%M:%S%.3f");
         let since = (write.received - term.answered).as_seconds_f64();
-        broken.push(format!("{at} {}: by another than the holder of the lease since {since:.3} s", write.what));
+        broken.push(format!("{at} {}: by another than the holder of the lease since {since:.3} s", write.display()));
     }
     broken
 }

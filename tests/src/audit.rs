@@ -1,0 +1,100 @@
+//! What Ebb has asked the API server to write, when, and which replica of it: from the API server's audit log.
+//!
+//! Each replica has a token of its own, whose id the log tells.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::bed::Bed;
+
+/// A write as it came in.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// When it came in.
+    pub received: DateTime<Utc>,
+    /// When it was answered.
+    pub answered: DateTime<Utc>,
+    /// Whether it was done.
+    pub accepted: bool,
+    /// The user.
+    pub user: String,
+    /// The id of the user's token.
+    pub who: String,
+    /// The verb.
+    pub verb: String,
+    /// The resource.
+    pub resource: String,
+    /// The subresource, or nothing.
+    pub subresource: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The object.
+    pub name: String,
+    /// What was sent, of the few kinds of which the log tells it.
+    pub body: Value,
+}
+
+/// All writes since the control plane was started, in the log's order.
+pub fn writes(bed: &Bed) -> Result<Vec<Write>> {
+    let log = fs::read_to_string(bed.dir.join("logs/audit.log")).context("the audit log")?;
+    Ok(log.lines().filter_map(write).collect())
+}
+
+/// A line of the log. The last may be half written.
+fn write(line: &str) -> Option<Write> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let time = |key: &str| event[key].as_str()?.parse::<DateTime<Utc>>().ok();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let about = &event["objectRef"];
+    let credential = text(&event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0]);
+    Some(Write {
+        received: time("requestReceivedTimestamp")?,
+        answered: time("stageTimestamp")?,
+        accepted: event["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300),
+        user: text(&event["user"]["username"]),
+        who: credential.trim_start_matches("JTI=").to_owned(),
+        verb: text(&event["verb"]),
+        resource: text(&about["resource"]),
+        subresource: text(&about["subresource"]),
+        namespace: text(&about["namespace"]),
+        name: text(&about["name"]),
+        body: event["requestObject"].clone(),
+    })
+}
+
+impl Write {
+    /// What was written, in one line.
+    pub fn display(&self) -> String {
+        let Self { verb, resource, subresource, namespace, name, .. } = self;
+        format!("{verb} {resource}/{subresource} {namespace}/{name}")
+    }
+
+    /// Whether it asks something, by a create, and changes nothing.
+    pub fn is_question(&self) -> bool {
+        matches!(self.resource.as_str(), "subjectaccessreviews" | "tokenreviews")
+    }
+
+    /// The replicas that a `/scale` was set to.
+    pub fn replicas(&self) -> Option<i64> {
+        if self.subresource != "scale" {
+            return None;
+        }
+        // Zero is left out of a whole object, not of a patch.
+        Some(self.body["spec"]["replicas"].as_i64().unwrap_or(0))
+    }
+
+    /// Whoever holds the lease from then on, if this is a write of the lease: its identity, or nothing for nobody.
+    pub fn holder(&self) -> Option<&str> {
+        (self.resource == "leases").then(|| self.body["spec"]["holderIdentity"].as_str().unwrap_or_default())
+    }
+
+    /// Whether only whoever holds the lease may do it. The lease itself, the certificates, which all replicas keep, and
+    /// questions are everybody's.
+    pub fn is_the_holders(&self) -> bool {
+        let everybodys = ["leases", "secrets", "apiservices", "validatingwebhookconfigurations"];
+        !self.is_question() && !everybodys.contains(&self.resource.as_str())
+    }
+}
