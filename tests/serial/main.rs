@@ -9,6 +9,7 @@ mod at_rest;
 mod broken_beside;
 mod churn;
 mod closed_loop;
+mod crowd;
 mod faults;
 mod leadership;
 mod many;
