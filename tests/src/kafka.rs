@@ -16,10 +16,13 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use serde_json::json;
+use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::bed::KafkaFacts;
-use crate::wait;
+use crate::{paths, wait};
 
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -223,6 +226,32 @@ impl Kafka {
             partitions.sort_by_key(|partition| partition.id());
             let leader = |error: Option<RDKafkaRespErr>, broker: i32| if error.is_some() { -1 } else { broker };
             Ok(partitions.iter().map(|partition| leader(partition.error(), partition.leader())).collect())
+        })
+        .await
+    }
+
+    /// Moves every partition of a topic to one broker, where it is led from then on.
+    pub async fn move_topic(&self, topic: &str, broker: i32) -> Result<()> {
+        let partitions = self.leaders(topic).await?.len();
+        let replicas =
+            (0..partitions).map(|partition| json!({"topic": topic, "partition": partition, "replicas": [broker]}));
+        let plan = json!({"version": 1, "partitions": replicas.collect::<Vec<_>>()}).to_string();
+        let file = paths::work("testbed").join(format!("move-{}-to-{broker}.json", std::process::id()));
+        std::fs::write(&file, plan)?;
+        let tool = Command::new("java")
+            .args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(paths::work("testbed").join("kafka/*"))
+            .args(["org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "--execute"])
+            .args(["--bootstrap-server", self.address(), "--reassignment-json-file"])
+            .arg(&file)
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(LIMIT, tool).await.context("the tool takes too long")??;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        wait::until(&format!("{topic} to be on broker {broker}"), LIMIT, async || {
+            let leaders = self.leaders(topic).await?;
+            ensure!(leaders.iter().all(|leader| *leader == broker), "they are {leaders:?}");
+            Ok(())
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
@@ -9,7 +10,8 @@ use parking_lot::Mutex;
 
 /// The queries under way, by what they ask for.
 ///
-/// A query runs for as long as somebody waits for it: when all have given up it is dropped with them.
+/// A query runs for as long as somebody waits for it, and is dropped when all have given up; or, with
+/// [`join_to_the_end`](Flights::join_to_the_end), until it has its answer.
 #[derive(Debug)]
 pub struct Flights<K, V: Clone> {
     under_way: Mutex<HashMap<K, WeakShared<BoxFuture<'static, V>>>>,
@@ -18,7 +20,25 @@ pub struct Flights<K, V: Clone> {
 impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
     /// Joins the query for `key` that is under way, or starts `query`.
     pub async fn join(&self, key: &K, query: impl Future<Output = V> + Send + 'static) -> V {
-        let flight = self.board(key, query);
+        let (flight, _) = self.board(key, query);
+        self.land(key, flight).await
+    }
+
+    /// Joins the query for `key` that is under way, or starts `query`, which then runs to its end though nobody waits any
+    /// more: what cannot be called back is not to be asked twice.
+    pub async fn join_to_the_end(self: &Arc<Self>, key: &K, query: impl Future<Output = V> + Send + 'static) -> V
+    where
+        K: Send + Sync + 'static,
+    {
+        let (flight, new) = self.board(key, query);
+        if new {
+            let (flights, key, flight) = (Arc::clone(self), key.clone(), flight.clone());
+            tokio::spawn(async move { drop(flights.land(&key, flight).await) });
+        }
+        flight.await
+    }
+
+    async fn land(&self, key: &K, flight: Shared<BoxFuture<'static, V>>) -> V {
         let answer = flight.clone().await;
         let mut under_way = self.under_way.lock();
         if under_way.get(key).and_then(WeakShared::upgrade).is_none_or(|present| present.ptr_eq(&flight)) {
@@ -27,18 +47,19 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
         answer
     }
 
-    fn board(&self, key: &K, query: impl Future<Output = V> + Send + 'static) -> Shared<BoxFuture<'static, V>> {
+    /// The flight for `key`, and whether it is a new one.
+    fn board(&self, key: &K, query: impl Future<Output = V> + Send + 'static) -> (Shared<BoxFuture<'static, V>>, bool) {
         let mut under_way = self.under_way.lock();
         // A flight that has landed already holds an answer from the past: it may not serve a later question.
         if let Some(flight) = under_way.get(key).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none())
         {
-            return flight;
+            return (flight, false);
         }
         let flight = query.boxed().shared();
         if let Some(weak) = flight.downgrade() {
             under_way.insert(key.clone(), weak);
         }
-        flight
+        (flight, true)
     }
 }
 
@@ -79,5 +100,27 @@ mod tests {
         let hung = tokio::time::timeout(Duration::from_secs(1), flights.join(&"jobs", std::future::pending()));
         assert!(hung.await.is_err());
         assert_eq!(flights.join(&"jobs", async { 7 }).await, 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_to_the_end_is_asked_once_whoever_gives_up() {
+        let flights = Arc::new(Flights::<&str, u32>::default());
+        let asked = Arc::new(AtomicU32::new(0));
+        let query = || {
+            let asked = Arc::clone(&asked);
+            async move {
+                let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                number
+            }
+        };
+        for _ in 0..3 {
+            let gave_up = tokio::time::timeout(Duration::from_secs(3), flights.join_to_the_end(&"jobs", query())).await;
+            assert!(gave_up.is_err());
+        }
+        assert_eq!(flights.join_to_the_end(&"jobs", query()).await, 1, "it is the one that was asked first");
+        tokio::task::yield_now().await;
+        assert!(flights.under_way.lock().is_empty());
+        assert_eq!(flights.join_to_the_end(&"jobs", query()).await, 2);
     }
 }

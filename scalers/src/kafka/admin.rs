@@ -57,6 +57,11 @@ impl AdminError {
         self.code < 0
     }
 
+    /// Whether librdkafka itself has given no answer.
+    pub(super) fn is_lost(&self) -> bool {
+        self.code == FAIL
+    }
+
     /// Whether no answer came in time.
     pub(super) fn is_timeout(&self) -> bool {
         matches!(self.code, TIMED_OUT | TIMED_OUT_QUEUE)
@@ -65,6 +70,16 @@ impl AdminError {
     /// Whether a partition is led by another broker now, or is gone: codes 3, 5, 6 and 74 to 76 of the Kafka protocol.
     pub(super) fn is_moved(&self) -> bool {
         matches!(self.code, 3 | 5 | 6 | 74..=76)
+    }
+
+    /// Whether a group has no coordinator at the moment or another than was asked: codes 14 to 16 of the Kafka protocol.
+    pub(super) fn is_no_coordinator(&self) -> bool {
+        matches!(self.code, 14..=16)
+    }
+
+    /// Whether another broker than the group's coordinator was asked: code 16 of the Kafka protocol.
+    pub(super) fn is_wrong_coordinator(&self) -> bool {
+        self.code == 16
     }
 
     fn of_code(code: i32) -> Self {
@@ -165,6 +180,19 @@ impl Admin {
         consumer.set_nonempty_callback(move || ring.notify_one());
         let queue = Queue::new(consumer.client().native_ptr(), signal);
         Ok(Self { queue, consumer, waiting: Mutex::default(), next: AtomicUsize::new(1) })
+    }
+
+    /// Ends what a consumer does for its own group, for which it would go and look for a coordinator. Waits for
+    /// librdkafka's main thread, no broker.
+    ///
+    /// # Errors
+    /// The client has no group.
+    pub(super) fn close_group(&self) -> Result<(), String> {
+        self.consumer.close_queue().map_err(|error| error.to_string())?;
+        while !self.consumer.closed() {
+            let _ = self.consumer.poll(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// What librdkafka said went wrong on its connections.

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use rdkafka::ClientConfig;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::admin::{AdminError, End, PartitionOffset};
 use super::endpoint::Endpoint;
@@ -31,6 +31,10 @@ use crate::scaler::ReadError;
 const TOGETHER: Duration = Duration::from_millis(2);
 /// Partitions in one question: librdkafka compares each with each when the answer comes.
 const PARTITIONS_AT_ONCE: usize = 500;
+/// How long a group whose coordinator moves is asked for again, within [`ANSWER`].
+const MOVING: Duration = Duration::from_secs(2);
+/// The pause before it is.
+const MOVING_PAUSE: Duration = Duration::from_millis(300);
 /// How old a list of partitions may be that serves while no newer one can be had.
 const LAYOUT_OF_OLD: Duration = Duration::from_mins(2);
 /// How long a newer list of partitions is waited for while there is an older one.
@@ -62,7 +66,7 @@ pub struct Client {
     pub(super) topics: Topics,
     layouts: Gather<Arc<str>, Result<(), ReadError>>,
     leaders: Mutex<HashMap<i32, Arc<Leader>>>,
-    groups: Flights<GroupQuestion, Result<Arc<Committed>, ReadError>>,
+    groups: Arc<Flights<GroupQuestion, Result<Arc<Committed>, ReadError>>>,
     pub(super) idle: Idle,
     /// The looks into logs that are under way, by topic and what is asked of it.
     pub(super) looks: Flights<(Arc<str>, Vec<Question>), Answers>,
@@ -95,7 +99,7 @@ impl Client {
             topics: Topics::default(),
             layouts: Gather::new(TOGETHER),
             leaders: Mutex::default(),
-            groups: Flights::default(),
+            groups: Arc::default(),
             idle: Idle::default(),
             looks: Flights::default(),
             looking: Semaphore::new(LOOKS),
@@ -182,7 +186,10 @@ impl Client {
     ) -> Result<Arc<Committed>, ReadError> {
         let question = (group.clone(), partitions);
         let (client, asked) = (Arc::clone(self), question.clone());
-        self.groups.join(&question, async move { client.ask_group(asked).await }).await
+        let link = self.link().await?;
+        let answer = self.groups.join_to_the_end(&question, async move { client.ask_group(asked).await });
+        let late = |_| Err(self.explain(&offsets_of(group), &AdminError::timed_out(), &link));
+        timeout(ANSWER, answer).await.unwrap_or_else(late)
     }
 
     /// Asks a leader now, whatever is known, and notes what it says.
@@ -287,11 +294,23 @@ impl Client {
     }
 
     async fn ask_group(self: Arc<Self>, (group, partitions): GroupQuestion) -> Result<Arc<Committed>, ReadError> {
-        let link = self.link().await?;
-        let answer = link.ask(|admin| admin.group_offsets(&group, partitions.as_deref(), ANSWER)).await;
-        let offsets = answer.map_err(|error| {
-            self.explain(&format!("the offsets of consumer group {:?}", group.to_string_lossy()), &error, &link)
-        })?;
+        let until = Instant::now() + MOVING;
+        let offsets = loop {
+            let link = self.link().await?;
+            let asked = link.ask_coordinator(|admin, limit| admin.group_offsets(&group, partitions.as_deref(), limit));
+            let error = match asked.await {
+                Ok(offsets) => break offsets,
+                Err(error) => error,
+            };
+            // librdkafka goes on asking a coordinator that it knows, whatever that says; another client knows none.
+            if error.is_lost() || error.is_wrong_coordinator() {
+                self.close(&link).await;
+            }
+            if !error.is_no_coordinator() || Instant::now() > until {
+                return Err(self.explain(&offsets_of(&group), &error, &link));
+            }
+            sleep(MOVING_PAUSE).await;
+        };
         // Most groups have one topic: its name is not to be held once for each partition.
         let mut name: Arc<str> = "".into();
         let committed = offsets.into_iter().map(|PartitionOffset { topic, partition, offset }| {
@@ -323,6 +342,14 @@ impl Client {
         }
     }
 
+    /// Leaves a client to those who still wait for its answers; the next question opens another.
+    async fn close(&self, link: &Arc<Link>) {
+        let mut present = self.link.lock().await;
+        if present.as_ref().is_some_and(|present| Arc::ptr_eq(present, link)) {
+            *present = None;
+        }
+    }
+
     /// An answer that says no.
     pub(super) fn query(&self, what: &str, problem: &str) -> ReadError {
         ReadError::Query(format!("{what} at {}: {problem}", self.endpoint.broker()))
@@ -339,6 +366,10 @@ impl Client {
             None => ReadError::Connect { broker, cause: error.text.clone() },
         }
     }
+}
+
+fn offsets_of(group: &CString) -> String {
+    format!("the offsets of consumer group {:?}", group.to_string_lossy())
 }
 
 /// librdkafka answers for partitions whose leader did not with neither an offset nor an error.

@@ -15,6 +15,13 @@ use crate::scaler::ReadError;
 
 /// How long a broker may take to answer one question.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
+/// How long a question to a group's coordinator is left with librdkafka, which is not to end it by itself: where it has done so
+/// while it waited for the coordinator, it uses freed memory when the coordinator is back
+/// (github.com/confluentinc/librdkafka/issues/4605). It takes an hour at most.
+const COORDINATOR: Duration = Duration::from_hours(1);
+/// When such a question is given up, by a close of the client, which is safe. Less than half of [`COORDINATOR`]: others were
+/// asked on the same client as late as when the first was given up.
+const GIVE_UP: Duration = Duration::from_mins(10);
 /// librdkafka's events are looked for at least this often, should it not ring.
 const LOOK: Duration = Duration::from_secs(1);
 /// The shortest pause between two attempts to renew a token.
@@ -62,7 +69,7 @@ impl Link {
             Some(tokens) => Some(tokens.token().await?),
             None => None,
         };
-        let opened = tokio::task::spawn_blocking(move || Admin::open(&config, Context::default())).await;
+        let opened = tokio::task::spawn_blocking(move || open_admin(config)).await;
         let admin = opened.map_err(|error| broken(error.to_string()))?.map_err(broken)?;
         let shared = Arc::new(Shared(Some(admin)));
         let mut tasks = vec![tokio::spawn(serve(Arc::clone(&shared)))];
@@ -92,10 +99,30 @@ impl Link {
         question: impl FnOnce(&Admin) -> Answer<T>,
         check: impl FnOnce(T) -> Result<T, AdminError>,
     ) -> Result<T, AdminError> {
-        let Some(admin) = &self.shared.0 else { return Err(AdminError::lost("the client is closed")) };
-        let answer = question(admin);
         // librdkafka keeps the time; this is for the case that it does not.
-        match timeout(ANSWER + LOOK, answer).await {
+        self.ask_within(ANSWER + LOOK, question, check).await
+    }
+
+    /// Asks a group's coordinator, which may be away for long; whoever waits must have a limit of their own, and not ask
+    /// the same again meanwhile. An error may be that it was not answered at all: the client is to be closed then.
+    ///
+    /// # Errors
+    /// librdkafka's or a broker's.
+    pub(super) async fn ask_coordinator<T>(
+        &self,
+        question: impl FnOnce(&Admin, Duration) -> Answer<T>,
+    ) -> Result<T, AdminError> {
+        self.ask_within(GIVE_UP, |admin| question(admin, COORDINATOR), Ok).await
+    }
+
+    async fn ask_within<T>(
+        &self,
+        limit: Duration,
+        question: impl FnOnce(&Admin) -> Answer<T>,
+        check: impl FnOnce(T) -> Result<T, AdminError>,
+    ) -> Result<T, AdminError> {
+        let Some(admin) = &self.shared.0 else { return Err(AdminError::lost("the client is closed")) };
+        match timeout(limit, question(admin)).await {
             Ok(Ok(answer)) => {
                 let answer = check(answer?)?;
                 admin.context().forget_trouble();
@@ -109,6 +136,16 @@ impl Link {
     pub(super) fn trouble(&self) -> Option<String> {
         self.shared.0.as_ref().and_then(|admin| admin.context().trouble())
     }
+}
+
+/// A client with a group of its own that it takes no part in: where a group's coordinator has moved, librdkafka tells the
+/// client's own group to look for another, and without one it ends the process
+/// (github.com/confluentinc/librdkafka/issues/5040).
+fn open_admin(mut config: ClientConfig) -> Result<Admin, String> {
+    config.set("group.id", "ebb");
+    let admin = Admin::open(&config, Context::default())?;
+    admin.close_group()?;
+    Ok(admin)
 }
 
 async fn serve(shared: Arc<Shared>) {
