@@ -64,7 +64,9 @@ impl Kafka {
         // A broker that was stopped is tried again soon after it is back.
         config.set("reconnect.backoff.max.ms", "500");
         let admin = config.create().context("cannot make a client of Kafka")?;
-        let producer = Arc::new(config.clone().set("linger.ms", "5").create_with_context(Deliveries)?);
+        // A record is given up before its writer gives up waiting for word of it: it does not come as a surprise later.
+        let producer = config.clone().set("linger.ms", "5").set("message.timeout.ms", "25000").clone();
+        let producer = Arc::new(producer.create_with_context(Deliveries)?);
         let kafka = Self { config, admin, producer };
         kafka.leaders("").await.context("cannot connect to Kafka")?;
         Ok(kafka)
