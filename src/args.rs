@@ -37,6 +37,27 @@ pub enum Command {
     Run(Box<Run>),
     /// Tell when a cron trigger's window is open: now, or at any instant, and when that changes next.
     Cron(Cron),
+    /// Check manifests without a cluster, as the admission webhook would.
+    Check(Check),
+}
+
+/// What `ebb check` looks at.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ebb check deploy/
+  helm template my-app | ebb check -
+
+Each finding is a line: file:line: error or warning: kind namespace/name: where it is: what is wrong. An error is what the
+API server or the admission webhook refuses; a warning is a mistake that they take. Exit code 0: nothing was found; 1: there
+are errors, or something cannot be read; 3: there are warnings only; 2: the command line is wrong.")]
+pub struct Check {
+    /// Files, folders (all .yaml, .yml and .json files below them), or - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Make every warning an error.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// The question that `ebb cron` answers: the `metadata` of a cron trigger, and an instant.

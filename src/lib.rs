@@ -5,6 +5,7 @@
 pub mod api_client;
 pub mod args;
 pub mod certs;
+pub mod check_command;
 pub mod clock;
 pub mod controller;
 pub mod cron_command;

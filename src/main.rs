@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use ebb::args::{self, Command, Run};
-use ebb::{clock, cron_command};
+use ebb::{check_command, clock, cron_command};
 
 fn main() -> ExitCode {
     match args::parse().command {
@@ -12,6 +12,10 @@ fn main() -> ExitCode {
         Command::Cron(question) => {
             let done = cron_command::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
+        }
+        Command::Check(question) => {
+            let done = check_command::run(&question, io::stdin().lock(), io::stdout().lock());
+            done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
     }
 }

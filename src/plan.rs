@@ -3,6 +3,7 @@
 //! What is decided here is done by [`crate::controller`] and [`crate::poll`], and nowhere else is anything decided.
 
 pub mod activation;
+pub mod authentication;
 pub mod fallback;
 pub mod formula;
 pub mod hpa;
@@ -11,6 +12,7 @@ pub mod pause;
 pub mod policy;
 pub mod readings;
 pub mod resource;
+pub mod review;
 pub mod rules;
 #[cfg(test)]
 mod simulation;

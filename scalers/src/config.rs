@@ -44,14 +44,15 @@ impl fmt::Debug for TriggerConfig {
 /// What is wrong with a trigger's parameters: KEDA's text, and beside it what KEDA does not say: how to put it right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    text: String,
+    prefix: String,
+    problems: Vec<String>,
     cures: Vec<String>,
 }
 
 impl ConfigError {
     /// An error with KEDA's text and no cure yet.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), cures: Vec::new() }
+        Self { prefix: String::new(), problems: vec![text.into()], cures: Vec::new() }
     }
 
     /// Adds a line that says how to put it right.
@@ -64,7 +65,12 @@ impl ConfigError {
     /// Puts words before the text.
     #[must_use]
     pub fn context(self, prefix: &str) -> Self {
-        Self { text: format!("{prefix}{}", self.text), ..self }
+        Self { prefix: format!("{prefix}{}", self.prefix), ..self }
+    }
+
+    /// What is wrong, each without the words before the text.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// How to put it right, a line each.
@@ -75,7 +81,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        write!(f, "{}{}", self.prefix, self.problems.join("\n"))
     }
 }
 
@@ -236,7 +242,7 @@ impl<'a> Reader<'a> {
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(ConfigError { text: self.problems.join("\n"), cures: self.cures })
+        Err(ConfigError { prefix: String::new(), problems: self.problems, cures: self.cures })
     }
 
     fn unset(&mut self, key: &str, value: &str, cure: &str) {

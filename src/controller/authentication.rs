@@ -5,7 +5,6 @@
 
 pub(super) mod file;
 mod oauth2;
-mod refused;
 pub(super) mod token;
 
 use std::collections::BTreeMap;
@@ -23,6 +22,7 @@ use serde::de::DeserializeOwned;
 use super::authentications::{AuthKey, Authentications};
 use super::environment;
 use super::lookup::{Lookup, LookupError};
+use crate::plan::authentication;
 
 /// Where references of one ScaledObject's triggers are looked up.
 pub(super) struct Surroundings<'a> {
@@ -94,7 +94,7 @@ impl Authentication {
         trigger: &ScaleTrigger,
         around: &Surroundings<'_>,
     ) -> Result<BTreeMap<String, String>, LookupError> {
-        if let Some(reason) = refused::reason(&self.spec, self.cluster) {
+        if let Some(reason) = authentication::reason(&self.spec, self.cluster) {
             return Err(LookupError::Wrong(format!("{}: {reason}", self.display)));
         }
         self.gathered(trigger, around).await.map_err(|error| self.within(error))

@@ -44,6 +44,13 @@ pub fn check(object: &ScaledObject) -> Result<Rules, Invalid> {
 
 /// Gives the metrics of those that the HPA reads by itself.
 fn triggers(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
+    admissible(spec)?;
+    metric_types(spec)?;
+    resource::metrics(spec)
+}
+
+/// What KEDA refuses of triggers at admission, whatever their type.
+pub(super) fn admissible(spec: &ScaledObjectSpec) -> Result<(), String> {
     if spec.triggers.is_empty() {
         return Err("no triggers defined in the ScaledObject/ScaledJob".into());
     }
@@ -55,16 +62,22 @@ fn triggers(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
                 "triggerName {name:?} is defined multiple times in the ScaledObject, but it must be unique: triggers {earlier} and {index} have it"
             ));
         }
-        if !resource::is_resource(trigger) {
-            metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
-        } else if trigger.uses_cached_metrics() {
+        if resource::is_resource(trigger) && trigger.uses_cached_metrics() {
             return Err(format!(
                 "trigger {index}: property \"useCachedMetrics\" is not supported for {:?} scaler: the HPA reads it from the pods",
                 trigger.type_
             ));
         }
     }
-    resource::metrics(spec)
+    Ok(())
+}
+
+pub(super) fn metric_types(spec: &ScaledObjectSpec) -> Result<(), String> {
+    let external = spec.triggers.iter().enumerate().filter(|(_, trigger)| !resource::is_resource(trigger));
+    for (index, trigger) in external {
+        metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
+    }
+    Ok(())
 }
 
 /// `triggers[].metricType` as the HPA knows it.
@@ -82,7 +95,7 @@ pub fn metric_type(text: Option<&str>) -> Result<MetricType, String> {
     }
 }
 
-fn counts(spec: &ScaledObjectSpec) -> Result<(), String> {
+pub(super) fn counts(spec: &ScaledObjectSpec) -> Result<(), String> {
     let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
     if min < 0 {
         return Err(format!("MinReplicaCount={min} must not be negative"));

@@ -4,7 +4,7 @@
 use ebb_crds::{AuthPodIdentity, TriggerAuthenticationSpec};
 
 /// Why `spec` cannot be served, if it cannot.
-pub(super) fn reason(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<String> {
+pub fn reason(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<String> {
     if spec.file_path.as_ref().is_some_and(|path| !path.is_empty()) {
         // Nothing else of it counts then.
         return (!cluster).then(|| {
@@ -34,7 +34,7 @@ fn identity(identity: &AuthPodIdentity) -> Option<String> {
 }
 
 /// What KEDA's webhook refuses.
-fn contradiction(identity: &AuthPodIdentity) -> Option<&'static str> {
+pub fn contradiction(identity: &AuthPodIdentity) -> Option<&'static str> {
     let given = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
     let empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);
     match identity.provider.as_str() {

@@ -1,0 +1,175 @@
+//! `ebb check`: what the API server and the admission webhook would say of manifests, without either.
+
+mod claims;
+mod document;
+mod files;
+mod manifest;
+mod scalar;
+mod schema;
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, Read, Write};
+use std::rc::Rc;
+
+use ebb_scalers::broker::Brokers;
+
+use crate::args::Check;
+use crate::plan::review::{self, Finding, Given, Severity};
+use claims::Claims;
+use manifest::{Manifest, Object};
+use schema::Schemas;
+
+/// Why a check could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    Read {
+        /// Which.
+        path: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The findings cannot be written.
+    #[error("{0}")]
+    Write(#[from] io::Error),
+}
+
+/// What was found in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing.
+    Clean,
+    /// Warnings only.
+    Warnings,
+    /// At least one error.
+    Errors,
+}
+
+impl Verdict {
+    /// What the process ends with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Errors => 1,
+            Self::Warnings => 3,
+        }
+    }
+}
+
+/// Checks what `question` names and writes a line for each finding. A reader of `output` that has seen enough is no error.
+///
+/// # Errors
+/// What cannot be read. What is wrong in it is none.
+pub fn run(question: &Check, input: impl Read, output: impl Write) -> Result<Verdict, CheckError> {
+    let mut report = Report { output: BufWriter::new(output), strict: question.strict, errors: 0, warnings: 0 };
+    let done = check(question, input, &mut report);
+    match done.and_then(|objects| Ok(report.end(objects)?)) {
+        Err(CheckError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        done => done?,
+    }
+    Ok(report.verdict())
+}
+
+fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) -> Result<usize, CheckError> {
+    let schemas = Schemas::new();
+    let mut manifests = Vec::new();
+    for file in files::read(&question.files, input)? {
+        match document::read(&file.text) {
+            Ok(documents) => {
+                let found =
+                    documents.into_iter().map(Rc::new).flat_map(|document| Manifest::all_in(&document, &schemas));
+                manifests.extend(found.map(|manifest| (file.name.clone(), manifest)));
+            }
+            Err((line, text)) => report.say(&file.name, line, "", &Finding::refusal("", text))?,
+        }
+    }
+    let given = given(&manifests);
+    let brokers = Brokers::default();
+    let mut claims = Claims::default();
+    for (file, manifest) in &mut manifests {
+        let namespace = manifest.namespace.clone();
+        let more = match &manifest.object {
+            Some(Object::ScaledObject(object)) => {
+                let by = |reference: &ebb_crds::AuthenticationRef| {
+                    let cluster = reference.kind() == "ClusterTriggerAuthentication";
+                    let namespace = if cluster { String::new() } else { namespace.clone() };
+                    given.get(&(cluster, namespace, reference.name.clone())).cloned().unwrap_or(Given::Anything)
+                };
+                let mut found = review::scaled_object(object, by, &brokers);
+                found.extend(claims.claim(&namespace, object));
+                found
+            }
+            Some(Object::Authentication { spec, cluster }) => review::authentication(spec, *cluster),
+            None => Vec::new(),
+        };
+        manifest.findings.extend(more);
+        for finding in &manifest.findings {
+            report.say(file, manifest.line_of(&finding.path), &manifest.title, finding)?;
+        }
+    }
+    Ok(manifests.len())
+}
+
+/// The parameters that the authentications among `manifests` give, by whether they are cluster-wide, namespace and name.
+fn given(manifests: &[(String, Manifest)]) -> HashMap<(bool, String, String), Given> {
+    let authentications = manifests.iter().filter_map(|(_, manifest)| match &manifest.object {
+        Some(Object::Authentication { spec, cluster }) => {
+            let namespace = if *cluster { String::new() } else { manifest.namespace.clone() };
+            Some(((*cluster, namespace, manifest.name.clone()), Given::by(spec)))
+        }
+        _ => None,
+    });
+    authentications.collect()
+}
+
+/// Where findings go.
+struct Report<W: Write> {
+    output: BufWriter<W>,
+    strict: bool,
+    errors: usize,
+    warnings: usize,
+}
+
+impl<W: Write> Report<W> {
+    fn say(&mut self, file: &str, line: usize, title: &str, finding: &Finding) -> io::Result<()> {
+        let word = if self.strict || finding.severity == Severity::Refusal {
+            self.errors += 1;
+            "error"
+        } else {
+            self.warnings += 1;
+            "warning"
+        };
+        let parts = [title, finding.path.as_str(), finding.text.as_str()];
+        let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+        // A finding stays a line, whatever is in it.
+        writeln!(self.output, "{file}:{line}: {word}: {}", text.replace(char::is_control, " "))?;
+        for cure in &finding.cures {
+            writeln!(self.output, "    {}", cure.replace(char::is_control, " "))?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, objects: usize) -> io::Result<()> {
+        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        writeln!(
+            self.output,
+            "{}: {}, {}",
+            count(objects, "object"),
+            count(self.errors, "error"),
+            count(self.warnings, "warning")
+        )?;
+        self.output.flush()
+    }
+
+    fn verdict(&self) -> Verdict {
+        match (self.errors, self.warnings) {
+            (0, 0) => Verdict::Clean,
+            (0, _) => Verdict::Warnings,
+            _ => Verdict::Errors,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! What is to be said of an object before anything is done for it: the admission webhook and `ebb check` ask here.
+//!
+//! Only what the object itself can tell, and what the caller knows of the objects beside it. What KEDA's webhook refuses is
+//! refused; a mistake that KEDA would have let pass is a warning, so that nothing that ran stops running.
+
+mod triggers;
+
+use std::collections::BTreeSet;
+
+use ebb_crds::{AuthenticationRef, ScaleTarget, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec};
+use ebb_scalers::broker::Brokers;
+
+use super::fallback::Fallback;
+use super::modifiers::Modifiers;
+use super::{authentication, hpa, pause, resource, unexpected, validate};
+
+/// Stands for the field that a text about counts begins with.
+const COUNTS: &str = "spec.…Count";
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It is taken, and will not do what it is meant to.
+    Warning,
+    /// It is refused.
+    Refusal,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where, such as `spec.triggers[0].metadata.queueName`.
+    pub path: String,
+    /// What is wrong, on one line.
+    pub text: String,
+    /// How to put it right, a line each.
+    pub cures: Vec<String>,
+}
+
+impl Finding {
+    /// A reason to refuse the object.
+    pub fn refusal(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Refusal, path: path.into(), text: text.into(), cures: Vec::new() }
+    }
+
+    /// A mistake.
+    pub fn warning(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::refusal(path, text) }
+    }
+
+    fn with_cures(self, cures: Vec<String>) -> Self {
+        Self { cures, ..self }
+    }
+}
+
+/// The parameters that a trigger is given by the authentication that it refers to, whose values nobody knows yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Given {
+    /// It refers to none.
+    #[default]
+    Nothing,
+    /// These.
+    Names(BTreeSet<String>),
+    /// It cannot be told.
+    Anything,
+}
+
+impl Given {
+    /// What `spec` gives.
+    pub fn by(spec: &TriggerAuthenticationSpec) -> Self {
+        let elsewhere = spec.file_path.as_ref().is_some_and(|path| !path.is_empty())
+            || spec.oauth2.is_some()
+            || authentication::reason(spec, true).is_some();
+        if elsewhere {
+            return Self::Anything;
+        }
+        let keys = [&spec.secret_target_ref, &spec.config_map_target_ref].into_iter().flatten().flatten();
+        let names = keys
+            .map(|reference| &reference.parameter)
+            .chain(spec.env.iter().flatten().map(|entry| &entry.parameter))
+            .chain(spec.bound_service_account_token.iter().flatten().map(|entry| &entry.parameter));
+        Self::Names(names.cloned().collect())
+    }
+}
+
+/// Everything that is wrong with `object`, what is refused first. `given` tells what an authentication gives; `brokers` are
+/// not asked anything.
+pub fn scaled_object(
+    object: &ScaledObject,
+    given: impl Fn(&AuthenticationRef) -> Given,
+    brokers: &Brokers,
+) -> Vec<Finding> {
+    let spec = &object.spec;
+    let mut findings = Vec::new();
+    let refused = [
+        ("spec.triggers", validate::admissible(spec)),
+        (COUNTS, counts(spec)),
+        ("spec.triggers", only_resources(spec)),
+        ("spec.fallback", fallback(spec)),
+        ("spec.advanced.scalingModifiers", Modifiers::of(spec).map(drop)),
+    ];
+    for (path, refused) in refused {
+        findings.extend(refused.err().map(|text| Finding::refusal(place(path, &text), text)));
+    }
+    let mistaken = [
+        ("spec.scaleTargetRef.name", target(spec)),
+        (COUNTS, validate::counts(spec)),
+        ("spec.triggers", validate::metric_types(spec)),
+        ("spec.triggers", resource::metrics(spec).map(drop)),
+        ("metadata.annotations", pause::pause(object.metadata.annotations.as_ref()).map(drop)),
+    ];
+    for (path, mistaken) in mistaken {
+        let said = |text: &String| findings.iter().any(|finding| finding.text == *text);
+        let mistaken = mistaken.err().filter(|text| !said(text));
+        findings.extend(mistaken.map(|text| Finding::warning(place(path, &text), text)));
+    }
+    for (index, trigger) in spec.triggers.iter().enumerate().filter(|(_, trigger)| !resource::is_resource(trigger)) {
+        let given = trigger.authentication_ref.as_ref().map(&given).unwrap_or_default();
+        let problems = triggers::problems(index, trigger, &given, brokers);
+        let place = format!("spec.triggers[{index}]");
+        findings.extend(problems.into_iter().map(|problem| problem.at(&place, trigger)));
+        let Some(kind) = ebb_scalers::kind(&trigger.type_) else { continue };
+        for key in unexpected::keys(kind, &trigger.metadata) {
+            let text = format!("trigger {index} ({}) does not read {key:?}", trigger.type_);
+            findings.push(Finding::warning(format!("{place}.metadata.{key}"), text));
+        }
+    }
+    let named = hpa::build(object, &[], &[]).err();
+    findings.extend(named.map(|text| Finding::warning("spec.advanced.horizontalPodAutoscalerConfig.name", text)));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// Everything that is wrong with an authentication.
+pub fn authentication(spec: &TriggerAuthenticationSpec, cluster: bool) -> Vec<Finding> {
+    let contradiction = spec.pod_identity.as_ref().and_then(authentication::contradiction);
+    if let Some(text) = contradiction {
+        return vec![Finding::refusal("spec.podIdentity", text)];
+    }
+    authentication::reason(spec, cluster).map(|text| Finding::warning("spec", text)).into_iter().collect()
+}
+
+/// What a workload is, whatever version it is asked for in: `apps/Deployment`.
+pub fn kind_of(target: &ScaleTarget) -> String {
+    let group = target.api_version().rsplit_once('/').map_or("", |(group, _)| group);
+    format!("{group}/{}", target.kind())
+}
+
+/// That a workload is taken, in the words of KEDA's webhook.
+pub fn taken(target: &ScaleTarget, by: &str, name: &str) -> Finding {
+    let text = format!(
+        "the workload '{}' of type '{}.{}' is already managed by the {by} '{name}'",
+        target.name,
+        target.api_version(),
+        target.kind()
+    );
+    Finding::refusal("spec.scaleTargetRef", text)
+}
+
+fn place(path: &str, text: &str) -> String {
+    let field = text.split('=').next().unwrap_or_default();
+    let mut letters = field.chars();
+    match letters.next().filter(|_| path == COUNTS) {
+        Some(first) => format!("spec.{}{}", first.to_ascii_lowercase(), letters.as_str()),
+        None => path.to_owned(),
+    }
+}
+
+/// Bounds that contradict each other (KEDA's `CheckReplicaCountBoundsAreValid`).
+fn counts(spec: &ScaledObjectSpec) -> Result<(), String> {
+    let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
+    let idle_above = spec.idle_replica_count.is_some_and(|idle| idle >= min);
+    if min > max || idle_above { validate::counts(spec) } else { Ok(()) }
+}
+
+/// KEDA's `verifyCPUMemoryScalers`: such a workload would never come back from zero.
+fn only_resources(spec: &ScaledObjectSpec) -> Result<(), String> {
+    if spec.triggers.is_empty() || !resource::only_resources(spec) || spec.min_replica_count() > 0 {
+        return Ok(());
+    }
+    Err("scaledobject has only cpu/memory triggers AND minReplica is 0 (scale to zero doesn't work in this case): \
+         give minReplicaCount 1 or more, or a trigger of another type"
+        .into())
+}
+
+/// KEDA's `verifyFallback`: cpu and memory are read by the HPA, so that nobody sees them fail.
+fn fallback(spec: &ScaledObjectSpec) -> Result<(), String> {
+    let fallback = Fallback::of(spec)?;
+    if fallback.is_some() && !spec.triggers.is_empty() && resource::only_resources(spec) {
+        return Err("type is cpu/memory for all triggers, which a fallback does not know: \
+                    drop fallback, or give a trigger of another type"
+            .into());
+    }
+    Ok(())
+}
+
+fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
+    if spec.scale_target_ref.name.is_empty() {
+        return Err("ScaledObject.spec.scaleTargetRef.name is missing".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
