@@ -5,17 +5,23 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
+use ebb::admission::{self, Admission};
 use ebb::lease::Term;
 use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Sight};
 use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
+use ebb::plan::review::Given;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
 use ebb::poll::registry::Registry;
+use ebb::scope::Scope;
 use ebb::target::Targets;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
+use ebb_scalers::broker::Brokers;
+use tower::ServiceExt as _;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap_or_default()
@@ -147,5 +153,55 @@ mod bench_support {
     }
 }
 
-criterion_group!(benches, decision, status_of_a_tick, formula, metric_answer);
+/// One ScaledObject of a namespace, with a trigger whose host is not known.
+fn scaled_object(number: usize) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+        "metadata": {"name": format!("app-{number}"), "namespace": "shop"},
+        "spec": {"scaleTargetRef": {"name": format!("app-{number}")}, "triggers": [{"type": "rabbitmq", "metadata": {
+            "queueName": "jobs", "hostFromEnv": "RABBITMQ_URL", "mode": "QueueLength", "value": "5",
+        }}]},
+    })
+}
+
+fn review(c: &mut Criterion) {
+    let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false) else { return };
+    // Nobody is asked there: only cpu and memory need to know the target.
+    let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
+    let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
+    let (objects, mut writer) = kube::runtime::reflector::store();
+    for object in (0..5_000).map(scaled_object).map(serde_json::from_value::<ScaledObject>) {
+        let Ok(object) = object else { return };
+        writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
+    }
+    let admission = Admission {
+        objects,
+        foreign: Arc::default(),
+        given: Box::new(|_, _| Given::Anything),
+        client,
+        brokers: Brokers::default(),
+        scope: Scope::default(),
+        strict: false,
+        metrics,
+        counted: parking_lot::Mutex::default(),
+    };
+    let router = admission::router(Arc::new(admission), Duration::from_secs(10));
+    let question = serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {"uid": "1", "operation": "CREATE", "namespace": "shop", "object": scaled_object(5_000)},
+    });
+    let body = question.to_string();
+    c.bench_function("one review at admission among 5,000 ScaledObjects", |b| {
+        b.to_async(&runtime).iter(|| async {
+            let request = http::Request::post("/validate-keda-sh-v1alpha1-scaledobject").body(Body::from(body.clone()));
+            match request {
+                Ok(request) => router.clone().oneshot(request).await.is_ok_and(|answer| answer.status().is_success()),
+                Err(_) => false,
+            }
+        });
+    });
+}
+
+criterion_group!(benches, decision, status_of_a_tick, formula, metric_answer, review);
 criterion_main!(benches);

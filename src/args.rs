@@ -6,6 +6,7 @@ mod election;
 mod logs;
 mod run;
 mod values;
+mod webhook;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

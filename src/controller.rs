@@ -27,13 +27,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use ebb_crds::{Condition, ScaledObject, names};
+use ebb_crds::{AuthenticationRef, Condition, ScaledObject, names};
 use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, Resource as _, ResourceExt as _};
 use tokio::sync::mpsc;
@@ -45,6 +46,7 @@ use crate::lease::Term;
 use crate::metrics::TriggerLabels;
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
+use crate::plan::review::Given;
 use crate::plan::rules::Rules;
 use crate::plan::status::{Check, Outline, Served};
 use crate::plan::{hpa, resource, unexpected, validate};
@@ -54,7 +56,7 @@ use crate::poll::trigger::Trigger;
 use crate::scope::Scope;
 use crate::target::Targets;
 use crate::watching;
-use authentications::Authentications;
+use authentications::{AuthKey, Authentications};
 use changed::Changed;
 use failure::Failure;
 use first_list::FirstList;
@@ -126,6 +128,8 @@ pub struct Context {
     /// Of what triggers were built from. The seed is this process's own: secrets are among it.
     digests: RandomState,
     hpas: Arc<Hpas>,
+    /// The ScaledObjects as the watch has them, and the end that it writes to.
+    objects: (Store<ScaledObject>, parking_lot::Mutex<Option<Writer<ScaledObject>>>),
 }
 
 impl Context {
@@ -141,7 +145,9 @@ impl Context {
     ) -> Self {
         let (changed, rechecks) = Changed::new();
         let events = ticker.events.clone();
+        let (reader, writer) = reflector::store();
         Self {
+            objects: (reader, parking_lot::Mutex::new(Some(writer))),
             targets: ticker.targets.clone(),
             brokers,
             sources: Sources::new(client.clone(), &settings.references),
@@ -168,6 +174,22 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The ScaledObjects that are served, as the API server has them.
+    pub fn objects(&self) -> Store<ScaledObject> {
+        self.objects.0.clone()
+    }
+
+    /// What is known of the parameters that authentications give to the triggers of a namespace.
+    pub fn given(&self) -> impl Fn(&AuthenticationRef, &str) -> Given + Send + Sync + 'static {
+        let known = Arc::clone(&self.authentications);
+        move |reference, namespace| {
+            let spec = AuthKey::of(reference, namespace).and_then(|key| known.spec(&key));
+            spec.map_or(Given::Anything, |spec| Given::by(&spec))
+        }
+    }
+}
+
 /// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects
 /// whose triggers cannot be read, so that what they refer to is read again. `warm` is set when every ScaledObject that was
 /// there at the start has been checked once.
@@ -179,7 +201,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let Settings { scope, at_once, .. } = context.settings.clone();
-    let (reader, writer) = reflector::store();
+    let (reader, Some(writer)) = (context.objects.0.clone(), context.objects.1.lock().take()) else { return };
     context.authentications.start(&client).await;
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);

@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` maps the concepts to these modules and states what each may touch.
 
+pub mod admission;
 pub mod api_client;
 pub mod args;
 pub mod certs;

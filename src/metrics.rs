@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
@@ -52,6 +53,12 @@ const REQUESTS: Family = Family::counter("keda_scaler_http_requests_total", "HTT
 const REQUEST_DURATION: (&str, &str) =
     ("keda_scaler_http_request_duration_seconds", "How long HTTP requests made for triggers took.");
 
+const REVIEWS: (&str, &str) =
+    ("keda_webhook_scaled_object_validations_total", "ScaledObjects that were reviewed at admission.");
+const REFUSALS: (&str, &str) =
+    ("keda_webhook_scaled_object_validation_errors_total", "ScaledObjects that were refused at admission.");
+const REVIEW_LABELS: [&str; 3] = ["namespace", "action", "reason"];
+
 /// Where a trigger keeps a family's figure.
 type FigureOf = fn(&TriggerMetrics) -> &Figure;
 
@@ -66,6 +73,10 @@ pub struct Metrics {
     kinds: IntGaugeVec,
     resources: IntGaugeVec,
     leading: IntGauge,
+    /// Reviews of ScaledObjects at admission.
+    reviews: IntCounterVec,
+    /// Those that ended with a refusal.
+    refusals: IntCounterVec,
     triggers: Roll<TriggerMetrics>,
     objects: Roll<ObjectMetrics>,
 }
@@ -104,6 +115,9 @@ impl Metrics {
         let whole = |name: &str, help: &str, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
+        let counted = |(name, help): (&str, &str), labels: &[&str]| {
+            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
         let build = whole(
             "keda_build_info",
             "The release that runs.",
@@ -139,6 +153,8 @@ impl Metrics {
                 &registry,
                 IntGauge::new("ebb_leader", "Whether this replica writes (1) or stands by (0).")?,
             )?,
+            reviews: counted(REVIEWS, &REVIEW_LABELS[..2])?,
+            refusals: counted(REFUSALS, &REVIEW_LABELS)?,
             triggers: Roll::default(),
             objects: Roll::default(),
             registry: registry.clone(),
@@ -227,6 +243,14 @@ impl Metrics {
         let count = self.resources.with_label_values(&[kind, namespace]);
         count.inc();
         ResourceMetrics { count }
+    }
+
+    /// Counts a review of a ScaledObject at admission, and each reason to refuse it.
+    pub fn reviewed<'a>(&self, namespace: &str, action: &str, refusals: impl IntoIterator<Item = &'a str>) {
+        self.reviews.with_label_values(&[namespace, action]).inc();
+        for reason in refusals {
+            self.refusals.with_label_values(&[namespace, action, reason]).inc();
+        }
     }
 
     /// The series of a ScaledObject. They exist until the handle is dropped.

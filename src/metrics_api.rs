@@ -16,6 +16,8 @@
 //! - The HPA controller (`system:serviceaccount:kube-system:horizontal-pod-autoscaler`) needs `list` on `*` in the
 //!   group `external.metrics.k8s.io`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -35,6 +37,7 @@ mod testing;
 mod tls;
 
 pub use quantity::{NotANumber, Quantity};
+pub(crate) use server::Door;
 pub use server::{Limits, ServeError, ServerConfig, serve};
 pub use tls::Tls;
 
@@ -50,6 +53,11 @@ pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
 /// Whether `text` is a label selector, and if not, why.
 pub(crate) fn check_selector(text: &str) -> Result<(), String> {
     selector::Selector::parse(text).map(drop).map_err(|error| error.to_string())
+}
+
+/// Whether a label selector selects an object with these labels. What is no selector selects nothing.
+pub(crate) fn selects(text: &str, labels: &BTreeMap<String, String>) -> bool {
+    selector::Selector::parse(text).is_ok_and(|selector| selector.selects(labels))
 }
 
 /// Answers what the API is asked.

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::admission::{self, Admission, Foreign};
 use crate::api_client;
 use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
@@ -27,7 +28,7 @@ use crate::events::Events;
 use crate::lease::{Keeper, Term};
 use crate::metrics::Metrics;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
-use crate::metrics_api::{self, API_SERVICE, Limits, ServerConfig};
+use crate::metrics_api::{self, Limits, ServerConfig};
 use crate::poll::registry::Registry;
 use crate::poll::ticker::{Pulse, Ticker};
 use crate::probes::{self, Health};
@@ -85,7 +86,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     for trouble in unread {
         warn!("--ca-dir: {trouble}");
     }
-    let brokers = Brokers::new(outbound);
+    let brokers = Brokers::new(outbound.clone());
 
     let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
     let elect = settings.election.elect;
@@ -100,6 +101,9 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let metrics_listener = listen(&serving.metrics()).await?;
     let api_address = Listen::At { host: serving.bind_address.to_string(), port: serving.secure_port };
     let api_listener = listen(&api_address).await?.ok_or_else(|| RunError::Config("no address to listen on".into()))?;
+
+    let webhook_address = Listen::At { host: serving.bind_address.to_string(), port: settings.webhook.port };
+    let webhook_listener = if settings.webhook.port > 0 { listen(&webhook_address).await? } else { None };
 
     let pulse = Arc::new(Pulse::default());
     let (ready, warm) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -123,6 +127,26 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let (recheck, rechecks) = mpsc::unbounded_channel();
     let ticker = Ticker { client: fenced.clone(), targets, events, term, pulse, recheck };
 
+    let scope = settings.scope();
+    let context = Context::new(for_watches, fenced, Arc::clone(&registry), ticker, brokers, controlled(&settings));
+    let admission = webhook_listener.map(|listener| {
+        let foreign = Arc::new(Foreign::default());
+        let (following, watching, served) = (Arc::clone(&foreign), watching.clone(), scope.clone());
+        tokio::spawn(async move { following.follow(&watching, &served).await });
+        let admission = Admission {
+            objects: context.objects(),
+            foreign,
+            given: Box::new(context.given()),
+            client: client.clone(),
+            // Triggers that are only tried share nothing with those that run.
+            brokers: Brokers::new(outbound),
+            scope: scope.clone(),
+            strict: settings.webhook.strict,
+            metrics: Arc::clone(registry.metrics()),
+            counted: parking_lot::Mutex::default(),
+        };
+        (Arc::new(admission), listener)
+    });
     let api = tokio::spawn(serve_api(
         ServerSettings {
             certificates: CertsConfig {
@@ -130,30 +154,16 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
                 source: serving.certificates.source(),
                 services: serving.services(),
             },
-            tell_api_service: serving.certificates.enable_apiservice_patching,
+            bundles: settings.bundles(),
             tls: serving.tls(&settings.outbound),
         },
         (watching.clone(), client.clone()),
-        api_listener,
+        (api_listener, admission),
         Arc::clone(&registry),
         Arc::clone(&ready),
         (shutdown.clone(), served),
     ));
-    let scope = settings.scope();
     if wait_for_kinds(&client, &scope, &warm, &shutdown).await {
-        let file_root = Some(&settings.references.filepath_auth_root_path).filter(|path| !path.is_empty());
-        let controlled = controller::Settings {
-            scope,
-            at_once: settings.watch.at_once,
-            references: References {
-                cluster_namespace: settings.cluster_namespace(),
-                file_root: file_root.map(PathBuf::from),
-                token_life: settings.references.bound_service_account_token_expiry,
-                restrict_secrets: settings.references.restrict_secret_access,
-            },
-            unexpected_parameters: settings.watch.unexpected_parameters,
-        };
-        let context = Context::new(for_watches, fenced, registry, ticker, brokers, controlled);
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
         let ending = async {
             shutdown.cancelled().await;
@@ -176,6 +186,21 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     Ok(())
 }
 
+fn controlled(settings: &Run) -> controller::Settings {
+    let file_root = Some(&settings.references.filepath_auth_root_path).filter(|path| !path.is_empty());
+    controller::Settings {
+        scope: settings.scope(),
+        at_once: settings.watch.at_once,
+        references: References {
+            cluster_namespace: settings.cluster_namespace(),
+            file_root: file_root.map(PathBuf::from),
+            token_life: settings.references.bound_service_account_token_expiry,
+            restrict_secrets: settings.references.restrict_secret_access,
+        },
+        unexpected_parameters: settings.watch.unexpected_parameters,
+    }
+}
+
 /// Says once what was given and has no effect, and why.
 fn tell_settings(settings: &Run) {
     info!(version = env!("CARGO_PKG_VERSION"), "ebb begins");
@@ -187,8 +212,8 @@ fn tell_settings(settings: &Run) {
 /// How the external metrics API is served.
 struct ServerSettings {
     certificates: CertsConfig,
-    /// Whether the APIService is given the authority.
-    tell_api_service: bool,
+    /// The objects that are given the authority.
+    bundles: Vec<CaBundle>,
     tls: Range,
 }
 
@@ -196,7 +221,7 @@ struct ServerSettings {
 async fn serve_api(
     settings: ServerSettings,
     (watching, client): (Client, Client),
-    listener: TcpListener,
+    (listener, admission): (TcpListener, Option<(Arc<Admission>, TcpListener)>),
     registry: Arc<Registry>,
     ready: Arc<AtomicBool>,
     (shutdown, served): (CancellationToken, CancellationToken),
@@ -213,18 +238,26 @@ async fn serve_api(
         }
     };
     let mut trusted = certificates.trusted;
-    if settings.tell_api_service {
-        let bundle = CaBundle::ApiService(API_SERVICE.to_owned());
+    for bundle in settings.bundles {
         tokio::spawn(bundle.keep(watching.clone(), trusted.clone(), shutdown.clone()));
     }
     // Who is not trusted yet gets no questions.
     let authorities = trusted.authorities();
     trusted.settled(&authorities, TRUST).await;
+    let tls = || (settings.tls.provider(), settings.tls.versions());
+    if let Some((admission, listener)) = admission {
+        let (certificate, tls, served) = (certificates.serving.clone(), tls(), served.clone());
+        tokio::spawn(async move {
+            if let Err(error) = admission::serve(admission, listener, certificate, tls, served).await {
+                tracing::error!(%error, "the admission webhook has ended");
+            }
+        });
+    }
     ready.store(!shutdown.is_cancelled(), Ordering::Relaxed);
     let config = ServerConfig {
         listener,
         certificate: certificates.serving,
-        tls: (settings.tls.provider(), settings.tls.versions()),
+        tls: tls(),
         trust: watch_trust(watching, shutdown.clone()),
         reviewer: Arc::new(KubeReviewer::new(client)),
         source: registry,

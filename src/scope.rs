@@ -3,11 +3,13 @@
 //! Owns the reading of `WATCH_NAMESPACE` and of the label selectors. Everything that is watched is watched within a
 //! [`Scope`]: nothing outside of it is listed, served or answered for.
 
+use std::collections::BTreeMap;
+
 use kube::core::NamespaceResourceScope;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 
-use crate::metrics_api::check_selector;
+use crate::metrics_api::{check_selector, selects};
 
 /// What is served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +40,11 @@ impl Scope {
             return vec![Api::all(client.clone())];
         }
         self.namespaces.0.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+    }
+
+    /// Whether objects of this namespace are served.
+    pub(crate) fn has_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.0.is_empty() || self.namespaces.0.iter().any(|served| served == namespace)
     }
 
     /// Whether every ScaledObject that may use an authentication is served here. `cluster`: one of the cluster-wide kind.
@@ -81,6 +88,11 @@ impl Labels {
             format!("{error}: give a label selector such as team=a, tier in (gold,silver) or !canary")
         })?;
         Ok(Self(Some(text.to_owned())))
+    }
+
+    /// Whether it selects an object with these labels.
+    pub(crate) fn select(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.as_deref().is_none_or(|selector| selects(selector, labels))
     }
 
     /// The selector, if it restricts anything.

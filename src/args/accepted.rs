@@ -46,7 +46,6 @@ impl Accepted {
 const UNLIMITED: &str = "requests are not limited on this side; the API server's priority and fairness does it";
 const ONE_PROCESS: &str = "there is one process, and nothing between its parts";
 const ONE_CERTIFICATE: &str = "one certificate is shown, whatever name it is asked for";
-const NO_WEBHOOK: &str = "there is no admission webhook yet";
 const NO_OTLP: &str = "there is no OpenTelemetry export; /metrics has the same figures";
 const NO_EVENTS: &str = "there are no CloudEvents";
 const STDERR: &str = "logs go to standard error, as containers' logs do";
@@ -64,8 +63,6 @@ pub(super) const FLAGS: &[Accepted] = &[
     accepted("metrics-service-bind-address", Text, ONE_PROCESS),
     accepted("profiling-bind-address", Text, "there is no profile of Go's to be had").same(""),
     accepted("enable-opentelemetry-metrics", Bool, NO_OTLP).same("false"),
-    accepted("enable-webhook-patching", Bool, NO_WEBHOOK),
-    accepted("validating-webhook-name", Text, NO_WEBHOOK),
     accepted("k8s-cluster-name", Text, NO_EVENTS),
     accepted("k8s-cluster-domain", Text, "the serving certificate is made out to names within cluster.local")
         .same("cluster.local"),
@@ -124,7 +121,7 @@ pub(super) const FLAGS: &[Accepted] = &[
     accepted("skip-headers", Bool, "lines have no headers of klog's"),
     accepted("skip-log-headers", Bool, "lines have no headers of klog's"),
     // The webhooks, which have --port too.
-    accepted("cache-miss-to-direct-client", Bool, NO_WEBHOOK),
+    accepted("cache-miss-to-direct-client", Bool, "the webhook reads targets from the API server itself"),
 ];
 
 /// The variables.

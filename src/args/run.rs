@@ -15,7 +15,10 @@ use super::values::{
     Listen, Optional, TlsVersion, ciphers, count, flag, limit, milliseconds, optional, or_default, size, text,
     tls_version,
 };
+use super::webhook::Webhook;
+use crate::certs::CaBundle;
 use crate::controller;
+use crate::metrics_api::API_SERVICE;
 use crate::scope::{Labels, Namespaces, Scope};
 
 /// Settings of `ebb run`.
@@ -39,6 +42,9 @@ pub struct Run {
     /// What Ebb itself serves.
     #[command(flatten)]
     pub serving: Serving,
+    /// What the API server asks before it takes an object.
+    #[command(flatten)]
+    pub webhook: Webhook,
     /// Which replica writes.
     #[command(flatten)]
     pub election: Election,
@@ -154,7 +160,7 @@ pub struct Serving {
     /// The port of the external metrics API.
     #[arg(long, default_value_t = 6443, value_name = "PORT")]
     pub secure_port: u16,
-    /// Its certificates.
+    /// The certificates of both.
     #[command(flatten)]
     pub certificates: Certificates,
     /// The oldest TLS version for the external metrics API: TLS12 or TLS13. Default: as --http-min-tls-version.
@@ -189,6 +195,13 @@ impl Run {
             objects: self.watch.objects.clone(),
             authentications: self.watch.authentications.clone(),
         }
+    }
+
+    /// The objects that are given the certificate authority.
+    pub fn bundles(&self) -> Vec<CaBundle> {
+        let told = self.serving.certificates.enable_apiservice_patching;
+        let service = told.then(|| CaBundle::ApiService(API_SERVICE.to_owned()));
+        service.into_iter().chain(self.webhook.bundle()).collect()
     }
 
     /// The namespace of what ClusterTriggerAuthentications refer to.

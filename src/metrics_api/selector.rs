@@ -2,7 +2,7 @@
 //!
 //! Pure text work: it knows neither HTTP nor what the labels mean.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The conditions of one selector; all of them hold at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,21 @@ pub(super) struct Requirement {
     key: String,
     operator: Operator,
     values: BTreeSet<String>,
+}
+
+impl Requirement {
+    fn holds(&self, label: Option<&String>) -> bool {
+        let number = |text: &String| text.parse::<i64>().ok();
+        let bound = || self.values.first().and_then(number);
+        match self.operator {
+            Operator::In => label.is_some_and(|value| self.values.contains(value)),
+            Operator::NotIn => label.is_none_or(|value| !self.values.contains(value)),
+            Operator::Exists => label.is_some(),
+            Operator::DoesNotExist => label.is_none(),
+            Operator::GreaterThan => label.and_then(number).zip(bound()).is_some_and(|(value, bound)| value > bound),
+            Operator::LessThan => label.and_then(number).zip(bound()).is_some_and(|(value, bound)| value < bound),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +60,11 @@ impl Selector {
     /// Reads a selector; the empty text selects everything.
     pub(super) fn parse(text: &str) -> Result<Self, SelectorError> {
         Parser { tokens: tokens(text), at: 0 }.selector()
+    }
+
+    /// Whether an object with these labels is selected.
+    pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.iter().all(|requirement| requirement.holds(labels.get(&requirement.key)))
     }
 
     /// The only value `key` may have, where the selector leaves exactly one.
@@ -377,6 +397,28 @@ mod tests {
         fn any_valid_name_is_found(name in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?") {
             let selector = Selector::parse(&format!("scaledobject.keda.sh/name={name}")).unwrap();
             prop_assert_eq!(selector.exactly("scaledobject.keda.sh/name"), Some(name.as_str()));
+        }
+    }
+
+    #[test]
+    fn an_object_is_selected_by_its_labels() {
+        let labels = [("team", "a"), ("tier", "3")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        for (text, selected) in [
+            ("", true),
+            ("team=a", true),
+            ("team=b", false),
+            ("team in (a,b),tier", true),
+            ("team notin (a)", false),
+            ("zone notin (a)", true),
+            ("zone!=x", true),
+            ("!zone", true),
+            ("!team", false),
+            ("zone", false),
+            ("tier>2", true),
+            ("tier<3", false),
+            ("team>1", false),
+        ] {
+            assert_eq!(Selector::parse(text).unwrap().selects(&labels), selected, "{text}");
         }
     }
 }

@@ -95,39 +95,60 @@ pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<
     settings.current()?;
     let api = Api::new(Gate::new(trust, reviewer), source, ready, limits.request);
     let router = routes::router(Arc::new(api));
-    let slots = Arc::new(Semaphore::new(limits.connections as usize));
-    let strangers = Arc::new(Semaphore::new(limits.strangers as usize));
-
-    while let Some((stream, slot)) = next_connection(&listener, &slots, &shutdown).await {
-        // Already built in all but the rarest cases, so this is a comparison of two pointers.
-        let tls = match settings.current() {
-            Ok(tls) => TlsAcceptor::from(tls),
-            Err(error) => {
-                warn!(%error, "the metrics API cannot set up TLS with the new authorities");
-                continue;
-            }
-        };
-        let connection = Connection {
-            router: router.clone(),
-            limits,
-            shutdown: shutdown.clone(),
-            strangers: Arc::clone(&strangers),
-            _slot: slot,
-        };
-        tokio::spawn(async move {
-            if let Err(error) = connection.run(stream, tls).await {
-                debug!(error, "a connection to the metrics API ended badly");
-            }
-        });
-    }
-    drop(listener);
-    if timeout(limits.drain, slots.acquire_many(limits.connections)).await.is_err() {
-        warn!("some requests to the metrics API did not finish in time");
-    }
+    // Already built in all but the rarest cases, so this is a comparison of two pointers.
+    let door = Door { name: "the metrics API", listener, tls: move || settings.current(), router, limits };
+    door.serve(shutdown).await;
     Ok(())
 }
 
+/// Where connections come in.
+pub(crate) struct Door<T> {
+    /// What the log calls it.
+    pub(crate) name: &'static str,
+    pub(crate) listener: TcpListener,
+    /// The settings for a connection that begins now.
+    pub(crate) tls: T,
+    /// Who answers; it finds the connection's [`Peer`] in each request's extensions.
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+}
+
+impl<T: Fn() -> Result<Arc<rustls::ServerConfig>, rustls::Error>> Door<T> {
+    /// Serves until `shutdown`, then lets open requests finish.
+    pub(crate) async fn serve(self, shutdown: CancellationToken) {
+        let Self { name, listener, tls, router, limits } = self;
+        let slots = Arc::new(Semaphore::new(limits.connections as usize));
+        let strangers = Arc::new(Semaphore::new(limits.strangers as usize));
+        while let Some((stream, slot)) = next_connection(name, &listener, &slots, &shutdown).await {
+            let tls = match tls() {
+                Ok(tls) => TlsAcceptor::from(tls),
+                Err(error) => {
+                    warn!(%error, "{name} cannot set up TLS with the new authorities");
+                    continue;
+                }
+            };
+            let connection = Connection {
+                router: router.clone(),
+                limits,
+                shutdown: shutdown.clone(),
+                strangers: Arc::clone(&strangers),
+                _slot: slot,
+            };
+            tokio::spawn(async move {
+                if let Err(error) = connection.run(stream, tls).await {
+                    debug!(error, "a connection to {name} ended badly");
+                }
+            });
+        }
+        drop(listener);
+        if timeout(limits.drain, slots.acquire_many(limits.connections)).await.is_err() {
+            warn!("some requests to {name} did not finish in time");
+        }
+    }
+}
+
 async fn next_connection(
+    name: &str,
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     shutdown: &CancellationToken,
@@ -145,7 +166,7 @@ async fn next_connection(
             Ok((stream, _)) => return Some((stream, slot)),
             Err(error) => {
                 // Mostly "too many open files": waiting a little lets some of them close.
-                warn!(%error, "the metrics API could not accept a connection");
+                warn!(%error, "{name} could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

@@ -26,6 +26,9 @@ pub const NAMESPACE: &str = "ebb-system";
 /// The `APIService` by which the HPA finds Ebb.
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 
+/// See [`admit_where_asked`].
+pub const ADMISSION_LABEL: &str = "admission";
+
 /// Applies the CRDs and the manifests as a user would, and waits until the API server knows the new kinds.
 pub async fn install(bed: &Bed) -> Result<()> {
     let kubectl = bed.kubectl();
@@ -51,6 +54,8 @@ pub struct Ebb {
     pub log: PathBuf,
     /// The port of the external metrics API.
     pub secure_port: u16,
+    /// The port of the admission webhook.
+    pub webhook_port: u16,
     /// The folder that `filePath` of a ClusterTriggerAuthentication is looked up in.
     pub files: PathBuf,
     metrics_port: u16,
@@ -74,6 +79,7 @@ impl Ebb {
         install(bed).await?;
         let ebb = Self::new(bed, "ebb", &[], detached).await?;
         ebb.restart().await?;
+        admit_from(bed, ebb.webhook_port).await?;
         let served = serve_from(bed, ebb.secure_port).await;
         served.with_context(|| format!("the end of Ebb's log:\n{}", ebb.log_tail()))?;
         Ok(ebb)
@@ -84,6 +90,7 @@ impl Ebb {
         let ebb = Self {
             log: bed.dir.with_extension(format!("{name}.log")),
             secure_port: process::free_port()?,
+            webhook_port: process::free_port()?,
             files: bed.dir.with_extension("files"),
             metrics_port: process::free_port()?,
             health_port: process::free_port()?,
@@ -199,6 +206,7 @@ impl Ebb {
             .arg("run")
             .args(["--bind-address", "127.0.0.1"])
             .args(["--secure-port", &self.secure_port.to_string()])
+            .args(["--webhook-port", &self.webhook_port.to_string()])
             .args(["--metrics-bind-address", &self.metrics_address()])
             .args(["--health-probe-bind-address", &format!("127.0.0.1:{}", self.health_port)])
             .args(["--service-name", "ebb"])
@@ -256,6 +264,27 @@ pub async fn serve_from(bed: &Bed, port: u16) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Makes the API server look for Ebb's admission webhook at a port of this machine.
+pub async fn admit_from(bed: &Bed, port: u16) -> Result<()> {
+    patch_webhooks(bed, &["clientConfig", "service", "port"], &json!(port), "replace", 3).await
+}
+
+/// Has the admission webhook asked about objects of namespaces only that have the label `admission: "true"`: most stories are
+/// of what is wrong and is there all the same.
+pub async fn admit_where_asked(bed: &Bed) -> Result<()> {
+    let selector = json!({"matchLabels": {ADMISSION_LABEL: "true"}});
+    patch_webhooks(bed, &["namespaceSelector"], &selector, "add", 2).await
+}
+
+async fn patch_webhooks(bed: &Bed, path: &[&str], value: &serde_json::Value, op: &str, count: usize) -> Result<()> {
+    let place = path.join("/");
+    let changes =
+        (0..count).map(|index| json!({"op": op, "path": format!("/webhooks/{index}/{place}"), "value": value}));
+    let text = changes.collect::<serde_json::Value>().to_string();
+    let what = ["patch", "validatingwebhookconfiguration", "keda-admission", "--type=json", "-p"];
+    bed.kubectl().run(&[&what[..], &[text.as_str()]].concat()).await.map(drop)
 }
 
 /// A kubeconfig with nothing but the token of a `ServiceAccount` in the namespace of the manifests, so that RBAC applies.

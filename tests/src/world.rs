@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::bed::{Bed, Options};
-use crate::ebb::Ebb;
+use crate::ebb::{self, Ebb};
 use crate::kafka::Kafka;
 use crate::rabbit::Rabbit;
 use crate::sandbox::Sandbox;
@@ -50,6 +50,7 @@ impl World {
     pub async fn start(options: Options) -> Result<Self> {
         let bed = Bed::start(options).await?;
         let ebb = Ebb::start(&bed, false).await?;
+        ebb::admit_where_asked(&bed).await?;
         let rabbit = Rabbit::connect(bed.rabbitmq()?).await?;
         let kafka = match &bed.facts.kafka {
             Some(facts) => Some(Kafka::connect(facts).await?),

@@ -1,0 +1,169 @@
+//! The admission webhook: what the API server asks before it takes a ScaledObject or an authentication.
+//!
+//! Owns what a review looks at beside the object: the other ScaledObjects, HPAs that are not Ebb's, what the target's
+//! containers request. What is wrong with the object itself says [`crate::plan::review`]. A question that cannot be answered is
+//! answered with yes: nothing is refused for want of an answer.
+
+mod foreign;
+mod requests;
+mod review;
+mod server;
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ebb_crds::{AuthenticationRef, ScaledObject, TriggerAuthenticationSpec, names};
+use ebb_scalers::broker::Brokers;
+use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt as _};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::metrics::Metrics;
+use crate::plan::hpa;
+use crate::plan::review::{self as rules, Finding, Given, Severity};
+use crate::scope::Scope;
+pub use foreign::Foreign;
+use review::{Request, Verdict};
+pub use server::{router, serve};
+
+/// Namespaces that have series of their own. Whoever reaches the port may name as many as they like.
+const MOST_NAMESPACES: usize = 10_000;
+
+/// What is known of the parameters that an authentication gives to the triggers of a namespace.
+pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> Given + Send + Sync>;
+
+/// What a review needs.
+pub struct Admission {
+    /// The ScaledObjects that are there.
+    pub objects: Store<ScaledObject>,
+    /// The HPAs that are not Ebb's.
+    pub foreign: Arc<Foreign>,
+    /// What authentications give.
+    pub given: GivenBy,
+    /// For the target's pod template.
+    pub client: Client,
+    /// Builds triggers; nothing is asked of it.
+    pub brokers: Brokers,
+    /// What this Ebb serves. Of everything else it says nothing.
+    pub scope: Scope,
+    /// Whether a warning is a refusal.
+    pub strict: bool,
+    /// Where reviews are counted.
+    pub metrics: Arc<Metrics>,
+    /// The namespaces that have been counted.
+    pub counted: Mutex<HashSet<String>>,
+}
+
+impl Admission {
+    /// Reviews an object of this kind.
+    async fn review(&self, kind: Kind, request: &Request) -> Verdict {
+        if !request.is_news() {
+            return Verdict::default();
+        }
+        let findings = match kind {
+            Kind::ScaledObject => self.scaled_object(request).await,
+            Kind::Authentication { cluster } => Self::authentication(&request.object, cluster),
+        };
+        let verdict = Verdict::of(&findings, self.strict);
+        if matches!(kind, Kind::ScaledObject) {
+            self.count(request, &findings);
+        }
+        verdict
+    }
+
+    async fn scaled_object(&self, request: &Request) -> Vec<Finding> {
+        let Some(mut object) = parsed::<ScaledObject>(&request.object) else { return Vec::new() };
+        let namespace = request.namespace.clone();
+        if !self.scope.has_namespace(&namespace) || !self.scope.objects.select(object.labels()) {
+            return Vec::new();
+        }
+        object.metadata.namespace = Some(namespace.clone());
+        let given = |reference: &AuthenticationRef| (self.given)(reference, &namespace);
+        // A bug in a check must keep nobody from applying anything.
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let mut found = rules::scaled_object(&object, given, &self.brokers);
+            found.extend(self.clash(&object, &namespace));
+            found
+        }));
+        let mut found = found.unwrap_or_else(|_| {
+            tracing::error!(namespace, name = object.name_any(), "a review has panicked; please report it");
+            Vec::new()
+        });
+        found.extend(requests::missing(&self.client, &object, &namespace).await);
+        found
+    }
+
+    fn authentication(object: &Value, cluster: bool) -> Vec<Finding> {
+        let spec = parsed::<TriggerAuthenticationSpec>(&object["spec"]);
+        spec.map(|spec| rules::authentication(&spec, cluster)).unwrap_or_default()
+    }
+
+    /// Another that scales the same workload, or has an HPA of the same name (KEDA's `verifyScaledObjects`, `verifyHpas`).
+    fn clash(&self, object: &ScaledObject, namespace: &str) -> Option<Finding> {
+        let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
+        let kind = rules::kind_of(target);
+        let is_other = |other: &ScaledObject| {
+            other.metadata.namespace.as_deref() == Some(namespace)
+                && other.metadata.name.as_deref() != Some(&name)
+                && other.metadata.deletion_timestamp.is_none()
+        };
+        let scales = |other: &ScaledObject| {
+            let its = &other.spec.scale_target_ref;
+            its.name == target.name && rules::kind_of(its) == kind
+        };
+        if let Some(other) = self.objects.find(|other| is_other(other) && scales(other)) {
+            return Some(rules::taken(target, "ScaledObject", &other.name_any()));
+        }
+        if let Some(other) = self.objects.find(|other| is_other(other) && hpa::name(other) == hpa) {
+            let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{}'", other.name_any());
+            return Some(Finding::refusal("spec.advanced.horizontalPodAutoscalerConfig.name", text));
+        }
+        let taken_over =
+            object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|yes| yes == "true");
+        let foreign = self.foreign.scaling(namespace, &kind, &target.name)?;
+        (!taken_over || foreign != hpa).then(|| rules::taken(target, "hpa", &foreign))
+    }
+
+    fn count(&self, request: &Request, findings: &[Finding]) {
+        let mut counted = self.counted.lock();
+        let room = counted.len() < MOST_NAMESPACES;
+        let known = counted.contains(&request.namespace) || room && counted.insert(request.namespace.clone());
+        let namespace = if known { request.namespace.as_str() } else { "" };
+        let refused = findings.iter().filter(|finding| self.strict || finding.severity == Severity::Refusal);
+        self.metrics.reviewed(namespace, request.action(), refused.map(reason));
+    }
+}
+
+/// What an object is.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    ScaledObject,
+    Authentication { cluster: bool },
+}
+
+/// KEDA's word for a reason to refuse, in `keda_webhook_scaled_object_validation_errors_total`.
+fn reason(finding: &Finding) -> &'static str {
+    let text = &finding.text;
+    match finding.path.as_str() {
+        "spec.scaleTargetRef" if text.contains("by the hpa") => "other-hpa",
+        "spec.scaleTargetRef" => "other-scaled-object",
+        "spec.advanced.horizontalPodAutoscalerConfig.name" => "other-scaled-object-hpa",
+        "spec.fallback" => "incorrect-fallback",
+        "spec.advanced.scalingModifiers" => "incorrect-scaling-modifiers",
+        _ if text.contains("minReplica is 0") => "scale-to-zero-requirements-not-met",
+        _ if text.contains("request defined") => "missing-requests",
+        path if path.ends_with("ReplicaCount") => "incorrect-replicas",
+        _ => "incorrect-triggers",
+    }
+}
+
+/// What the schema has let pass can be read; what cannot is left to whoever comes later.
+fn parsed<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}
+
+#[cfg(test)]
+mod tests;

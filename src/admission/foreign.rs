@@ -1,0 +1,75 @@
+//! The HPAs that are not Ebb's, and what they scale. Kept from a watch, without what else they hold.
+
+use std::collections::{HashMap, HashSet};
+
+use ebb_crds::{ScaleTarget, names};
+use futures::StreamExt as _;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, ResourceExt as _};
+use parking_lot::RwLock;
+
+use crate::plan::review;
+use crate::scope::Scope;
+use crate::watching;
+
+/// The HPAs that are not Ebb's.
+#[derive(Debug, Default)]
+pub struct Foreign(RwLock<HashMap<(String, String), Workload>>);
+
+/// Group and kind, and the name.
+type Workload = (String, String);
+
+impl Foreign {
+    /// The name of an HPA that scales this workload.
+    pub(super) fn scaling(&self, namespace: &str, kind: &str, name: &str) -> Option<String> {
+        let all = self.0.read();
+        let mut found = all
+            .iter()
+            .filter(|((place, _), (its_kind, its_name))| place == namespace && its_name == name && its_kind == kind);
+        found.next().map(|((_, hpa), _)| hpa.clone())
+    }
+
+    /// Follows them for as long as the process runs.
+    pub async fn follow(&self, client: &Client, scope: &Scope) {
+        let apis: Vec<Api<HorizontalPodAutoscaler>> = scope.apis(client);
+        // Ebb's own have the label, as KEDA's have.
+        let config = watcher::Config::default().labels(&format!("!{}", names::SCALED_OBJECT_NAME_LABEL));
+        let mut events = watching::watch(apis, config);
+        let mut listed = HashSet::new();
+        while let Some(Ok(event)) = events.next().await {
+            match event {
+                Event::Init => listed.clear(),
+                Event::InitApply(hpa) => {
+                    listed.insert(key(&hpa));
+                    self.note(&hpa);
+                }
+                Event::Apply(hpa) => self.note(&hpa),
+                Event::Delete(hpa) => drop(self.0.write().remove(&key(&hpa))),
+                Event::InitDone => self.0.write().retain(|key, _| listed.contains(key)),
+            }
+        }
+    }
+
+    /// An HPA whose owner says that it is not to be asked about counts for nothing.
+    pub(super) fn note(&self, hpa: &HorizontalPodAutoscaler) {
+        let skipped = hpa.annotations().get(names::HPA_OWNERSHIP_VALIDATION_ANNOTATION).is_some_and(|no| no == "false");
+        if skipped {
+            self.0.write().remove(&key(hpa));
+            return;
+        }
+        let reference = &hpa.spec.scale_target_ref;
+        let target = ScaleTarget {
+            name: reference.name.clone(),
+            // An HPA without a version means the core group's.
+            api_version: Some(reference.api_version.clone().unwrap_or_else(|| "v1".into())),
+            kind: Some(reference.kind.clone()),
+            ..ScaleTarget::default()
+        };
+        self.0.write().insert(key(hpa), (review::kind_of(&target), target.name));
+    }
+}
+
+fn key(hpa: &HorizontalPodAutoscaler) -> (String, String) {
+    (hpa.namespace().unwrap_or_default(), hpa.name_any())
+}

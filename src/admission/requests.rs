@@ -1,0 +1,130 @@
+//! Whether a target's containers request what a cpu or memory trigger compares their use with: an HPA has no percentage
+//! without (KEDA's `verifyCPUMemoryScalers`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ebb_crds::{ScaleTrigger, ScaledObject};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{LimitRange, PodSpec, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use tokio::time::timeout;
+
+use crate::plan::resource;
+use crate::plan::review::Finding;
+
+/// How long the API server may take to tell; it waits for the answer itself.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// A container that lacks a request. Nothing is said of a target that is not there yet, or of a kind that Ebb cannot look into.
+pub(super) async fn missing(client: &Client, object: &ScaledObject, namespace: &str) -> Option<Finding> {
+    let triggers: Vec<_> =
+        object.spec.triggers.iter().enumerate().filter(|(_, trigger)| needs_request(trigger)).collect();
+    if triggers.is_empty() {
+        return None;
+    }
+    let found = timeout(LIMIT, look(client, object, namespace)).await;
+    let (pod, limits) = match found {
+        Ok(Ok(found)) => found?,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "cannot tell what the target's containers request");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    triggers.into_iter().find_map(|(index, trigger)| {
+        let container = lacking(&pod, &limits, trigger)?;
+        let resource = &trigger.type_;
+        let text = format!(
+            "the scaledobject has a {resource} trigger but the container {container} doesn't have the {resource} request defined"
+        );
+        Some(Finding::refusal(format!("spec.triggers[{index}]"), text))
+    })
+}
+
+fn needs_request(trigger: &ScaleTrigger) -> bool {
+    let metric_type = trigger.metadata.get("type").or(trigger.metric_type.as_ref());
+    resource::is_resource(trigger) && metric_type.is_some_and(|metric_type| metric_type == "Utilization")
+}
+
+async fn look(
+    client: &Client,
+    object: &ScaledObject,
+    namespace: &str,
+) -> Result<Option<(PodSpec, Vec<LimitRange>)>, kube::Error> {
+    let target = &object.spec.scale_target_ref;
+    let pod = match (target.api_version(), target.kind()) {
+        ("apps/v1", "Deployment") => {
+            let found = Api::<Deployment>::namespaced(client.clone(), namespace).get_opt(&target.name).await?;
+            found.and_then(|found| found.spec.template.spec)
+        }
+        ("apps/v1", "StatefulSet") => {
+            let found = Api::<StatefulSet>::namespaced(client.clone(), namespace).get_opt(&target.name).await?;
+            found.and_then(|found| found.spec.template.spec)
+        }
+        _ => None,
+    };
+    let Some(pod) = pod else { return Ok(None) };
+    let limits = Api::<LimitRange>::namespaced(client.clone(), namespace).list(&ListParams::default()).await?;
+    Ok(Some((pod, limits.items)))
+}
+
+/// The first container whose use would be compared with nothing.
+fn lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) -> Option<&'a str> {
+    let resource = trigger.type_.as_str();
+    let has = |quantities: &Option<BTreeMap<String, Quantity>>| {
+        quantities.as_ref().is_some_and(|quantities| quantities.contains_key(resource))
+    };
+    // A limit is a request too, where there is none.
+    let asks = |resources: &Option<ResourceRequirements>| {
+        resources.as_ref().is_some_and(|resources| has(&resources.requests) || has(&resources.limits))
+    };
+    let given = limits.iter().filter_map(|range| range.spec.as_ref()).flat_map(|spec| &spec.limits);
+    let mut given = given.filter(|item| item.type_ == "Container");
+    if asks(&pod.resources) || given.any(|item| has(&item.default_request) || has(&item.default)) {
+        return None;
+    }
+    let only = trigger.metadata.get("containerName").map(String::as_str).filter(|name| !name.is_empty());
+    let mut counted = pod.containers.iter().filter(|container| only.is_none_or(|only| container.name == only));
+    counted.find(|container| !asks(&container.resources)).map(|container| container.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_container_requests_or_is_given_what_is_compared() {
+        let pod = |resources| -> PodSpec {
+            serde_json::from_value(json!({"containers": [{"name": "a", "resources": resources}, {"name": "b", "resources": {"requests": {"cpu": "1"}}}]})).unwrap()
+        };
+        let trigger = |metadata| -> ScaleTrigger {
+            serde_json::from_value(json!({"type": "cpu", "metricType": "Utilization", "metadata": metadata})).unwrap()
+        };
+        let whole = trigger(json!({"value": "60"}));
+        assert_eq!(lacking(&pod(json!({})), &[], &whole), Some("a"));
+        assert_eq!(lacking(&pod(json!({"requests": {"memory": "1Gi"}})), &[], &whole), Some("a"));
+        assert_eq!(lacking(&pod(json!({"requests": {"cpu": "1"}})), &[], &whole), None);
+        assert_eq!(lacking(&pod(json!({"limits": {"cpu": "1"}})), &[], &whole), None);
+        assert_eq!(lacking(&pod(json!({})), &[], &trigger(json!({"value": "60", "containerName": "b"}))), None);
+        let range = |kind: &str| -> LimitRange {
+            serde_json::from_value(json!({"spec": {"limits": [{"type": kind, "defaultRequest": {"cpu": "1"}}]}}))
+                .unwrap()
+        };
+        assert_eq!(lacking(&pod(json!({})), &[range("Container")], &whole), None);
+        assert_eq!(lacking(&pod(json!({})), &[range("Pod")], &whole), Some("a"));
+    }
+
+    #[test]
+    fn only_a_percentage_needs_a_request() {
+        let needs = |trigger| needs_request(&serde_json::from_value(trigger).unwrap());
+        assert!(needs(json!({"type": "memory", "metricType": "Utilization", "metadata": {"value": "60"}})));
+        assert!(needs(json!({"type": "cpu", "metadata": {"value": "60", "type": "Utilization"}})));
+        assert!(!needs(json!({"type": "cpu", "metricType": "AverageValue", "metadata": {"value": "60m"}})));
+        assert!(!needs(json!({"type": "cron", "metricType": "Utilization", "metadata": {}})));
+    }
+}
