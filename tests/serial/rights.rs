@@ -56,7 +56,7 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
             ensure!(ready.starts_with("Error scaling ScaleTarget: "), "{ready}");
             user.wait_event("my-app", "KEDAScaleTargetActivationFailed").await?;
 
-            put(with_scale(&["get", "patch", "update"])).await?;
+            put(with_scale(&["get", "patch"])).await?;
             user.wait_replicas("my-app", "1", secs(15), |replicas| replicas == 1).await?;
             user.wait_ready("my-app").await?;
 
@@ -79,5 +79,60 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
         restore().await?;
         told?;
         user.wait_ready("store").await
+    })
+}
+
+/// Ebb's account without the optional role: what it may do, and what whoever takes its token would like to.
+#[test]
+fn the_account_may_do_what_it_needs_and_nothing_else() -> Outcome {
+    story(async |world| {
+        let kubectl = world.bed.kubectl();
+        kubectl.run(&["delete", "clusterrolebinding", "ebb-any-target"]).await?;
+        let may = async |what: &[&str]| -> Result<bool> {
+            let account = ["auth", "can-i", "--as=system:serviceaccount:ebb-system:ebb"];
+            let output = kubectl.output(&[&account[..], what].concat(), None).await?;
+            Ok(output.stdout.trim() == "yes")
+        };
+        let asked = async {
+            for (wanted, what) in [
+                (true, &["list", "scaledobjects.keda.sh", "-n", "shop"][..]),
+                (true, &["patch", "deployments.apps", "--subresource=scale", "-n", "shop"]),
+                (true, &["get", "secrets/any", "-n", "shop"]),
+                (true, &["update", "secrets/ebb-certs", "-n", "ebb-system"]),
+                (false, &["list", "secrets", "-n", "shop"]),
+                (false, &["update", "secrets/any", "-n", "shop"]),
+                (false, &["update", "secrets/other", "-n", "ebb-system"]),
+                (false, &["delete", "secrets/ebb-certs", "-n", "ebb-system"]),
+                (false, &["update", "scaledobjects.keda.sh", "-n", "shop"]),
+                (false, &["delete", "scaledobjects.keda.sh", "-n", "shop"]),
+                (false, &["patch", "deployments.apps", "-n", "shop"]),
+                (false, &["list", "deployments.apps", "-n", "shop"]),
+                (false, &["delete", "deployments.apps", "-n", "shop"]),
+                (false, &["create", "pods", "-n", "shop"]),
+                (false, &["get", "pods", "-n", "shop"]),
+                (false, &["get", "pods", "--subresource=exec", "-n", "shop"]),
+                (false, &["create", "pods", "--subresource=exec", "-n", "shop"]),
+                (false, &["get", "pods", "--subresource=log", "-n", "shop"]),
+                (false, &["get", "nodes", "--subresource=proxy"]),
+                (false, &["create", "serviceaccounts", "--subresource=token", "-n", "shop"]),
+                (false, &["impersonate", "users"]),
+                (false, &["create", "clusterrolebindings.rbac.authorization.k8s.io"]),
+                (false, &["bind", "clusterroles.rbac.authorization.k8s.io"]),
+                (false, &["escalate", "clusterroles.rbac.authorization.k8s.io"]),
+                (false, &["patch", "apiservices.apiregistration.k8s.io/v1.apps"]),
+                (false, &["update", "validatingwebhookconfigurations.admissionregistration.k8s.io/other"]),
+                (false, &["create", "validatingwebhookconfigurations.admissionregistration.k8s.io"]),
+                (false, &["update", "leases.coordination.k8s.io/other", "-n", "ebb-system"]),
+                (false, &["update", "leases.coordination.k8s.io/any", "-n", "kube-system"]),
+                (false, &["get", "configmaps/any", "-n", "kube-system", "--subresource=x"]),
+            ] {
+                ensure!(may(what).await? == wanted, "kubectl auth can-i {}: not {wanted}", what.join(" "));
+            }
+            anyhow::Ok(())
+        }
+        .await;
+        let manifest = paths::root().join("deploy/manifests/10-rbac.yaml");
+        kubectl.run(&["apply", "--server-side", "--force-conflicts", "-f", &manifest.to_string_lossy()]).await?;
+        asked
     })
 }
