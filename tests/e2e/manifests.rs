@@ -49,7 +49,7 @@ fn ebb_may_do_what_it_does_and_no_more() -> Outcome {
         for (verb, resource) in used {
             ensure!(may(verb, resource, "default").await?, "Ebb may not {verb} {resource}");
         }
-        ensure!(may("patch", "secrets/ebb-certs", NAMESPACE).await?, "Ebb may not keep its certificates");
+        ensure!(may("update", "secrets/ebb-certs", NAMESPACE).await?, "Ebb may not keep its certificates");
         let unused = [
             ("list", "secrets"),
             ("list", "configmaps"),
