@@ -20,8 +20,9 @@ const EDITS: usize = 500;
 const ROUNDS: usize = 10;
 /// So many edits are under way at once, each of another ScaledObject.
 const AT_ONCE: usize = 5;
-/// Longer than the HPA controller's pause between two looks, and than Ebb's before it tries again what failed.
-const QUIET: Duration = secs(18);
+/// Much longer than the HPA controller's pause of 15 seconds between two looks, which a slow machine stretches, and than
+/// Ebb's before it tries again what failed.
+const QUIET: Duration = secs(40);
 
 /// What the user wants of one ScaledObject. `spec` holds counts and times as they are written, and beside them which
 /// HPA's name is wanted (`hpa`) and whether an idle count, a fallback and a formula are, where they are possible.
@@ -212,7 +213,7 @@ async fn state(user: &Sandbox) -> Result<State> {
 async fn settled(users: &[&Sandbox]) -> Result<Vec<State>> {
     let mut last = Vec::new();
     let mut since = Instant::now();
-    wait::until("nothing to change any more", secs(75), async || {
+    wait::until("nothing to change any more", secs(150), async || {
         let now = try_join_all(users.iter().map(|user| state(user))).await?;
         if now != last {
             (last, since) = (now, Instant::now());
