@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::metrics::Metrics;
 use crate::plan::hpa;
-use crate::plan::review::{self as rules, Finding, Given, Severity};
+use crate::plan::review::{self as rules, Finding, Given};
 use crate::scope::Scope;
 pub use foreign::Foreign;
 use review::{Request, Verdict};
@@ -119,7 +119,8 @@ impl Admission {
         }
         if let Some(other) = self.objects.find(|other| is_other(other) && hpa::name(other) == hpa) {
             let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{}'", other.name_any());
-            return Some(Finding::refusal("spec.advanced.horizontalPodAutoscalerConfig.name", text));
+            let path = "spec.advanced.horizontalPodAutoscalerConfig.name";
+            return Some(Finding::refusal(path, text).because("other-scaled-object-hpa"));
         }
         let taken_over =
             object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|yes| yes == "true");
@@ -132,8 +133,8 @@ impl Admission {
         let room = counted.len() < MOST_NAMESPACES;
         let known = counted.contains(&request.namespace) || room && counted.insert(request.namespace.clone());
         let namespace = if known { request.namespace.as_str() } else { "" };
-        let refused = findings.iter().filter(|finding| self.strict || finding.severity == Severity::Refusal);
-        self.metrics.reviewed(namespace, request.action(), refused.map(reason));
+        let refused = findings.iter().filter(|finding| finding.refuses(self.strict));
+        self.metrics.reviewed(namespace, request.action(), refused.map(|finding| finding.reason));
     }
 }
 
@@ -142,22 +143,6 @@ impl Admission {
 enum Kind {
     ScaledObject,
     Authentication { cluster: bool },
-}
-
-/// KEDA's word for a reason to refuse, in `keda_webhook_scaled_object_validation_errors_total`.
-fn reason(finding: &Finding) -> &'static str {
-    let text = &finding.text;
-    match finding.path.as_str() {
-        "spec.scaleTargetRef" if text.contains("by the hpa") => "other-hpa",
-        "spec.scaleTargetRef" => "other-scaled-object",
-        "spec.advanced.horizontalPodAutoscalerConfig.name" => "other-scaled-object-hpa",
-        "spec.fallback" => "incorrect-fallback",
-        "spec.advanced.scalingModifiers" => "incorrect-scaling-modifiers",
-        _ if text.contains("minReplica is 0") => "scale-to-zero-requirements-not-met",
-        _ if text.contains("request defined") => "missing-requests",
-        path if path.ends_with("ReplicaCount") => "incorrect-replicas",
-        _ => "incorrect-triggers",
-    }
 }
 
 /// What the schema has let pass can be read; what cannot is left to whoever comes later.

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use ebb_scalers::broker::Brokers;
 
 use crate::args::Check;
-use crate::plan::review::{self, Finding, Given, Severity};
+use crate::plan::review::{self, Finding, Given};
 use claims::Claims;
 use manifest::{Manifest, Object};
 use schema::Schemas;
@@ -133,17 +133,15 @@ struct Report<W: Write> {
 
 impl<W: Write> Report<W> {
     fn say(&mut self, file: &str, line: usize, title: &str, finding: &Finding) -> io::Result<()> {
-        let word = if self.strict || finding.severity == Severity::Refusal {
+        let word = if finding.refuses(self.strict) {
             self.errors += 1;
             "error"
         } else {
             self.warnings += 1;
             "warning"
         };
-        let parts = [title, finding.path.as_str(), finding.text.as_str()];
-        let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-        // A finding stays a line, whatever is in it.
-        writeln!(self.output, "{file}:{line}: {word}: {}", text.replace(char::is_control, " "))?;
+        let separator = if title.is_empty() { "" } else { ": " };
+        writeln!(self.output, "{file}:{line}: {word}: {}{separator}{finding}", title.replace(char::is_control, " "))?;
         for cure in &finding.cures {
             writeln!(self.output, "    {}", cure.replace(char::is_control, " "))?;
         }

@@ -301,7 +301,7 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
 /// changes where only that can help.
 #[allow(clippy::needless_pass_by_value)]
 fn error_policy(scaled_object: Arc<ScaledObject>, failure: &Failure, context: Arc<Context>) -> Action {
-    let key = Key::of(&scaled_object);
+    let key = Key::of(&*scaled_object);
     tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
     let failed = context.registry.get(&key).map_or(0, |object| {
         let mut memory = object.memory.lock();

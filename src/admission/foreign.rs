@@ -10,12 +10,13 @@ use kube::{Api, Client, ResourceExt as _};
 use parking_lot::RwLock;
 
 use crate::plan::review;
+use crate::poll::registry::Key;
 use crate::scope::Scope;
 use crate::watching;
 
 /// The HPAs that are not Ebb's.
 #[derive(Debug, Default)]
-pub struct Foreign(RwLock<HashMap<(String, String), Workload>>);
+pub struct Foreign(RwLock<HashMap<Key, Workload>>);
 
 /// Group and kind, and the name.
 type Workload = (String, String);
@@ -26,8 +27,8 @@ impl Foreign {
         let all = self.0.read();
         let mut found = all
             .iter()
-            .filter(|((place, _), (its_kind, its_name))| place == namespace && its_name == name && its_kind == kind);
-        found.next().map(|((_, hpa), _)| hpa.clone())
+            .filter(|(hpa, (its_kind, its_name))| hpa.namespace == namespace && its_name == name && its_kind == kind);
+        found.next().map(|(hpa, _)| hpa.name.clone())
     }
 
     /// Follows them for as long as the process runs.
@@ -41,11 +42,11 @@ impl Foreign {
             match event {
                 Event::Init => listed.clear(),
                 Event::InitApply(hpa) => {
-                    listed.insert(key(&hpa));
+                    listed.insert(Key::of(&hpa));
                     self.note(&hpa);
                 }
                 Event::Apply(hpa) => self.note(&hpa),
-                Event::Delete(hpa) => drop(self.0.write().remove(&key(&hpa))),
+                Event::Delete(hpa) => drop(self.0.write().remove(&Key::of(&hpa))),
                 Event::InitDone => self.0.write().retain(|key, _| listed.contains(key)),
             }
         }
@@ -55,7 +56,7 @@ impl Foreign {
     pub(super) fn note(&self, hpa: &HorizontalPodAutoscaler) {
         let skipped = hpa.annotations().get(names::HPA_OWNERSHIP_VALIDATION_ANNOTATION).is_some_and(|no| no == "false");
         if skipped {
-            self.0.write().remove(&key(hpa));
+            self.0.write().remove(&Key::of(hpa));
             return;
         }
         let reference = &hpa.spec.scale_target_ref;
@@ -66,10 +67,6 @@ impl Foreign {
             kind: Some(reference.kind.clone()),
             ..ScaleTarget::default()
         };
-        self.0.write().insert(key(hpa), (review::kind_of(&target), target.name));
+        self.0.write().insert(Key::of(hpa), (review::kind_of(&target), target.name));
     }
-}
-
-fn key(hpa: &HorizontalPodAutoscaler) -> (String, String) {
-    (hpa.namespace().unwrap_or_default(), hpa.name_any())
 }

@@ -40,7 +40,7 @@ pub(super) async fn missing(client: &Client, object: &ScaledObject, namespace: &
         let text = format!(
             "the scaledobject has a {resource} trigger but the container {container} doesn't have the {resource} request defined"
         );
-        Some(Finding::refusal(format!("spec.triggers[{index}]"), text))
+        Some(Finding::refusal(format!("spec.triggers[{index}]"), text).because("missing-requests"))
     })
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::plan::review::{Finding, Severity};
+use crate::plan::review::Finding;
 
 /// `admission.k8s.io/v1`, the only version that is spoken.
 pub(super) const VERSION: &str = "admission.k8s.io/v1";
@@ -61,10 +61,10 @@ pub(super) struct Verdict {
 impl Verdict {
     /// What follows from `findings`.
     pub(super) fn of(findings: &[Finding], strict: bool) -> Self {
-        let refuses = |finding: &&Finding| strict || finding.severity == Severity::Refusal;
-        let refusals: Vec<_> = findings.iter().filter(refuses).map(told).collect();
-        let warnings = findings.iter().filter(|finding| !refuses(finding)).map(warning);
-        Self { refusal: (!refusals.is_empty()).then(|| refusals.join("; ")), warnings: warnings.collect() }
+        let (refusals, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.refuses(strict));
+        let refusals: Vec<_> = refusals.into_iter().map(told).collect();
+        let refusal = (!refusals.is_empty()).then(|| refusals.join("; "));
+        Self { refusal, warnings: warnings.into_iter().map(warning).collect() }
     }
 
     /// As an `AdmissionReview`.
@@ -81,10 +81,8 @@ impl Verdict {
 }
 
 fn told(finding: &Finding) -> String {
-    let parts = [finding.path.as_str(), finding.text.as_str()];
-    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
     let cures = if finding.cures.is_empty() { String::new() } else { format!(" ({})", finding.cures.join("; ")) };
-    format!("{text}{cures}").replace(char::is_control, " ")
+    format!("{finding}{}", cures.replace(char::is_control, " "))
 }
 
 fn warning(finding: &Finding) -> String {

@@ -80,11 +80,11 @@ pub(super) fn watch(
             match event {
                 Event::Init => listed.clear(),
                 Event::InitApply(hpa) => {
-                    listed.insert(hpa_key(&hpa));
+                    listed.insert(Key::of(&hpa));
                     note(&hpas, &registry, &client, &strayed, &hpa);
                 }
                 Event::Apply(hpa) => note(&hpas, &registry, &client, &strayed, &hpa),
-                Event::Delete(hpa) => forget(&hpas, &strayed, &hpa_key(&hpa)),
+                Event::Delete(hpa) => forget(&hpas, &strayed, &Key::of(&hpa)),
                 Event::InitDone => {
                     let gone: Vec<_> = hpas.seen.read().keys().filter(|key| !listed.contains(key)).cloned().collect();
                     for key in gone {
@@ -104,7 +104,7 @@ fn note(
     strayed: &mpsc::UnboundedSender<ObjectRef<ScaledObject>>,
     hpa: &HorizontalPodAutoscaler,
 ) {
-    let key = hpa_key(hpa);
+    let key = Key::of(hpa);
     let owner = owner(hpa).map(|(owner, _)| owner);
     let seen = Seen { digest: digest(hpa), owner: owner.clone() };
     let before = hpas.seen.write().insert(key.clone(), seen.clone());
@@ -173,8 +173,4 @@ fn pass_on(registry: &Registry, client: &Client, owner: &Key, hpa: &HorizontalPo
 
 fn scaling_active(conditions: &[HorizontalPodAutoscalerCondition]) -> Option<&HorizontalPodAutoscalerCondition> {
     conditions.iter().find(|condition| condition.type_ == "ScalingActive")
-}
-
-fn hpa_key(hpa: &HorizontalPodAutoscaler) -> Key {
-    Key { namespace: hpa.namespace().unwrap_or_default(), name: hpa.name_any() }
 }

@@ -6,6 +6,7 @@
 mod triggers;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use ebb_crds::{AuthenticationRef, ScaleTarget, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec};
 use ebb_scalers::broker::Brokers;
@@ -13,9 +14,6 @@ use ebb_scalers::broker::Brokers;
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
 use super::{authentication, hpa, pause, resource, unexpected, validate};
-
-/// Stands for the field that a text about counts begins with.
-const COUNTS: &str = "spec.…Count";
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,17 +35,39 @@ pub struct Finding {
     pub text: String,
     /// How to put it right, a line each.
     pub cures: Vec<String>,
+    /// The word for it in `keda_webhook_scaled_object_validation_errors_total`.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Finding {
+    /// On one line, whatever is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.path.is_empty() { "" } else { ": " };
+        f.write_str(&format!("{}{separator}{}", self.path, self.text).replace(char::is_control, " "))
+    }
 }
 
 impl Finding {
     /// A reason to refuse the object.
     pub fn refusal(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Refusal, path: path.into(), text: text.into(), cures: Vec::new() }
+        let (path, text) = (path.into(), text.into());
+        Self { severity: Severity::Refusal, path, text, cures: Vec::new(), reason: "incorrect-triggers" }
     }
 
     /// A mistake.
     pub fn warning(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::refusal(path, text) }
+    }
+
+    /// The same under another word.
+    #[must_use]
+    pub fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// Whether the object is refused for it; `strict`: for a warning too.
+    pub fn refuses(&self, strict: bool) -> bool {
+        strict || self.severity == Severity::Refusal
     }
 
     fn with_cures(self, cures: Vec<String>) -> Self {
@@ -93,29 +113,27 @@ pub fn scaled_object(
     brokers: &Brokers,
 ) -> Vec<Finding> {
     let spec = &object.spec;
-    let mut findings = Vec::new();
+    let admissible = validate::admissible(spec).err();
+    let mut findings: Vec<_> = admissible.map(|text| Finding::refusal("spec.triggers", text)).into_iter().collect();
+    if let Err(wrong) = validate::counts(spec) {
+        let finding = if are_crossed(spec) { Finding::refusal } else { Finding::warning };
+        findings.push(finding(format!("spec.{}", wrong.field), wrong.text).because("incorrect-replicas"));
+    }
     let refused = [
-        ("spec.triggers", validate::admissible(spec)),
-        (COUNTS, counts(spec)),
-        ("spec.triggers", only_resources(spec)),
-        ("spec.fallback", fallback(spec)),
-        ("spec.advanced.scalingModifiers", Modifiers::of(spec).map(drop)),
+        ("spec.triggers", "scale-to-zero-requirements-not-met", only_resources(spec)),
+        ("spec.fallback", "incorrect-fallback", fallback(spec)),
+        ("spec.advanced.scalingModifiers", "incorrect-scaling-modifiers", Modifiers::of(spec).map(drop)),
     ];
-    for (path, refused) in refused {
-        findings.extend(refused.err().map(|text| Finding::refusal(place(path, &text), text)));
+    for (path, reason, refused) in refused {
+        findings.extend(refused.err().map(|text| Finding::refusal(path, text).because(reason)));
     }
     let mistaken = [
-        ("spec.scaleTargetRef.name", target(spec)),
-        (COUNTS, validate::counts(spec)),
+        ("spec.scaleTargetRef.name", validate::target(spec)),
         ("spec.triggers", validate::metric_types(spec)),
         ("spec.triggers", resource::metrics(spec).map(drop)),
         ("metadata.annotations", pause::pause(object.metadata.annotations.as_ref()).map(drop)),
     ];
-    for (path, mistaken) in mistaken {
-        let said = |text: &String| findings.iter().any(|finding| finding.text == *text);
-        let mistaken = mistaken.err().filter(|text| !said(text));
-        findings.extend(mistaken.map(|text| Finding::warning(place(path, &text), text)));
-    }
+    findings.extend(mistaken.into_iter().filter_map(|(path, mistaken)| Some(Finding::warning(path, mistaken.err()?))));
     for (index, trigger) in spec.triggers.iter().enumerate().filter(|(_, trigger)| !resource::is_resource(trigger)) {
         let given = trigger.authentication_ref.as_ref().map(&given).unwrap_or_default();
         let problems = triggers::problems(index, trigger, &given, brokers);
@@ -150,29 +168,20 @@ pub fn kind_of(target: &ScaleTarget) -> String {
 
 /// That a workload is taken, in the words of KEDA's webhook.
 pub fn taken(target: &ScaleTarget, by: &str, name: &str) -> Finding {
+    let reason = if by == "hpa" { "other-hpa" } else { "other-scaled-object" };
     let text = format!(
         "the workload '{}' of type '{}.{}' is already managed by the {by} '{name}'",
         target.name,
         target.api_version(),
         target.kind()
     );
-    Finding::refusal("spec.scaleTargetRef", text)
+    Finding::refusal("spec.scaleTargetRef", text).because(reason)
 }
 
-fn place(path: &str, text: &str) -> String {
-    let field = text.split('=').next().unwrap_or_default();
-    let mut letters = field.chars();
-    match letters.next().filter(|_| path == COUNTS) {
-        Some(first) => format!("spec.{}{}", first.to_ascii_lowercase(), letters.as_str()),
-        None => path.to_owned(),
-    }
-}
-
-/// Bounds that contradict each other (KEDA's `CheckReplicaCountBoundsAreValid`).
-fn counts(spec: &ScaledObjectSpec) -> Result<(), String> {
+/// Whether the bounds contradict each other, which KEDA refuses (its `CheckReplicaCountBoundsAreValid`).
+fn are_crossed(spec: &ScaledObjectSpec) -> bool {
     let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
-    let idle_above = spec.idle_replica_count.is_some_and(|idle| idle >= min);
-    if min > max || idle_above { validate::counts(spec) } else { Ok(()) }
+    min > max || spec.idle_replica_count.is_some_and(|idle| idle >= min)
 }
 
 /// KEDA's `verifyCPUMemoryScalers`: such a workload would never come back from zero.
@@ -192,13 +201,6 @@ fn fallback(spec: &ScaledObjectSpec) -> Result<(), String> {
         return Err("type is cpu/memory for all triggers, which a fallback does not know: \
                     drop fallback, or give a trigger of another type"
             .into());
-    }
-    Ok(())
-}
-
-fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
-    if spec.scale_target_ref.name.is_empty() {
-        return Err("ScaledObject.spec.scaleTargetRef.name is missing".into());
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub struct Invalid {
 }
 
 const TRIGGERS: &str = "ScaledObject doesn't have correct triggers specification";
+const TARGET: &str = "ScaledObject doesn't have correct scaleTargetRef specification";
 const MODIFIERS: &str = "ScaledObject doesn't have correct scalingModifiers specification";
 const FALLBACK: &str = "ScaledObject doesn't have correct fallback specification";
 const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification";
@@ -30,13 +31,8 @@ const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Cou
 pub fn check(object: &ScaledObject) -> Result<Rules, Invalid> {
     let spec = &object.spec;
     let resources = triggers(spec).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
-    if spec.scale_target_ref.name.is_empty() {
-        return Err(Invalid {
-            headline: "ScaledObject doesn't have correct scaleTargetRef specification",
-            detail: "ScaledObject.spec.scaleTargetRef.name is missing".into(),
-        });
-    }
-    counts(spec).map_err(|detail| Invalid { headline: COUNTS, detail })?;
+    target(spec).map_err(|detail| Invalid { headline: TARGET, detail })?;
+    counts(spec).map_err(|wrong| Invalid { headline: COUNTS, detail: wrong.text })?;
     let modifiers = Modifiers::of(spec).map_err(|detail| Invalid { headline: MODIFIERS, detail })?;
     let fallback = Fallback::of(spec).map_err(|detail| Invalid { headline: FALLBACK, detail })?;
     Ok(Rules { policy: Policy::of(object), fallback, modifiers, resources })
@@ -95,21 +91,40 @@ pub fn metric_type(text: Option<&str>) -> Result<MetricType, String> {
     }
 }
 
-pub(super) fn counts(spec: &ScaledObjectSpec) -> Result<(), String> {
+pub(super) fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
+    if spec.scale_target_ref.name.is_empty() {
+        return Err("ScaledObject.spec.scaleTargetRef.name is missing".into());
+    }
+    Ok(())
+}
+
+/// A count of replicas that cannot be.
+#[derive(Debug)]
+pub(super) struct WrongCount {
+    /// The field of the spec that is to be changed.
+    pub(super) field: &'static str,
+    pub(super) text: String,
+}
+
+pub(super) fn counts(spec: &ScaledObjectSpec) -> Result<(), WrongCount> {
+    let wrong = |field, text| Err(WrongCount { field, text });
     let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
     if min < 0 {
-        return Err(format!("MinReplicaCount={min} must not be negative"));
+        return wrong("minReplicaCount", format!("MinReplicaCount={min} must not be negative"));
     }
     if max < 1 {
-        return Err(format!("MaxReplicaCount={max} must be at least 1"));
+        return wrong("maxReplicaCount", format!("MaxReplicaCount={max} must be at least 1"));
     }
     if min > max {
         let default = if spec.max_replica_count.is_none() { " (its default)" } else { "" };
-        return Err(format!("MinReplicaCount={min} must be less than MaxReplicaCount={max}{default}"));
+        let text = format!("MinReplicaCount={min} must be less than MaxReplicaCount={max}{default}");
+        return wrong("minReplicaCount", text);
     }
     match spec.idle_replica_count {
-        Some(idle) if idle < 0 => Err(format!("IdleReplicaCount={idle} must not be negative")),
-        Some(idle) if idle >= min => Err(format!("IdleReplicaCount={idle} must be less than MinReplicaCount={min}")),
+        Some(idle) if idle < 0 => wrong("idleReplicaCount", format!("IdleReplicaCount={idle} must not be negative")),
+        Some(idle) if idle >= min => {
+            wrong("idleReplicaCount", format!("IdleReplicaCount={idle} must be less than MinReplicaCount={min}"))
+        }
         _ => Ok(()),
     }
 }

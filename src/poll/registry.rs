@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use ebb_crds::{Condition, HealthStatus, ScaleTarget, ScaledObject, ScaledObjectStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{Resource as _, ResourceExt as _};
+use kube::{Resource as _, ResourceExt};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -34,8 +34,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of a ScaledObject.
-    pub fn of(object: &ScaledObject) -> Self {
+    /// The key of an object.
+    pub fn of(object: &impl ResourceExt) -> Self {
         Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
     }
 }
