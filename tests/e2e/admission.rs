@@ -1,18 +1,14 @@
 //! What kubectl says when a mistake is applied: an error where KEDA's webhook has one, a warning where KEDA says nothing.
 //! `ebb check` says the same of the same file.
 
-use std::process::Stdio;
-
-use anyhow::{Context, Result, ensure};
-use ebb_tests::ebb::ADMISSION_LABEL;
+use anyhow::{Result, ensure};
+use ebb_tests::ebb::{self, ADMISSION_LABEL};
 use ebb_tests::kubectl::Output;
 use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait;
 use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::{Outcome, World};
-use ebb_tests::{paths, wait};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
 use crate::story;
 
@@ -43,16 +39,10 @@ async fn apply(user: &Sandbox, object: &Value, dry: bool) -> Result<Output> {
     user.kubectl.output(&args, Some(&object.to_string())).await
 }
 
-async fn check(object: &Value) -> Result<(Option<i32>, String)> {
-    let mut child = Command::new(paths::bin("ebb")?)
-        .args(["check", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    child.stdin.take().context("no input")?.write_all(object.to_string().as_bytes()).await?;
-    let output = child.wait_with_output().await?;
-    Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+/// The exit code of `ebb check`, and what it says.
+fn check(object: &Value) -> Result<(Option<i32>, String)> {
+    let output = ebb::command(&["check", "-"], object.to_string().as_bytes())?;
+    Ok((output.status.code(), String::from_utf8(output.stdout)?))
 }
 
 fn cron(name: &str, more: &Value) -> Value {
@@ -93,7 +83,7 @@ fn what_keda_refuses_is_refused_however_it_is_applied() -> Outcome {
             }
             let output = user.kubectl.output(&["apply", "--server-side", "-f", "-"], Some(&object.to_string())).await?;
             ensure!(!output.ok && output.stderr.contains(text), "{more}: {output:?}");
-            let (code, said) = check(&object).await?;
+            let (code, said) = check(&object)?;
             ensure!(code == Some(1) && said.contains(text), "{more}: {code:?} {said}");
         }
         let list = user.get("ScaledObject", "").await?;
@@ -132,7 +122,7 @@ fn a_mistake_that_keda_takes_is_taken_with_a_warning() -> Outcome {
                 // kubectl writes quotation marks of a warning as they come.
                 ensure!(output.stderr.contains(text), "{text}: {}", output.stderr);
             }
-            let (code, said) = check(object).await?;
+            let (code, said) = check(object)?;
             ensure!(code == Some(3) && said.contains(text), "{text}: {code:?} {said}");
         }
         // What is right is taken without a word.

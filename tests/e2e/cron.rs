@@ -1,16 +1,16 @@
 //! Windows of time: on a real cluster at their very edges, and as `ebb cron` tells of them.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use ebb_tests::paths;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, scaled_object};
 use ebb_tests::world::Outcome;
+use ebb_tests::{ebb, paths};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -99,19 +99,7 @@ fn windows_open_and_close_within_a_second_of_their_edges() -> Outcome {
 
 /// Runs `ebb cron`.
 fn ebb_cron(arguments: &[&str], input: &[u8]) -> Result<Output> {
-    let mut child = Command::new(paths::bin("ebb")?)
-        .arg("cron")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut stdin = child.stdin.take().context("no standard input")?;
-    std::thread::scope(|scope| {
-        // Both ends at once, so that neither waits for the other.
-        scope.spawn(move || stdin.write_all(input));
-        Ok(child.wait_with_output()?)
-    })
+    ebb::command(&[&["cron"], arguments].concat(), input)
 }
 
 #[test]

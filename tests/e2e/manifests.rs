@@ -1,7 +1,7 @@
 //! The manifests of `deploy/`: a pod that Pod Security `restricted` admits, and no rights that are not used.
 
 use anyhow::ensure;
-use ebb_tests::ebb::NAMESPACE;
+use ebb_tests::ebb::{self, NAMESPACE};
 use ebb_tests::world::Outcome;
 
 use crate::story;
@@ -27,14 +27,8 @@ fn the_pod_and_the_examples_are_admitted_as_restricted() -> Outcome {
 #[test]
 fn ebb_may_do_what_it_does_and_no_more() -> Outcome {
     story(async |world| {
-        let may = async |verb: &str, resource: &str, namespace: &str| {
-            // `deployments.apps:scale` is the subresource, `secrets/x` the one with that name.
-            let (resource, subresource) = resource.split_once(':').unwrap_or((resource, ""));
-            let subresource = format!("--subresource={subresource}");
-            let kubectl = world.bed.kubectl().with(format!("--namespace={namespace}"));
-            let ask = ["auth", "can-i", verb, resource, &subresource, "--as=system:serviceaccount:ebb-system:ebb"];
-            anyhow::Ok(kubectl.output(&ask, None).await?.stdout.trim() == "yes")
-        };
+        let may =
+            async |verb: &str, resource: &str, namespace: &str| ebb::may(&world.bed, verb, resource, namespace).await;
         let used = [
             ("patch", "scaledobjects.keda.sh:status"),
             ("delete", "horizontalpodautoscalers.autoscaling"),

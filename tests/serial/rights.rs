@@ -1,10 +1,10 @@
 //! A right that Ebb does not have is named, in the words of the API server.
 
 use anyhow::{Result, ensure};
-use ebb_tests::paths;
 use ebb_tests::wait::secs;
 use ebb_tests::workload::{deployment, pod_template, rabbitmq, scaled_object};
 use ebb_tests::world::Outcome;
+use ebb_tests::{ebb, paths};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -88,45 +88,41 @@ fn the_account_may_do_what_it_needs_and_nothing_else() -> Outcome {
     story(async |world| {
         let kubectl = world.bed.kubectl();
         kubectl.run(&["delete", "clusterrolebinding", "ebb-any-target"]).await?;
-        let may = async |what: &[&str]| -> Result<bool> {
-            let account = ["auth", "can-i", "--as=system:serviceaccount:ebb-system:ebb"];
-            let output = kubectl.output(&[&account[..], what].concat(), None).await?;
-            Ok(output.stdout.trim() == "yes")
-        };
         let asked = async {
-            for (wanted, what) in [
-                (true, &["list", "scaledobjects.keda.sh", "-n", "shop"][..]),
-                (true, &["patch", "deployments.apps", "--subresource=scale", "-n", "shop"]),
-                (true, &["get", "secrets/any", "-n", "shop"]),
-                (true, &["update", "secrets/ebb-certs", "-n", "ebb-system"]),
-                (false, &["list", "secrets", "-n", "shop"]),
-                (false, &["update", "secrets/any", "-n", "shop"]),
-                (false, &["update", "secrets/other", "-n", "ebb-system"]),
-                (false, &["delete", "secrets/ebb-certs", "-n", "ebb-system"]),
-                (false, &["update", "scaledobjects.keda.sh", "-n", "shop"]),
-                (false, &["delete", "scaledobjects.keda.sh", "-n", "shop"]),
-                (false, &["patch", "deployments.apps", "-n", "shop"]),
-                (false, &["list", "deployments.apps", "-n", "shop"]),
-                (false, &["delete", "deployments.apps", "-n", "shop"]),
-                (false, &["create", "pods", "-n", "shop"]),
-                (false, &["get", "pods", "-n", "shop"]),
-                (false, &["get", "pods", "--subresource=exec", "-n", "shop"]),
-                (false, &["create", "pods", "--subresource=exec", "-n", "shop"]),
-                (false, &["get", "pods", "--subresource=log", "-n", "shop"]),
-                (false, &["get", "nodes", "--subresource=proxy"]),
-                (false, &["create", "serviceaccounts", "--subresource=token", "-n", "shop"]),
-                (false, &["impersonate", "users"]),
-                (false, &["create", "clusterrolebindings.rbac.authorization.k8s.io"]),
-                (false, &["bind", "clusterroles.rbac.authorization.k8s.io"]),
-                (false, &["escalate", "clusterroles.rbac.authorization.k8s.io"]),
-                (false, &["patch", "apiservices.apiregistration.k8s.io/v1.apps"]),
-                (false, &["update", "validatingwebhookconfigurations.admissionregistration.k8s.io/other"]),
-                (false, &["create", "validatingwebhookconfigurations.admissionregistration.k8s.io"]),
-                (false, &["update", "leases.coordination.k8s.io/other", "-n", "ebb-system"]),
-                (false, &["update", "leases.coordination.k8s.io/any", "-n", "kube-system"]),
-                (false, &["get", "configmaps/any", "-n", "kube-system", "--subresource=x"]),
+            for (wanted, verb, resource, namespace) in [
+                (true, "list", "scaledobjects.keda.sh", "shop"),
+                (true, "patch", "deployments.apps:scale", "shop"),
+                (true, "get", "secrets/any", "shop"),
+                (true, "update", "secrets/ebb-certs", "ebb-system"),
+                (false, "list", "secrets", "shop"),
+                (false, "update", "secrets/any", "shop"),
+                (false, "update", "secrets/other", "ebb-system"),
+                (false, "delete", "secrets/ebb-certs", "ebb-system"),
+                (false, "update", "scaledobjects.keda.sh", "shop"),
+                (false, "delete", "scaledobjects.keda.sh", "shop"),
+                (false, "patch", "deployments.apps", "shop"),
+                (false, "list", "deployments.apps", "shop"),
+                (false, "delete", "deployments.apps", "shop"),
+                (false, "create", "pods", "shop"),
+                (false, "get", "pods", "shop"),
+                (false, "get", "pods:exec", "shop"),
+                (false, "create", "pods:exec", "shop"),
+                (false, "get", "pods:log", "shop"),
+                (false, "get", "nodes:proxy", "default"),
+                (false, "create", "serviceaccounts:token", "shop"),
+                (false, "impersonate", "users", "default"),
+                (false, "create", "clusterrolebindings.rbac.authorization.k8s.io", "default"),
+                (false, "bind", "clusterroles.rbac.authorization.k8s.io", "default"),
+                (false, "escalate", "clusterroles.rbac.authorization.k8s.io", "default"),
+                (false, "patch", "apiservices.apiregistration.k8s.io/v1.apps", "default"),
+                (false, "update", "validatingwebhookconfigurations.admissionregistration.k8s.io/other", "default"),
+                (false, "create", "validatingwebhookconfigurations.admissionregistration.k8s.io", "default"),
+                (false, "update", "leases.coordination.k8s.io/other", "ebb-system"),
+                (false, "update", "leases.coordination.k8s.io/any", "kube-system"),
+                (false, "get", "configmaps/any:x", "kube-system"),
             ] {
-                ensure!(may(what).await? == wanted, "kubectl auth can-i {}: not {wanted}", what.join(" "));
+                let may = ebb::may(&world.bed, verb, resource, namespace).await?;
+                ensure!(may == wanted, "may {verb} {resource} in {namespace}: {may}");
             }
             anyhow::Ok(())
         }

@@ -4,9 +4,10 @@
 //! stands in for its pod. The Service becomes an `ExternalName` `localhost`, by which the aggregator finds the process.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -285,6 +286,33 @@ async fn patch_webhooks(bed: &Bed, path: &[&str], value: &serde_json::Value, op:
     let text = changes.collect::<serde_json::Value>().to_string();
     let what = ["patch", "validatingwebhookconfiguration", "keda-admission", "--type=json", "-p"];
     bed.kubectl().run(&[&what[..], &[text.as_str()]].concat()).await.map(drop)
+}
+
+/// Whether Ebb's account may do this, as `kubectl auth can-i` says. `deployments.apps:scale` is the subresource, `secrets/x` the
+/// one with that name.
+pub async fn may(bed: &Bed, verb: &str, resource: &str, namespace: &str) -> Result<bool> {
+    let (resource, subresource) = resource.split_once(':').unwrap_or((resource, ""));
+    let subresource = format!("--subresource={subresource}");
+    let account = format!("--as=system:serviceaccount:{NAMESPACE}:ebb");
+    let kubectl = bed.kubectl().with(format!("--namespace={namespace}"));
+    let output = kubectl.output(&["auth", "can-i", verb, resource, &subresource, &account], None).await?;
+    Ok(output.stdout.trim() == "yes")
+}
+
+/// Runs the program itself, with `input` on its standard input, to its end.
+pub fn command(arguments: &[&str], input: &[u8]) -> Result<Output> {
+    let mut child = Command::new(paths::bin("ebb")?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child.stdin.take().context("no standard input")?;
+    std::thread::scope(|scope| {
+        // Both ends at once, so that neither waits for the other.
+        scope.spawn(move || stdin.write_all(input));
+        Ok(child.wait_with_output()?)
+    })
 }
 
 /// A kubeconfig with nothing but the token of a `ServiceAccount` in the namespace of the manifests, so that RBAC applies.
