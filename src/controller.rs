@@ -426,6 +426,7 @@ impl Context {
         (configs, scalers): (&[TriggerConfig], Vec<Box<dyn Scaler>>),
         served: Served,
     ) {
+        let namespace = &object.key.namespace;
         let before = object.live();
         let Rules { policy, fallback, modifiers, .. } = rules;
         let target_ref = scaled_object.spec.scale_target_ref.clone();
@@ -450,9 +451,10 @@ impl Context {
             let check = Check::Served(served);
             object
                 .ledger
-                .report(&self.client, &object.key.namespace, |facts| {
+                .report(&self.client, namespace, |facts| {
                     facts.check = check;
                     facts.generation = generation;
+                    self.hpas.fill(namespace, facts);
                 })
                 .await;
         } else {
@@ -464,6 +466,7 @@ impl Context {
                 .note(|facts| {
                     facts.check = check;
                     facts.generation = generation;
+                    self.hpas.fill(namespace, facts);
                 })
                 .await;
             object.memory.lock().told.clear();

@@ -18,6 +18,7 @@ use kube::{Api, Client, ResourceExt as _};
 use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
+use crate::plan::status::{Check, Facts};
 use crate::poll::registry::{Key, Registry};
 use crate::watching;
 
@@ -32,17 +33,28 @@ pub(super) struct Hpas {
 }
 
 /// What is known of an HPA.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Seen {
     /// See [`digest`].
     pub(super) digest: u64,
     owner: Option<Key>,
+    /// Its condition `ScalingActive`.
+    said: Option<Arc<HorizontalPodAutoscalerCondition>>,
 }
 
 impl Hpas {
     /// What is known of this HPA.
     pub(super) fn get(&self, key: &Key) -> Option<Seen> {
         self.seen.read().get(key).cloned()
+    }
+
+    /// Takes over into the facts of a ScaledObject what its HPA says of itself now. To be called whenever either may have
+    /// changed: an HPA is often seen before the check that finds it to be the right one.
+    pub(super) fn fill(&self, namespace: &str, facts: &mut Facts) {
+        let Check::Served(served) = &facts.check else { return };
+        let key = Key { namespace: namespace.to_owned(), name: served.hpa_name.clone() };
+        let said = self.seen.read().get(&key).and_then(|seen| seen.said.clone());
+        facts.hpa = said.or_else(|| facts.hpa.take());
     }
 }
 
@@ -106,14 +118,14 @@ fn note(
 ) {
     let key = Key::of(hpa);
     let owner = owner(hpa).map(|(owner, _)| owner);
-    let seen = Seen { digest: digest(hpa), owner: owner.clone() };
+    let seen = Seen { digest: digest(hpa), owner: owner.clone(), said: scaling_active(hpa) };
     let before = hpas.seen.write().insert(key.clone(), seen.clone());
     let Some(owner) = owner else {
         // Somebody has taken the owner reference away.
         strayed_from(before.and_then(|before| before.owner), strayed);
         return;
     };
-    pass_on(registry, client, &owner, hpa);
+    pass_on(hpas, registry, client, &owner, hpa);
     if before.is_some_and(|before| before.digest == seen.digest) {
         return;
     }
@@ -143,10 +155,9 @@ fn strayed_from(owner: Option<Key>, strayed: &mpsc::UnboundedSender<ObjectRef<Sc
 }
 
 /// Tells the ScaledObject what its HPA says of itself.
-fn pass_on(registry: &Registry, client: &Client, owner: &Key, hpa: &HorizontalPodAutoscaler) {
+fn pass_on(hpas: &Arc<Hpas>, registry: &Registry, client: &Client, owner: &Key, hpa: &HorizontalPodAutoscaler) {
     let Some(object) = registry.get(owner) else { return };
-    let status = hpa.status.as_ref();
-    if let Some(replicas) = status.and_then(|status| status.current_replicas) {
+    if let Some(replicas) = hpa.status.as_ref().and_then(|status| status.current_replicas) {
         let mut memory = object.memory.lock();
         // Somebody other than Ebb took the workload to zero, or away from it: look again.
         if memory.replicas.is_some_and(|(known, _)| (known == 0) != (replicas == 0)) {
@@ -154,23 +165,16 @@ fn pass_on(registry: &Registry, client: &Client, owner: &Key, hpa: &HorizontalPo
             object.wake();
         }
     }
-    let Some(said) = status.and_then(|status| scaling_active(status.conditions.as_deref()?)).cloned() else { return };
-    let client = client.clone();
+    let (hpas, client) = (Arc::clone(hpas), client.clone());
     tokio::spawn(async move {
-        object
-            .ledger
-            .report(&client, &object.key.namespace, |facts| {
-                let same = facts.hpa.as_ref().is_some_and(|known| {
-                    (&known.status, &known.reason, &known.message) == (&said.status, &said.reason, &said.message)
-                });
-                if !same {
-                    facts.hpa = Some(said);
-                }
-            })
-            .await;
+        let namespace = &object.key.namespace;
+        object.ledger.report(&client, namespace, |facts| hpas.fill(namespace, facts)).await;
     });
 }
 
-fn scaling_active(conditions: &[HorizontalPodAutoscalerCondition]) -> Option<&HorizontalPodAutoscalerCondition> {
-    conditions.iter().find(|condition| condition.type_ == "ScalingActive")
+/// The HPA's condition `ScalingActive`, without its time, which changes with nothing that Ebb tells.
+fn scaling_active(hpa: &HorizontalPodAutoscaler) -> Option<Arc<HorizontalPodAutoscalerCondition>> {
+    let conditions = hpa.status.as_ref()?.conditions.as_deref()?;
+    let said = conditions.iter().find(|condition| condition.type_ == "ScalingActive")?;
+    Some(Arc::new(HorizontalPodAutoscalerCondition { last_transition_time: None, ..said.clone() }))
 }

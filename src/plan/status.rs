@@ -29,7 +29,7 @@ pub struct Facts {
     /// Whether scaling is paused, in both directions or in one; not known before the first look.
     pub paused: Option<bool>,
     /// What the HPA says of itself: its condition `ScalingActive`.
-    pub hpa: Option<HorizontalPodAutoscalerCondition>,
+    pub hpa: Option<Arc<HorizontalPodAutoscalerCondition>>,
 }
 
 impl Facts {
@@ -569,7 +569,7 @@ mod tests {
     #[test]
     fn before_the_first_check_what_was_said_before_stays() {
         let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
-        let facts = Facts { hpa: Some(hpa), ..served(Activity::Active, &[]) };
+        let facts = Facts { hpa: Some(Arc::new(hpa)), ..served(Activity::Active, &[]) };
         let before = status(&ScaledObjectStatus::default(), &facts, at(0));
         assert_eq!(status(&before, &Facts::default(), at(1)), before);
         let new = status(&ScaledObjectStatus::default(), &Facts::default(), at(0));

@@ -182,3 +182,47 @@ fn asked_to_end_while_it_starts_it_ends() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("restarts-said").await?;
+        let names: Vec<String> = (0..20).map(|number| format!("said-{number}")).collect();
+        world.rabbit.declare("said").await?;
+        world.rabbit.publish("said", 1).await?;
+        for name in &names {
+            user.apply(&deployment(name, 1, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+            // It stays idle until long after the story's end.
+            let spec = json!({"pollingInterval": 2, "cooldownPeriod": 300, "triggers": [rabbitmq("said")]});
+            user.apply(&scaled_object(name, spec)).await?;
+        }
+        let told = async |reason: &str, longest| {
+            wait::until(&format!("HPAActive to be {reason}"), longest, async || {
+                for name in &names {
+                    let told = user.condition(name, "HPAActive").await?;
+                    ensure!(told.status == "True" && told.reason == reason, "{name}: {told:?}");
+                }
+                Ok(())
+            })
+            .await
+        };
+        told("HPAActive", secs(45)).await?;
+
+        world.ebb.stop().await?;
+        world.rabbit.purge("said").await?;
+        user.kubectl.run(&["scale", "deployment", "--all", "--replicas=0"]).await?;
+        wait::until("all HPAs to find their workloads at zero", secs(45), async || {
+            for hpa in user.get("HorizontalPodAutoscaler", "").await?["items"].as_array().into_iter().flatten() {
+                let conditions = hpa["status"]["conditions"].as_array().into_iter().flatten();
+                let reasons: Vec<_> = conditions.map(|condition| condition["reason"].clone()).collect();
+                ensure!(reasons.contains(&json!("ScalingDisabled")), "{reasons:?}");
+            }
+            Ok(())
+        })
+        .await?;
+        world.ebb.restart().await?;
+
+        // No HPA changes any more: what it has said by now is all there is.
+        told("ScalingDisabled", secs(10)).await
+    })
+}
