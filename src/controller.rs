@@ -340,7 +340,7 @@ impl Context {
 
         let (configs, next) = self.gather(scaled_object, object, &target).await;
         let configs = configs?;
-        let scalers = build(&configs, &self.brokers)?;
+        let scalers = build(&configs, &self.brokers.of(&object.key.namespace))?;
         let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
         let asked_for = rules.modifiers.as_ref().map_or(metrics.clone(), |modifiers| vec![&modifiers.metric]);
         vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;

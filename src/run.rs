@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::broker::{Brokers, Shares};
 use ebb_scalers::tls::Range;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -86,7 +86,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     for trouble in unread {
         warn!("--ca-dir: {trouble}");
     }
-    let brokers = Brokers::new(outbound.clone());
+    let brokers = Brokers::new(outbound.clone(), settings.outbound.shares());
 
     let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
     let elect = settings.election.elect;
@@ -139,7 +139,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
             given: Box::new(context.given()),
             client: client.clone(),
             // Triggers that are only tried share nothing with those that run.
-            brokers: Brokers::new(outbound),
+            brokers: Brokers::new(outbound, Shares::default()),
             scope: scope.clone(),
             strict: settings.webhook.strict,
             metrics: Arc::clone(registry.metrics()),

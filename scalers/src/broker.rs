@@ -11,6 +11,7 @@ mod flights;
 mod gather;
 mod pacer;
 mod pool;
+mod shares;
 
 pub use backoff::{Backoff, chance};
 pub use breaker::Breaker;
@@ -18,9 +19,12 @@ pub use flights::Flights;
 pub use gather::Gather;
 pub use pacer::Pacer;
 pub use pool::Pool;
+pub use shares::Shares;
 
+use std::hash::Hash;
 use std::sync::Arc;
 
+use crate::config::ConfigError;
 use crate::outbound::Outbound;
 use crate::rabbitmq::{amqp, management};
 use crate::{kafka, oauth};
@@ -37,12 +41,36 @@ pub struct Brokers {
     /// OAuth 2.0 tokens.
     pub tokens: Pool<oauth::Account, oauth::TokenSource>,
     outbound: Arc<Outbound>,
+    shares: Arc<Shares>,
+    /// Whose triggers are built.
+    namespace: Arc<str>,
 }
 
 impl Brokers {
-    /// No clients yet; new ones get these settings.
-    pub fn new(outbound: Outbound) -> Self {
-        Self { outbound: Arc::new(outbound), ..Self::default() }
+    /// No clients yet; new ones get these settings, and no namespace more than its share.
+    pub fn new(outbound: Outbound, shares: Shares) -> Self {
+        Self { outbound: Arc::new(outbound), shares: Arc::new(shares), ..Self::default() }
+    }
+
+    /// The same clients, for triggers of `namespace`.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.into(), ..self.clone() }
+    }
+
+    /// The client of `endpoint` in one of the pools, made by `make` when there is none.
+    ///
+    /// # Errors
+    /// It would be one more than the namespace may use.
+    pub(crate) fn client<K: Eq + Hash, C: Send + Sync + 'static>(
+        &self,
+        pool: &Pool<K, C>,
+        endpoint: K,
+        make: impl FnOnce(&K, &Arc<Outbound>) -> C,
+    ) -> Result<Arc<C>, ConfigError> {
+        let client = pool.get(endpoint, |endpoint| make(endpoint, &self.outbound));
+        self.shares.claim(&self.namespace, &client)?;
+        Ok(client)
     }
 
     /// What holds for all clients.

@@ -87,7 +87,8 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         Some(Sasl::Bearer { account, .. }) => Some(brokers.token_source(account)),
         _ => None,
     };
-    let client = brokers.kafka.get(metadata.endpoint, |endpoint| Client::new(endpoint, tokens, brokers.outbound()));
+    let client = brokers
+        .client(&brokers.kafka, metadata.endpoint, |endpoint, outbound| Client::new(endpoint, tokens, outbound))?;
     Ok(Box::new(Kafka {
         metric,
         topics: metadata.topics.iter().map(|name| client.topics.get(name)).collect(),

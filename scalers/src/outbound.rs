@@ -1,6 +1,13 @@
 //! How triggers reach brokers and token endpoints: what whoever runs Ebb has set for all of them.
 
+mod denied;
+
+use std::sync::Arc;
 use std::time::Duration;
+
+use url::Url;
+
+pub use denied::{DENIED_BY_DEFAULT, Denied, Refusal};
 
 use crate::tls::{Authorities, Range};
 
@@ -22,6 +29,8 @@ pub struct Outbound {
     pub tls: Range,
     /// Whom all clients trust.
     pub authorities: Authorities,
+    /// Where no connection may lead.
+    pub denied: Denied,
 }
 
 impl Default for Outbound {
@@ -33,17 +42,29 @@ impl Default for Outbound {
             idle_timeout: None,
             tls: Range::default(),
             authorities: Authorities::default(),
+            denied: Denied::default(),
         }
     }
 }
 
 impl Outbound {
-    /// The beginning of an HTTP client that has use for so many connections at once.
-    pub(crate) fn http(&self, tls: rustls::ClientConfig, connections: usize) -> reqwest::ClientBuilder {
+    /// The beginning of an HTTP client for `url` that has use for so many connections at once.
+    ///
+    /// # Errors
+    /// Connections may not lead to the address in `url`.
+    pub(crate) fn http(
+        &self,
+        url: &Url,
+        tls: rustls::ClientConfig,
+        connections: usize,
+    ) -> Result<reqwest::ClientBuilder, Refusal> {
+        self.denied.check_url(url)?;
         let idle =
             if self.keep_alive { self.idle_connections.map_or(connections, |most| most.min(connections)) } else { 0 };
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
+            .dns_resolver(Arc::new(self.denied.clone()))
+            .redirect(self.denied.redirects())
             .pool_max_idle_per_host(idle)
             .user_agent(concat!("ebb/", env!("CARGO_PKG_VERSION")));
         let builder = match self.idle_timeout {
@@ -51,10 +72,10 @@ impl Outbound {
             None => builder,
         };
         if self.keep_alive {
-            return builder;
+            return Ok(builder);
         }
         let close = (reqwest::header::CONNECTION, reqwest::header::HeaderValue::from_static("close"));
-        builder.default_headers([close].into_iter().collect())
+        Ok(builder.default_headers([close].into_iter().collect()))
     }
 }
 
@@ -73,7 +94,11 @@ mod tests {
     type Asked = Arc<Mutex<Vec<Vec<String>>>>;
 
     async fn server() -> (String, Asked) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        server_at("127.0.0.1", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into()).await
+    }
+
+    async fn server_at(host: &str, answer: String) -> (String, Asked) {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let asked = Asked::default();
         let noted = Arc::clone(&asked);
@@ -84,12 +109,12 @@ mod tests {
                     noted.push(Vec::new());
                     noted.len() - 1
                 };
-                let noted = Arc::clone(&noted);
+                let (noted, answer) = (Arc::clone(&noted), answer.clone());
                 tokio::spawn(async move {
                     let mut request = [0; 4096];
                     while let Ok(length @ 1..) = socket.read(&mut request).await {
                         noted.lock()[place].push(String::from_utf8_lossy(&request[..length]).to_lowercase());
-                        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                        let _ = socket.write_all(answer.as_bytes()).await;
                     }
                 });
             }
@@ -101,7 +126,7 @@ mod tests {
     async fn ask_twice(outbound: &Outbound) -> Vec<Vec<String>> {
         let (url, asked) = server().await;
         let tls = Tls::default().client_config(outbound).unwrap();
-        let client = outbound.http(tls, 2).no_proxy().build().unwrap();
+        let client = outbound.http(&url.parse().unwrap(), tls, 2).unwrap().no_proxy().build().unwrap();
         for _ in 0..2 {
             client.get(&url).send().await.unwrap().bytes().await.unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -124,5 +149,24 @@ mod tests {
         assert_eq!(late.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
         let for_ever = ask_twice(&Outbound { idle_timeout: Some(Duration::ZERO), ..Outbound::default() }).await;
         assert_eq!(for_ever.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_leads_to_no_denied_address() {
+        let (denied, asked) = server().await;
+        for target in [denied.clone(), denied.replace("127.0.0.1", "localhost")] {
+            let moved = format!("HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
+            let (url, _) = server_at("127.0.0.2", moved).await;
+            let url: Url = url.parse().unwrap();
+            let outbound = Outbound { denied: Denied::parse("127.0.0.1,::1").unwrap(), ..Outbound::default() };
+            let tls = Tls::default().client_config(&outbound).unwrap();
+            let client = outbound.http(&url, tls, 1).unwrap().no_proxy().build().unwrap();
+            let error = client.get(url).send().await.unwrap_err();
+            assert!(format!("{error:?}").contains("Refusal"), "{error:?}");
+        }
+        assert!(asked.lock().is_empty());
+        let tls = Tls::default().client_config(&Outbound::default()).unwrap();
+        let outbound = Outbound { denied: Denied::parse("127.0.0.1").unwrap(), ..Outbound::default() };
+        assert!(outbound.http(&denied.parse().unwrap(), tls, 1).is_err());
     }
 }

@@ -68,30 +68,31 @@ pub(crate) fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dy
     let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
     let source = match broker {
         Broker::Amqp { endpoint, unacknowledged } => Source::Amqp {
-            client: brokers.amqp.get(endpoint, |endpoint| amqp::Client::new(endpoint, brokers.outbound())),
-            unacknowledged: unacknowledged.map(|at| Vhost::new(at, brokers)),
+            client: brokers.client(&brokers.amqp, endpoint, amqp::Client::new)?,
+            unacknowledged: unacknowledged.map(|at| Vhost::new(at, brokers)).transpose()?,
         },
         Broker::Management { at, exclude_unacknowledged, pattern: None } => {
-            Source::Queue { at: Vhost::new(at, brokers), exclude_unacknowledged }
+            Source::Queue { at: Vhost::new(at, brokers)?, exclude_unacknowledged }
         }
         Broker::Management { at, exclude_unacknowledged, pattern: Some(search) } => {
             let Search { page_size, operation, allow_no_match } = search;
             let pattern = Pattern { expression: Arc::clone(&queue), page_size };
-            Source::Pattern { at: Vhost::new(at, brokers), exclude_unacknowledged, pattern, operation, allow_no_match }
+            Source::Pattern { at: Vhost::new(at, brokers)?, exclude_unacknowledged, pattern, operation, allow_no_match }
         }
     };
     Ok(Box::new(RabbitMq { metric, queue, mode, activation_value, source }))
 }
 
 impl Vhost {
-    fn new(Management { endpoint, vhost }: Management, brokers: &Brokers) -> Self {
+    fn new(Management { endpoint, vhost }: Management, brokers: &Brokers) -> Result<Self, ConfigError> {
         let tokens = match &endpoint.identity {
             Identity::Bearer(account) => Some(brokers.token_source(account)),
             Identity::Anonymous | Identity::Basic(..) => None,
         };
-        let client =
-            brokers.management.get(endpoint, |endpoint| management::Client::new(endpoint, tokens, brokers.outbound()));
-        Self { client, name: vhost }
+        let client = brokers.client(&brokers.management, endpoint, |endpoint, outbound| {
+            management::Client::new(endpoint, tokens, outbound)
+        })?;
+        Ok(Self { client, name: vhost })
     }
 
     async fn queue(&self, queue: &Arc<str>) -> Result<Figures, ReadError> {

@@ -2,10 +2,12 @@
 //! KEDA's names. KEDA's variables have a flag too.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ebb_scalers::Outbound;
+use ebb_scalers::broker::Shares;
+use ebb_scalers::outbound::{DENIED_BY_DEFAULT, Denied, Outbound};
 use ebb_scalers::tls::{Authorities, Ciphers, Range};
 
 use super::certificates::Certificates;
@@ -137,6 +139,15 @@ pub struct OutboundArgs {
     /// A folder with certificate authorities that triggers trust besides the system's; may be given several times.
     #[arg(long = "ca-dir", default_value = "/custom/ca", value_name = "DIR")]
     pub ca_dirs: Vec<PathBuf>,
+    /// Where triggers may not lead Ebb: ranges of addresses, separated by commas; `none` for no range. Names are checked by
+    /// what they resolve to. Default: link-local addresses and the metadata services of clouds.
+    #[arg(long, value_name = "RANGES", default_value = DENIED_BY_DEFAULT, hide_default_value = true,
+        value_parser = Denied::parse)]
+    pub denied_addresses: Denied,
+    /// How many clients of brokers the triggers of one namespace may use: different hosts, or different credentials. 0 for
+    /// any number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub clients_per_namespace: usize,
 }
 
 /// What Ebb itself serves.
@@ -273,7 +284,13 @@ impl OutboundArgs {
             idle_timeout: Some(self.idle_timeout),
             tls: Range::new(self.min_tls_version.0.map(|version| version.min), self.ciphers.0.as_ref()),
             authorities,
+            denied: self.denied_addresses.clone(),
         };
         (outbound, troubles)
+    }
+
+    /// How many clients each namespace may use.
+    pub fn shares(&self) -> Shares {
+        Shares::new(NonZeroUsize::new(self.clients_per_namespace))
     }
 }

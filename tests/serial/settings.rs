@@ -1,9 +1,11 @@
 //! An Ebb with other settings than the other stories', given as KEDA's users give them.
 
 mod chart;
+mod denied;
 mod outbound;
 mod scope;
 mod secrets;
+mod shares;
 
 use std::fs;
 

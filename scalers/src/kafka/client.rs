@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::admin::{AdminError, End, PartitionOffset};
+use super::context::Context;
 use super::endpoint::Endpoint;
 use super::idle::Idle;
 use super::lag::Partition;
@@ -114,6 +115,11 @@ impl Client {
     /// The configuration for librdkafka.
     pub(super) fn config(&self) -> ClientConfig {
         self.endpoint.config(&self.outbound.authorities)
+    }
+
+    /// The ear and the door of a librdkafka client.
+    pub(super) fn context(&self) -> Context {
+        Context::new(&self.outbound.denied)
     }
 
     /// A token to be let in with and whom it names, where one is needed.
@@ -330,7 +336,7 @@ impl Client {
         if let Some(refused) = self.cluster.resting(Instant::now()) {
             return Err(refused);
         }
-        match Link::open(&self.endpoint, self.config(), self.tokens.clone()).await {
+        match Link::open(&self.endpoint, self.config(), self.context(), self.tokens.clone()).await {
             Ok(opened) => {
                 tracing::info!(endpoint = ?self.endpoint, "a client for Kafka is open");
                 Ok(Arc::clone(link.insert(Arc::new(opened))))

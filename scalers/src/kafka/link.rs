@@ -55,13 +55,14 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Opens a client with the endpoint's `config`. `tokens` are what it is let in with, if anything but a password.
+    /// Opens a client with the endpoint's `config`, whose connections are as `context` lets them. `tokens` are what it is let in with, if anything but a password.
     ///
     /// # Errors
     /// The configuration is wrong, or there is no token.
     pub(super) async fn open(
         endpoint: &Endpoint,
         config: ClientConfig,
+        context: Context,
         tokens: Option<Arc<TokenSource>>,
     ) -> Result<Self, ReadError> {
         let broken = |cause: String| ReadError::Connect { broker: endpoint.broker(), cause };
@@ -69,7 +70,7 @@ impl Link {
             Some(tokens) => Some(tokens.token().await?),
             None => None,
         };
-        let opened = tokio::task::spawn_blocking(move || open_admin(config)).await;
+        let opened = tokio::task::spawn_blocking(move || open_admin(config, context)).await;
         let admin = opened.map_err(|error| broken(error.to_string()))?.map_err(broken)?;
         let shared = Arc::new(Shared(Some(admin)));
         let mut tasks = vec![tokio::spawn(serve(Arc::clone(&shared)))];
@@ -138,13 +139,10 @@ impl Link {
     }
 }
 
-/// A client with a group of its own that it takes no part in: where a group's coordinator has moved, librdkafka tells the
-/// client's own group to look for another, and without one it ends the process
-/// (github.com/confluentinc/librdkafka/issues/5040).
-fn open_admin(mut config: ClientConfig) -> Result<Admin, String> {
-    config.set("group.id", "ebb");
-    let admin = Admin::open(&config, Context::default())?;
-    admin.close_group()?;
+/// A client that takes no part in its own group.
+fn open_admin(config: ClientConfig, context: Context) -> Result<Admin, String> {
+    let admin = Admin::open(config, context)?;
+    admin.close_group().map_err(|error| error.to_string())?;
     Ok(admin)
 }
 

@@ -8,12 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer as _;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::time::timeout;
 
-use super::admin::{Admin, BearerToken};
+use super::admin::{Admin, BearerToken, Told};
 use super::client::Client;
 use super::context::Context;
 use super::endpoint::Sasl;
@@ -24,6 +22,8 @@ use crate::oauth::Token;
 const LOOK: Duration = Duration::from_secs(2);
 /// How many looks there may be at a time: each is a client of its own.
 pub(super) const LOOKS: usize = 4;
+/// The code of the Kafka protocol for a topic that may not be read.
+const TOPIC_AUTHORIZATION_FAILED: i32 = 29;
 /// How long to wait for a turn. A new record is not to wake a workload any later for others' sake.
 const TURN: Duration = Duration::from_millis(300);
 
@@ -51,8 +51,6 @@ impl Client {
         let Ok(token) = self.token().await else { return HashMap::new() };
         let mut config = self.config();
         config
-            // Needed to be given partitions, and never shown to a coordinator: nothing is joined or committed.
-            .set("group.id", "ebb")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .set("enable.auto.commit", "false")
@@ -68,7 +66,9 @@ impl Client {
             Some(Sasl::Bearer { extensions, .. }) => extensions.clone(),
             _ => Vec::new(),
         };
-        let look = tokio::task::spawn_blocking(move || look(&config, token.as_ref(), &extensions, &topic, &questions));
+        let context = self.context();
+        let look =
+            tokio::task::spawn_blocking(move || look(config, context, token.as_ref(), &extensions, &topic, &questions));
         match look.await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
@@ -81,13 +81,14 @@ impl Client {
 }
 
 fn look(
-    config: &ClientConfig,
+    config: ClientConfig,
+    context: Context,
     token: Option<&(Token, String)>,
     extensions: &[(String, String)],
     topic: &str,
     questions: &[Question],
 ) -> Result<HashMap<i32, Found>, String> {
-    let admin = Admin::open(config, Context::default())?;
+    let admin = Admin::open(config, context)?;
     if let Some((token, principal)) = token {
         let expires_ms = token.expires_at_unix_ms;
         admin.set_token(&BearerToken { value: token.value(), principal, expires_ms, extensions })?;
@@ -96,29 +97,28 @@ fn look(
     for Question { partition, from, .. } in questions {
         list.add_partition_offset(topic, *partition, Offset::Offset(*from)).map_err(|error| error.to_string())?;
     }
-    let consumer = admin.consumer();
-    consumer.assign(&list).map_err(|error| error.to_string())?;
+    admin.assign(&list).map_err(|error| error.to_string())?;
     let until = Instant::now() + LOOK;
     let mut found = HashMap::new();
     while found.len() < questions.len() && Instant::now() < until {
-        match consumer.poll(Duration::from_millis(50)) {
-            Some(Ok(record)) => {
-                found.entry(record.partition()).or_insert(Found::Record(record.offset()));
+        match admin.poll(Duration::from_millis(50)) {
+            Some(Told::Record(partition, offset)) => {
+                found.entry(partition).or_insert(Found::Record(offset));
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
+            Some(Told::End(partition)) => {
                 if let Some(question) = questions.iter().find(|question| question.partition == partition) {
                     found.entry(partition).or_insert(Found::NothingBefore(question.end));
                 }
             }
             // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
-            Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+            Some(Told::Failed(error)) if error.code == TOPIC_AUTHORIZATION_FAILED => {
                 return Ok(questions
                     .iter()
                     .map(|question| (question.partition, Found::Record(question.from)))
                     .collect());
             }
             // Errors of connections come by here too; what lasts ends with the time.
-            Some(Err(_)) | None => {}
+            Some(_) | None => {}
         }
     }
     Ok(found)

@@ -1,5 +1,6 @@
 //! One request to a token endpoint and the reading of its answer.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+use url::Url;
 
 use super::{Account, ClientCredentials};
 use crate::exchange;
@@ -81,15 +83,13 @@ impl Seconds {
 impl Requester {
     pub(super) fn new(account: &Account, outbound: &Outbound) -> Self {
         let timeout = outbound.http_timeout;
-        let http = account.tls.client_config(outbound).and_then(|tls| {
-            outbound
-                .http(tls, 1)
-                .timeout(timeout)
-                // A redirect would hand the secret to somebody else.
-                .redirect(Policy::none())
-                .build()
-                .map_err(|error| error.to_string())
-        });
+        let build = || -> Result<reqwest::Client, Box<dyn Error>> {
+            let url = Url::parse(&account.credentials.token_url)?;
+            let client = outbound.http(&url, account.tls.client_config(outbound)?, 1)?.timeout(timeout);
+            // A redirect would hand the secret to somebody else.
+            Ok(client.redirect(Policy::none()).build()?)
+        };
+        let http = build().map_err(|error| error.to_string());
         Self { credentials: account.credentials.clone(), http, timeout, style: Mutex::new(None) }
     }
 
@@ -193,7 +193,7 @@ impl Requester {
             return ReadError::Timeout { broker: self.broker(), what: "a token".into(), after: self.timeout };
         }
         // reqwest's own text holds the whole address; the reason is at the end of the chain of sources.
-        let mut cause: &dyn std::error::Error = error;
+        let mut cause: &dyn Error = error;
         while let Some(source) = cause.source() {
             cause = source;
         }

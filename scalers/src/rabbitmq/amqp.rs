@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
-use lapin::tcp::{AMQPUriTcpExt as _, RustlsConnector};
+use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
@@ -300,14 +301,7 @@ impl Client {
 
     async fn connect(&self) -> Result<Connection, ReadError> {
         let properties = ConnectionProperties::default().with_connection_name("ebb".into());
-        let attempt = async {
-            match &self.endpoint.0.tls {
-                None => {
-                    Connection::connect_uri(self.endpoint.uri(), properties).await.map_err(|error| error.to_string())
-                }
-                Some(tls) => connect_encrypted(self.endpoint.uri(), tls, &self.outbound, properties).await,
-            }
-        };
+        let attempt = connect(self.endpoint.uri(), self.endpoint.0.tls.as_ref(), &self.outbound, properties);
         match timeout(CONNECT_TIMEOUT, attempt).await {
             Ok(Ok(connection)) => {
                 tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
@@ -345,23 +339,31 @@ impl Client {
     }
 }
 
-/// Connects over TLS with settings of our own: lapin's know no client certificate in PEM form and verify every server.
-async fn connect_encrypted(
+/// Connects to an address that is not denied, and over TLS with settings of our own: lapin's know no client certificate in
+/// PEM form and verify every server.
+async fn connect(
     uri: AMQPUri,
-    tls: &Tls,
+    tls: Option<&Tls>,
     outbound: &Outbound,
     properties: ConnectionProperties,
 ) -> Result<Connection, String> {
-    let connector = RustlsConnector::from(tls.client_config(outbound)?);
+    let connector = tls.map(|tls| tls.client_config(outbound)).transpose()?.map(RustlsConnector::from);
     let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
+    let denied = outbound.denied.clone();
     let connected = Connection::connector(
         uri,
         runtime,
         async move |uri: AMQPUri, runtime| {
-            let name = uri.authority.host.clone();
-            let unencrypted = AMQPUri { scheme: AMQPScheme::AMQP, ..uri };
-            let stream = unencrypted.connect_async(&runtime).await?;
-            Ok(stream.into_rustls(&connector, &name).await?)
+            let AMQPAuthority { host, port, .. } = uri.authority;
+            let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+            for address in denied.resolve(&host, port).await? {
+                match (AsyncTcpStream::connect(&runtime, address).await, &connector) {
+                    (Ok(stream), Some(connector)) => return Ok(stream.into_rustls(connector, &host).await?),
+                    (Ok(stream), None) => return Ok(stream),
+                    (Err(error), _) => failed = error,
+                }
+            }
+            Err(failed.into())
         },
         properties,
     );

@@ -8,6 +8,7 @@ mod answer;
 mod interest;
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -158,14 +159,11 @@ impl Client {
     /// A client that has not connected yet. `tokens` is needed for [`Identity::Bearer`].
     pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>, outbound: &Outbound) -> Self {
         let timeout = endpoint.timeout.unwrap_or(outbound.http_timeout);
-        let http = endpoint.tls.client_config(outbound).and_then(|tls| {
-            outbound
-                .http(tls, CONNECTIONS)
-                .timeout(timeout)
-                .connect_timeout(timeout)
-                .build()
-                .map_err(|error| error.to_string())
-        });
+        let build = || -> Result<reqwest::Client, Box<dyn Error>> {
+            let client = outbound.http(&endpoint.base, endpoint.tls.client_config(outbound)?, CONNECTIONS)?;
+            Ok(client.timeout(timeout).connect_timeout(timeout).build()?)
+        };
+        let http = build().map_err(|error| error.to_string());
         Self {
             endpoint: endpoint.clone(),
             http,
@@ -426,7 +424,7 @@ impl Client {
             return self.timed_out(about, self.timeout);
         }
         // reqwest's own text is general; the reason is at the end of the chain of sources.
-        let mut cause: &dyn std::error::Error = error;
+        let mut cause: &dyn Error = error;
         while let Some(source) = cause.source() {
             cause = source;
         }

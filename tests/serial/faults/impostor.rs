@@ -1,9 +1,12 @@
 //! Something that listens where a broker should be: the one thing that the real brokers cannot be made to be.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use ebb_tests::random::Random;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,38 +20,78 @@ pub(crate) enum Manner {
     Rubbish(&'static [u8]),
     /// It is gone, and the broker itself is at its place.
     Honest(String),
+    /// It passes on what the broker says, changed here and there.
+    Tampering(Tampering),
 }
 
-/// A listener on 127.0.0.1. It ends when this is dropped.
+/// How answers are changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Tampering {
+    /// Where the broker is.
+    pub(crate) broker: String,
+    /// Ports by which a broker is known, and those that are to be known instead.
+    pub(crate) doors: Arc<[Door]>,
+    /// One in so many pieces of an answer is changed; 0 for none.
+    pub(crate) chance: usize,
+    pub(crate) seed: u64,
+}
+
+/// A broker's port, and an impostor's that stands before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door {
+    pub(crate) broker: u16,
+    pub(crate) impostor: u16,
+}
+
+/// A listener on an address of this machine's own. It ends when this is dropped.
 pub(crate) struct Impostor {
     pub(crate) address: String,
+    came: Arc<AtomicUsize>,
     manner: watch::Sender<Manner>,
     task: JoinHandle<()>,
 }
 
 impl Impostor {
+    /// One on 127.0.0.1.
     pub(crate) async fn start(manner: Manner) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at("127.0.0.1", manner).await
+    }
+
+    pub(crate) async fn start_at(host: &str, manner: Manner) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (manner, seen) = watch::channel(manner);
+        let came = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&came);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                let number = counter.fetch_add(1, Ordering::Relaxed);
                 let mut seen = seen.clone();
                 tokio::spawn(async move {
                     let manner = seen.borrow_and_update().clone();
                     tokio::select! {
-                        _ = treat(stream, manner) => {}
+                        _ = treat(stream, manner, number) => {}
                         _ = seen.changed() => {}
                     }
                 });
             }
         });
-        Ok(Self { address, manner, task })
+        Ok(Self { address, came, manner, task })
+    }
+
+    /// How many have connected.
+    pub(crate) fn came(&self) -> usize {
+        self.came.load(Ordering::Relaxed)
     }
 
     /// From now on it is the broker; whoever is connected is cut off.
     pub(crate) fn give_way_to(&self, broker: String) {
-        self.manner.send_replace(Manner::Honest(broker));
+        self.behave(Manner::Honest(broker));
+    }
+
+    /// From now on it is like this; whoever is connected is cut off.
+    pub(crate) fn behave(&self, manner: Manner) {
+        self.manner.send_replace(manner);
     }
 }
 
@@ -58,7 +101,7 @@ impl Drop for Impostor {
     }
 }
 
-async fn treat(mut stream: TcpStream, manner: Manner) -> Result<()> {
+async fn treat(mut stream: TcpStream, manner: Manner, number: usize) -> Result<()> {
     match manner {
         Manner::Silent => std::future::pending().await,
         Manner::Rubbish(first) => {
@@ -74,7 +117,76 @@ async fn treat(mut stream: TcpStream, manner: Manner) -> Result<()> {
             copy_bidirectional(&mut stream, &mut broker).await?;
             Ok(())
         }
+        Manner::Tampering(tampering) => tampering.pass_on(stream, number).await,
     }
+}
+
+impl Tampering {
+    /// Passes everything on for the connection of this number.
+    async fn pass_on(self, stream: TcpStream, number: usize) -> Result<()> {
+        let broker = TcpStream::connect(&self.broker).await?;
+        let (mut from_client, mut to_client) = stream.into_split();
+        let (mut from_broker, mut to_broker) = broker.into_split();
+        let mut random = Random::new(self.seed.wrapping_add((number as u64) << 32));
+        let answers = async {
+            let mut piece = vec![0; 32 << 10];
+            loop {
+                let length = from_broker.read(&mut piece).await?;
+                if length == 0 {
+                    return anyhow::Ok(());
+                }
+                let piece = &mut piece[..length];
+                self.rename(piece);
+                let kept =
+                    if self.chance > 0 && random.below(self.chance) == 0 { spoil(piece, &mut random) } else { length };
+                to_client.write_all(&piece[..kept]).await?;
+                if kept < length {
+                    // The end of an answer is missing, and nothing comes after it.
+                    return Ok(());
+                }
+            }
+        };
+        tokio::select! {
+            answered = answers => answered,
+            asked = tokio::io::copy(&mut from_client, &mut to_broker) => Ok(asked.map(drop)?),
+        }
+    }
+
+    /// Puts the impostors' ports where Kafka's brokers name their own: after their address, as a number of four bytes.
+    fn rename(&self, piece: &mut [u8]) {
+        const HOST: &[u8] = b"127.0.0.1";
+        for place in 0..piece.len().saturating_sub(HOST.len() + 3) {
+            let port = place + HOST.len();
+            if &piece[place..port] != HOST {
+                continue;
+            }
+            for Door { broker, impostor } in self.doors.iter() {
+                if piece[port..port + 4] == u32::from(*broker).to_be_bytes() {
+                    piece[port..port + 4].copy_from_slice(&u32::from(*impostor).to_be_bytes());
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Changes a piece of an answer, and tells how much of it is left.
+fn spoil(piece: &mut [u8], random: &mut Random) -> usize {
+    let place = random.below(piece.len());
+    match random.below(6) {
+        // A bit, a byte, a few bytes.
+        0 => piece[place] ^= 1 << random.below(8),
+        1 | 2 => piece[place] = u8::try_from(random.below(256)).unwrap_or(0),
+        3 => (0..8).for_each(|_| piece[random.below(piece.len())] = u8::try_from(random.below(256)).unwrap_or(0)),
+        // What is a length somewhere.
+        4 => {
+            let value: [u8; 4] = [[0xff; 4], [0x7f, 0xff, 0xff, 0xff], [0; 4], [0, 0x7f, 0xff, 0xff]][random.below(4)];
+            let end = piece.len().min(place + 4);
+            piece[place..end].copy_from_slice(&value[..end - place]);
+        }
+        _ => return place,
+    }
+    piece.len()
 }
 
 /// Bytes without a meaning, the same at each run (George Marsaglia, "Xorshift RNGs").

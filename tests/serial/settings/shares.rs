@@ -1,0 +1,59 @@
+//! What one namespace may use of what all share.
+
+use anyhow::{Result, ensure};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{deployment, scaled_object};
+use ebb_tests::world::Outcome;
+use serde_json::{Value, json};
+
+use super::with_settings;
+use crate::story;
+
+async fn scale(user: &Sandbox, app: &str, host: &str) -> Result<()> {
+    let metadata = json!({"queueName": "shares", "mode": "QueueLength", "value": "5", "host": host});
+    let trigger = json!({"type": "rabbitmq", "metadata": metadata});
+    user.apply(&deployment(app, 1, &[])).await?;
+    user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
+    Ok(())
+}
+
+#[test]
+fn a_namespace_gets_no_more_clients_than_its_share() -> Outcome {
+    story(async |world| {
+        let (user, other) = (world.sandbox("settings-shares").await?, world.sandbox("settings-shares-2").await?);
+        world.rabbit.declare("shares").await?;
+        world.rabbit.publish("shares", 3).await?;
+        let (amqp, http) = (world.rabbit.url(), world.rabbit.http_url());
+        let facts = world.bed.rabbitmq()?;
+        let third = format!("amqp://{}:{}@localhost:{}/", facts.user, facts.password, facts.amqp_port);
+        with_settings(world, &["--clients-per-namespace=2"], &[], async || {
+            scale(&user, "first", &amqp).await?;
+            scale(&user, "second", &http).await?;
+            for app in ["first", "second"] {
+                user.wait_metric(app, "s0-rabbitmq-shares", 3.0).await?;
+            }
+            scale(&user, "third", &third).await?;
+            let says = user.wait_failing("third", "use 2 clients of brokers, which is all it may have").await?;
+            ensure!(says.contains("--clients-per-namespace"), "{says}");
+            // Who shares a client needs no other, and other namespaces have shares of their own.
+            scale(&user, "as-first", &amqp).await?;
+            scale(&other, "third", &third).await?;
+            user.wait_metric("as-first", "s0-rabbitmq-shares", 3.0).await?;
+            other.wait_metric("third", "s0-rabbitmq-shares", 3.0).await?;
+            ensure!(user.replicas("third").await? == 1, "it was scaled");
+
+            // What is given up may be used.
+            user.delete("ScaledObject", "second").await?;
+            wait::until("the third to be served", secs(45), async || {
+                let ready: Value = user.get("ScaledObject", "third").await?;
+                ensure!(ebb_tests::sandbox::is_ready(&ready), "{}", ready["status"]["conditions"]);
+                Ok(())
+            })
+            .await
+        })
+        .await?;
+        user.delete_all("ScaledObject").await?;
+        other.delete_all("ScaledObject").await
+    })
+}
