@@ -85,6 +85,11 @@ pub enum Source {
 }
 
 impl CertsConfig {
+    /// Whether the servers are reached through this Service.
+    fn serves(&self, namespace: &str, service: &str) -> bool {
+        self.namespace == namespace && self.services.iter().any(|own| own == service)
+    }
+
     /// The names the certificate must be valid for.
     pub fn names(&self) -> Vec<String> {
         let namespace = &self.namespace;

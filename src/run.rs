@@ -239,7 +239,8 @@ async fn serve_api(
     };
     let mut trusted = certificates.trusted;
     for bundle in settings.bundles {
-        tokio::spawn(bundle.keep(watching.clone(), trusted.clone(), shutdown.clone()));
+        let own = settings.certificates.clone();
+        tokio::spawn(bundle.keep(watching.clone(), own, trusted.clone(), shutdown.clone()));
     }
     // Who is not trusted yet gets no questions.
     let authorities = trusted.authorities();

@@ -1,6 +1,7 @@
 //! Writes the authorities' certificates where the API server looks for them, and keeps them right.
 //!
-//! It writes only when something is different, and only that one field. Where cert-manager does it, it only looks.
+//! It writes only when something is different, and only that one field. Where cert-manager does it, it only looks. What
+//! leads to another Service than Ebb's own is another's: KEDA's, beside which Ebb is tried, or a second Ebb's.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -10,7 +11,7 @@ use chrono::Utc;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::CertsConfig;
 use super::bundle::{self, Overlap};
 use super::hints::hints;
 use super::trusted::{Line, Trusted};
@@ -55,8 +57,10 @@ enum Outcome {
     Written { bundle: String, replaced: bool },
     /// Cert-manager writes it, and has written this.
     Injected(String),
-    /// It has no place for one, or there is no authority to name.
+    /// There is no authority to name.
     Nothing,
+    /// It leads elsewhere.
+    Foreign,
     /// There is no such object.
     Absent,
 }
@@ -78,33 +82,38 @@ impl BundleError {
 
 impl CaBundle {
     /// Keeps the authorities in the object until `shutdown`: at once when they change or when somebody else has changed
-    /// the object or made it anew. `watching` is a client without a limit of time.
+    /// the object or made it anew, where it leads to one of the Services in `own`. `watching` is a client without a limit
+    /// of time.
     ///
     /// From this call on, not only from the first poll, a change of the authority waits for this object.
     pub fn keep(
         self,
         watching: Client,
+        own: CertsConfig,
         trusted: Trusted,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
         let line = trusted.line();
         async move {
             tokio::select! {
-                () = self.keep_for_ever(watching, trusted, line) => {}
+                () = self.keep_for_ever(watching, own, trusted, line) => {}
                 () = shutdown.cancelled() => {}
             }
         }
     }
 
-    async fn keep_for_ever(self, client: Client, mut trusted: Trusted, line: Line) {
+    async fn keep_for_ever(self, client: Client, own: CertsConfig, mut trusted: Trusted, line: Line) {
         let (kind, name) = self.describe();
         let mut changes = self.changes(client.clone());
         let mut overlap = Overlap::default();
         let mut told = Told::default();
         loop {
             let wanted = trusted.authorities();
-            let look = self.look(&client, &wanted, &mut overlap);
+            let look = self.look(&client, &own, &wanted, &mut overlap);
             let outcome = timeout(LIMIT, look).await.unwrap_or(Err(BundleError::Timeout));
+            if !matches!(outcome, Ok(Outcome::Foreign | Outcome::Absent) | Err(_)) {
+                told = Told::default();
+            }
             let pause = match outcome {
                 Ok(Outcome::Right(bundle) | Outcome::Injected(bundle)) => {
                     line.has(&bundle, false);
@@ -117,6 +126,13 @@ impl CaBundle {
                 }
                 Ok(Outcome::Nothing) => {
                     line.nothing();
+                    CHECK
+                }
+                Ok(Outcome::Foreign) => {
+                    line.nothing();
+                    told.once("foreign", || {
+                        info!(kind, name, "leads to a Service that is not Ebb's, and is left alone");
+                    });
                     CHECK
                 }
                 Ok(Outcome::Absent) => {
@@ -132,9 +148,6 @@ impl CaBundle {
                     RETRY
                 }
             };
-            if pause == CHECK {
-                told = Told::default();
-            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = trusted.changed() => {}
@@ -157,11 +170,17 @@ impl CaBundle {
         }
     }
 
-    async fn look(&self, client: &Client, wanted: &str, overlap: &mut Overlap) -> Result<Outcome, BundleError> {
+    async fn look(
+        &self,
+        client: &Client,
+        own: &CertsConfig,
+        wanted: &str,
+        overlap: &mut Overlap,
+    ) -> Result<Outcome, BundleError> {
         match self {
-            Self::ApiService(name) => ensure::<APIService>(client, name, wanted, overlap).await,
+            Self::ApiService(name) => ensure::<APIService>(client, name, own, wanted, overlap).await,
             Self::ValidatingWebhook(name) => {
-                ensure::<ValidatingWebhookConfiguration>(client, name, wanted, overlap).await
+                ensure::<ValidatingWebhookConfiguration>(client, name, own, wanted, overlap).await
             }
         }
     }
@@ -182,17 +201,21 @@ impl Told {
 async fn ensure<K: Bundled>(
     client: &Client,
     name: &str,
+    own: &CertsConfig,
     wanted: &str,
     overlap: &mut Overlap,
 ) -> Result<Outcome, BundleError> {
     let api: Api<K> = Api::all(client.clone());
     let Some(mut object) = api.get_opt(name).await? else { return Ok(Outcome::Absent) };
-    let present = object.bundles();
+    let present = object.bundles(own);
+    if present.is_empty() {
+        return Ok(Outcome::Foreign);
+    }
     let first = || String::from_utf8_lossy(present.first().map_or(&[][..], Vec::as_slice)).into_owned();
     if is_injected(object.meta().annotations.as_ref()) {
         return Ok(Outcome::Injected(first()));
     }
-    if wanted.is_empty() || present.is_empty() {
+    if wanted.is_empty() {
         return Ok(Outcome::Nothing);
     }
     // Several webhooks have one bundle: what is kept of the old ones is kept for all.
@@ -206,7 +229,7 @@ async fn ensure<K: Bundled>(
         Some(merged) => merged,
     };
     let replaced = present.iter().any(|bundle| !bundle.is_empty());
-    object.fill(right.as_bytes());
+    object.fill(right.as_bytes(), own);
     match object.write(&api, name).await {
         Ok(()) => Ok(Outcome::Written { bundle: right, replaced }),
         // Deleted between two calls.
@@ -223,27 +246,31 @@ fn is_injected(annotations: Option<&BTreeMap<String, String>>) -> bool {
 
 /// A kind with bundles in it.
 trait Bundled: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync {
-    /// Each of them, empty where there is none.
-    fn bundles(&self) -> Vec<Vec<u8>>;
+    /// Each of those for what leads to Ebb's own Services, empty where there is none.
+    fn bundles(&self, own: &CertsConfig) -> Vec<Vec<u8>>;
     /// Whether the object asks for no verification, which the API server refuses beside a bundle.
     fn is_unverified(&self) -> bool;
     /// Makes all of them the same.
-    fn fill(&mut self, bundle: &[u8]);
+    fn fill(&mut self, bundle: &[u8], own: &CertsConfig);
     /// Writes them back. The resource version guards what changed meanwhile.
     fn write(&self, api: &Api<Self>, name: &str) -> impl Future<Output = kube::Result<()>> + Send;
 }
 
 impl Bundled for APIService {
-    fn bundles(&self) -> Vec<Vec<u8>> {
+    fn bundles(&self, own: &CertsConfig) -> Vec<Vec<u8>> {
+        let service = self.spec.as_ref().and_then(|spec| spec.service.as_ref());
+        let is_own = service.is_some_and(|service| {
+            own.serves(service.namespace.as_deref().unwrap_or_default(), service.name.as_deref().unwrap_or_default())
+        });
         let bundle = self.spec.as_ref().and_then(|spec| spec.ca_bundle.as_ref());
-        vec![bundle.map(|bundle| bundle.0.clone()).unwrap_or_default()]
+        is_own.then(|| bundle.map(|bundle| bundle.0.clone()).unwrap_or_default()).into_iter().collect()
     }
 
     fn is_unverified(&self) -> bool {
         self.spec.as_ref().is_some_and(|spec| spec.insecure_skip_tls_verify == Some(true))
     }
 
-    fn fill(&mut self, bundle: &[u8]) {
+    fn fill(&mut self, bundle: &[u8], _: &CertsConfig) {
         if let Some(spec) = &mut self.spec {
             spec.ca_bundle = Some(ByteString(bundle.to_vec()));
         }
@@ -264,8 +291,8 @@ impl Bundled for APIService {
 }
 
 impl Bundled for ValidatingWebhookConfiguration {
-    fn bundles(&self) -> Vec<Vec<u8>> {
-        let webhooks = self.webhooks.iter().flatten();
+    fn bundles(&self, own: &CertsConfig) -> Vec<Vec<u8>> {
+        let webhooks = self.webhooks.iter().flatten().filter(|webhook| leads_to(webhook, own));
         webhooks
             .map(|webhook| webhook.client_config.ca_bundle.as_ref().map(|b| b.0.clone()).unwrap_or_default())
             .collect()
@@ -275,8 +302,8 @@ impl Bundled for ValidatingWebhookConfiguration {
         false
     }
 
-    fn fill(&mut self, bundle: &[u8]) {
-        for webhook in self.webhooks.iter_mut().flatten() {
+    fn fill(&mut self, bundle: &[u8], own: &CertsConfig) {
+        for webhook in self.webhooks.iter_mut().flatten().filter(|webhook| leads_to(webhook, own)) {
             webhook.client_config.ca_bundle = Some(ByteString(bundle.to_vec()));
         }
     }
@@ -287,19 +314,52 @@ impl Bundled for ValidatingWebhookConfiguration {
     }
 }
 
+/// Whether a webhook is asked at one of these Services. One that is asked at a URL was set up by hand, for this Ebb.
+fn leads_to(webhook: &ValidatingWebhook, own: &CertsConfig) -> bool {
+    let service = webhook.client_config.service.as_ref();
+    service.is_none_or(|service| own.serves(&service.namespace, &service.name))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::Source;
     use super::*;
 
+    fn own() -> CertsConfig {
+        CertsConfig { namespace: "ebb".into(), source: Source::Own("certs".into()), services: vec!["ebb".into()] }
+    }
+
     #[test]
-    fn every_webhook_gets_the_bundle() {
-        let webhook =
-            json!({"name": "a", "admissionReviewVersions": ["v1"], "sideEffects": "None", "clientConfig": {}});
+    fn every_webhook_that_leads_to_ebb_gets_the_bundle() {
+        let webhook = |service: Option<(&str, &str)>| {
+            let service = service.map(|(namespace, name)| json!({"namespace": namespace, "name": name}));
+            json!({
+                "name": "a", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "clientConfig": {"service": service},
+            })
+        };
+        let webhooks = [Some(("ebb", "ebb")), Some(("keda", "keda-admission-webhooks")), Some(("keda", "ebb")), None];
         let mut configuration: ValidatingWebhookConfiguration =
-            serde_json::from_value(json!({"webhooks": [webhook, webhook]})).unwrap();
-        assert_eq!(configuration.bundles(), [b"".to_vec(), b"".to_vec()]);
-        configuration.fill(b"ca");
-        assert_eq!(configuration.bundles(), [b"ca".to_vec(), b"ca".to_vec()]);
+            serde_json::from_value(json!({"webhooks": webhooks.map(webhook)})).unwrap();
+        assert_eq!(configuration.bundles(&own()), [b"".to_vec(), b"".to_vec()]);
+        configuration.fill(b"ca", &own());
+        assert_eq!(configuration.bundles(&own()), [b"ca".to_vec(), b"ca".to_vec()]);
+        let filled = configuration.webhooks.iter().flatten().map(|webhook| webhook.client_config.ca_bundle.is_some());
+        assert_eq!(filled.collect::<Vec<_>>(), [true, false, false, true]);
+    }
+
+    #[test]
+    fn an_api_service_that_leads_elsewhere_is_no_ones_business() {
+        let bundles = |service: serde_json::Value| {
+            let spec = json!({
+                "group": "g", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1, "service": service,
+            });
+            serde_json::from_value::<APIService>(json!({"spec": spec})).unwrap().bundles(&own())
+        };
+        assert_eq!(bundles(json!({"namespace": "ebb", "name": "ebb"})), [b"".to_vec()]);
+        let none: [Vec<u8>; 0] = [];
+        assert_eq!(bundles(json!({"namespace": "keda", "name": "keda-operator-metrics-apiserver"})), none);
+        assert_eq!(bundles(json!(null)), none);
     }
 
     #[test]

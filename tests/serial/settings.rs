@@ -1,5 +1,6 @@
 //! An Ebb with other settings than the other stories', given as KEDA's users give them.
 
+mod beside;
 mod chart;
 mod denied;
 mod outbound;
