@@ -4,6 +4,7 @@ mod brokers;
 mod credentials;
 pub(crate) mod impostor;
 mod impostors;
+mod tampering;
 
 use std::time::{Duration, Instant};
 
