@@ -5,6 +5,7 @@ mod kinds;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use ebb_tests::ebb::let_read_any_target;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, pod_template, rabbitmq, scaled_object};
@@ -60,6 +61,7 @@ fn without_a_label_selector_the_hpa_does_nothing_and_that_is_said() -> Outcome {
     story(async |world| {
         let (name, path) = ("target-bare", "tests.ebb.dev/v1/bares");
         let user = world.sandbox(name).await?;
+        let_read_any_target(&world.bed).await?;
         world.rabbit.declare(name).await?;
         let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
         let bares = definition(("Bare", "bares", "tests.ebb.dev"), &["v1"], &scale);
@@ -139,6 +141,7 @@ fn a_definition_that_is_newer_than_ebb_goes_and_comes_back() -> Outcome {
     story(async |world| {
         let (name, path) = ("target-custom", "gone.tests.ebb.dev/v1/things");
         let user = world.sandbox(name).await?;
+        let_read_any_target(&world.bed).await?;
         world.rabbit.declare(name).await?;
         let things = definition(("Thing", "things", "gone.tests.ebb.dev"), &["v1"], &usual_scale());
         let thing = json!({
@@ -173,6 +176,7 @@ fn a_version_that_is_served_no_longer() -> Outcome {
     story(async |world| {
         let name = "target-version";
         let user = world.sandbox(name).await?;
+        let_read_any_target(&world.bed).await?;
         world.rabbit.declare(name).await?;
         let kinds = ("Aged", "ageds", "tests.ebb.dev");
         let mut ageds = definition(kinds, &["v1", "v1beta1"], &usual_scale());

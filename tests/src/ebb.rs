@@ -48,6 +48,12 @@ pub async fn install(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
+/// Lets Ebb read targets of any kind, as a user does who scales custom resources.
+pub async fn let_read_any_target(bed: &Bed) -> Result<()> {
+    let folder = paths::root().join("deploy/any-target");
+    bed.kubectl().run(&["apply", "--server-side", "-f", &folder.to_string_lossy()]).await.map(drop)
+}
+
 /// The running program.
 #[derive(Debug)]
 pub struct Ebb {

@@ -1,6 +1,7 @@
 //! Kinds of targets, each from nothing to many and back.
 
 use anyhow::{Result, ensure};
+use ebb_tests::ebb::let_read_any_target;
 use ebb_tests::workload::{pod_template, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
@@ -108,6 +109,7 @@ fn definitions() -> [Value; 3] {
 fn every_kind_goes_from_nothing_to_many_and_back() -> Outcome {
     story(async |world| {
         let user = world.sandbox(NAME).await?;
+        let_read_any_target(&world.bed).await?;
         world.rabbit.declare(NAME).await?;
         for definition in definitions() {
             user.kubectl.apply(&definition.to_string()).await?;
