@@ -58,5 +58,5 @@ crds: ## write crds/yaml anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds
 
 FOR ?= 60
-fuzz: ## fuzz triggers' parameters, cron expressions and formulas for a minute in all; FOR=3600 for an hour
-	@fuzz/run.sh $$(( $(FOR) / 3 ))
+fuzz: ## fuzz what users write and what comes over the network for a minute in all; FOR=3600 for an hour
+	@fuzz/run.sh $$(( $(FOR) / 6 ))

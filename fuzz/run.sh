@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes what users can write, with libFuzzer: `make fuzz` for a minute in all.
+# Fuzzes what users can write and what comes over the network, with libFuzzer: `make fuzz`.
 #
-#   fuzz/run.sh SECONDS [TARGET…]     SECONDS for each target: cron, formula, metadata; all without a name
+#   fuzz/run.sh SECONDS [TARGET…]     SECONDS for each target of fuzz/targets; all without a name
 #
 # It goes on from what earlier runs have found (target/fuzz/corpus). An input that breaks something is left in
 # target/fuzz/found; `target/fuzz/bin/TARGET FILE` shows what it does. Put right, it becomes a row of a unit test.
@@ -10,8 +10,9 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:?how many seconds}
 shift
+all=(cron formula management metadata request review)
 targets=("$@")
-[ $# -gt 0 ] || targets=(cron formula metadata)
+[ $# -gt 0 ] || targets=("${all[@]}")
 work=target/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
 
@@ -24,25 +25,36 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cllvm-args=-s
 	"${CARGO:-cargo}" build --release --locked --manifest-path fuzz/Cargo.toml --target-dir "$work" --target "$host"
 mkdir -p "$work/bin" "$work/found"
 # A copy, so that a long run does not mind the next build.
-install -t "$work/bin" "$work/$host/release/"{cron,formula,metadata}
+install -t "$work/bin" "${all[@]/#/$work/$host/release/}"
 
 # Inputs to begin with: the rows of the unit tests' tables, and the names of all parameters as a dictionary.
 rm -rf "$work/seeds"
-mkdir -p "$work"/{seeds,corpus}/{cron,formula,metadata}
+mkdir -p "${all[@]/#/$work/seeds/}" "${all[@]/#/$work/corpus/}"
 cut -f 1-4 scalers/tests/data/cron-windows.tsv | sed -n '2~10p' | cat - fuzz/seeds/cron.txt |
 	split --lines 1 --additional-suffix .txt --suffix-length 3 - "$work/seeds/cron/"
 cut -f 1 src/plan/formula/expr-lang.tsv | sed -n '1~4p' |
 	split --lines 1 --additional-suffix .txt --suffix-length 4 - "$work/seeds/formula/"
-awk -v RS= -v "dir=$work/seeds/metadata" '{ printf "%s", $0 > (dir "/" NR ".txt") }' fuzz/seeds/metadata.txt
+for target in management metadata review; do
+	awk -v RS= -v "dir=$work/seeds/$target" '{ printf "%s", $0 > (dir "/" NR ".txt") }' "fuzz/seeds/$target.txt"
+done
+# A head ends with an empty line, and lines end as HTTP's do.
+awk -v RS= -v "dir=$work/seeds/request" '{ gsub("\n", "\r\n"); printf "%s\r\n\r\n", $0 > (dir "/" NR ".txt") }' \
+	fuzz/seeds/request.txt
 grep -rhoE 'Key::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
 grep -hoE '(plain|each)\("[A-Za-z]+"' src/plan/formula/functions.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
 printf '"%s"\n' '#acc' '#index' '{#' '?.' '??' '**' '..' '::' ' in ' 'not ' 'and ' 'let x=' 'if ' '}else{' '$env' nil true \
 	startsWith >>"$work/formula.dict"
+grep -hoE '^ +[a-z][A-Za-z]+:' crds/yaml/*.yaml | tr -d ' :' | sort -u | sed 's/.*/"\\"&\\":"/' >"$work/review.dict"
+printf '"%s"\n' '\"type\":\"cpu\"' '\"Utilization\"' CREATE UPDATE '{}' '[]' null true 1e308 >>"$work/review.dict"
+printf '"%s"\n' messages messages_ready message_stats publish_details rate page_count items 1e999 -1 '[]' >"$work/management.dict"
+printf '"%s"\n' labelSelector= scaledobject.keda.sh/name %2F %00 ' in (' notin 'Accept: ' 'If-None-Match: ' 'Authorization: Bearer ' \
+	'X-Remote-User: ' 'Transfer-Encoding: chunked' 'Content-Length: ' 'HTTP/1.1' '\x0d\x0a' ';as=Table;v=v1;g=meta.k8s.io' \
+	'PRI * HTTP/2.0' >"$work/request.dict"
 printf '"%s"\n' hunter2 amqp://u:hunter2@ https://u:hunter2@ >>"$work/metadata.dict"
 
 for target in "${targets[@]}"; do
 	printf '\n==> fuzzing %s for %s s\n' "$target" "$seconds"
 	"$work/bin/$target" "$work/corpus/$target" "$work/seeds/$target" -dict="$work/$target.dict" -max_total_time="$seconds" \
-		-timeout=25 -rss_limit_mb=1024 -max_len=1024 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
+		-timeout=25 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
 done

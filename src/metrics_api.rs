@@ -26,6 +26,8 @@ mod action;
 pub mod auth;
 mod discovery;
 mod document;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod openapi;
 mod quantity;
 mod routes;

@@ -212,8 +212,8 @@ impl Connection {
                 }
             }
         });
-        let builder = Self::builder(is_http2, idle);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let protocol = builder(is_http2, idle);
+        let mut connection = std::pin::pin!(protocol.serve_connection(TokioIo::new(stream), service));
 
         let mut check = interval_at(Instant::now() + self.limits.handshake, self.limits.handshake);
         let mut idle_since = Instant::now();
@@ -245,22 +245,23 @@ impl Connection {
             }
         }
     }
+}
 
-    fn builder(is_http2: bool, idle: Duration) -> auto::Builder<TokioExecutor> {
-        // TLS has settled the protocol; guessing it from the first bytes would wait for them without a limit.
-        let builder = auto::Builder::new(TokioExecutor::new());
-        let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
-        // A user may be in hundreds of groups, and the aggregator sends each as a header of its own.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(idle).max_headers(1000);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .max_concurrent_streams(1000)
-            .max_header_list_size(256 * 1024);
-        builder
-    }
+/// What connections may do, whoever has them.
+pub(super) fn builder(is_http2: bool, idle: Duration) -> auto::Builder<TokioExecutor> {
+    // TLS has settled the protocol; guessing it from the first bytes would wait for them without a limit.
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+    // A user may be in hundreds of groups, and the aggregator sends each as a header of its own.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle).max_headers(1000);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_concurrent_streams(1000)
+        .max_header_list_size(256 * 1024);
+    builder
 }
 
 /// How many requests a connection has had, and how many of them are still being answered.

@@ -30,6 +30,8 @@ use crate::oauth::{Account, TokenSource};
 use crate::outbound::Outbound;
 use crate::scaler::ReadError;
 use crate::tls::Tls;
+#[cfg(fuzzing)]
+pub use answer::figures;
 use answer::{COLUMNS, OrEmpty, Page, Row};
 use interest::Interest;
 

@@ -82,6 +82,15 @@ impl Row {
     }
 }
 
+/// All figures that the management API's answer about a queue or a page of queues gives, for `make fuzz`.
+#[cfg(fuzzing)]
+pub fn figures(answer: &[u8]) -> Vec<f64> {
+    let row = serde_json::from_slice::<OrEmpty<Row>>(answer).ok().and_then(|row| row.object().and_then(Row::figures));
+    let page = serde_json::from_slice::<Page>(answer).map(|page| page.items).unwrap_or_default();
+    let all = row.into_iter().chain(page.iter().filter_map(|row| row.object().and_then(Row::figures)));
+    all.flat_map(|of| [of.messages, of.ready, of.publish_rate, of.deliver_get_rate]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,78 @@
+//! The API without a network, for `make fuzz`: one connection's bytes in, the answers' bytes out.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::watch;
+use tower::Service as _;
+
+use super::MetricSource;
+use super::auth::{Access, Action, Gate, Peer, ReviewError, Reviewer, Trust, User};
+use super::routes::{self, Api};
+use super::server::builder;
+
+/// More than any request's answer.
+const PIPE: usize = 1 << 20;
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// An API that takes every token for a user who may do everything.
+#[derive(Debug)]
+pub struct OpenApi {
+    router: Router,
+}
+
+struct Everybody;
+
+#[async_trait]
+impl Reviewer for Everybody {
+    async fn token(&self, token: &str) -> Result<Option<User>, ReviewError> {
+        Ok(Some(User { name: token.to_owned(), ..User::default() }))
+    }
+
+    async fn access(&self, _: &User, _: &Action) -> Result<Access, ReviewError> {
+        Ok(Access { allowed: true, reason: String::new() })
+    }
+}
+
+impl OpenApi {
+    /// With metrics of `source`.
+    pub fn new(source: Arc<dyn MetricSource>) -> Self {
+        let (_, trust) = watch::channel(Arc::new(Trust::nobody()));
+        let api = Api::new(Gate::new(trust, Arc::new(Everybody)), source, Arc::new(|| true), LIMIT);
+        Self { router: routes::router(Arc::new(api)) }
+    }
+
+    /// What a stranger's connection gets back that sends these bytes and no more.
+    pub async fn answer(&self, sent: &[u8], http2: bool) -> Vec<u8> {
+        let (mut client, server) = tokio::io::duplex(PIPE);
+        let router = self.router.clone();
+        let peer = Arc::new(Peer::default());
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let mut router = router.clone();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Arc::clone(&peer));
+            async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+        });
+        let builder = builder(http2, LIMIT);
+        let serving = async {
+            // What is wrong with the bytes ends the connection.
+            let _ = builder.serve_connection(TokioIo::new(server), service).await;
+        };
+        let asking = async {
+            let mut answers = Vec::new();
+            if client.write_all(sent).await.is_ok() && client.shutdown().await.is_ok() {
+                let _ = client.read_to_end(&mut answers).await;
+            }
+            answers
+        };
+        tokio::join!(serving, asking).1
+    }
+}
