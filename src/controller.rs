@@ -48,7 +48,7 @@ use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
 use crate::plan::review::Given;
 use crate::plan::rules::Rules;
-use crate::plan::status::{Check, Outline, Served};
+use crate::plan::status::{Check, Facts, Outline, Served};
 use crate::plan::{hpa, resource, unexpected, validate};
 use crate::poll::registry::{Key, Live, Object, Registry};
 use crate::poll::ticker::Ticker;
@@ -447,28 +447,17 @@ impl Context {
             memory.served = generation;
             memory.told_check.take().is_some()
         };
+        let metric_names = Arc::clone(&served.metric_names);
+        let tell = |facts: &mut Facts| {
+            facts.check = Check::Served(served);
+            facts.generation = generation;
+            self.hpas.fill(namespace, facts);
+        };
         if same {
-            let check = Check::Served(served);
-            object
-                .ledger
-                .report(&self.client, namespace, |facts| {
-                    facts.check = check;
-                    facts.generation = generation;
-                    self.hpas.fill(namespace, facts);
-                })
-                .await;
+            object.ledger.report(&self.client, namespace, tell).await;
         } else {
             let triggers = self.triggers(scaled_object, object, (configs, &digests), scalers, before.as_deref());
-            let metric_names = Arc::clone(&served.metric_names);
-            let check = Check::Served(served);
-            object
-                .ledger
-                .note(|facts| {
-                    facts.check = check;
-                    facts.generation = generation;
-                    self.hpas.fill(namespace, facts);
-                })
-                .await;
+            object.ledger.note(tell).await;
             object.memory.lock().told.clear();
             let kept = triggers.iter().filter(|trigger| was_there(before.as_deref(), trigger)).count();
             tracing::info!(scaled_object = %object.key, triggers = triggers.len(), kept, "built the triggers");

@@ -73,11 +73,6 @@ impl Brokers {
         Ok(client)
     }
 
-    /// What holds for all clients.
-    pub fn outbound(&self) -> &Arc<Outbound> {
-        &self.outbound
-    }
-
     /// The shared source of an account's tokens.
     pub(crate) fn token_source(&self, account: &oauth::Account) -> Arc<oauth::TokenSource> {
         self.tokens.get(account.clone(), |account| oauth::TokenSource::new(account, &self.outbound))

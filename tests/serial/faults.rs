@@ -85,13 +85,13 @@ async fn nothing_happens(user: &Sandbox, apps: &[App], healthy: &[&App]) -> Resu
 }
 
 /// A kafka trigger on a topic whose group has the same name.
-fn kafka(servers: &str, topic: &str) -> Value {
+pub(crate) fn kafka(servers: &str, topic: &str) -> Value {
     let metadata = json!({"bootstrapServers": servers, "consumerGroup": topic, "topic": topic, "lagThreshold": "5"});
     json!({"type": "kafka", "metadata": metadata})
 }
 
 /// A rabbitmq trigger.
-fn rabbitmq(host: &str, queue: &str) -> Value {
+pub(crate) fn rabbitmq(host: &str, queue: &str) -> Value {
     json!({"type": "rabbitmq", "metadata": {"queueName": queue, "mode": "QueueLength", "value": "5", "host": host}})
 }
 

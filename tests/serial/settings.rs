@@ -11,7 +11,10 @@ mod shares;
 use std::fs;
 
 use anyhow::{Context, Result};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::World;
+use serde_json::{Value, json};
 
 /// Plays `story` while Ebb runs with these arguments and variables; then it runs as for the other stories again.
 async fn with_settings(
@@ -29,6 +32,13 @@ async fn with_settings(
     world.ebb.restart().await?;
     stopped?;
     told
+}
+
+/// A workload with so many replicas, and a ScaledObject of its name that looks every second.
+async fn scale(user: &Sandbox, app: &str, replicas: u32, trigger: Value) -> Result<()> {
+    user.apply(&deployment(app, replicas, &[])).await?;
+    user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
+    Ok(())
 }
 
 /// What the latest Ebb has logged.

@@ -3,27 +3,25 @@
 use anyhow::{Context as _, Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::Outcome;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::with_settings;
+use super::{scale, with_settings};
+use crate::faults;
 use crate::faults::impostor::{Impostor, Manner};
 use crate::story;
 
 fn rabbitmq(host: &str) -> Value {
-    json!({"type": "rabbitmq", "metadata": {"queueName": "denied", "mode": "QueueLength", "value": "5", "host": host}})
+    faults::rabbitmq(host, "denied")
 }
 
 fn kafka(servers: &str) -> Value {
-    let metadata = json!({"bootstrapServers": servers, "consumerGroup": "denied", "topic": "denied"});
-    json!({"type": "kafka", "metadata": metadata})
+    faults::kafka(servers, "denied")
 }
 
-async fn scale(user: &Sandbox, apps: &[(&str, Value)]) -> Result<()> {
+async fn scale_all(user: &Sandbox, apps: &[(&str, Value)]) -> Result<()> {
     for (app, trigger) in apps {
-        user.apply(&deployment(app, 1, &[])).await?;
-        user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
+        scale(user, app, 1, trigger.clone()).await?;
     }
     Ok(())
 }
@@ -65,8 +63,8 @@ fn denied_addresses_are_not_reached_by_any_way() -> Outcome {
         let allowed =
             [("allowed", rabbitmq(&format!("amqp://{}:{}@{}/", facts.user, facts.password, to_rabbitmq.address)))];
         with_settings(world, &["--denied-addresses=127.0.0.1,::1"], &[], async || {
-            scale(&user, &denied).await?;
-            scale(&user, &allowed).await?;
+            scale_all(&user, &denied).await?;
+            scale_all(&user, &allowed).await?;
             for (app, _) in &denied {
                 let says = user.wait_failing(app, "is among its --denied-addresses").await?;
                 println!("{app}: {says}");
@@ -99,7 +97,7 @@ fn metadata_services_are_denied_by_default() -> Outcome {
             ("http", rabbitmq("http://u:p@169.254.169.254/")),
             ("kafka", kafka("169.254.169.254:80")),
         ];
-        scale(&user, &apps).await?;
+        scale_all(&user, &apps).await?;
         for (app, _) in &apps {
             user.wait_failing(app, "Ebb does not connect to 169.254.169.254").await?;
         }

@@ -3,30 +3,23 @@
 use std::fs;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use ebb_tests::bed::KafkaUser;
-use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::Outcome;
 use serde_json::{Value, json};
 
-use super::{log, with_settings};
+use super::{log, scale, with_settings};
+use crate::faults;
 use crate::faults::impostor::{Impostor, Manner};
 use crate::story;
 
 fn rabbitmq(host: &str, more: Value) -> Value {
-    let mut metadata = json!({"queueName": "outbound", "mode": "QueueLength", "value": "5", "host": host});
-    if let (Some(metadata), Value::Object(more)) = (metadata.as_object_mut(), more) {
+    let mut trigger = faults::rabbitmq(host, "outbound");
+    if let (Some(metadata), Value::Object(more)) = (trigger["metadata"].as_object_mut(), more) {
         metadata.extend(more);
     }
-    json!({"type": "rabbitmq", "metadata": metadata})
-}
-
-async fn scale(user: &Sandbox, app: &str, trigger: Value) -> Result<()> {
-    user.apply(&deployment(app, 0, &[])).await?;
-    user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
-    Ok(())
+    trigger
 }
 
 #[test]
@@ -49,10 +42,10 @@ fn timeouts_the_proxy_and_unknown_keys_are_as_set() -> Outcome {
         with_settings(world, &arguments, &variables, async || {
             let address = |host: &str| format!("http://{}:{}@{host}:{}/", facts.user, facts.password, facts.http_port);
             let slow = format!("http://u:p@{}/", silent.address);
-            scale(&user, "slow", rabbitmq(&slow, json!({}))).await?;
-            scale(&user, "slower", rabbitmq(&slow, json!({"timeout": "1500ms"}))).await?;
-            scale(&user, "by-proxy", rabbitmq(&address("localhost"), json!({}))).await?;
-            scale(&user, "direct", rabbitmq(&address("127.0.0.1"), json!({"queueNam": "x"}))).await?;
+            scale(&user, "slow", 0, rabbitmq(&slow, json!({}))).await?;
+            scale(&user, "slower", 0, rabbitmq(&slow, json!({"timeout": "1500ms"}))).await?;
+            scale(&user, "by-proxy", 0, rabbitmq(&address("localhost"), json!({}))).await?;
+            scale(&user, "direct", 0, rabbitmq(&address("127.0.0.1"), json!({"queueNam": "x"}))).await?;
             user.wait_metric("direct", "s0-rabbitmq-outbound", 3.0).await?;
             user.wait_failing("slow", "within 0.5 s").await?;
             user.wait_failing("slower", "within 1.5 s").await?;
@@ -105,7 +98,7 @@ fn authorities_of_a_folder_are_trusted_by_every_client() -> Outcome {
             ("kafka", with_kafka),
         ];
         for (app, trigger) in &apps {
-            scale(&user, app, trigger.clone()).await?;
+            scale(&user, app, 0, trigger.clone()).await?;
         }
         // Nobody trusts them without the folder.
         user.wait_failing("amqps", "UnknownIssuer").await?;

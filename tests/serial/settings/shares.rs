@@ -1,22 +1,13 @@
 //! What one namespace may use of what all share.
 
-use anyhow::{Result, ensure};
-use ebb_tests::sandbox::Sandbox;
+use anyhow::ensure;
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::Outcome;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::with_settings;
+use super::{scale, with_settings};
+use crate::faults::rabbitmq;
 use crate::story;
-
-async fn scale(user: &Sandbox, app: &str, host: &str) -> Result<()> {
-    let metadata = json!({"queueName": "shares", "mode": "QueueLength", "value": "5", "host": host});
-    let trigger = json!({"type": "rabbitmq", "metadata": metadata});
-    user.apply(&deployment(app, 1, &[])).await?;
-    user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
-    Ok(())
-}
 
 #[test]
 fn a_namespace_gets_no_more_clients_than_its_share() -> Outcome {
@@ -28,17 +19,17 @@ fn a_namespace_gets_no_more_clients_than_its_share() -> Outcome {
         let facts = world.bed.rabbitmq()?;
         let third = format!("amqp://{}:{}@localhost:{}/", facts.user, facts.password, facts.amqp_port);
         with_settings(world, &["--clients-per-namespace=2"], &[], async || {
-            scale(&user, "first", &amqp).await?;
-            scale(&user, "second", &http).await?;
+            scale(&user, "first", 1, rabbitmq(&amqp, "shares")).await?;
+            scale(&user, "second", 1, rabbitmq(&http, "shares")).await?;
             for app in ["first", "second"] {
                 user.wait_metric(app, "s0-rabbitmq-shares", 3.0).await?;
             }
-            scale(&user, "third", &third).await?;
+            scale(&user, "third", 1, rabbitmq(&third, "shares")).await?;
             let says = user.wait_failing("third", "use 2 clients of brokers, which is all it may have").await?;
             ensure!(says.contains("--clients-per-namespace"), "{says}");
             // Who shares a client needs no other, and other namespaces have shares of their own.
-            scale(&user, "as-first", &amqp).await?;
-            scale(&other, "third", &third).await?;
+            scale(&user, "as-first", 1, rabbitmq(&amqp, "shares")).await?;
+            scale(&other, "third", 1, rabbitmq(&third, "shares")).await?;
             user.wait_metric("as-first", "s0-rabbitmq-shares", 3.0).await?;
             other.wait_metric("third", "s0-rabbitmq-shares", 3.0).await?;
             ensure!(user.replicas("third").await? == 1, "it was scaled");

@@ -182,7 +182,7 @@ unsafe fn partition(element: *const sys::rd_kafka_topic_partition_t) -> Partitio
 
 /// # Safety
 /// `error` is null, or an error that lives during the call.
-unsafe fn error_of(error: *const sys::rd_kafka_error_t) -> Result<(), AdminError> {
+pub(super) unsafe fn error_of(error: *const sys::rd_kafka_error_t) -> Result<(), AdminError> {
     if error.is_null() {
         return Ok(());
     }

@@ -13,10 +13,9 @@ use tokio::sync::Notify;
 
 use super::super::context::Context;
 use super::connect::connect;
-use super::error::{AdminError, rd_kafka_error_code};
-use super::event::Told;
+use super::error::AdminError;
+use super::event::{Told, error_of};
 use super::queue::Queue;
-use super::text_of;
 
 /// How long to wait for an event that tells of a client's end.
 const CLOSING: Duration = Duration::from_millis(10);
@@ -99,12 +98,9 @@ impl Handle {
         // SAFETY: the client and its queue are live. An error is the caller's to give back; giving back none is no error.
         unsafe {
             let error = sys::rd_kafka_consumer_close_queue(self.native(), self.queue.native);
-            let refused = if error.is_null() { 0 } else { rd_kafka_error_code(error) };
-            let text = text_of(if error.is_null() { std::ptr::null() } else { sys::rd_kafka_error_string(error) });
+            let refused = error_of(error);
             sys::rd_kafka_error_destroy(error);
-            if refused != 0 {
-                return Err(AdminError { code: refused, text });
-            }
+            refused?;
         }
         while !self.closed() {
             let _ = self.poll(CLOSING);
