@@ -40,6 +40,19 @@ done
 # A head ends with an empty line, and lines end as HTTP's do.
 awk -v RS= -v "dir=$work/seeds/request" '{ gsub("\n", "\r\n"); printf "%s\r\n\r\n", $0 > (dir "/" NR ".txt") }' \
 	fuzz/seeds/request.txt
+# http2 PATH: the preface, empty SETTINGS, and a GET with a token, in headers that are not
+# compressed (RFC 9113 and RFC 7541).
+http2() {
+	local size length
+	printf -v size '\\x%02x' $((21 + ${#1}))
+	printf -v length '\\x%02x' ${#1}
+	printf '2PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0'
+	printf "\\0\\0$size\\1\\5\\0\\0\\0\\1\\x82\\x87\\x04$length%s\\x01\\x04ebb.\\x0f\\x08\\x08Bearer t" "$1"
+}
+number=0
+while read -r path; do
+	http2 "$path" >"$work/seeds/request/http2-$((number += 1)).bin"
+done < <(sed -nE 's/^[^ ]*GET ([^ ]{1,100}) HTTP.*/\1/p' fuzz/seeds/request.txt)
 grep -rhoE 'Key::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
 grep -hoE '(plain|each)\("[A-Za-z]+"' src/plan/formula/functions.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
