@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ebb_tests::audit::{self, Write};
+use ebb_tests::audit::{self, Request};
 use ebb_tests::ebb;
 use ebb_tests::replicas::Replicas;
 use ebb_tests::sandbox::Sandbox;
@@ -52,7 +52,7 @@ async fn next_leader(replicas: &Replicas, gone: usize, begin: Instant) -> Result
 /// The tokens by which writes have come since there were so many, those that every replica may do set aside.
 fn writers(world: &World, since: usize) -> Result<BTreeSet<String>> {
     let writes = audit::writes(&world.bed)?.into_iter().skip(since);
-    Ok(writes.filter(Write::is_the_holders).map(|write| write.who).collect())
+    Ok(writes.filter(Request::is_the_holders).map(|write| write.who).collect())
 }
 
 /// Brings messages or takes them away until the replicas have changed: somebody writes.

@@ -1,8 +1,9 @@
-//! What Ebb has asked the API server to write, when, and which replica of it: from the API server's audit log.
+//! What Ebb has asked of the API server, when, and which replica of it: from the API server's audit log.
 //!
 //! Each replica has a token of its own, whose id the log tells.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -10,9 +11,9 @@ use serde_json::Value;
 
 use crate::bed::Bed;
 
-/// A write as it came in.
+/// A request as it came in.
 #[derive(Clone, Debug)]
-pub struct Write {
+pub struct Request {
     /// When it came in.
     pub received: DateTime<Utc>,
     /// When it was answered.
@@ -25,6 +26,8 @@ pub struct Write {
     pub who: String,
     /// The verb.
     pub verb: String,
+    /// The API group, empty for the core's.
+    pub group: String,
     /// The resource.
     pub resource: String,
     /// The subresource, or nothing.
@@ -37,26 +40,38 @@ pub struct Write {
     pub body: Value,
 }
 
+/// Where the log of a control plane is whose data are in this folder.
+pub fn log(dir: &Path) -> PathBuf {
+    dir.join("logs/audit.log")
+}
+
+/// All requests since the control plane was started whose data are in this folder, in the log's order.
+pub fn requests(dir: &Path) -> Result<Vec<Request>> {
+    let log = log(dir);
+    let text = fs::read_to_string(&log).with_context(|| format!("the audit log {}", log.display()))?;
+    Ok(text.lines().filter_map(request).collect())
+}
+
 /// All writes since the control plane was started, in the log's order.
-pub fn writes(bed: &Bed) -> Result<Vec<Write>> {
-    let log = fs::read_to_string(bed.dir.join("logs/audit.log")).context("the audit log")?;
-    Ok(log.lines().filter_map(write).collect())
+pub fn writes(bed: &Bed) -> Result<Vec<Request>> {
+    Ok(requests(&bed.dir)?.into_iter().filter(Request::is_write).collect())
 }
 
 /// A line of the log. The last may be half written.
-fn write(line: &str) -> Option<Write> {
+fn request(line: &str) -> Option<Request> {
     let event: Value = serde_json::from_str(line).ok()?;
     let time = |key: &str| event[key].as_str()?.parse::<DateTime<Utc>>().ok();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let about = &event["objectRef"];
     let credential = text(&event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0]);
-    Some(Write {
+    Some(Request {
         received: time("requestReceivedTimestamp")?,
         answered: time("stageTimestamp")?,
         accepted: event["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300),
         user: text(&event["user"]["username"]),
         who: credential.trim_start_matches("JTI=").to_owned(),
         verb: text(&event["verb"]),
+        group: text(&about["apiGroup"]),
         resource: text(&about["resource"]),
         subresource: text(&about["subresource"]),
         namespace: text(&about["namespace"]),
@@ -65,11 +80,21 @@ fn write(line: &str) -> Option<Write> {
     })
 }
 
-impl Write {
-    /// What was written, in one line.
+impl Request {
+    fn is_write(&self) -> bool {
+        !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+
+    /// What was asked, in one line.
     pub fn display(&self) -> String {
-        let Self { verb, resource, subresource, namespace, name, .. } = self;
-        format!("{verb} {resource}/{subresource} {namespace}/{name}")
+        let Self { verb, namespace, name, .. } = self;
+        format!("{verb} {} {namespace}/{name}", self.path())
+    }
+
+    /// The resource with its subresource, as roles name them.
+    pub fn path(&self) -> String {
+        let Self { resource, subresource, .. } = self;
+        if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") }
     }
 
     /// Whether it asks something, by a create, and changes nothing.

@@ -18,6 +18,9 @@ use crate::{paths, process, wait};
 /// A cold machine reads 150 MB of programs from disk first.
 const START_LIMIT: Duration = Duration::from_mins(3);
 
+/// Where a bed's folder tells what was started in it.
+const FACTS: &str = "facts.json";
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -83,6 +86,26 @@ pub struct Facts {
     /// separated by commas.
     #[serde(default)]
     pub doors: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Those of the latest start in this folder.
+    pub fn of(dir: &Path) -> Result<Self> {
+        let file = dir.join(FACTS);
+        let text = fs::read(&file).with_context(|| format!("{}: was nothing started there?", file.display()))?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// The passwords of all brokers' users, and the secrets of the token server's clients.
+    pub fn secrets(&self) -> Vec<&str> {
+        let rabbitmq = self.rabbitmq.iter().flat_map(|facts| [&facts.password, &facts.limited_password]);
+        let kafka = self.kafka.iter().flat_map(|facts| {
+            let users = [&facts.admin, &facts.viewer, &facts.limited, &facts.stranger];
+            users.map(|user| &user.password).into_iter().chain([&facts.client_key_password])
+        });
+        let tokens = self.tokens.iter().flat_map(|facts| [&facts.client_secret, &facts.stranger_secret]);
+        rabbitmq.chain(kafka).chain(tokens).map(String::as_str).collect()
+    }
 }
 
 /// The files of the aggregator's identity.
@@ -453,6 +476,7 @@ fn launch(options: &Options) -> Result<(Facts, Child)> {
     match line {
         Ok(line) if !line.trim().is_empty() => {
             let facts = serde_json::from_str(&line).with_context(|| format!("ebb-bed says: {line}"))?;
+            fs::write(options.dir.join(FACTS), &line)?;
             Ok((facts, child))
         }
         _ => {

@@ -5,24 +5,30 @@ import (
 	"path/filepath"
 )
 
-// auditPolicy keeps a line for each write of what runs in ebb-system, and
-// nothing else: what somebody else does is no concern of the tests, and costs.
-// What was sent is kept for the counts of Deployments and for leases.
+// auditPolicy keeps a line for each request of what runs in the namespaces of
+// Ebbs, and nothing else: what somebody else does is no concern of the tests, and costs.
+// What was sent is kept for the counts of Deployments and for leases, and where
+// it is shown to users: events and statuses.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
   - level: Request
-    userGroups: ["system:serviceaccounts:ebb-system"]
+    userGroups: ["system:serviceaccounts:ebb-system", "system:serviceaccounts:ebb-beside"]
     verbs: [create, update, patch]
     resources:
       - group: coordination.k8s.io
         resources: [leases]
       - group: apps
         resources: ["*/scale"]
+      - group: ""
+        resources: [events]
+      - group: events.k8s.io
+        resources: [events]
+      - group: keda.sh
+        resources: ["*/status"]
   - level: Metadata
-    userGroups: ["system:serviceaccounts:ebb-system"]
-    verbs: [create, update, patch, delete, deletecollection]
+    userGroups: ["system:serviceaccounts:ebb-system", "system:serviceaccounts:ebb-beside"]
   - level: None
 `
 

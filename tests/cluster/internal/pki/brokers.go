@@ -3,7 +3,7 @@ package pki
 import "os"
 
 // KeyPassword opens the encrypted copy of the client's key.
-const KeyPassword = "key-password"
+const KeyPassword = "opens-the-key"
 
 // Brokers are the certificates of the brokers and of their users. Their authority
 // vouches for nobody in the control plane.

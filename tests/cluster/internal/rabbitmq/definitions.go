@@ -4,9 +4,9 @@ import "encoding/json"
 
 const (
 	adminUser       = "ebb"
-	adminPassword   = "ebb"
+	adminPassword   = "rabbit-admin-secret"
 	limitedUser     = "limited"
-	limitedPassword = "limited"
+	limitedPassword = "rabbit-limited-secret"
 	tenantVhost     = "tenant"
 )
 

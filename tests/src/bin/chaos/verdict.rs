@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::TimeDelta;
-use ebb_tests::audit::{self, Write};
+use ebb_tests::audit::{self, Request};
 use ebb_tests::bed::Bed;
 
 use crate::app::App;
@@ -18,14 +18,14 @@ const STALE: TimeDelta = TimeDelta::seconds(7);
 const UNREAD: TimeDelta = TimeDelta::seconds(5);
 
 /// What the API server has written for Ebb, in the order in which it was asked to.
-pub(crate) fn accepted(bed: &Bed) -> Result<Vec<Write>> {
+pub(crate) fn accepted(bed: &Bed) -> Result<Vec<Request>> {
     let mut writes: Vec<_> = audit::writes(bed)?.into_iter().filter(|write| write.accepted).collect();
     writes.sort_by_key(|write| write.received);
     Ok(writes)
 }
 
 /// Everything that was wrong, in words.
-pub(crate) fn broken(apps: &[Arc<App>], namespace: &str, writes: &[Write], spans: &[Span]) -> Vec<String> {
+pub(crate) fn broken(apps: &[Arc<App>], namespace: &str, writes: &[Request], spans: &[Span]) -> Vec<String> {
     let by_name: BTreeMap<&str, &App> = apps.iter().map(|app| (app.name.as_str(), &**app)).collect();
     let mut broken = Vec::new();
     for write in writes.iter().filter(|write| write.namespace == namespace) {
@@ -52,10 +52,10 @@ pub(crate) fn broken(apps: &[Arc<App>], namespace: &str, writes: &[Write], spans
 }
 
 /// Writes of a replica that came in after another had been given the lease.
-fn two_writers(writes: &[Write]) -> Vec<String> {
+fn two_writers(writes: &[Request]) -> Vec<String> {
     let mut broken = Vec::new();
     // Who has held the lease since when, by its own successful writes of it.
-    let mut terms: Vec<&Write> =
+    let mut terms: Vec<&Request> =
         writes.iter().filter(|write| write.holder().is_some_and(|holder| !holder.is_empty())).collect();
     terms.sort_by_key(|term| term.answered);
     terms.dedup_by(|later, earlier| later.who == earlier.who);
@@ -70,8 +70,9 @@ fn two_writers(writes: &[Write]) -> Vec<String> {
 }
 
 /// How often the lease went from one replica to another.
-pub(crate) fn handovers(writes: &[Write]) -> usize {
-    let mut holders: Vec<&str> = writes.iter().filter_map(Write::holder).filter(|holder| !holder.is_empty()).collect();
+pub(crate) fn handovers(writes: &[Request]) -> usize {
+    let mut holders: Vec<&str> =
+        writes.iter().filter_map(Request::holder).filter(|holder| !holder.is_empty()).collect();
     holders.dedup();
     holders.len().saturating_sub(1)
 }

@@ -1,0 +1,104 @@
+//! Ebb's roles hold what it uses and nothing else: of each right the audit log knows when it was used.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+
+use anyhow::{Result, ensure};
+use ebb_tests::audit::{self, Request};
+use ebb_tests::ebb::NAMESPACE;
+use ebb_tests::paths;
+use serde_json::Value;
+
+use crate::beds;
+
+/// What a rule of a role allows, for one of its resources and verbs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Right {
+    verb: String,
+    group: String,
+    /// With its subresource, as in the rule.
+    resource: String,
+    /// The one object that it is about.
+    name: Option<String>,
+    /// The one namespace.
+    namespace: Option<String>,
+}
+
+/// Nothing is asked with this one. An admission plugin, OwnerReferencesPermissionEnforcement, looks for it while Ebb makes
+/// an HPA, and leaves nothing on record.
+const LOOKED_FOR: (&str, &str) = ("update", "scaledobjects/finalizers");
+
+impl Right {
+    fn used_by(&self, request: &Request) -> bool {
+        let resource = match self.resource.strip_prefix("*/") {
+            Some(subresource) => request.subresource == subresource,
+            None => self.resource == request.path(),
+        };
+        resource
+            && self.verb == request.verb
+            && (self.group == "*" || self.group == request.group)
+            && self.name.as_ref().is_none_or(|name| *name == request.name)
+            && self.namespace.as_ref().is_none_or(|namespace| *namespace == request.namespace)
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verb, group, resource, name, namespace } = self;
+        write!(formatter, "{verb} {resource}.{group} {} in {}", text(name), text(namespace))
+    }
+}
+
+fn text(of: &Option<String>) -> &str {
+    of.as_deref().unwrap_or("any")
+}
+
+/// The rights of Ebb's own roles; others of the manifests are the HPA controller's or Kubernetes' own.
+fn rights() -> Result<BTreeSet<Right>> {
+    let manifest = fs::read_to_string(paths::root().join("deploy/manifests/10-rbac.yaml"))?;
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&manifest)?;
+    let mut rights = BTreeSet::new();
+    for role in objects.iter().filter(|object| object["metadata"]["name"] == "ebb") {
+        let namespace = (role["kind"] == "Role").then(|| NAMESPACE.to_owned());
+        for rule in role["rules"].as_array().into_iter().flatten() {
+            let mut names: Vec<_> = strings(&rule["resourceNames"]).map(Some).collect();
+            if names.is_empty() {
+                names.push(None);
+            }
+            for group in strings(&rule["apiGroups"]) {
+                for resource in strings(&rule["resources"]) {
+                    for verb in strings(&rule["verbs"]) {
+                        rights.extend(names.iter().map(|name| Right {
+                            verb: verb.clone(),
+                            group: group.clone(),
+                            resource: resource.clone(),
+                            name: name.clone(),
+                            namespace: namespace.clone(),
+                        }));
+                    }
+                }
+            }
+        }
+    }
+    ensure!(rights.len() > 20, "the manifest has {} rights only", rights.len());
+    Ok(rights)
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = String> {
+    list.as_array().into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned))
+}
+
+#[test]
+fn every_right_was_used() -> Result<()> {
+    let mut unused = rights()?;
+    for bed in beds() {
+        for request in audit::requests(&bed)?.iter().filter(|request| request.accepted) {
+            unused.retain(|right| !right.used_by(request));
+        }
+    }
+    unused.retain(|right| (right.verb.as_str(), right.resource.as_str()) != LOOKED_FOR);
+    let unused: Vec<_> = unused.iter().map(Right::to_string).collect();
+    ensure!(unused.is_empty(), "no story needs these rights:\n{}", unused.join("\n"));
+    Ok(())
+}
