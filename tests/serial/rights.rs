@@ -3,11 +3,42 @@
 use anyhow::{Result, ensure};
 use ebb_tests::wait::secs;
 use ebb_tests::workload::{deployment, pod_template, rabbitmq, scaled_object};
-use ebb_tests::world::Outcome;
+use ebb_tests::world::{Outcome, World};
 use ebb_tests::{ebb, paths};
 use serde_json::{Value, json};
 
 use crate::story;
+
+/// Ebb's ClusterRole as it is.
+async fn role(world: &World) -> Result<Value> {
+    Ok(serde_json::from_str(&world.bed.kubectl().run(&["get", "clusterrole", "ebb", "-o", "json"]).await?)?)
+}
+
+/// The role with these keys changed in its rule about the scale of targets.
+fn with_scale_rule(role: &Value, changes: &Value) -> Value {
+    let mut role = role.clone();
+    role["metadata"] = json!({"name": "ebb"});
+    let rules = role["rules"].as_array_mut().into_iter().flatten();
+    for rule in rules.filter(|rule| rule["resources"] == json!(["*/scale"])) {
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            rule[key] = value.clone();
+        }
+    }
+    role
+}
+
+async fn put(world: &World, role: &Value) -> Result<()> {
+    let output = world.bed.kubectl().output(&["replace", "-f", "-"], Some(&role.to_string())).await?;
+    ensure!(output.ok, "{output:?}");
+    Ok(())
+}
+
+/// Ebb's ClusterRole as the manifests have it.
+async fn restore(world: &World) -> Result<()> {
+    let manifest = paths::root().join("deploy/manifests/10-rbac.yaml");
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", &manifest.to_string_lossy()];
+    world.bed.kubectl().run(&apply).await.map(drop)
+}
 
 #[test]
 fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
@@ -17,29 +48,10 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
         world.rabbit.declare(name).await?;
         world.rabbit.publish(name, 1).await?;
         let url = world.rabbit.url();
-        let kubectl = world.bed.kubectl();
-        let role: Value = serde_json::from_str(&kubectl.run(&["get", "clusterrole", "ebb", "-o", "json"]).await?)?;
-        let with_scale = |verbs: &[&str]| {
-            let mut role = role.clone();
-            role["metadata"] = json!({"name": "ebb"});
-            for rule in role["rules"].as_array_mut().into_iter().flatten() {
-                if rule["resources"] == json!(["*/scale"]) {
-                    rule["verbs"] = json!(verbs);
-                }
-            }
-            role.to_string()
-        };
-        let put = async |role: String| -> Result<()> {
-            let output = kubectl.output(&["replace", "-f", "-"], Some(&role)).await?;
-            ensure!(output.ok, "{output:?}");
-            Ok(())
-        };
-        let manifest = paths::root().join("deploy/manifests/10-rbac.yaml");
-        let restore = async || {
-            kubectl.run(&["apply", "--server-side", "--force-conflicts", "-f", &manifest.to_string_lossy()]).await
-        };
+        let all = role(world).await?;
+        let with_scale = |verbs: &[&str]| with_scale_rule(&all, &json!({"verbs": verbs}));
 
-        put(with_scale(&["list"])).await?;
+        put(world, &with_scale(&["list"])).await?;
         let told = async {
             user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &url)])).await?;
             user.apply(&scaled_object("my-app", json!({"pollingInterval": 1, "triggers": [rabbitmq(name)]}))).await?;
@@ -50,12 +62,12 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
             ensure!(event.message.contains(right), "{event:?}");
 
             // Seen, but not to be changed.
-            put(with_scale(&["get"])).await?;
+            put(world, &with_scale(&["get"])).await?;
             let ready = user.wait_failing("my-app", "cannot patch resource \"deployments/scale\"").await?;
             ensure!(ready.starts_with("Error scaling ScaleTarget: "), "{ready}");
             user.wait_event("my-app", "KEDAScaleTargetActivationFailed").await?;
 
-            put(with_scale(&["get", "patch"])).await?;
+            put(world, &with_scale(&["get", "patch"])).await?;
             user.wait_replicas("my-app", "1", secs(15), |replicas| replicas == 1).await?;
             user.wait_ready("my-app").await?;
 
@@ -75,12 +87,53 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
         }
         .await;
         // The stories that follow need the rights, whatever came of this one.
-        restore().await?;
+        restore(world).await?;
         told?;
         ebb::let_read_any_target(&world.bed).await?;
         let ready = user.wait_ready("store").await;
-        kubectl.run(&["delete", "clusterrolebinding", "ebb-any-target"]).await?;
+        world.bed.kubectl().run(&["delete", "clusterrolebinding", "ebb-any-target"]).await?;
         ready
+    })
+}
+
+#[test]
+fn only_named_kinds_can_be_scaled_where_the_role_names_them() -> Outcome {
+    story(async |world| {
+        let name = "rights-kinds";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        world.rabbit.publish(name, 1).await?;
+        let url = world.rabbit.url();
+        let named = json!({"apiGroups": ["apps"], "resources": ["deployments/scale"]});
+        put(world, &with_scale_rule(&role(world).await?, &named)).await?;
+        let told = async {
+            let spec = json!({"pollingInterval": 1, "triggers": [rabbitmq(name)]});
+            user.apply(&deployment("shop", 0, &[("RABBITMQ_URL", &url)])).await?;
+            user.apply(&scaled_object("shop", spec.clone())).await?;
+            user.wait_replicas("shop", "1", secs(15), |replicas| replicas == 1).await?;
+            user.wait_ready("shop").await?;
+
+            let set = json!({
+                "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "store"},
+                "spec": {
+                    "replicas": 0, "serviceName": "store", "selector": {"matchLabels": {"app": "store"}},
+                    "template": pod_template("store", &[("RABBITMQ_URL", &url)], None),
+                },
+            });
+            user.apply(&set).await?;
+            let mut object = scaled_object("store", spec);
+            object["spec"]["scaleTargetRef"] = json!({"kind": "StatefulSet", "name": "store"});
+            user.apply(&object).await?;
+            let ready = user.wait_failing("store", "cannot get resource \"statefulsets/scale\"").await?;
+            ensure!(ready.contains("in the namespace \"rights-kinds\""), "{ready}");
+            ensure!(user.scale("StatefulSet", "store").await? == 0, "it was scaled");
+            anyhow::Ok(())
+        }
+        .await;
+        restore(world).await?;
+        told?;
+        user.wait_scale("StatefulSet", "store", 1).await?;
+        user.delete_all("ScaledObject").await
     })
 }
 

@@ -101,7 +101,7 @@ impl Ebb {
             files: bed.dir.with_extension("files"),
             metrics_port: process::free_port()?,
             health_port: process::free_port()?,
-            kubeconfig: kubeconfig(bed, "ebb", name).await?,
+            kubeconfig: kubeconfig(bed, NAMESPACE, "ebb", name).await?,
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             detached,
             running: Mutex::new(None),
@@ -321,19 +321,19 @@ pub fn command(arguments: &[&str], input: &[u8]) -> Result<Output> {
     })
 }
 
-/// A kubeconfig with nothing but the token of a `ServiceAccount` in the namespace of the manifests, so that RBAC applies.
-pub async fn service_account_kubeconfig(bed: &Bed, account: &str) -> Result<PathBuf> {
-    kubeconfig(bed, account, account).await
+/// A kubeconfig with nothing but the token of a `ServiceAccount`, so that RBAC applies.
+pub async fn service_account_kubeconfig(bed: &Bed, namespace: &str, account: &str) -> Result<PathBuf> {
+    kubeconfig(bed, namespace, account, &format!("{namespace}-{account}")).await
 }
 
-async fn kubeconfig(bed: &Bed, account: &str, name: &str) -> Result<PathBuf> {
-    let token = service_account_token(bed, NAMESPACE, account).await?;
+async fn kubeconfig(bed: &Bed, namespace: &str, account: &str, name: &str) -> Result<PathBuf> {
+    let token = service_account_token(bed, namespace, account).await?;
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "ebb",
         "clusters": [{"name": "bed", "cluster": {
             "server": bed.facts.apiserver, "certificate-authority": bed.facts.ca}}],
         "users": [{"name": "ebb", "user": {"token": token}}],
-        "contexts": [{"name": "ebb", "context": {"cluster": "bed", "user": "ebb", "namespace": NAMESPACE}}],
+        "contexts": [{"name": "ebb", "context": {"cluster": "bed", "user": "ebb", "namespace": namespace}}],
     });
     let path = bed.dir.join(format!("{name}.kubeconfig"));
     fs::write(&path, serde_json::to_vec_pretty(&config)?)?;

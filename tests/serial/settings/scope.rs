@@ -56,7 +56,7 @@ async fn account(world: &World, namespaces: [&str; 2]) -> Result<PathBuf> {
         .replace("{kind: ServiceAccount, name: ebb,", &format!("{{kind: ServiceAccount, name: {account},"));
     let output = world.bed.kubectl().output(&["apply", "--server-side", "-f", "-"], Some(&objects)).await?;
     ensure!(output.ok, "{}", output.stderr);
-    service_account_kubeconfig(&world.bed, account).await
+    service_account_kubeconfig(&world.bed, NAMESPACE, account).await
 }
 
 #[test]
