@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity chaos setup bed build fmt lint bench fuzz leak-check crds
+.PHONY: help demo down test e2e parity chaos admission setup bed build fmt lint bench fuzz leak-check crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ parity: setup bed build ## give Ebb the manifests of CASES/in and compare with w
 chaos: setup bed build ## three replicas, a hundred workloads, and faults at random for four minutes of nine (CHAOS_SEED, CHAOS_SECONDS)
 	@target/release/chaos
 
+admission: setup bed build ## measure the webhook: 200 creations a second beside 5,000 ScaledObjects (10 minutes)
+	@target/release/admission
+
 setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing
 	@tests/cluster/install.sh
 	@tests/cluster/kafka/fetch.sh
@@ -45,7 +48,7 @@ fmt: ## format the code
 lint: ## formatting and clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
-	$(CARGO) clippy --release --locked --workspace --test e2e --test serial -- --deny warnings
+	$(CARGO) clippy --release --locked --workspace --test e2e --test serial --test record -- --deny warnings
 
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb
