@@ -26,10 +26,10 @@ step() {
 }
 
 # All packages are named in every call, so that every crate is compiled once: another choice would mean other features of
-# the dependencies. `e2e` and `serial` are not among "all targets", as they need servers, and cargo takes no notice of
-# --test beside --all-targets: they have calls of their own.
+# the dependencies. The stories are not among "all targets", as they need servers, and cargo takes no notice of --test
+# beside --all-targets: they have calls of their own.
 everything=(--release --locked --workspace --all-targets)
-story_programs=(--release --locked --workspace --test e2e --test serial)
+story_programs=(--release --locked --workspace --test e2e --test serial --test record)
 
 build() {
 	step "build" "about 8 minutes the first time" "$cargo" build "${everything[@]}"
@@ -44,6 +44,8 @@ end_to_end() {
 	step "end-to-end tests: stories side by side" "about 5 minutes" stories e2e 4 "$@"
 	# These stop parts of the control plane, or measure it.
 	step "end-to-end tests: faults and measurements, one by one" "about 17 minutes" stories serial 1 "$@"
+	# Whoever plays only some stories uses only some rights.
+	[ $# -gt 0 ] || step "what the stories left on record" "" stories record 2
 }
 
 if [ "${1:-}" = e2e ]; then

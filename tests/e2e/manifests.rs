@@ -33,7 +33,7 @@ fn ebb_may_do_what_it_does_and_no_more() -> Outcome {
             ("patch", "scaledobjects.keda.sh:status"),
             ("delete", "horizontalpodautoscalers.autoscaling"),
             ("patch", "statefulsets.apps:scale"),
-            ("create", "events.events.k8s.io"),
+            ("create", "events"),
             ("get", "secrets"),
             ("watch", "secrets"),
             ("watch", "configmaps"),

@@ -1,7 +1,7 @@
 //! What the stories kept secret is nowhere on record: not in a log of any Ebb, and not in an event or a status it wrote.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::audit;
@@ -13,13 +13,14 @@ use crate::beds;
 const MARKS: &[&str] = &["eyJhbGciOi", "PRIVATE KEY", "S3CR3T"];
 
 /// The logs of all Ebbs beside this folder.
-fn logs(bed: &std::path::Path) -> Result<Vec<PathBuf>> {
+fn logs(bed: &Path) -> Result<Vec<PathBuf>> {
     let name = bed.file_name().and_then(|name| name.to_str()).context("a folder without a name")?;
     let beside = fs::read_dir(bed.parent().context("a folder without a parent")?)?;
     let paths = beside.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    // `e2e.ebb.log`; `e2e.log` is the control plane's.
     let of_an_ebb = |path: &PathBuf| {
-        let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
-        file.starts_with(&format!("{name}.")) && file.ends_with(".log") && file != format!("{name}.log")
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        stem.starts_with(&format!("{name}.")) && path.extension().is_some_and(|extension| extension == "log")
     };
     Ok(paths.into_iter().filter(of_an_ebb).collect())
 }

@@ -20,6 +20,8 @@ pub struct Request {
     pub answered: DateTime<Utc>,
     /// Whether it was done.
     pub accepted: bool,
+    /// Whether it needed a right that was there, whatever came of it.
+    pub allowed: bool,
     /// The user.
     pub user: String,
     /// The id of the user's token.
@@ -63,11 +65,13 @@ fn request(line: &str) -> Option<Request> {
     let time = |key: &str| event[key].as_str()?.parse::<DateTime<Utc>>().ok();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let about = &event["objectRef"];
+    let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
     let credential = text(&event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0]);
     Some(Request {
         received: time("requestReceivedTimestamp")?,
         answered: time("stageTimestamp")?,
-        accepted: event["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300),
+        accepted: (200..300).contains(&code),
+        allowed: !matches!(code, 0 | 401 | 403),
         user: text(&event["user"]["username"]),
         who: credential.trim_start_matches("JTI=").to_owned(),
         verb: text(&event["verb"]),
