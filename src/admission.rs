@@ -117,7 +117,7 @@ impl Admission {
         if let Some(other) = self.objects.find(|other| is_other(other) && scales(other)) {
             return Some(rules::taken(target, "ScaledObject", &other.name_any()));
         }
-        if let Some(other) = self.objects.find(|other| is_other(other) && hpa::name(other) == hpa) {
+        if let Some(other) = self.objects.find(|other| is_other(other) && hpa::is_named(other, &hpa)) {
             let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{}'", other.name_any());
             let path = "spec.advanced.horizontalPodAutoscalerConfig.name";
             return Some(Finding::refusal(path, text).because("other-scaled-object-hpa"));

@@ -111,7 +111,7 @@ pub struct Context {
     /// The ScaledObjects that are known.
     pub registry: Arc<Registry>,
     /// Runs the poll loops.
-    pub ticker: Ticker,
+    pub ticker: Arc<Ticker>,
     /// The shared connections.
     pub brokers: Brokers,
     /// For the events.
@@ -167,7 +167,7 @@ impl Context {
             changed,
             client,
             registry,
-            ticker,
+            ticker: Arc::new(ticker),
             events,
             settings,
         }
@@ -277,7 +277,7 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
     let (object, new) = context.registry.open(&scaled_object);
     object.metrics.set_triggers(scaled_object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
     if new {
-        tokio::spawn(context.ticker.clone().run(Arc::clone(&object)));
+        tokio::spawn(Arc::clone(&context.ticker).run(Arc::clone(&object)));
     }
     // A panic in one pass must not end them all.
     let pass = AssertUnwindSafe(context.pass(&scaled_object, &object)).catch_unwind();
@@ -376,7 +376,7 @@ impl Context {
                 let note = format!("Unmatched input property {key} in scaler ScaledObject");
                 tracing::warn!(scaled_object = %object.key, trigger = index, r#type = trigger.type_, "{note}");
                 let note = format!("{note}\ntrigger {index} ({}) does not read it", trigger.type_);
-                self.events.emit(&object.reference, Reason::ScalerInfo, note);
+                self.events.emit(&object.reference(), Reason::ScalerInfo, note);
             }
         }
     }
@@ -519,7 +519,7 @@ impl Context {
     }
 
     fn announce(&self, scaled_object: &ScaledObject, object: &Object, started: bool, was_failed: bool) {
-        let about = &object.reference;
+        let about = &object.reference();
         if started {
             let kinds: BTreeSet<_> = scaled_object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()).collect();
             for kind in kinds {
@@ -533,7 +533,7 @@ impl Context {
     fn announce_ready(&self, object: &Object, was_failed: bool) {
         let announced = std::mem::replace(&mut object.memory.lock().announced, true);
         if !announced || was_failed {
-            self.events.emit(&object.reference, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
+            self.events.emit(&object.reference(), Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
         }
     }
 
@@ -550,7 +550,7 @@ impl Context {
         let was_served = object.live().is_some();
         if was_served {
             object.set_live(None);
-            self.events.emit(&object.reference, Reason::ScalersStopped, "Stopped scalers watch");
+            self.events.emit(&object.reference(), Reason::ScalersStopped, "Stopped scalers watch");
         }
         self.changed.take(&object.key);
         self.referents.forget(&object.key);
@@ -593,10 +593,10 @@ impl Context {
         let before = object.memory.lock().paused.replace(paused).unwrap_or_else(|| is_paused(scaled_object));
         match (before, paused) {
             (false, true) => {
-                self.events.emit(&object.reference, Reason::ScaledObjectPaused, "ScaledObject is paused");
+                self.events.emit(&object.reference(), Reason::ScaledObjectPaused, "ScaledObject is paused");
             }
             (true, false) => {
-                self.events.emit(&object.reference, Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");
+                self.events.emit(&object.reference(), Reason::ScaledObjectUnpaused, "ScaledObject is unpaused");
             }
             _ => {}
         }
@@ -692,9 +692,9 @@ impl Context {
         let told = object.memory.lock().told_check.replace(message.clone());
         if told.as_ref() != Some(&message) {
             if let Some(note) = failure.about_target() {
-                self.events.emit(&object.reference, failure.reason(), note);
+                self.events.emit(&object.reference(), failure.reason(), note);
             }
-            self.events.emit(&object.reference, failure.reason(), failure.note());
+            self.events.emit(&object.reference(), failure.reason(), failure.note());
         }
         let generation = scaled_object.metadata.generation;
         object

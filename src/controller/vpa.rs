@@ -23,7 +23,7 @@ pub(super) async fn warn(
     let mut memory = object.memory.lock();
     for conflict in found.iter().filter(|conflict| !memory.told_conflicts.contains(conflict)) {
         tracing::warn!(scaled_object = %object.key, conflict);
-        events.emit(&object.reference, Reason::VerticalPodAutoscalerConflict, conflict.clone());
+        events.emit(&object.reference(), Reason::VerticalPodAutoscalerConflict, conflict.clone());
     }
     memory.told_conflicts = found;
 }

@@ -129,8 +129,6 @@ pub struct Object {
     pub key: Key,
     /// Which one of that name.
     pub uid: String,
-    /// For events about it.
-    pub reference: ObjectReference,
     /// Its status.
     pub ledger: Ledger,
     /// Its series.
@@ -164,7 +162,6 @@ impl Object {
         let key = Key::of(object);
         Self {
             uid: object.uid().unwrap_or_default(),
-            reference: object.object_ref(&()),
             metrics: metrics.object(&key.namespace, &key.name),
             ledger: Ledger::new(&key.name, written, term),
             memory: Mutex::new(Memory::found(written)),
@@ -184,6 +181,18 @@ impl Object {
         let found = Memory::found(written);
         let last_active = memory.last_active.max(found.last_active);
         *memory = Memory { last_active, failed_checks: memory.failed_checks, ..found };
+    }
+
+    /// For events about it.
+    pub fn reference(&self) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(ScaledObject::api_version(&()).into_owned()),
+            kind: Some(ScaledObject::kind(&()).into_owned()),
+            namespace: Some(self.key.namespace.clone()),
+            name: Some(self.key.name.clone()),
+            uid: Some(self.uid.clone()),
+            ..ObjectReference::default()
+        }
     }
 
     /// Notes that it has been checked, whatever came of it.

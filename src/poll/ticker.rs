@@ -37,7 +37,6 @@ const RECOVERY: Duration = Duration::from_secs(5);
 const OVERDUE: Duration = Duration::from_mins(1);
 
 /// What every loop needs.
-#[derive(Clone)]
 pub struct Ticker {
     /// For the status.
     pub client: Client,
@@ -81,7 +80,7 @@ impl Pulse {
 
 impl Ticker {
     /// Runs the loop of `object` until it is stopped.
-    pub async fn run(self, object: Arc<Object>) {
+    pub async fn run(self: Arc<Self>, object: Arc<Object>) {
         let stopped = object.stopped().clone();
         let key = object.key.to_string();
         loop {
@@ -277,15 +276,15 @@ impl Ticker {
                     format!("triggered by {}", active_names(live, seen))
                 };
                 let note = format!("Scaled {target} from {from} to {to}, {cause}");
-                self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
+                self.events.emit(&object.reference(), Reason::ScaleTargetActivated, note);
             }
             Step::FallBack => {
                 let note = format!("Scaled {target} from {from} to {to}, triggered by the fallback");
-                self.events.emit(&object.reference, Reason::ScaleTargetActivated, note);
+                self.events.emit(&object.reference(), Reason::ScaleTargetActivated, note);
             }
             Step::Deactivate => {
                 let note = format!("Deactivated {target} from {from} to {to}");
-                self.events.emit(&object.reference, Reason::ScaleTargetDeactivated, note);
+                self.events.emit(&object.reference(), Reason::ScaleTargetDeactivated, note);
             }
             Step::Raise => {}
         }
@@ -303,7 +302,7 @@ impl Ticker {
             (Reason::FallbackDeactivated, "ScaledObject fallback is no longer active")
         };
         tracing::info!(scaled_object = %object.key, note);
-        self.events.emit(&object.reference, reason, note);
+        self.events.emit(&object.reference(), reason, note);
     }
 
     /// One event for each error, for as long as it stays the same.
@@ -316,7 +315,7 @@ impl Ticker {
             Step::Activate | Step::FallBack | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scale"),
         };
         let note = format!("{words} {} from {from} to {to}: {}", display_target(object, live), trouble.cause());
-        self.events.emit(&object.reference, reason, note);
+        self.events.emit(&object.reference(), reason, note);
     }
 
     /// One event for each error of each trigger and of the formula, for as long as it stays the same.
@@ -328,7 +327,7 @@ impl Ticker {
             memory.told.remove(&formula);
             if let Some(error) = formula_error {
                 tracing::warn!(scaled_object = %object.key, error, "the formula has no value");
-                self.events.emit(&object.reference, Reason::MetricSourceFailed, error.clone());
+                self.events.emit(&object.reference(), Reason::MetricSourceFailed, error.clone());
                 memory.told.insert(formula, error.clone());
             }
         }
@@ -343,7 +342,7 @@ impl Ticker {
                 Some(text) => {
                     if memory.told.get(&index) != Some(text) {
                         tracing::warn!(scaled_object = %object.key, error = text, "a trigger cannot be read");
-                        self.events.emit(&object.reference, reason, text.clone());
+                        self.events.emit(&object.reference(), reason, text.clone());
                         memory.told.insert(index, text.clone());
                     }
                 }
