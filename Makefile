@@ -28,7 +28,7 @@ parity: setup bed build ## give Ebb the manifests of CASES/in and compare with w
 chaos: setup bed build ## three replicas, a hundred workloads, and faults at random for four minutes of nine (CHAOS_SEED, CHAOS_SECONDS)
 	@target/release/chaos
 
-admission: setup bed build ## measure the webhook: 200 creations a second beside 5,000 ScaledObjects (10 minutes)
+admission: setup bed build ## measure the webhook: 200 creations a second beside 5,000 ScaledObjects (15 minutes)
 	@target/release/admission
 
 setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing

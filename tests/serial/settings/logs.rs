@@ -50,8 +50,8 @@ fn no_credential_is_logged_at_any_level() -> Outcome {
         });
         let amqp = queue(format!("amqp://{}:{}/", rabbitmq.host, rabbitmq.amqp_port));
         let http = queue(format!("http://{}:{}/", rabbitmq.host, rabbitmq.http_port));
-        let triggers: [(&str, &str, &[(&str, &str)], _); 5] = [
-            ("amqp", "rabbitmq", &by_password, &amqp),
+        let triggers = [
+            ("amqp", "rabbitmq", &by_password[..], &amqp),
             ("http", "rabbitmq", &by_password, &http),
             ("token", "rabbitmq", &by_token, &http),
             ("scram", "kafka", &scram, &topic),
