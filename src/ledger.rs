@@ -60,6 +60,16 @@ impl Ledger {
         self.state.lock().await.change(change);
     }
 
+    /// Notes facts that come by the way. They are written at once, as by [`Ledger::report`], unless the check or the first
+    /// tick, which writes too, is still to come.
+    pub async fn add(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
+        let mut state = self.state.lock().await;
+        state.change(change);
+        if state.facts.are_whole() {
+            self.write(&mut state, client, namespace).await;
+        }
+    }
+
     /// Notes what is known of the ScaledObject whether it can be served or not.
     pub async fn outline(&self, outline: Outline) {
         let mut state = self.state.lock().await;
@@ -71,6 +81,10 @@ impl Ledger {
     pub async fn report(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
         state.change(change);
+        self.write(&mut state, client, namespace).await;
+    }
+
+    async fn write(&self, state: &mut State, client: &Client, namespace: &str) {
         if state.settled || !self.term.leads() {
             return;
         }

@@ -168,7 +168,7 @@ fn pass_on(hpas: &Arc<Hpas>, registry: &Registry, client: &Client, owner: &Key, 
     let (hpas, client) = (Arc::clone(hpas), client.clone());
     tokio::spawn(async move {
         let namespace = &object.key.namespace;
-        object.ledger.report(&client, namespace, |facts| hpas.fill(namespace, facts)).await;
+        object.ledger.add(&client, namespace, |facts| hpas.fill(namespace, facts)).await;
     });
 }
 

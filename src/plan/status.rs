@@ -48,6 +48,18 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Whether the check has come to an end and, where one follows, a tick too: what is known before that is not worth a
+    /// write of its own.
+    pub fn are_whole(&self) -> bool {
+        match self.check {
+            Check::Pending => false,
+            Check::Served(_) => self.tick.is_some(),
+            Check::Failed(_) | Check::Paused(_) => true,
+        }
+    }
+}
+
 /// What came of checking a ScaledObject.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Check {
@@ -371,6 +383,20 @@ mod tests {
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn facts_are_whole_when_nothing_is_about_to_be_added() {
+        let before_a_tick = Facts { tick: None, ..served(Activity::Inactive, &[]) };
+        for (facts, whole) in [
+            (Facts::default(), false),
+            (before_a_tick, false),
+            (served(Activity::Inactive, &[]), true),
+            (Facts { check: Check::Failed("no target".into()), ..Facts::default() }, true),
+            (Facts { check: Check::Paused(None), ..Facts::default() }, true),
+        ] {
+            assert_eq!(facts.are_whole(), whole, "{facts:?}");
+        }
     }
 
     fn served(activity: Activity, failures: &[&str]) -> Facts {

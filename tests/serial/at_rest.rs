@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use ebb_tests::audit;
+use ebb_tests::audit::{self, Request};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
@@ -85,6 +85,46 @@ fn what_does_not_change_is_not_written() -> Outcome {
         let new: Vec<_> = after.iter().filter(|(write, count)| before.get(*write) != Some(count)).collect();
         ensure!(new.is_empty(), "{new:#?}");
         // The stories after this one count connections.
+        user.delete_all("ScaledObject").await?;
+        user.delete_all("Deployment").await
+    })
+}
+
+/// Each write is work for the API server, for everybody who watches, and for Ebb: it is what a start with many waits for.
+#[test]
+fn a_new_one_is_written_to_no_more_than_is_needed() -> Outcome {
+    const COUNT: usize = 20;
+    story(async |world| {
+        let name = "at-first";
+        let user = world.sandbox(name).await?;
+        let apps: Vec<String> = (0..COUNT).map(|number| format!("app-{number}")).collect();
+        let never = cron("0 3 1 1 *", "1 3 1 1 *", "2");
+        for app in &apps {
+            user.apply(&deployment(app, 0, &[])).await?;
+        }
+        for app in &apps {
+            user.apply(&scaled_object(app, json!({"triggers": [never]}))).await?;
+        }
+        // The last that is told of each: its HPA has nothing to do at zero.
+        for app in &apps {
+            user.wait_condition(app, "HPAActive", "True").await?;
+        }
+        let mut counts = BTreeMap::<&str, usize>::new();
+        let writes = audit::writes(&world.bed)?;
+        let ours: Vec<_> = writes.iter().filter(|write| write.namespace == name).map(Request::what).collect();
+        for what in &ours {
+            *counts.entry(what).or_default() += 1;
+        }
+        let most = |what: &str| match what {
+            // The finalizer and the label.
+            "patch scaledobjects" | "patch horizontalpodautoscalers" => COUNT,
+            // The first tick, and what the HPA says unless that came before.
+            "patch scaledobjects/status" => 2 * COUNT,
+            "create events" => 3 * COUNT,
+            _ => 0,
+        };
+        ensure!(counts["patch scaledobjects/status"] >= COUNT, "the audit log does not tell all: {counts:#?}");
+        ensure!(counts.iter().all(|(what, count)| *count <= most(what)), "{counts:#?}");
         user.delete_all("ScaledObject").await?;
         user.delete_all("Deployment").await
     })

@@ -91,8 +91,13 @@ impl Request {
 
     /// What was asked, in one line.
     pub fn display(&self) -> String {
-        let Self { verb, namespace, name, .. } = self;
-        format!("{verb} {} {namespace}/{name}", self.path())
+        let Self { namespace, name, .. } = self;
+        format!("{} {namespace}/{name}", self.what())
+    }
+
+    /// The verb and the kind of thing.
+    pub fn what(&self) -> String {
+        format!("{} {}", self.verb, self.path())
     }
 
     /// The resource with its subresource, as roles name them.

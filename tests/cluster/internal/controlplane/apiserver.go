@@ -40,6 +40,9 @@ func (c *ControlPlane) APIServer() part.Spec {
 
 		"--audit-policy-file="+c.auditPolicyFile(),
 		"--audit-log-path="+c.auditLog(),
+		// In megabytes, after which another is begun: what is looked for may be in
+		// the first.
+		"--audit-log-maxsize=8192",
 
 		// A load test shall find the limits of what it tests.
 		"--max-requests-inflight=4000",
