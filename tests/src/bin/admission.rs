@@ -9,21 +9,21 @@
 
 #![allow(clippy::print_stdout)] // The terminal is what this program is for.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::bed::Options;
+use ebb_tests::direct::ca_bundle;
 use ebb_tests::ebb::ADMISSION_LABEL;
 use ebb_tests::process;
 use ebb_tests::sandbox::{Sandbox, is_ready};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::World;
+use futures::future::try_join_all;
 use http::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep_until;
 
 /// How many creations are measured each time.
 const COUNT: usize = 1500;
@@ -70,6 +70,7 @@ async fn main() -> Result<()> {
         measure(&world, &plain, rate, dry, "dry runs without the webhook").await?;
         measure(&world, &reviewed, rate, dry, "dry runs, reviewed").await?;
     }
+    measure_alone(&world, &reviewed.name, 200).await?;
     measure(&world, &plain, 200, "", "without the webhook").await?;
     tokio::time::sleep(secs(30)).await;
     measure(&world, &reviewed, 200, "", "reviewed").await
@@ -77,18 +78,13 @@ async fn main() -> Result<()> {
 
 /// Creates so many in a second, and tells how long that took whom.
 async fn measure(world: &World, user: &Sandbox, rate: u32, how: &str, what: &str) -> Result<()> {
-    let pid = world.ebb.pid().context("Ebb does not run")?;
-    let (before, cpu) = (counted(world).await?, process::cpu_time(pid)?);
-    let mut took = creations(user, secs(1) / rate, how).await?;
-    let cpu = process::cpu_time(pid)?.saturating_sub(cpu);
-    took.sort();
-    let of = |percent: usize| took[(took.len() - 1) * percent / 100];
-    println!(
-        "{rate} a second, {what}: p50 {:.1?}, p99 {:.1?}, slowest {:.1?}; Ebb took {cpu:.1?} of a processor",
-        of(50),
-        of(99),
-        of(100)
-    );
+    let path = format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects{how}", user.name);
+    let before = counted(world).await?;
+    let create = async |number: usize| {
+        let object = object(&format!("made-{number}"));
+        user.send(Method::POST, &path, Some(&object)).await.context("a creation failed").map(drop)
+    };
+    tell(world, &format!("{rate} a second, {what}"), paced(rate, create)).await?;
     let shares = counted(world).await?.into_iter().filter_map(|(limit, count)| {
         let known = before.iter().find(|(known, _)| *known == limit).map_or(0, |(_, count)| *count);
         (count > known).then(|| format!("{} within {limit} s", count - known))
@@ -100,29 +96,56 @@ async fn measure(world: &World, user: &Sandbox, rate: u32, how: &str, what: &str
     Ok(())
 }
 
+/// Asks the webhook as the API server does, which has nothing to do meanwhile.
+async fn measure_alone(world: &World, namespace: &str, rate: u32) -> Result<()> {
+    let authority = reqwest::Certificate::from_pem(ca_bundle(&world.bed).await?.as_bytes())?;
+    let client = reqwest::Client::builder().tls_certs_only([authority]).build()?;
+    let url = format!("https://localhost:{}/validate-keda-sh-v1alpha1-scaledobject", world.ebb.webhook_port);
+    let ask = async |number: usize| {
+        let question = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": number.to_string(), "operation": "CREATE", "namespace": namespace,
+                "object": object(&format!("made-{number}")),
+            },
+        });
+        let answer = client.post(&url).json(&question).send().await?.error_for_status()?;
+        let answer: Value = answer.json().await?;
+        ensure!(answer["response"]["allowed"] == true, "{answer}");
+        Ok(())
+    };
+    tell(world, &format!("{rate} reviews a second, without the API server"), paced(rate, ask)).await
+}
+
+/// Waits for it, and tells how long each took, and what Ebb needed for all.
+async fn tell(world: &World, what: &str, act: impl Future<Output = Result<Vec<Duration>>>) -> Result<()> {
+    let pid = world.ebb.pid().context("Ebb does not run")?;
+    let cpu = process::cpu_time(pid)?;
+    let mut took = act.await?;
+    let cpu = process::cpu_time(pid)?.saturating_sub(cpu);
+    took.sort();
+    let of = |percent: usize| took[(took.len() - 1) * percent / 100];
+    let (half, most, all) = (of(50), of(99), of(100));
+    println!("{what}: p50 {half:.1?}, p99 {most:.1?}, slowest {all:.1?}; Ebb took {cpu:.1?} of a processor");
+    Ok(())
+}
+
+/// Does so many in a second, whether or not those before are done. Gives how long each took from when it was to begin.
+async fn paced(rate: u32, act: impl AsyncFn(usize) -> Result<()>) -> Result<Vec<Duration>> {
+    let begin = Instant::now();
+    let all = (0_u32..).zip(0..COUNT).map(async |(place, number)| {
+        let due = begin + secs(1) * place / rate;
+        sleep_until(due.into()).await;
+        act(number).await?;
+        Ok(due.elapsed())
+    });
+    try_join_all(all).await
+}
+
 /// A ScaledObject as most are: one trigger.
 fn object(name: &str) -> Value {
     let window = json!({"timezone": "Europe/London", "start": "0 3 1 1 *", "end": "1 3 1 1 *", "desiredReplicas": "2"});
     scaled_object(name, json!({"maxReplicaCount": 10, "triggers": [{"type": "cron", "metadata": window}]}))
-}
-
-/// How long each creation took.
-async fn creations(user: &Sandbox, every: Duration, how: &str) -> Result<Vec<Duration>> {
-    let path = Arc::new(format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects{how}", user.name));
-    let mut ticks = interval(every);
-    // A late one is late by as much as it is, and keeps its place.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut running = JoinSet::new();
-    for number in 0..COUNT {
-        let due = ticks.tick().await;
-        let (user, path) = (user.clone(), Arc::clone(&path));
-        running.spawn(async move {
-            let object = object(&format!("made-{number}"));
-            user.send(Method::POST, &path, Some(&object)).await.context("a creation failed")?;
-            anyhow::Ok(due.elapsed())
-        });
-    }
-    running.join_all().await.into_iter().collect()
 }
 
 /// How many reviews of creations have taken so many seconds at most: the limits, and the counts up to them.
