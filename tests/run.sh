@@ -32,7 +32,7 @@ everything=(--release --locked --workspace --all-targets)
 story_programs=(--release --locked --workspace --test e2e --test serial --test record)
 
 build() {
-	step "build" "about 8 minutes the first time" "$cargo" build "${everything[@]}"
+	step "build" "8 to 17 minutes the first time" "$cargo" build "${everything[@]}"
 	step "build of the stories" "" "$cargo" build "${story_programs[@]}"
 }
 
@@ -41,9 +41,9 @@ stories() { "$cargo" test --release --locked --workspace --test "$1" -- --test-t
 
 end_to_end() {
 	# Each story has a namespace of its own; more of them at once only makes two cores wait.
-	step "end-to-end tests: stories side by side" "about 5 minutes" stories e2e 4 "$@"
+	step "end-to-end tests: stories side by side" "about 6 minutes" stories e2e 4 "$@"
 	# These stop parts of the control plane, or measure it.
-	step "end-to-end tests: faults and measurements, one by one" "about 17 minutes" stories serial 1 "$@"
+	step "end-to-end tests: faults and measurements, one by one" "17 to 25 minutes" stories serial 1 "$@"
 	# Whoever plays only some stories uses only some rights.
 	[ $# -gt 0 ] || step "what the stories left on record" "" stories record 2
 }

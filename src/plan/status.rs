@@ -46,9 +46,7 @@ impl Facts {
             self.last_active = last_active;
         }
     }
-}
 
-impl Facts {
     /// Whether the check has come to an end and, where one follows, a tick too: what is known before that is not worth a
     /// write of its own.
     pub fn are_whole(&self) -> bool {

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 
 use anyhow::{Result, ensure};
 use ebb_tests::audit::{self, Request};
-use ebb_tests::ebb::NAMESPACE;
-use ebb_tests::paths;
+use ebb_tests::ebb::{self, NAMESPACE};
 use serde_json::Value;
 
 use crate::beds;
@@ -54,8 +52,7 @@ impl fmt::Display for Right {
 
 /// The rights of Ebb's own roles; others of the manifests are the HPA controller's or Kubernetes' own.
 fn rights() -> Result<BTreeSet<Right>> {
-    let manifest = fs::read_to_string(paths::root().join("deploy/manifests/10-rbac.yaml"))?;
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&manifest)?;
+    let objects = ebb::manifest("deploy/manifests/10-rbac.yaml")?;
     let mut rights = BTreeSet::new();
     for role in objects.iter().filter(|object| object["metadata"]["name"] == "ebb") {
         let namespace = (role["kind"] == "Role").then(|| NAMESPACE.to_owned());

@@ -13,7 +13,6 @@ mod two;
 use std::fs;
 
 use anyhow::{Context, Result};
-use ebb_tests::paths;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::World;
@@ -42,12 +41,6 @@ async fn scale(user: &Sandbox, app: &str, replicas: u32, trigger: Value) -> Resu
     user.apply(&deployment(app, replicas, &[])).await?;
     user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
     Ok(())
-}
-
-/// The objects of a file of this project.
-fn manifest(file: &str) -> Result<Vec<Value>> {
-    let text = fs::read_to_string(paths::root().join(file))?;
-    serde_saphyr::from_multiple(&text).with_context(|| file.to_owned())
 }
 
 /// What the latest Ebb has logged.

@@ -48,6 +48,12 @@ pub async fn install(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
+/// The objects of a file of this project.
+pub fn manifest(file: &str) -> Result<Vec<serde_json::Value>> {
+    let text = fs::read_to_string(paths::root().join(file))?;
+    serde_saphyr::from_multiple(&text).with_context(|| file.to_owned())
+}
+
 /// Lets Ebb read targets of any kind, as a user does who scales custom resources.
 pub async fn let_read_any_target(bed: &Bed) -> Result<()> {
     let folder = paths::root().join("deploy/any-target");

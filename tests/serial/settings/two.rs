@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use ebb_tests::audit;
 use ebb_tests::direct::ca_bundle;
-use ebb_tests::ebb::{self, Ebb, service_account_kubeconfig};
+use ebb_tests::ebb::{self, Ebb, manifest, service_account_kubeconfig};
 use ebb_tests::paths;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
@@ -13,7 +13,7 @@ use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
-use super::{manifest, with_settings};
+use super::with_settings;
 use crate::story;
 
 const NAMESPACE: &str = "ebb-beside";

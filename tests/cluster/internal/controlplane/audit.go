@@ -23,8 +23,6 @@ rules:
         resources: ["*/scale"]
       - group: ""
         resources: [events]
-      - group: events.k8s.io
-        resources: [events]
       - group: keda.sh
         resources: ["*/status"]
   - level: Metadata
