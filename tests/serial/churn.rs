@@ -213,16 +213,32 @@ async fn state(user: &Sandbox) -> Result<State> {
 async fn settled(users: &[&Sandbox]) -> Result<Vec<State>> {
     let mut last = Vec::new();
     let mut since = Instant::now();
+    let mut change = String::new();
     wait::until("nothing to change any more", secs(150), async || {
         let now = try_join_all(users.iter().map(|user| state(user))).await?;
         if now != last {
+            change = difference(&last, &now);
             (last, since) = (now, Instant::now());
         }
-        ensure!(since.elapsed() > QUIET, "it changed {:.0?} ago", since.elapsed());
+        ensure!(since.elapsed() > QUIET, "it changed {:.0?} ago:\n{change}", since.elapsed());
         Ok(())
     })
     .await?;
     Ok(last)
+}
+
+/// What has changed between two looks.
+fn difference(before: &[State], now: &[State]) -> String {
+    let mut lines = Vec::new();
+    for (before, now) in before.iter().zip(now) {
+        for (name, state) in now {
+            let old = before.get(name).unwrap_or(&Value::Null);
+            if old != state {
+                lines.push(format!("{name} from {old}\nto {state}"));
+            }
+        }
+    }
+    lines.join("\n")
 }
 
 /// What does not depend on what was before.

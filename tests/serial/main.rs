@@ -20,8 +20,6 @@ mod secrets;
 mod settings;
 mod wake_up;
 
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::Result;
 use ebb_tests::bed::Options;
 use ebb_tests::world::{Outcome, Shared, World};
@@ -34,7 +32,5 @@ static SHARED: Shared = Shared::new(|| {
 
 /// Runs one story while no other runs.
 fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    SHARED.story(story)
+    SHARED.story_alone(story)
 }

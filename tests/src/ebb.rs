@@ -249,7 +249,8 @@ impl Ebb {
         self.running.lock().ok()?.take()
     }
 
-    fn exit_status(&self) -> Option<std::process::ExitStatus> {
+    /// How it ended, if it has and nobody asked it to.
+    pub fn exit_status(&self) -> Option<std::process::ExitStatus> {
         self.running.lock().ok()?.as_mut()?.child.try_wait().ok()?
     }
 }

@@ -12,14 +12,15 @@ const STEP: Duration = Duration::from_millis(50);
 pub async fn until<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let begin = Instant::now();
     let mut step = STEP;
+    let mut last = String::new();
     loop {
         let left = limit.saturating_sub(begin.elapsed());
-        // A probe that hangs is an answer too.
-        let last = match tokio::time::timeout(left.max(STEP), probe()).await {
+        match tokio::time::timeout(left.max(STEP), probe()).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(why)) => format!("{why:#}"),
-            Err(_) => "the last look did not come back".to_owned(),
-        };
+            Ok(Err(why)) => last = format!("{why:#}"),
+            // A probe that hangs is an answer too.
+            Err(_) => last += " (the last look did not come back)",
+        }
         if begin.elapsed() >= limit {
             bail!("waited {:.0} s for {what}; last seen: {last}", limit.as_secs_f64());
         }

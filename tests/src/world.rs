@@ -3,10 +3,12 @@
 //! Starting them takes half a minute, so the first story starts them and the others join. They end with the program:
 //! the control plane reads the end of its input, and a [tether](crate::process::Tether) holds Ebb.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use http::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -83,30 +85,73 @@ impl World {
         user.wait_ready("my-app").await?;
         Ok(user)
     }
+
+    /// A story's error with what Ebb said last, and how it ended where nobody asked it to.
+    fn failure(&self, error: &anyhow::Error) -> Failure {
+        let ended = self.ebb.exit_status().map(|status| format!("Ebb ended by itself: {status}\n"));
+        let log = self.ebb.log.display();
+        let (ended, tail) = (ended.unwrap_or_default(), self.ebb.log_tail());
+        Failure(format!("{error:#}\n\n{ended}the end of {log}:\n{tail}\n"))
+    }
+
+    /// Ends everything that is scaled, with Ebb as it was at the start.
+    async fn tidy(&self) -> Result<()> {
+        self.ebb.kill()?;
+        self.ebb.restart().await?;
+        ebb::serve_from(&self.bed, self.ebb.secure_port).await?;
+        let all = Sandbox::existing(&self.bed, "");
+        let objects = all.send(Method::GET, "/apis/keda.sh/v1alpha1/scaledobjects", None).await?;
+        let namespaces: BTreeSet<&str> = objects["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|object| object["metadata"]["namespace"].as_str())
+            .collect();
+        for namespace in namespaces {
+            let left = Sandbox::existing(&self.bed, namespace);
+            left.delete_all("ScaledObject").await?;
+            left.delete_all("Deployment").await?;
+        }
+        Ok(())
+    }
 }
 
 /// The world of a test program, started by the first story that needs it.
 pub struct Shared {
     options: fn() -> Options,
     world: OnceCell<Result<World, String>>,
+    alone: Mutex<()>,
 }
 
 impl Shared {
     /// Not yet started.
     pub const fn new(options: fn() -> Options) -> Self {
-        Self { options, world: OnceCell::const_new() }
+        Self { options, world: OnceCell::const_new(), alone: Mutex::new(()) }
     }
 
-    /// Runs one story in it. A failure shows the end of Ebb's log.
+    /// Runs one story in it, beside others. A failure shows the end of Ebb's log.
     pub fn story(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
         RUNTIME.block_on(async {
-            let start = async || World::start((self.options)()).await.map_err(|error| format!("{error:#}"));
-            let world = self.world.get_or_init(start).await;
-            let world = world.as_ref().map_err(|error| Failure(format!("the servers did not start: {error}")))?;
-            story(world).await.map_err(|error| {
-                let log = world.ebb.log.display();
-                Failure(format!("{error:#}\n\nthe end of {log}:\n{}\n", world.ebb.log_tail()))
-            })
+            let world = self.started().await?;
+            story(world).await.map_err(|error| world.failure(&error))
         })
+    }
+
+    /// Runs one story in it while no other runs. What a failure leaves behind is no hindrance for the next.
+    pub fn story_alone(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
+        let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        RUNTIME.block_on(async {
+            let world = self.started().await?;
+            let Err(error) = story(world).await else { return Ok(()) };
+            let Failure(told) = world.failure(&error);
+            let tidied = world.tidy().await.err().map(|error| format!("what it left is still there: {error:#}\n"));
+            Err(Failure(told + &tidied.unwrap_or_default()))
+        })
+    }
+
+    async fn started(&'static self) -> Result<&'static World, Failure> {
+        let start = async || World::start((self.options)()).await.map_err(|error| format!("{error:#}"));
+        let world = self.world.get_or_init(start).await;
+        world.as_ref().map_err(|error| Failure(format!("the servers did not start: {error}")))
     }
 }

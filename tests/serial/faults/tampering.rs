@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ebb_tests::process;
+use ebb_tests::random::{self, Random};
 use ebb_tests::wait::{self, secs};
-use ebb_tests::world::Outcome;
-use ebb_tests::{process, random};
+use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
 
 use super::impostor::{Door, Impostor, Manner, Tampering};
@@ -23,78 +24,82 @@ fn answers_that_were_tampered_with_end_nothing() -> Outcome {
     let seed = random::seed("EBB_TAMPERING_SEED");
     println!("EBB_TAMPERING_SEED={seed}");
     let long = std::env::var("EBB_TAMPERING_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(LONG);
-    story(async |world| {
-        let user = world.sandbox("faults-tampering").await?;
-        let (rabbit, facts) = (world.bed.rabbitmq()?, world.bed.kafka()?);
-        let name = "faults-tampering";
-        busy_topic(world, name, 1).await?;
-        busy_queue(world, name).await?;
-        let (topic, queue) = ("s0-kafka-faults-tampering", "s0-rabbitmq-faults-tampering");
-        let healthy = [
-            App::apply(&user, "kafka", topic, kafka(&facts.plaintext, name)).await?,
-            App::apply(&user, "amqp", queue, rabbitmq(&world.rabbit.url(), name)).await?,
-            App::apply(&user, "http", queue, rabbitmq(&world.rabbit.http_url(), name)).await?,
-        ];
-        all_work(&user, &healthy).await?;
+    story(async |world| tamper(world, seed, long).await.with_context(|| format!("with EBB_TAMPERING_SEED={seed}")))
+}
 
-        // One impostor for each door. Kafka's brokers name themselves in their answers: there the impostors' ports stand.
-        let mut brokers: Vec<String> = facts.brokers.iter().map(|broker| broker.plaintext.clone()).collect();
-        brokers.push(format!("{}:{}", rabbit.host, rabbit.amqp_port));
-        brokers.push(format!("{}:{}", rabbit.host, rabbit.http_port));
-        let impostors = try_join_all(brokers.iter().map(|_| Impostor::start(Manner::Silent))).await?;
-        let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let doors = brokers
-            .iter()
-            .zip(&impostors)
-            .map(|(broker, impostor)| Some(Door { broker: port(broker)?, impostor: port(&impostor.address)? }));
-        let doors: Arc<[Door]> = doors.collect::<Option<_>>().context("an address without a port")?;
-        let pass_through = |chance: usize| {
-            for (number, (broker, impostor)) in brokers.iter().zip(&impostors).enumerate() {
-                let seed = seed.wrapping_add(number as u64);
-                let (broker, doors) = (broker.clone(), Arc::clone(&doors));
-                impostor.behave(Manner::Tampering(Tampering { broker, doors, chance, seed }));
-            }
-        };
-        pass_through(0);
-        let [.., amqp, http] = impostors.as_slice() else { return Ok(()) };
-        let servers: Vec<&str> = impostors[..facts.brokers.len()].iter().map(|door| door.address.as_str()).collect();
-        let at = |scheme: &str, address: &str| format!("{scheme}://{}:{}@{address}/", rabbit.user, rabbit.password);
-        let tampered = [
-            App::apply(&user, "tampered-kafka", topic, kafka(&servers.join(","), name)).await?,
-            App::apply(&user, "tampered-amqp", queue, rabbitmq(&at("amqp", &amqp.address), name)).await?,
-            App::apply(&user, "tampered-http", queue, rabbitmq(&at("http", &http.address), name)).await?,
-        ];
-        all_work(&user, &tampered).await?;
+async fn tamper(world: &World, seed: u64, long: u64) -> Result<()> {
+    let user = world.sandbox("faults-tampering").await?;
+    let (rabbit, facts) = (world.bed.rabbitmq()?, world.bed.kafka()?);
+    let name = "faults-tampering";
+    busy_topic(world, name, 1).await?;
+    busy_queue(world, name).await?;
+    let (topic, queue) = ("s0-kafka-faults-tampering", "s0-rabbitmq-faults-tampering");
+    let healthy = [
+        App::apply(&user, "kafka", topic, kafka(&facts.plaintext, name)).await?,
+        App::apply(&user, "amqp", queue, rabbitmq(&world.rabbit.url(), name)).await?,
+        App::apply(&user, "http", queue, rabbitmq(&world.rabbit.http_url(), name)).await?,
+    ];
+    all_work(&user, &healthy).await?;
 
-        let pid = world.ebb.pid().context("Ebb does not run")?;
-        let memory = process::resident_kb(pid)?;
-        let mut most = 0;
-        let until = Instant::now() + secs(long);
-        let mut rounds = 0;
-        while Instant::now() < until {
-            // Seldom, so that deep answers are reached; often, so that the first ones are.
-            pass_through([40, 8, 3][rounds % 3]);
-            rounds += 1;
-            wait::throughout("the others are served", Duration::from_millis(1500), async || {
-                for app in &healthy {
-                    app.serves_quickly(&user).await?;
-                }
-                most = most.max(process::resident_kb(pid)?.saturating_sub(memory));
-                ensure!(most < MEMORY_KB, "Ebb has grown by {most} kB");
-                Ok(())
-            })
-            .await?;
+    // One impostor for each door. Kafka's brokers name themselves in their answers: there the impostors' ports stand.
+    let mut brokers: Vec<String> = facts.brokers.iter().map(|broker| broker.plaintext.clone()).collect();
+    brokers.push(format!("{}:{}", rabbit.host, rabbit.amqp_port));
+    brokers.push(format!("{}:{}", rabbit.host, rabbit.http_port));
+    let impostors = try_join_all(brokers.iter().map(|_| Impostor::start(Manner::Silent))).await?;
+    let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let doors = brokers
+        .iter()
+        .zip(&impostors)
+        .map(|(broker, impostor)| Some(Door { broker: port(broker)?, impostor: port(&impostor.address)? }));
+    let doors: Arc<[Door]> = doors.collect::<Option<_>>().context("an address without a port")?;
+    let pass_through = |chance: usize| {
+        for (number, (broker, impostor)) in brokers.iter().zip(&impostors).enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            let (broker, doors) = (broker.clone(), Arc::clone(&doors));
+            impostor.behave(Manner::Tampering(Tampering { broker, doors, chance, seed }));
         }
-        ensure!(world.ebb.pid() == Some(pid), "Ebb has ended");
-        let came: Vec<usize> = impostors.iter().map(Impostor::came).collect();
-        println!("{long} s of answers that were changed, on {came:?} connections: {most} kB more memory");
-        ensure!(came.iter().all(|came| *came > 1), "nobody minded: {came:?}");
-        healthy.iter().try_for_each(App::unchanged)?;
+    };
+    pass_through(0);
+    let [.., amqp, http] = impostors.as_slice() else { return Ok(()) };
+    let servers: Vec<&str> = impostors[..facts.brokers.len()].iter().map(|door| door.address.as_str()).collect();
+    let at = |scheme: &str, address: &str| format!("{scheme}://{}:{}@{address}/", rabbit.user, rabbit.password);
+    let tampered = [
+        App::apply(&user, "tampered-kafka", topic, kafka(&servers.join(","), name)).await?,
+        App::apply(&user, "tampered-amqp", queue, rabbitmq(&at("amqp", &amqp.address), name)).await?,
+        App::apply(&user, "tampered-http", queue, rabbitmq(&at("http", &http.address), name)).await?,
+    ];
+    all_work(&user, &tampered).await?;
 
-        pass_through(0);
-        let works = async |app: &App| -> Result<()> { app.works(&user).await };
-        try_join_all(tampered.iter().map(works)).await?;
-        all_work(&user, &healthy).await?;
-        leave(&user).await
-    })
+    let pid = world.ebb.pid().context("Ebb does not run")?;
+    let memory = process::resident_kb(pid)?;
+    let mut most = 0;
+    let until = Instant::now() + secs(long);
+    let mut rounds = 0;
+    let mut random = Random::new(seed);
+    while Instant::now() < until {
+        // Seldom, so that deep answers are reached; often, so that the first ones are.
+        pass_through([40, 8, 3][rounds % 3]);
+        rounds += 1;
+        let cut = Duration::from_millis(random.within(200..2000) as u64);
+        wait::throughout("the others are served", cut, async || {
+            for app in &healthy {
+                app.serves_quickly(&user).await?;
+            }
+            most = most.max(process::resident_kb(pid)?.saturating_sub(memory));
+            ensure!(most < MEMORY_KB, "Ebb has grown by {most} kB");
+            Ok(())
+        })
+        .await?;
+    }
+    ensure!(world.ebb.pid() == Some(pid), "Ebb has ended");
+    let came: Vec<usize> = impostors.iter().map(Impostor::came).collect();
+    println!("{long} s of answers that were changed, on {came:?} connections: {most} kB more memory");
+    ensure!(came.iter().all(|came| *came > 1), "nobody minded: {came:?}");
+    healthy.iter().try_for_each(App::unchanged)?;
+
+    pass_through(0);
+    let works = async |app: &App| -> Result<()> { app.works(&user).await };
+    try_join_all(tampered.iter().map(works)).await?;
+    all_work(&user, &healthy).await?;
+    leave(&user).await
 }
