@@ -214,7 +214,7 @@ async fn settled(users: &[&Sandbox]) -> Result<Vec<State>> {
     let mut last = Vec::new();
     let mut since = Instant::now();
     let mut change = String::new();
-    wait::until("nothing to change any more", secs(150), async || {
+    wait::until("nothing to change any more", secs(240), async || {
         let now = try_join_all(users.iter().map(|user| state(user))).await?;
         if now != last {
             change = difference(&last, &now);

@@ -70,8 +70,13 @@ fn no_credential_is_logged_at_any_level() -> Outcome {
             // Somebody who shows a token.
             let token = service_account_token(&world.bed, NAMESPACE, "ebb").await?;
             let stranger = Direct::as_aggregator(world).await?.showing(None);
-            let answer = stranger.ask("GET", API, &[("Authorization", &format!("Bearer {token}"))]).await?;
-            ensure!(token.starts_with(TOKEN) && answer.code == 403, "{token:.10}: {answer:?}");
+            let shown = [("Authorization", &*format!("Bearer {token}"))];
+            let metric = format!("{API}/namespaces/settings-logs/s0-rabbitmq-logs");
+            let (metric, discovery) =
+                (stranger.ask("GET", &metric, &shown).await?, stranger.ask("GET", API, &shown).await?);
+            // Every user of the cluster may read what there is, and Ebb's own account no more than that.
+            ensure!(metric.code == 403 && discovery.code == 200, "{metric:?} {discovery:?}");
+            ensure!(token.starts_with(TOKEN), "{token:.10} is no token");
             let log = log(world)?;
             // It is as talkative as it was asked to be.
             for told in ["TRACE", " hyper_util::", " h2::", " kube_client::"] {
