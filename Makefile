@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity chaos admission setup bed build fmt lint bench fuzz leak-check crds
+.PHONY: help demo down test e2e parity chaos admission setup bed build fmt lint bench fuzz crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,13 +53,9 @@ lint: ## formatting and clippy
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb
 
-ROUNDS ?= 3
-leak-check: setup bed ## read Kafka triggers under valgrind, failures included: no memory may be lost (2 minutes)
-	@tests/leak-check.sh $(ROUNDS)
-
 crds: ## write crds/yaml anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds
 
 FOR ?= 60
 fuzz: ## fuzz what users write and what comes over the network for a minute in all; FOR=3600 for an hour
-	@fuzz/run.sh $$(( $(FOR) / 6 ))
+	@fuzz/run.sh $$(( $(FOR) / 7 ))

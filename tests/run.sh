@@ -69,7 +69,7 @@ built_bed() {
 }
 
 mkdir -p target
-step "Debian packages: RabbitMQ, Prometheus, Java, OpenSSL" "seconds when they are there" tests/cluster/install.sh
+step "Debian packages: RabbitMQ, Prometheus, Java" "seconds when they are there" tests/cluster/install.sh
 step "Kafka's jars" "half a minute the first time: 55 MB from Maven Central" tests/cluster/kafka/fetch.sh
 echo "    (the control plane is built meanwhile: about 10 minutes the first time, seconds after that)"
 tests/cluster/build.sh >"$log" 2>&1 &

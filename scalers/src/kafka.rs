@@ -1,24 +1,20 @@
 //! The `kafka` and `apache-kafka` triggers: how many records a consumer group has yet to read.
 //!
-//! Parameters and their errors: [`metadata`]. What follows from offsets: [`lag`]. The clients: [`client`]. The only
-//! `unsafe` of the project is in [`admin`].
+//! Parameters and their errors: [`metadata`]. What follows from offsets: [`lag`]. The clients: [`client`], which speak the
+//! protocol with [`wire`].
 
-#[allow(unsafe_code)]
-mod admin;
 pub mod client;
-mod context;
 mod endpoint;
 mod idle;
 mod lag;
-mod link;
 mod metadata;
 mod partitions;
 mod proof;
 mod standing;
 mod topics;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,32 +28,38 @@ use crate::broker::{Backoff, Breaker, Brokers, chance};
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::metric_name;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
-use admin::End;
 use client::{Client, Committed, Wanted};
 use endpoint::Sasl;
-use lag::{Offsets, Partition, PartitionLag, Progress, Rules};
+use lag::{Offsets, PartitionLag, Progress, Rules};
 use metadata::{Flavor, Metadata};
 use partitions::Partitions;
 use proof::Question;
 use standing::{Found, Standing, Verdict};
 use topics::Topic;
+use wire::{End, Partition};
 
 pub use endpoint::Endpoint;
 pub(crate) use metadata::{APACHE_KAFKA_KEYS, KAFKA_KEYS};
+
+/// Reads bytes as any answer of a broker.
+#[cfg(fuzzing)]
+pub fn read_any_answer(bytes: &[u8]) {
+    wire::read_any_answer(bytes);
+}
 
 /// A checked trigger.
 #[derive(Debug)]
 struct Kafka {
     metric: MetricSpec,
     client: Arc<Client>,
-    group: CString,
+    group: Arc<str>,
     /// Empty for those that the group has committed to.
     topics: Vec<Arc<Topic>>,
     partitions: Partitions,
     rules: Rules,
     /// The group's coordinator may be down while all else is well.
     coordinator: Breaker,
-    /// Rights are seldom given within seconds, and librdkafka loses a little memory with each refusal.
+    /// Rights are seldom given within seconds.
     refused: Breaker,
     progress: Mutex<Progress>,
     standing: Mutex<Standing>,
@@ -188,7 +190,7 @@ impl Kafka {
             .map(|at| Offsets { start: starts[at], end: ends[at], committed: committed[at] })
             .collect();
         let mut lags: Vec<_> = offsets.iter().map(|offsets| lag::partition_lag(&self.rules, offsets)).collect();
-        self.drop_hollow(partitions, &offsets, &mut lags).await;
+        self.drop_hollow(wanted, partitions, &offsets, &mut lags).await;
 
         let mut progress = self.progress.lock();
         if poll && self.rules.exclude_persistent_lag {
@@ -202,7 +204,7 @@ impl Kafka {
     }
 
     /// Takes away the lags behind which there is nothing to read: see [`standing`].
-    async fn drop_hollow(&self, partitions: &[Partition], offsets: &[Offsets], lags: &mut [i64]) {
+    async fn drop_hollow(&self, wanted: &[Wanted], partitions: &[Partition], offsets: &[Offsets], lags: &mut [i64]) {
         let mut asked: BTreeMap<Arc<str>, Vec<(usize, Question)>> = BTreeMap::new();
         {
             let (mut standing, now) = (self.standing.lock(), Instant::now());
@@ -216,7 +218,8 @@ impl Kafka {
                     Verdict::Counts => {}
                     Verdict::Hollow => lags[at] = 0,
                     Verdict::AskFrom(from) => {
-                        let question = Question { partition: partition.1, from, end: *end };
+                        let Some(leader) = wanted[at].leader else { continue };
+                        let question = Question { partition: partition.1, leader, from, end: *end };
                         asked.entry(Arc::clone(&partition.0)).or_default().push((at, question));
                     }
                 }
@@ -288,15 +291,10 @@ impl Kafka {
 
     fn offset_of(&self, committed: &Committed, partition: &Partition) -> Result<Option<i64>, ReadError> {
         let (topic, number) = partition;
-        let what = || {
-            format!(
-                "the offset of consumer group {:?} for topic {topic} and partition {number}",
-                self.group.to_string_lossy()
-            )
-        };
+        let what = || format!("the offset of consumer group {:?} for topic {topic} and partition {number}", self.group);
         match committed.get(partition) {
             Some(Ok(offset)) => Ok(*offset),
-            Some(Err(error)) => Err(self.client.query(&what(), &error.text)),
+            Some(Err(error)) => Err(self.client.query(&what(), &error.to_string())),
             // The group's list holds what it has committed and nothing else.
             None if self.topics.is_empty() => Ok(None),
             None => Err(self.client.query(&what(), "the answer does not hold it")),

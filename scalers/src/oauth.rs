@@ -10,7 +10,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
@@ -91,8 +90,6 @@ pub struct Token {
     value: Arc<str>,
     /// When it ends.
     pub expires_at: Instant,
-    /// The same in milliseconds since 1970.
-    pub expires_at_unix_ms: i64,
     renew_at: Instant,
     issued_at: Instant,
 }
@@ -106,7 +103,7 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("expires_at_unix_ms", &self.expires_at_unix_ms).finish_non_exhaustive()
+        f.debug_struct("Token").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 
@@ -203,7 +200,6 @@ impl From<Success> for Token {
         Self {
             value: success.token.into(),
             expires_at: now + life,
-            expires_at_unix_ms: Utc::now().timestamp_millis() + i64::try_from(life.as_millis()).unwrap_or(i64::MAX),
             renew_at: now + life.mul_f64(RENEW_AFTER),
             issued_at: now,
         }

@@ -25,7 +25,7 @@ pub struct Outbound {
     pub idle_connections: Option<usize>,
     /// How long a connection waits for another use. None: as the HTTP library thinks right; zero: for ever.
     pub idle_timeout: Option<Duration>,
-    /// TLS versions and suites of HTTP and AMQP clients.
+    /// TLS versions and suites.
     pub tls: Range,
     /// Whom all clients trust.
     pub authorities: Authorities,

@@ -86,6 +86,12 @@ impl Tls {
         Self { accept_anything: false, ..self.clone() }
     }
 
+    /// The same trust, with nothing to show.
+    #[must_use]
+    pub fn without_identity(&self) -> Self {
+        Self { identity: None, ..self.clone() }
+    }
+
     /// The settings as rustls takes them, within what holds for all clients. Does no I/O but to read the system's
     /// authorities once.
     ///

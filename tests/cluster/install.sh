@@ -16,10 +16,6 @@ want prometheus command -v prometheus
 # Kafka runs on Java, and Maven fetches it.
 want default-jre-headless command -v java
 want maven command -v mvn
-# The Kafka client that Ebb is built with links OpenSSL.
-want pkg-config command -v pkg-config
-want libssl-dev test -e /usr/include/openssl/ssl.h
-want valgrind command -v valgrind
 if [ -z "$packages" ]; then
 	echo "install: everything is there"
 	exit 0

@@ -103,8 +103,12 @@ fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
 
 /// A topic with a partition for each replica on one broker, and what waits in it.
 async fn busy_topic(world: &World, topic: &str, broker: i32) -> Result<()> {
+    busy_topic_on(world, topic, &[broker; REPLICAS as usize]).await
+}
+
+async fn busy_topic_on(world: &World, topic: &str, brokers: &[i32]) -> Result<()> {
     let kafka = world.kafka()?;
-    kafka.create_topic_on(topic, &vec![broker; REPLICAS as usize]).await?;
+    kafka.create_topic_on(topic, brokers).await?;
     kafka.commit_all(topic, topic).await?;
     kafka.produce(topic, WAITING).await
 }

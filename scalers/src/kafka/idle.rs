@@ -10,9 +10,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::admin::End;
 use super::client::Client;
 use super::topics::{ByLeader, Topic, Watcher};
+use super::wire::End;
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_millis(200);

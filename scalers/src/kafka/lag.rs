@@ -1,7 +1,8 @@
 //! From offsets to a lag, and from the lag to a metric (keda.sh/docs, "Apache Kafka"). Pure.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+
+use super::wire::Partition;
 
 /// Where a consumer begins that has committed nothing (`auto.offset.reset`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,9 +66,6 @@ pub(super) fn partition_lag(rules: &Rules, offsets: &Offsets) -> i64 {
         (None, ResetPolicy::Earliest) => (offsets.end - start).max(0),
     }
 }
-
-/// A partition: its topic and its number.
-pub(super) type Partition = (Arc<str>, i32);
 
 /// What the polls have seen of a group's committed offsets. It moves once per poll and tells which partitions are stuck.
 #[derive(Debug, Default)]

@@ -2,9 +2,9 @@
 //!
 //! Both kinds ask the same brokers the same questions; they differ in a few parameters and in the words of their errors.
 
-use std::ffi::CString;
+use std::sync::Arc;
 
-use super::endpoint::{Endpoint, Mechanism, Sasl, TlsSettings};
+use super::endpoint::{Endpoint, Mechanism, Sasl};
 use super::lag::{ResetPolicy, Rules};
 use super::partitions::Partitions;
 use crate::config::Source::{Auth, Env, Metadata as Meta};
@@ -85,7 +85,7 @@ pub(super) enum Flavor {
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) endpoint: Endpoint,
-    pub(super) group: CString,
+    pub(super) group: Arc<str>,
     /// Empty for all topics that the group has committed to.
     pub(super) topics: Vec<String>,
     pub(super) partitions: Partitions,
@@ -105,18 +105,14 @@ impl Metadata {
         }
         let tls = tls(&mut reader, trigger, flavor);
         let sasl = sasl(&mut reader, trigger, flavor, tls.as_ref());
-        let group = CString::new(group).unwrap_or_else(|_| {
-            reader.problem("consumerGroup holds a null character");
-            CString::default()
-        });
         reader.finish()?;
-        Ok(Self { endpoint: Endpoint { brokers, tls, sasl }, group, topics, partitions, rules })
+        Ok(Self { endpoint: Endpoint { brokers, tls, sasl }, group: group.into(), topics, partitions, rules })
     }
 
     /// The part of the metric's name that this kind of trigger chooses.
     pub(super) fn metric_part(&self) -> String {
         if self.topics.is_empty() {
-            format!("kafka-{}-topics", self.group.to_string_lossy())
+            format!("kafka-{}-topics", self.group)
         } else {
             format!("kafka-{}", self.topics.join(","))
         }
@@ -215,7 +211,7 @@ fn rules(reader: &mut Reader<'_>, flavor: Flavor, no_topic: bool) -> Rules {
 }
 
 /// `version` and `fullMetadata` steer KEDA's client library. They are checked as KEDA checks them, and have no effect:
-/// librdkafka finds out what a broker speaks, and metadata is fetched for the topics in use only.
+/// every broker speaks what is asked of it, and metadata is fetched for the topics in use only.
 fn check_what_has_no_effect(reader: &mut Reader<'_>, no_topic: bool) {
     if let Some(version) = reader.text("version", &[Meta]) {
         let parts: Vec<_> = version.split('.').collect();
@@ -242,7 +238,7 @@ fn refuse_twice(reader: &mut Reader<'_>, trigger: &TriggerConfig, flavor: Flavor
     }
 }
 
-fn tls(reader: &mut Reader<'_>, trigger: &TriggerConfig, flavor: Flavor) -> Option<TlsSettings> {
+fn tls(reader: &mut Reader<'_>, trigger: &TriggerConfig, flavor: Flavor) -> Option<Tls> {
     refuse_twice(reader, trigger, flavor, "tls");
     let words = ["enable", "disable"];
     let enabled = reader.one_of("tls", &[Meta, Auth], &words, "disable") == "enable";
@@ -265,14 +261,12 @@ fn tls(reader: &mut Reader<'_>, trigger: &TriggerConfig, flavor: Flavor) -> Opti
         }
     };
     let given = identity.as_ref().map(|(cert, key)| GivenIdentity { cert, key, key_password: key_password.as_deref() });
-    // OpenSSL will read them; that they can be read is better said now.
-    if let Err(problem) = Tls::new(ca.as_deref(), given, unsafe_ssl) {
-        reader.problem(problem);
-    }
-    Some(TlsSettings { ca, identity, key_password, unsafe_ssl })
+    let tls = Tls::new(ca.as_deref(), given, unsafe_ssl).map_err(|problem| reader.problem(problem));
+    // Without it, too, the rest is read as what belongs to TLS.
+    Some(tls.unwrap_or_default())
 }
 
-fn sasl(reader: &mut Reader<'_>, trigger: &TriggerConfig, flavor: Flavor, tls: Option<&TlsSettings>) -> Option<Sasl> {
+fn sasl(reader: &mut Reader<'_>, trigger: &TriggerConfig, flavor: Flavor, tls: Option<&Tls>) -> Option<Sasl> {
     refuse_twice(reader, trigger, flavor, "sasl");
     let words: &[&str] = match flavor {
         Flavor::Kafka => &["none", "plaintext", "scram_sha256", "scram_sha512", "oauthbearer", "gssapi"],
@@ -330,7 +324,7 @@ fn password(reader: &mut Reader<'_>, flavor: Flavor, mechanism: Mechanism) -> Op
     None
 }
 
-fn oauthbearer(reader: &mut Reader<'_>, tls: Option<&TlsSettings>) -> Option<Sasl> {
+fn oauthbearer(reader: &mut Reader<'_>, tls: Option<&Tls>) -> Option<Sasl> {
     const CONTEXT: &str = "error parsing OAuth token provider configuration: ";
     if reader.one_of("saslTokenProvider", &[Meta, Auth], &["bearer", "aws_msk_iam"], "bearer") == "aws_msk_iam" {
         if tls.is_none() {
@@ -377,9 +371,7 @@ fn oauthbearer(reader: &mut Reader<'_>, tls: Option<&TlsSettings>) -> Option<Sas
     if let Err(problem) = credentials.check() {
         reader.problem(format!("{CONTEXT}{problem}"));
     }
-    let trust = tls.map(|tls| Tls::new(tls.ca.as_deref(), None, tls.unsafe_ssl));
-    // What is wrong with `ca` has been said with the other parameters of TLS.
-    let trust = trust.and_then(Result::ok).unwrap_or_default();
+    let trust = tls.map(Tls::without_identity).unwrap_or_default();
     Some(Sasl::Bearer { account: Account { credentials, tls: trust }, extensions })
 }
 

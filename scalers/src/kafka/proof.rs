@@ -1,36 +1,35 @@
 //! A look into the log: whether a consumer would get anything from an offset on.
 //!
-//! A `read_committed` consumer is put at the offset and reads until its first record or the log's end. It commits nothing
-//! and joins no group. Those who ask the same at the same time share a look: what is new in a log is new to every group that
-//! had read all of it. A few looks at a time for each cluster; whoever would have to wait for long does without.
+//! What a `read_committed` consumer would be sent is looked through until the first record or the log's end. It commits
+//! nothing and joins no group. Those who ask the same at the same time share a look: what is new in a log is new to every
+//! group that had read all of it. A few looks at a time for each cluster; whoever would have to wait for long does without.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use tokio::time::timeout;
+use futures::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::admin::{Admin, BearerToken, Told};
 use super::client::Client;
-use super::context::Context;
-use super::endpoint::Sasl;
 use super::standing::Found;
-use crate::oauth::Token;
+use super::wire::{Code, End, Held, Piece, look};
 
 /// How long a look may take. A lag that could not be looked into counts as it is.
 const LOOK: Duration = Duration::from_secs(2);
-/// How many looks there may be at a time: each is a client of its own.
+/// How many looks there may be at a time: what comes back may be as long as the longest batch of records.
 pub(super) const LOOKS: usize = 4;
-/// The code of the Kafka protocol for a topic that may not be read.
-const TOPIC_AUTHORIZATION_FAILED: i32 = 29;
 /// How long to wait for a turn. A new record is not to wake a workload any later for others' sake.
 const TURN: Duration = Duration::from_millis(300);
+/// The pause before a broker is asked again that sent nothing, where there should be something.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// From where to look, and up to where the log was known to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Question {
     pub(super) partition: i32,
+    /// The broker that leads the partition.
+    pub(super) leader: i32,
     pub(super) from: i64,
     pub(super) end: i64,
 }
@@ -48,78 +47,112 @@ impl Client {
 
     async fn take_a_look(&self, topic: Arc<str>, questions: Vec<Question>) -> HashMap<i32, Found> {
         let Ok(Ok(_turn)) = timeout(TURN, self.looking.acquire()).await else { return HashMap::new() };
-        let Ok(token) = self.token().await else { return HashMap::new() };
-        let mut config = self.config();
-        config
-            .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("fetch.wait.max.ms", "20")
-            // A record is sent whole, however long it is: librdkafka's own limit.
-            .set("receive.message.max.bytes", "100000000")
-            // The first record of each partition is all that is wanted.
-            .set("fetch.message.max.bytes", "1024")
-            .set("queued.min.messages", "1");
-        let extensions = match &self.endpoint().sasl {
-            Some(Sasl::Bearer { extensions, .. }) => extensions.clone(),
-            _ => Vec::new(),
-        };
-        let context = self.context();
-        let look =
-            tokio::task::spawn_blocking(move || look(config, context, token.as_ref(), &extensions, &topic, &questions));
-        match look.await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::debug!(error, "cannot look into a topic");
-                HashMap::new()
-            }
-            Err(_) => HashMap::new(),
+        let until = Instant::now() + LOOK;
+        let mut by_leader: HashMap<i32, Vec<Question>> = HashMap::new();
+        for question in questions {
+            by_leader.entry(question.leader).or_default().push(question);
         }
+        let looks = by_leader.into_iter().map(|(leader, questions)| self.look_at(leader, &topic, questions, until));
+        join_all(looks).await.into_iter().flatten().collect()
+    }
+
+    /// Looks into the partitions of one leader until everything is found or the time is over.
+    async fn look_at(
+        &self,
+        leader: i32,
+        topic: &Arc<str>,
+        mut questions: Vec<Question>,
+        until: Instant,
+    ) -> HashMap<i32, Found> {
+        let mut found = HashMap::new();
+        while !questions.is_empty() && Instant::now() < until {
+            let from: Vec<_> = questions.iter().map(|question| (question.partition, question.from)).collect();
+            let fetched = match self.cluster.fetch(leader, topic, &from).await {
+                Ok(fetched) => fetched,
+                Err(fault) => {
+                    tracing::debug!(?fault, "cannot look into a topic");
+                    return found;
+                }
+            };
+            let mut moved = false;
+            for piece in fetched {
+                let Some(place) = questions.iter().position(|question| question.partition == piece.partition) else {
+                    continue;
+                };
+                match step(&questions[place], &piece.log) {
+                    Step::Found(what) => {
+                        found.insert(questions.swap_remove(place).partition, what);
+                    }
+                    Step::Unknown => drop(questions.swap_remove(place)),
+                    Step::From(offset) => {
+                        moved |= offset > questions[place].from;
+                        questions[place].from = offset;
+                    }
+                    Step::FromStart => {
+                        let Some(start) = self.start_of(leader, topic, piece.partition).await else {
+                            questions.swap_remove(place);
+                            continue;
+                        };
+                        moved |= start > questions[place].from;
+                        questions[place].from = questions[place].from.max(start);
+                    }
+                }
+            }
+            if !moved && !questions.is_empty() {
+                sleep(PAUSE).await;
+            }
+        }
+        found
+    }
+
+    async fn start_of(&self, leader: i32, topic: &Arc<str>, partition: i32) -> Option<i64> {
+        let partitions = [(Arc::clone(topic), partition)];
+        let starts = self.cluster.list_offsets(leader, End::Start, &partitions).await.ok()?;
+        starts.first()?.offset.ok()
     }
 }
 
-fn look(
-    config: ClientConfig,
-    context: Context,
-    token: Option<&(Token, String)>,
-    extensions: &[(String, String)],
-    topic: &str,
-    questions: &[Question],
-) -> Result<HashMap<i32, Found>, String> {
-    let admin = Admin::open(config, context)?;
-    if let Some((token, principal)) = token {
-        let expires_ms = token.expires_at_unix_ms;
-        admin.set_token(&BearerToken { value: token.value(), principal, expires_ms, extensions })?;
-    }
-    let mut list = TopicPartitionList::new();
-    for Question { partition, from, .. } in questions {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*from)).map_err(|error| error.to_string())?;
-    }
-    admin.assign(&list).map_err(|error| error.to_string())?;
-    let until = Instant::now() + LOOK;
-    let mut found = HashMap::new();
-    while found.len() < questions.len() && Instant::now() < until {
-        match admin.poll(Duration::from_millis(50)) {
-            Some(Told::Record(partition, offset)) => {
-                found.entry(partition).or_insert(Found::Record(offset));
+/// What a piece of a log says about a question.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Found(Found),
+    /// Nothing up to here; the log goes on.
+    From(i64),
+    /// The log begins later.
+    FromStart,
+    Unknown,
+}
+
+fn step(question: &Question, log: &Result<Piece, Code>) -> Step {
+    match log {
+        Ok(piece) => match look(&piece.batches, &piece.aborted, question.from) {
+            Held::Record(offset) => Step::Found(Found::Record(offset)),
+            Held::NothingBefore(next) if next >= piece.stable.min(question.end) => {
+                Step::Found(Found::NothingBefore(question.end))
             }
-            Some(Told::End(partition)) => {
-                if let Some(question) = questions.iter().find(|question| question.partition == partition) {
-                    found.entry(partition).or_insert(Found::NothingBefore(question.end));
-                }
-            }
-            // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
-            Some(Told::Failed(error)) if error.code == TOPIC_AUTHORIZATION_FAILED => {
-                return Ok(questions
-                    .iter()
-                    .map(|question| (question.partition, Found::Record(question.from)))
-                    .collect());
-            }
-            // Errors of connections come by here too; what lasts ends with the time.
-            Some(_) | None => {}
-        }
+            Held::NothingBefore(next) => Step::From(next),
+        },
+        // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
+        Err(Code::TOPIC_AUTHORIZATION_FAILED) => Step::Found(Found::Record(question.from)),
+        Err(Code::OFFSET_OUT_OF_RANGE) => Step::FromStart,
+        Err(_) => Step::Unknown,
     }
-    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_goes_on_until_a_record_or_the_end() {
+        let question = Question { partition: 0, leader: 1, from: 4, end: 9 };
+        let piece = |stable| Ok(Piece { stable, aborted: Vec::new(), batches: Vec::new() });
+        assert_eq!(step(&question, &piece(9)), Step::From(4), "there should be something");
+        assert_eq!(step(&question, &piece(4)), Step::Found(Found::NothingBefore(9)), "the stable part ends there");
+        let at_end = Question { from: 9, ..question };
+        assert_eq!(step(&at_end, &piece(12)), Step::Found(Found::NothingBefore(9)), "more has come meanwhile");
+        let unreadable = step(&question, &Err(Code::TOPIC_AUTHORIZATION_FAILED));
+        assert_eq!(unreadable, Step::Found(Found::Record(4)));
+        assert_eq!(step(&question, &Err(Code::OFFSET_OUT_OF_RANGE)), Step::FromStart);
+    }
 }

@@ -1,7 +1,6 @@
 //! What is known of the topics in use: their partitions, and the last ends of their logs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::CString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,8 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::admin::End;
-use super::lag::Partition;
+use super::wire::{End, Partition};
 use crate::scaler::ReadError;
 
 /// How old the list of a topic's partitions may be: new ones are seen within this time.
@@ -30,7 +28,6 @@ pub(super) type Layout = Arc<[(i32, Option<i32>)]>;
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
-    pub(super) c_name: CString,
     layout: Mutex<Option<(Instant, Result<Layout, ReadError>)>>,
     offsets: Mutex<HashMap<(End, i32), (Instant, i64)>>,
     /// Counts the times that an end was seen to have moved.
@@ -42,8 +39,6 @@ impl Topic {
     fn new(name: &Arc<str>) -> Self {
         Self {
             name: Arc::clone(name),
-            // Names with a null character do not get here: no topic can have one.
-            c_name: CString::new(name.as_bytes()).unwrap_or_default(),
             layout: Mutex::default(),
             offsets: Mutex::default(),
             moves: watch::Sender::new(0),

@@ -166,7 +166,6 @@ async fn a_token_is_not_printed() {
     let endpoint = Endpoint::new(|number, _| token(number, "")).await;
     let source = endpoint.source();
     let token = source.token().await.unwrap();
-    assert!(token.expires_at_unix_ms > 1_700_000_000_000);
     assert!(!format!("{token:?} {source:?}").contains("token-0"), "{source:?}");
 }
 

@@ -63,16 +63,6 @@ impl Authorities {
         roots.add_parsable_certificates(self.extra.iter().cloned());
         Arc::new(roots)
     }
-
-    /// All of them as a PEM text, for a library that reads nothing else. None where the system's suffice, which such a
-    /// library finds by itself.
-    pub(crate) fn pem(&self) -> Option<String> {
-        if self.is_empty() {
-            return None;
-        }
-        let system = rustls_native_certs::load_native_certs().certs;
-        Some(self.extra.iter().chain(&system).map(|certificate| pem(certificate)).collect())
-    }
 }
 
 /// The authorities that this machine (or image) trusts; none where there are none. Read once.
@@ -92,11 +82,6 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         .ok()
         .filter(|found| !found.is_empty())
         .ok_or_else(|| "holds no certificate in PEM form (BEGIN CERTIFICATE)".into())
-}
-
-fn pem(certificate: &CertificateDer<'_>) -> String {
-    // A certificate's length is far below what the encoding can hold.
-    pkcs8::der::pem::encode_string("CERTIFICATE", pkcs8::der::pem::LineEnding::LF, certificate).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -136,9 +121,5 @@ mod tests {
 
         let system = Authorities::default().roots().len();
         assert_eq!(authorities.roots().len(), system + 4);
-        let pem = authorities.pem().unwrap();
-        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-        assert!(read.unwrap().len() >= 4);
-        assert_eq!(Authorities::default().pem(), None);
     }
 }

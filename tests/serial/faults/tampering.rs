@@ -11,7 +11,7 @@ use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
 
 use super::impostor::{Door, Impostor, Manner, Tampering};
-use super::{App, all_work, busy_queue, busy_topic, kafka, leave, rabbitmq};
+use super::{App, all_work, busy_queue, busy_topic_on, kafka, leave, rabbitmq};
 use crate::story;
 
 /// How long answers are changed where the variable says nothing else.
@@ -31,7 +31,7 @@ async fn tamper(world: &World, seed: u64, long: u64) -> Result<()> {
     let user = world.sandbox("faults-tampering").await?;
     let (rabbit, facts) = (world.bed.rabbitmq()?, world.bed.kafka()?);
     let name = "faults-tampering";
-    busy_topic(world, name, 1).await?;
+    busy_topic_on(world, name, &[1, 2, 1, 2, 1]).await?;
     busy_queue(world, name).await?;
     let (topic, queue) = ("s0-kafka-faults-tampering", "s0-rabbitmq-faults-tampering");
     let healthy = [

@@ -1,0 +1,60 @@
+//! The part of the Kafka protocol that readings need, and the connections that it is spoken over.
+//!
+//! Owns: requests and answers ([`api`] and its neighbours), one [`connection`] for each broker, and who is who in a
+//! [`cluster`]. Must not know what a lag is. It believes nothing that comes: a broker may be anybody's.
+
+mod address;
+mod api;
+mod batches;
+mod cluster;
+mod codec;
+mod connection;
+mod coordinator;
+mod error;
+mod fetch;
+mod metadata;
+mod offsets;
+mod sasl;
+mod scram;
+
+pub(super) use batches::{Held, look};
+pub(super) use cluster::{ANSWER, Cluster};
+pub(super) use error::{Code, Fault};
+pub(super) use fetch::Piece;
+pub(super) use offsets::{End, Partition, PartitionOffset};
+
+/// Reads bytes as every kind of answer: the first of them says which.
+#[cfg(fuzzing)]
+pub(super) fn read_any_answer(bytes: &[u8]) {
+    use api::{ApiVersions, Request as _, SaslAuthenticate, SaslHandshake};
+
+    let Some((kind, answer)) = bytes.split_first() else { return };
+    let mut reader = codec::Reader::new(answer);
+    let from = &mut reader;
+    let group = "group";
+    match kind % 9 {
+        0 => drop(ApiVersions.read(from)),
+        1 => drop(SaslHandshake { mechanism: "PLAIN" }.read(from)),
+        2 => drop(SaslAuthenticate { bytes: &[], version: 1 }.read(from)),
+        3 => drop(metadata::Metadata::<&str> { topics: &[] }.read(from)),
+        4 => drop(offsets::ListOffsets { partitions: &[], end: End::Stable }.read(from)),
+        5 => drop(offsets::OffsetFetch { group, partitions: None }.read(from)),
+        6 => drop(coordinator::FindCoordinator { group }.read(from)),
+        7 => {
+            for fetched in (fetch::Fetch { topic: "", from: &[] }).read(from).into_iter().flatten() {
+                if let Ok(Piece { aborted, batches, .. }) = fetched.log {
+                    look_from(&batches, &aborted);
+                }
+            }
+        }
+        _ => look_from(answer, &[]),
+    }
+}
+
+#[cfg(fuzzing)]
+fn look_from(batches: &[u8], aborted: &[batches::Aborted]) {
+    for from in [0, 3, i64::MAX] {
+        let (Held::Record(offset) | Held::NothingBefore(offset)) = look(batches, aborted, from);
+        assert!(offset >= from, "{offset} lies before {from}");
+    }
+}

@@ -1,0 +1,307 @@
+//! A cluster: its brokers, the connections to them, and who keeps which group.
+//!
+//! There is one connection to each address, which is opened by the first question and again after it was lost. An address
+//! that could not be reached is left alone for a while.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsConnector;
+
+use super::super::endpoint::Endpoint;
+use super::address::Address;
+use super::api::Request;
+use super::connection::{Connection, Means};
+use super::coordinator::FindCoordinator;
+use super::error::Fault;
+use super::fetch::{Fetch, Fetched};
+use super::metadata::{Metadata, TopicLayout};
+use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
+use super::sasl::Proof;
+use crate::broker::{Backoff, chance};
+use crate::oauth::TokenSource;
+use crate::outbound::Outbound;
+
+/// How long a broker may take to answer one question.
+pub(in crate::kafka) const ANSWER: Duration = Duration::from_secs(3);
+/// The pauses before an address that could not be reached is tried again, the shortest and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How many brokers are tried besides those that the triggers name: an answer may hold any number.
+const FEW: usize = 8;
+/// When the next of several brokers is tried beside one that has not been reached yet.
+const STAGGER: Duration = Duration::from_millis(300);
+
+/// A cluster, asked as one client.
+pub(in crate::kafka) struct Cluster {
+    access: Arc<Access>,
+    /// By their numbers.
+    brokers: Mutex<HashMap<i32, Address>>,
+    doors: Mutex<HashMap<Address, Arc<Door>>>,
+    coordinators: Mutex<HashMap<Arc<str>, Address>>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("endpoint", &self.access.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// How its brokers are reached, and as whom.
+struct Access {
+    endpoint: Endpoint,
+    outbound: Arc<Outbound>,
+    tokens: Option<Arc<TokenSource>>,
+    tls: OnceLock<Result<Option<TlsConnector>, String>>,
+}
+
+/// An address, and the connection to it.
+struct Door {
+    address: Address,
+    /// Held by whoever connects: the others wait for the outcome.
+    connecting: tokio::sync::Mutex<()>,
+    state: Mutex<DoorState>,
+}
+
+struct DoorState {
+    connection: Option<Arc<Connection>>,
+    backoff: Backoff,
+    failed: Option<Fault>,
+}
+
+impl Cluster {
+    /// A cluster to which nobody is connected yet.
+    pub(in crate::kafka) fn new(
+        endpoint: &Endpoint,
+        tokens: Option<Arc<TokenSource>>,
+        outbound: &Arc<Outbound>,
+    ) -> Self {
+        let access =
+            Access { endpoint: endpoint.clone(), outbound: Arc::clone(outbound), tokens, tls: OnceLock::new() };
+        Self {
+            access: Arc::new(access),
+            brokers: Mutex::default(),
+            doors: Mutex::default(),
+            coordinators: Mutex::default(),
+        }
+    }
+
+    /// The partitions of these topics and their leaders.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub(in crate::kafka) async fn describe(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, Fault> {
+        let layouts = self.ask_any(&Metadata { topics }).await?;
+        if !layouts.brokers.is_empty() {
+            *self.brokers.lock() = layouts.brokers.into_iter().collect();
+            self.forget_unused();
+        }
+        Ok(layouts.topics)
+    }
+
+    /// One end of each partition that this broker leads.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub(in crate::kafka) async fn list_offsets(
+        &self,
+        leader: i32,
+        end: End,
+        partitions: &[Partition],
+    ) -> Result<Vec<PartitionOffset>, Fault> {
+        self.ask(&self.broker(leader)?, &ListOffsets { partitions, end }).await
+    }
+
+    /// What a `read_committed` consumer would be sent of a topic's partitions that this broker leads.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub(in crate::kafka) async fn fetch(
+        &self,
+        leader: i32,
+        topic: &str,
+        from: &[(i32, i64)],
+    ) -> Result<Vec<Fetched>, Fault> {
+        self.ask(&self.broker(leader)?, &Fetch { topic, from }).await
+    }
+
+    /// What a consumer group has committed: for these partitions, or for all that it has.
+    ///
+    /// # Errors
+    /// The group's coordinator is not to be found, does not answer, or says no.
+    pub(in crate::kafka) async fn group_offsets(
+        &self,
+        group: &Arc<str>,
+        partitions: Option<&[Partition]>,
+    ) -> Result<Vec<PartitionOffset>, Fault> {
+        let question = OffsetFetch { group, partitions };
+        let known = self.coordinators.lock().get(group).cloned();
+        if let Some(coordinator) = known {
+            match self.ask(&coordinator, &question).await {
+                Ok(Ok(offsets)) => return Ok(offsets),
+                Ok(Err(code)) if !Fault::Refused(code).is_no_coordinator() => return Err(Fault::Refused(code)),
+                Ok(Err(_)) | Err(Fault::Unreachable(_) | Fault::Refused(_)) => self.forget_coordinator(group),
+                Err(Fault::Late) => {
+                    self.forget_coordinator(group);
+                    return Err(Fault::Late);
+                }
+            }
+        }
+        let found = self.ask_any(&FindCoordinator { group }).await?.map_err(Fault::Refused)?;
+        self.coordinators.lock().insert(Arc::clone(group), found.clone());
+        let answer = self.ask(&found, &question).await.and_then(|answer| answer.map_err(Fault::Refused));
+        if answer.as_ref().is_err_and(|fault| !matches!(fault, Fault::Refused(_)) || fault.is_no_coordinator()) {
+            self.forget_coordinator(group);
+        }
+        answer
+    }
+
+    fn forget_coordinator(&self, group: &Arc<str>) {
+        self.coordinators.lock().remove(group);
+    }
+
+    fn broker(&self, number: i32) -> Result<Address, Fault> {
+        let known = self.brokers.lock().get(&number).cloned();
+        known.ok_or_else(|| Fault::Unreachable(format!("no broker has the number {number}")))
+    }
+
+    async fn ask<R: Request>(&self, address: &Address, request: &R) -> Result<R::Answer, Fault> {
+        let connection = self.connection(address).await.map_err(|fault| fault.at(address))?;
+        connection.ask(request, ANSWER).await.map_err(|fault| fault.at(address))
+    }
+
+    /// Asks whichever broker can be reached.
+    async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Answer, Fault> {
+        let address = self.reachable().await?;
+        self.ask(&address, request).await
+    }
+
+    /// A broker with an open connection: one that has it, or the first that gets it.
+    async fn reachable(&self) -> Result<Address, Fault> {
+        if let Some(open) = self.doors.lock().values().find(|door| door.open().is_some()) {
+            return Ok(open.address.clone());
+        }
+        let mut left = self.candidates()?.into_iter();
+        let mut tried = FuturesUnordered::new();
+        let mut failed = None;
+        loop {
+            if let Some(address) = left.next() {
+                tried.push(async move {
+                    let reached = self.connection(&address).await;
+                    reached.map(|_| address.clone()).map_err(|fault| fault.at(&address))
+                });
+            }
+            tokio::select! {
+                Some(outcome) = tried.next() => match outcome {
+                    Ok(address) => return Ok(address),
+                    Err(fault) => drop(failed.get_or_insert(fault)),
+                },
+                // One that hangs must not keep the others from being tried.
+                () = sleep(STAGGER), if left.len() > 0 => {}
+                else => return Err(failed.unwrap_or(Fault::Late)),
+            }
+        }
+    }
+
+    /// Those that the triggers name, and some of those that are known to be brokers.
+    fn candidates(&self) -> Result<Vec<Address>, Fault> {
+        let mut addresses = self.named()?;
+        let brokers = self.brokers.lock();
+        addresses.extend(
+            brokers.values().filter(|broker| !addresses.contains(broker)).take(FEW).cloned().collect::<Vec<_>>(),
+        );
+        Ok(addresses)
+    }
+
+    fn named(&self) -> Result<Vec<Address>, Fault> {
+        let wrong = |wrong| Fault::Unreachable(format!("bootstrapServers: {wrong}"));
+        self.access.endpoint.brokers.split(',').map(|named| Address::parse(named).map_err(wrong)).collect()
+    }
+
+    /// Leaves connections that lead to no broker any more to their last questions, and forgets who keeps groups that nobody
+    /// asks about.
+    fn forget_unused(&self) {
+        let named = self.named().unwrap_or_default();
+        let brokers: HashSet<Address> = self.brokers.lock().values().cloned().collect();
+        self.doors.lock().retain(|address, _| brokers.contains(address) || named.contains(address));
+        self.coordinators.lock().retain(|group, _| Arc::strong_count(group) > 1);
+    }
+
+    fn door(&self, address: &Address) -> Arc<Door> {
+        let mut doors = self.doors.lock();
+        Arc::clone(doors.entry(address.clone()).or_insert_with(|| Arc::new(Door::new(address))))
+    }
+
+    async fn connection(&self, address: &Address) -> Result<Arc<Connection>, Fault> {
+        let door = self.door(address);
+        if let Some(open) = door.open() {
+            return Ok(open);
+        }
+        // Whoever is tired of waiting does not end the attempt, which others may wait for too.
+        let attempt = tokio::spawn(Arc::clone(&door).connect(Arc::clone(&self.access)));
+        attempt.await.unwrap_or_else(|error| Err(Fault::Unreachable(error.to_string())))
+    }
+}
+
+impl Door {
+    fn new(address: &Address) -> Self {
+        let state = DoorState { connection: None, backoff: Backoff::new(PAUSES.0, PAUSES.1), failed: None };
+        Self { address: address.clone(), connecting: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
+    }
+
+    fn open(&self) -> Option<Arc<Connection>> {
+        self.state.lock().connection.as_ref().filter(|connection| connection.is_open()).cloned()
+    }
+
+    /// Why it cannot be reached, while it is left alone for that.
+    fn resting(&self) -> Option<Fault> {
+        let state = self.state.lock();
+        state.backoff.wait(Instant::now()).and(state.failed.clone())
+    }
+
+    async fn connect(self: Arc<Self>, access: Arc<Access>) -> Result<Arc<Connection>, Fault> {
+        let _alone = self.connecting.lock().await;
+        if let Some(open) = self.open() {
+            return Ok(open);
+        }
+        if let Some(fault) = self.resting() {
+            return Err(fault);
+        }
+        let opened = access.open(&self.address).await;
+        let mut state = self.state.lock();
+        match opened {
+            Ok(connection) => {
+                tracing::info!(endpoint = ?access.endpoint, broker = %self.address, "connected to Kafka");
+                state.backoff.succeeded();
+                Ok(Arc::clone(state.connection.insert(Arc::new(connection))))
+            }
+            Err(fault) => {
+                state.connection = None;
+                state.backoff.failed(Instant::now(), chance(&self.address));
+                state.failed = Some(fault.clone());
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl Access {
+    async fn open(&self, address: &Address) -> Result<Connection, Fault> {
+        let tls = self.tls.get_or_init(|| {
+            let connector =
+                |tls: &crate::tls::Tls| Ok(TlsConnector::from(Arc::new(tls.client_config(&self.outbound)?)));
+            self.endpoint.tls.as_ref().map(connector).transpose()
+        });
+        let tls = tls.clone().map_err(Fault::Unreachable)?;
+        let token = match &self.tokens {
+            Some(tokens) => Some(tokens.token().await.map_err(|error| Fault::Unreachable(error.to_string()))?),
+            None => None,
+        };
+        let proof = self.endpoint.sasl.as_ref().and_then(|sasl| Proof::of(sasl, token));
+        Connection::open(address, Means { denied: &self.outbound.denied, tls, proof }).await
+    }
+}

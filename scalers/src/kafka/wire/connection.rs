@@ -1,0 +1,424 @@
+//! One connection to one broker, on which many questions may be on their way.
+//!
+//! Owns the socket and the task that reads and writes it. Answers are matched with questions by their numbers, so that
+//! whoever gives up disturbs nobody. It ends with the first answer that is none, and when a broker has said nothing at all
+//! for as long as a question waited.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, split};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+
+use super::address::Address;
+use super::api::{ApiVersions, Request, SaslAuthenticate, SaslHandshake, Versions};
+use super::codec::Reader;
+use super::coordinator::FindCoordinator;
+use super::error::Fault;
+use super::fetch::Fetch;
+use super::metadata::Metadata;
+use super::offsets::{End, ListOffsets, OffsetFetch};
+use super::sasl::{self, Proof};
+use crate::outbound::Denied;
+
+/// How long a connection may take from the first packet until it may be asked something.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A session is given up after this part of its life, for another one.
+const RENEW_AFTER: f64 = 0.8;
+/// The longest answer to a question that was given up.
+const LONGEST_FORGOTTEN: usize = 16 << 20;
+
+/// What a connection is made with.
+pub(super) struct Means<'a> {
+    pub(super) denied: &'a Denied,
+    pub(super) tls: Option<TlsConnector>,
+    pub(super) proof: Option<Proof<'a>>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    frames: mpsc::UnboundedSender<Vec<u8>>,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+    next: AtomicI32,
+    renew_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Shared(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    waiting: HashMap<i32, Waiting>,
+    /// When the broker was last heard of.
+    heard: Instant,
+    /// Why the connection has ended.
+    ended: Option<String>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    teller: oneshot::Sender<Vec<u8>>,
+    longest: usize,
+}
+
+impl Shared {
+    /// Ends it, for the first reason that there is. Whoever waits is told.
+    fn end(&self, why: String) {
+        let mut state = self.0.lock();
+        state.ended.get_or_insert(why);
+        state.waiting.clear();
+    }
+
+    fn ended(&self) -> Fault {
+        let why = self.0.lock().ended.clone();
+        Fault::Unreachable(why.unwrap_or_else(|| "the connection was closed".into()))
+    }
+}
+
+/// Forgets a question when whoever asked it has gone.
+struct Asked<'a>(&'a Shared, i32);
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().waiting.remove(&self.1);
+    }
+}
+
+impl Connection {
+    /// Connects, and has itself let in.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub(super) async fn open(address: &Address, means: Means<'_>) -> Result<Self, Fault> {
+        match timeout(CONNECT, Self::opened(address, means)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Fault::Unreachable(format!("no answer within {} s", CONNECT.as_secs()))),
+        }
+    }
+
+    async fn opened(address: &Address, means: Means<'_>) -> Result<Self, Fault> {
+        let unreachable = |error: io::Error| Fault::Unreachable(error.to_string());
+        let tcp = connect(address, means.denied).await.map_err(unreachable)?;
+        let mut connection = match means.tls {
+            None => Self::over(tcp),
+            Some(tls) => {
+                let name = ServerName::try_from(address.host.to_string());
+                let name = name.map_err(|error| Fault::Unreachable(error.to_string()))?;
+                Self::over(tls.connect(name, tcp).await.map_err(unreachable)?)
+            }
+        };
+        let versions = connection.ask(&ApiVersions, CONNECT).await?.map_err(Fault::Refused)?;
+        check_versions(&versions)?;
+        if let Some(proof) = means.proof {
+            let session = sasl::authenticate(&connection, proof, &versions, CONNECT).await?;
+            connection.renew_at = session.map(|session| Instant::now() + session.mul_f64(RENEW_AFTER));
+        }
+        Ok(connection)
+    }
+
+    fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        let (frames, queue) = mpsc::unbounded_channel();
+        let state = State { waiting: HashMap::new(), heard: Instant::now(), ended: None };
+        let shared = Arc::new(Shared(Mutex::new(state)));
+        let task = tokio::spawn(drive(stream, queue, Arc::clone(&shared)));
+        Self { frames, shared, task, next: AtomicI32::new(1), renew_at: None }
+    }
+
+    /// Whether new questions may come by it.
+    pub(super) fn is_open(&self) -> bool {
+        let renewed = self.renew_at.is_some_and(|at| at <= Instant::now());
+        !renewed && self.shared.0.lock().ended.is_none()
+    }
+
+    /// Asks, and waits so long for the answer.
+    ///
+    /// # Errors
+    /// The connection has ended, or there was no answer in time.
+    pub(super) async fn ask<R: Request>(&self, request: &R, limit: Duration) -> Result<R::Answer, Fault> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (teller, answer) = oneshot::channel();
+        {
+            let mut state = self.shared.0.lock();
+            if let Some(why) = &state.ended {
+                return Err(Fault::Unreachable(why.clone()));
+            }
+            state.waiting.insert(number, Waiting { teller, longest: R::LONGEST });
+        }
+        let _asked = Asked(&self.shared, number);
+        let begin = Instant::now();
+        self.frames.send(request.frame(number)).map_err(|_| self.shared.ended())?;
+        match timeout(limit, answer).await {
+            Ok(Ok(body)) => request.read(&mut Reader::new(&body)).map_err(|malformed| {
+                // What else comes from there is no more to be relied on.
+                self.end(format!("{}: {malformed}", R::NAME));
+                self.shared.ended()
+            }),
+            Ok(Err(_)) => Err(self.shared.ended()),
+            Err(_) => {
+                if self.shared.0.lock().heard < begin {
+                    self.end(format!("no answer within {} s", limit.as_secs_f64()));
+                }
+                Err(Fault::Late)
+            }
+        }
+    }
+
+    fn end(&self, why: String) {
+        self.shared.end(why);
+        self.task.abort();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn connect(address: &Address, denied: &Denied) -> io::Result<TcpStream> {
+    let mut failed = None;
+    for address in denied.resolve(&address.host, address.port).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name stands for no address")))
+}
+
+/// Whether the broker takes everything that may be asked.
+fn check_versions(versions: &Versions) -> Result<(), Fault> {
+    let group = "";
+    let needed = [
+        needed(&Metadata::<&str> { topics: &[] }),
+        needed(&ListOffsets { partitions: &[], end: End::Stable }),
+        needed(&FindCoordinator { group }),
+        needed(&OffsetFetch { group, partitions: None }),
+        needed(&Fetch { topic: "", from: &[] }),
+        needed(&SaslHandshake { mechanism: "" }),
+        needed(&SaslAuthenticate { bytes: &[], version: 0 }),
+    ];
+    for (key, name, version) in needed {
+        let known = versions.get(&key);
+        // A broker that lets everybody in may know no SASL.
+        let missing_is_well = matches!(key, SaslHandshake::KEY | SaslAuthenticate::KEY);
+        if !known.map_or(missing_is_well, |(oldest, newest)| (*oldest..=*newest).contains(&version)) {
+            return Err(Fault::Unreachable(format!(
+                "the broker does not know {name} of version {version}, which every Kafka since 1.0 does"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn needed<R: Request>(request: &R) -> (i16, &'static str, i16) {
+    (R::KEY, R::NAME, request.version())
+}
+
+/// Reads and writes until one of both ends.
+async fn drive(
+    stream: impl AsyncRead + AsyncWrite + Send,
+    mut queue: mpsc::UnboundedReceiver<Vec<u8>>,
+    shared: Arc<Shared>,
+) {
+    let (answers, mut questions) = split(stream);
+    let mut answers = BufReader::new(answers);
+    let writing = async {
+        while let Some(mut frames) = queue.recv().await {
+            // What has come up meanwhile goes out together.
+            while let Ok(more) = queue.try_recv() {
+                frames.extend(more);
+            }
+            questions.write_all(&frames).await?;
+            questions.flush().await?;
+        }
+        Ok(())
+    };
+    let ended: io::Result<()> = tokio::select! {
+        written = writing => written,
+        error = read_answers(&mut answers, &shared) => Err(error),
+    };
+    shared.end(ended.err().map_or_else(|| "the connection was closed".into(), |error| why(&error)));
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+            "the broker closed the connection".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Hands every answer to who waits for it, until one is none.
+async fn read_answers(from: &mut (impl AsyncRead + Unpin), shared: &Shared) -> io::Error {
+    loop {
+        if let Err(error) = read_answer(from, shared).await {
+            return error;
+        }
+    }
+}
+
+async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared) -> io::Result<()> {
+    let length = usize::try_from(from.read_i32().await?).ok().and_then(|length| length.checked_sub(4));
+    let number = from.read_i32().await?;
+    let length = length.ok_or_else(|| io::Error::other("an answer of a negative length: that is no Kafka broker"))?;
+    let waiting = {
+        let mut state = shared.0.lock();
+        state.heard = Instant::now();
+        state.waiting.remove(&number)
+    };
+    let longest = waiting.as_ref().map_or(LONGEST_FORGOTTEN, |waiting| waiting.longest);
+    if length > longest {
+        return Err(io::Error::other(format!(
+            "an answer of {length} bytes: that is no Kafka broker, or one with too much to say"
+        )));
+    }
+    let Some(waiting) = waiting else {
+        let skipped = tokio::io::copy(&mut from.take(length as u64), &mut tokio::io::sink()).await?;
+        return if skipped == length as u64 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+    };
+    // Memory is taken as the bytes come, not as they are announced.
+    let mut body = Vec::with_capacity(length.min(16 << 10));
+    if from.take(length as u64).read_to_end(&mut body).await? < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let _ = waiting.teller.send(body);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::DuplexStream;
+
+    use super::super::coordinator::FindCoordinator;
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    /// A connection, and the end that a broker has of it.
+    fn connected() -> (Connection, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        (Connection::over(ours), theirs)
+    }
+
+    /// The number of the next question.
+    async fn asked(broker: &mut DuplexStream) -> i32 {
+        let length = broker.read_i32().await.unwrap();
+        let mut question = vec![0; usize::try_from(length).unwrap()];
+        broker.read_exact(&mut question).await.unwrap();
+        i32::from_be_bytes(question[4..8].try_into().unwrap())
+    }
+
+    async fn answer(broker: &mut DuplexStream, number: i32, body: &[u8]) {
+        broker.write_i32(4 + i32::try_from(body.len()).unwrap()).await.unwrap();
+        broker.write_i32(number).await.unwrap();
+        broker.write_all(body).await.unwrap();
+    }
+
+    /// What `FindCoordinator` is answered.
+    fn coordinator(host: &str) -> Vec<u8> {
+        let mut body = b"\0\0\0\0\0\0\xff\xff\0\0\0\x01\0".to_vec();
+        body.push(u8::try_from(host.len()).unwrap());
+        body.extend(host.as_bytes());
+        body.extend(9092_i32.to_be_bytes());
+        body
+    }
+
+    async fn find(connection: &Connection, group: &str) -> Result<String, Fault> {
+        connection.ask(&FindCoordinator { group }, LIMIT).await.map(|found| found.unwrap().to_string())
+    }
+
+    fn unreachable(why: &str) -> Result<String, Fault> {
+        Err(Fault::Unreachable(why.into()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_find_their_questions_in_whatever_order_they_come() {
+        let (connection, mut broker) = connected();
+        let questions = async { tokio::join!(find(&connection, "one"), find(&connection, "two")) };
+        let answers = async {
+            let (first, second) = (asked(&mut broker).await, asked(&mut broker).await);
+            answer(&mut broker, second, &coordinator("second")).await;
+            answer(&mut broker, first, &coordinator("first")).await;
+        };
+        let ((one, two), ()) = tokio::join!(questions, answers);
+        assert_eq!((one, two), (Ok("first:9092".into()), Ok("second:9092".into())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_waits_for_any_more_is_passed_over() {
+        let (connection, mut broker) = connected();
+        let given_up = timeout(Duration::from_millis(1), find(&connection, "one")).await;
+        assert!(given_up.is_err());
+        let late = asked(&mut broker).await;
+        let answers = async {
+            answer(&mut broker, late, &coordinator("late")).await;
+            let next = asked(&mut broker).await;
+            answer(&mut broker, next, &coordinator("next")).await;
+        };
+        let (found, ()) = tokio::join!(find(&connection, "two"), answers);
+        assert_eq!(found, Ok("next:9092".into()));
+        assert!(connection.shared.0.lock().waiting.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_nothing_has_come_for_as_long_as_a_question_waited() {
+        let (connection, mut broker) = connected();
+        let other = async {
+            tokio::time::sleep(LIMIT / 2).await;
+            let (_first, second) = (asked(&mut broker).await, asked(&mut broker).await);
+            answer(&mut broker, second, &coordinator("second")).await;
+        };
+        let (late, found, ()) = tokio::join!(find(&connection, "one"), find(&connection, "two"), other);
+        assert_eq!((late, found), (Err(Fault::Late), Ok("second:9092".into())));
+        assert!(connection.is_open(), "the broker is slow with one question only");
+
+        assert_eq!(find(&connection, "three").await, Err(Fault::Late));
+        assert!(!connection.is_open());
+        assert_eq!(find(&connection, "four").await, unreachable("no answer within 3 s"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_answer_ends_it_and_is_named() {
+        let too_long = (100_i32 << 20).to_be_bytes();
+        for (said, why) in [
+            (&b"\0\0\0\x06\0\0\0\x01no"[..], "FindCoordinator: an answer that makes no sense (it ends too early)"),
+            (
+                &[&too_long[..], b"\0\0\0\x01"].concat(),
+                "an answer of 104857596 bytes: that is no Kafka broker, or one with too much to say",
+            ),
+            (b"\0\0\0\0\0\0\0\x01", "an answer of a negative length: that is no Kafka broker"),
+            (
+                b"HTTP/1.1 400 Bad Request\r\n",
+                "an answer of 1213486156 bytes: that is no Kafka broker, or one with too much to say",
+            ),
+        ] {
+            let (connection, mut broker) = connected();
+            let speak = async {
+                asked(&mut broker).await;
+                broker.write_all(said).await.unwrap();
+            };
+            let (found, ()) = tokio::join!(find(&connection, "one"), speak);
+            assert_eq!(found, unreachable(why));
+            assert!(!connection.is_open());
+        }
+        let (connection, broker) = connected();
+        drop(broker);
+        assert_eq!(find(&connection, "one").await, unreachable("the broker closed the connection"));
+    }
+}
