@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:?how many seconds}
 shift
-all=(cron formula management metadata request review)
+all=(cron formula kafka management metadata request review)
 targets=("$@")
 [ $# -gt 0 ] || targets=("${all[@]}")
 work=target/fuzz
@@ -49,6 +49,18 @@ http2() {
 	printf '2PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0'
 	printf "\\0\\0$size\\1\\5\\0\\0\\0\\1\\x82\\x87\\x04$length%s\\x01\\x04ebb.\\x0f\\x08\\x08Bearer t" "$1"
 }
+# Answers of Kafka brokers, each after the byte that says to which question (scalers/src/kafka/wire.rs).
+kafka() { printf "$2" >"$work/seeds/kafka/$1.bin"; }
+kafka versions '\0\0\0\0\0\0\2\0\3\0\0\0\x0c\0\x12\0\0\0\4'
+kafka handshake '\1\0\x21\0\0\0\1\0\5PLAIN'
+kafka authenticate '\2\0\0\xff\xff\0\0\0\1y\0\0\0\0\0\0\x0b\xb8'
+kafka metadata '\3\0\0\0\0\0\0\0\1\0\0\0\1\0\1k\0\0\x23\x84\xff\xff\xff\xff\0\0\0\1\0\0\0\1\0\0\0\1t\0\0\0\0\1\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1'
+kafka offsets '\4\0\0\0\0\0\0\0\1\0\1t\0\0\0\1\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\x2a'
+kafka group '\5\0\0\0\1\0\1t\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\x2a\xff\xff\0\0\0\0'
+kafka coordinator '\6\0\0\0\0\0\0\xff\xff\0\0\0\1\0\1k\0\0\x23\x84'
+batch='\0\0\0\0\0\0\0\0\0\0\0\x3d\0\0\0\0\2\0\0\0\0\0\x10\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\0\0\1\x16\0\0\2\x08\0\0\0\0\0\0'
+kafka fetch '\7\0\0\0\0\0\0\0\1\0\1t\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\0\0\0\0\x49'"$batch"
+kafka batch "\\x08$batch"
 number=0
 while read -r path; do
 	http2 "$path" >"$work/seeds/request/http2-$((number += 1)).bin"
@@ -60,6 +72,7 @@ printf '"%s"\n' '#acc' '#index' '{#' '?.' '??' '**' '..' '::' ' in ' 'not ' 'and
 	startsWith >>"$work/formula.dict"
 grep -hoE '^ +[a-z][A-Za-z]+:' crds/yaml/*.yaml | tr -d ' :' | sort -u | sed 's/.*/"\\"&\\":"/' >"$work/review.dict"
 printf '"%s"\n' '\"type\":\"cpu\"' '\"Utilization\"' CREATE UPDATE '{}' '[]' null true 1e308 >>"$work/review.dict"
+printf '"%s"\n' '\x00\x00\x00\x01' '\xff\xff\xff\xff' '\x7f\xff\xff\xff' >"$work/kafka.dict"
 printf '"%s"\n' messages messages_ready message_stats publish_details rate page_count items 1e999 -1 '[]' >"$work/management.dict"
 printf '"%s"\n' labelSelector= scaledobject.keda.sh/name %2F %00 ' in (' notin 'Accept: ' 'If-None-Match: ' 'Authorization: Bearer ' \
 	'X-Remote-User: ' 'Transfer-Encoding: chunked' 'Content-Length: ' 'HTTP/1.1' '\x0d\x0a' ';as=Table;v=v1;g=meta.k8s.io' \

@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::client::Client;
 use super::standing::Found;
-use super::wire::{Code, End, Held, Piece, look};
+use super::wire::{Code, End, Fault, Held, Piece, look};
 
 /// How long a look may take. A lag that could not be looked into counts as it is.
 const LOOK: Duration = Duration::from_secs(2);
-/// How many looks there may be at a time: what comes back may be as long as the longest batch of records.
+/// How many topics are looked into at a time: what is sent may be as long as the longest batches of records.
 pub(super) const LOOKS: usize = 4;
 /// How long to wait for a turn. A new record is not to wake a workload any later for others' sake.
 const TURN: Duration = Duration::from_millis(300);
@@ -48,61 +48,30 @@ impl Client {
     async fn take_a_look(&self, topic: Arc<str>, questions: Vec<Question>) -> HashMap<i32, Found> {
         let Ok(Ok(_turn)) = timeout(TURN, self.looking.acquire()).await else { return HashMap::new() };
         let until = Instant::now() + LOOK;
-        let mut by_leader: HashMap<i32, Vec<Question>> = HashMap::new();
-        for question in questions {
-            by_leader.entry(question.leader).or_default().push(question);
-        }
-        let looks = by_leader.into_iter().map(|(leader, questions)| self.look_at(leader, &topic, questions, until));
+        let looks = questions.into_iter().map(|question| self.look_at(&topic, question, until));
         join_all(looks).await.into_iter().flatten().collect()
     }
 
-    /// Looks into the partitions of one leader until everything is found or the time is over.
-    async fn look_at(
-        &self,
-        leader: i32,
-        topic: &Arc<str>,
-        mut questions: Vec<Question>,
-        until: Instant,
-    ) -> HashMap<i32, Found> {
-        let mut found = HashMap::new();
-        while !questions.is_empty() && Instant::now() < until {
-            let from: Vec<_> = questions.iter().map(|question| (question.partition, question.from)).collect();
-            let fetched = match self.cluster.fetch(leader, topic, &from).await {
-                Ok(fetched) => fetched,
-                Err(fault) => {
-                    tracing::debug!(?fault, "cannot look into a topic");
-                    return found;
+    /// Looks into one partition until something is found or the time is over.
+    async fn look_at(&self, topic: &Arc<str>, mut question: Question, until: Instant) -> Option<(i32, Found)> {
+        let Question { partition, leader, .. } = question;
+        while Instant::now() < until {
+            let piece = self.cluster.fetch(leader, (topic, partition), question.from).await;
+            let next = match step(&question, &piece) {
+                Step::Found(found) => return Some((partition, found)),
+                Step::Unknown => {
+                    tracing::debug!(%topic, partition, ?piece, "cannot look into a topic");
+                    return None;
                 }
+                Step::From(offset) => offset,
+                Step::FromStart => self.start_of(leader, topic, partition).await?.max(question.from),
             };
-            let mut moved = false;
-            for piece in fetched {
-                let Some(place) = questions.iter().position(|question| question.partition == piece.partition) else {
-                    continue;
-                };
-                match step(&questions[place], &piece.log) {
-                    Step::Found(what) => {
-                        found.insert(questions.swap_remove(place).partition, what);
-                    }
-                    Step::Unknown => drop(questions.swap_remove(place)),
-                    Step::From(offset) => {
-                        moved |= offset > questions[place].from;
-                        questions[place].from = offset;
-                    }
-                    Step::FromStart => {
-                        let Some(start) = self.start_of(leader, topic, piece.partition).await else {
-                            questions.swap_remove(place);
-                            continue;
-                        };
-                        moved |= start > questions[place].from;
-                        questions[place].from = questions[place].from.max(start);
-                    }
-                }
-            }
-            if !moved && !questions.is_empty() {
+            if next == question.from {
                 sleep(PAUSE).await;
             }
+            question.from = next;
         }
-        found
+        None
     }
 
     async fn start_of(&self, leader: i32, topic: &Arc<str>, partition: i32) -> Option<i64> {
@@ -123,7 +92,7 @@ enum Step {
     Unknown,
 }
 
-fn step(question: &Question, log: &Result<Piece, Code>) -> Step {
+fn step(question: &Question, log: &Result<Piece, Fault>) -> Step {
     match log {
         Ok(piece) => match look(&piece.batches, &piece.aborted, question.from) {
             Held::Record(offset) => Step::Found(Found::Record(offset)),
@@ -133,8 +102,8 @@ fn step(question: &Question, log: &Result<Piece, Code>) -> Step {
             Held::NothingBefore(next) => Step::From(next),
         },
         // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
-        Err(Code::TOPIC_AUTHORIZATION_FAILED) => Step::Found(Found::Record(question.from)),
-        Err(Code::OFFSET_OUT_OF_RANGE) => Step::FromStart,
+        Err(Fault::Refused(Code::TOPIC_AUTHORIZATION_FAILED)) => Step::Found(Found::Record(question.from)),
+        Err(Fault::Refused(Code::OFFSET_OUT_OF_RANGE)) => Step::FromStart,
         Err(_) => Step::Unknown,
     }
 }
@@ -151,8 +120,8 @@ mod tests {
         assert_eq!(step(&question, &piece(4)), Step::Found(Found::NothingBefore(9)), "the stable part ends there");
         let at_end = Question { from: 9, ..question };
         assert_eq!(step(&at_end, &piece(12)), Step::Found(Found::NothingBefore(9)), "more has come meanwhile");
-        let unreadable = step(&question, &Err(Code::TOPIC_AUTHORIZATION_FAILED));
+        let unreadable = step(&question, &Err(Fault::Refused(Code::TOPIC_AUTHORIZATION_FAILED)));
         assert_eq!(unreadable, Step::Found(Found::Record(4)));
-        assert_eq!(step(&question, &Err(Code::OFFSET_OUT_OF_RANGE)), Step::FromStart);
+        assert_eq!(step(&question, &Err(Fault::Refused(Code::OFFSET_OUT_OF_RANGE))), Step::FromStart);
     }
 }

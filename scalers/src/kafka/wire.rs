@@ -41,10 +41,8 @@ pub(super) fn read_any_answer(bytes: &[u8]) {
         5 => drop(offsets::OffsetFetch { group, partitions: None }.read(from)),
         6 => drop(coordinator::FindCoordinator { group }.read(from)),
         7 => {
-            for fetched in (fetch::Fetch { topic: "", from: &[] }).read(from).into_iter().flatten() {
-                if let Ok(Piece { aborted, batches, .. }) = fetched.log {
-                    look_from(&batches, &aborted);
-                }
+            if let Ok(Ok(piece)) = (fetch::Fetch { topic: "", partition: 0, from: 0 }).read(from) {
+                look_from(&piece.batches, &piece.aborted);
             }
         }
         _ => look_from(answer, &[]),

@@ -17,6 +17,8 @@ pub(in crate::kafka) trait Request {
     const NAME: &'static str;
     /// The longest answer that is taken, in bytes.
     const LONGEST: usize = LONGEST_ANSWER;
+    /// How many bytes of an answer are read; the rest is passed over.
+    const READ: usize = Self::LONGEST;
     /// What comes back.
     type Answer;
 

@@ -19,7 +19,7 @@ use super::api::Request;
 use super::connection::{Connection, Means};
 use super::coordinator::FindCoordinator;
 use super::error::Fault;
-use super::fetch::{Fetch, Fetched};
+use super::fetch::{Fetch, Piece};
 use super::metadata::{Metadata, TopicLayout};
 use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
 use super::sasl::Proof;
@@ -116,17 +116,17 @@ impl Cluster {
         self.ask(&self.broker(leader)?, &ListOffsets { partitions, end }).await
     }
 
-    /// What a `read_committed` consumer would be sent of a topic's partitions that this broker leads.
+    /// What a `read_committed` consumer would be sent of a partition that this broker leads, from this offset on.
     ///
     /// # Errors
-    /// The broker does not answer.
+    /// The broker does not answer, or says no.
     pub(in crate::kafka) async fn fetch(
         &self,
         leader: i32,
-        topic: &str,
-        from: &[(i32, i64)],
-    ) -> Result<Vec<Fetched>, Fault> {
-        self.ask(&self.broker(leader)?, &Fetch { topic, from }).await
+        (topic, partition): (&str, i32),
+        from: i64,
+    ) -> Result<Piece, Fault> {
+        self.ask(&self.broker(leader)?, &Fetch { topic, partition, from }).await?.map_err(Fault::Refused)
     }
 
     /// What a consumer group has committed: for these partitions, or for all that it has.

@@ -153,6 +153,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// As much as there is of what may be cut off.
+    pub(super) fn take_most(&mut self, length: usize) -> &'a [u8] {
+        let (taken, left) = self.0.split_at(length.min(self.0.len()));
+        self.0 = left;
+        taken
+    }
+
     /// An array; an empty one for what stands for no array. Every element takes at least a byte.
     pub(super) fn array<T>(
         &mut self,

@@ -70,6 +70,7 @@ struct State {
 struct Waiting {
     teller: oneshot::Sender<Vec<u8>>,
     longest: usize,
+    read: usize,
 }
 
 impl Shared {
@@ -153,7 +154,7 @@ impl Connection {
             if let Some(why) = &state.ended {
                 return Err(Fault::Unreachable(why.clone()));
             }
-            state.waiting.insert(number, Waiting { teller, longest: R::LONGEST });
+            state.waiting.insert(number, Waiting { teller, longest: R::LONGEST, read: R::READ });
         }
         let _asked = Asked(&self.shared, number);
         let begin = Instant::now();
@@ -208,7 +209,7 @@ fn check_versions(versions: &Versions) -> Result<(), Fault> {
         needed(&ListOffsets { partitions: &[], end: End::Stable }),
         needed(&FindCoordinator { group }),
         needed(&OffsetFetch { group, partitions: None }),
-        needed(&Fetch { topic: "", from: &[] }),
+        needed(&Fetch { topic: "", partition: 0, from: 0 }),
         needed(&SaslHandshake { mechanism: "" }),
         needed(&SaslAuthenticate { bytes: &[], version: 0 }),
     ];
@@ -288,17 +289,21 @@ async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared) -> io
             "an answer of {length} bytes: that is no Kafka broker, or one with too much to say"
         )));
     }
-    let Some(waiting) = waiting else {
-        let skipped = tokio::io::copy(&mut from.take(length as u64), &mut tokio::io::sink()).await?;
-        return if skipped == length as u64 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
-    };
+    let Some(waiting) = waiting else { return skip(from, length).await };
+    let read = length.min(waiting.read);
     // Memory is taken as the bytes come, not as they are announced.
-    let mut body = Vec::with_capacity(length.min(16 << 10));
-    if from.take(length as u64).read_to_end(&mut body).await? < length {
+    let mut body = Vec::with_capacity(read.min(16 << 10));
+    if (&mut *from).take(read as u64).read_to_end(&mut body).await? < read {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    skip(from, length - read).await?;
     let _ = waiting.teller.send(body);
     Ok(())
+}
+
+async fn skip(from: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<()> {
+    let skipped = tokio::io::copy(&mut from.take(length as u64), &mut tokio::io::sink()).await?;
+    if skipped == length as u64 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 #[cfg(test)]

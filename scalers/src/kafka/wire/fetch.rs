@@ -6,21 +6,15 @@ use super::codec::{Malformed, Reader, Writer};
 use super::error::Code;
 use super::offsets::{NO_REPLICA, READ_COMMITTED};
 
-/// Bytes of each partition: the first batch comes whole, however long it is (KIP-74), and no more than that is wanted.
-const FEW: i32 = 4 << 10;
+/// Bytes that are asked for and read. The first batch comes whole, however long it is (KIP-74); more of it than where it
+/// begins is not needed.
+const FEW: i32 = 64 << 10;
 
-/// What a `read_committed` consumer would be sent from these offsets on. The broker waits for nothing.
+/// What a `read_committed` consumer would be sent of a partition from this offset on. The broker waits for nothing.
 pub(in crate::kafka) struct Fetch<'a> {
     pub(super) topic: &'a str,
-    /// Partitions and offsets.
-    pub(super) from: &'a [(i32, i64)],
-}
-
-/// What there is in a partition.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::kafka) struct Fetched {
-    pub(in crate::kafka) partition: i32,
-    pub(in crate::kafka) log: Result<Piece, Code>,
+    pub(super) partition: i32,
+    pub(super) from: i64,
 }
 
 /// A piece of a log.
@@ -36,9 +30,10 @@ pub(in crate::kafka) struct Piece {
 impl Request for Fetch<'_> {
     const KEY: i16 = 1;
     const NAME: &'static str = "Fetch";
-    /// A batch comes whole, and may be as long as the topic lets it.
+    /// A topic may let a batch be as long as this.
     const LONGEST: usize = 100_000_000;
-    type Answer = Vec<Fetched>;
+    const READ: usize = FEW as usize;
+    type Answer = Result<Piece, Code>;
 
     fn version(&self) -> i16 {
         4
@@ -49,13 +44,13 @@ impl Request for Fetch<'_> {
         // max_wait_ms, min_bytes, max_bytes
         to.i32(0);
         to.i32(0);
-        to.i32(FEW.saturating_mul(i32::try_from(self.from.len()).unwrap_or(i32::MAX)));
+        to.i32(FEW);
         to.i8(READ_COMMITTED);
         to.array([self.topic].into_iter(), |to, topic| {
             to.string(topic);
-            to.array(self.from.iter(), |to, (partition, offset)| {
-                to.i32(*partition);
-                to.i64(*offset);
+            to.array([self.partition].into_iter(), |to, partition| {
+                to.i32(partition);
+                to.i64(self.from);
                 to.i32(FEW);
             });
         });
@@ -63,17 +58,16 @@ impl Request for Fetch<'_> {
 
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed> {
         let _throttle_time_ms = from.i32()?;
-        let topics = from.array(|from| {
-            let _topic = from.string()?;
-            from.array(|from| {
-                let (partition, checked) = (from.i32()?, Code::check(from.i16()?));
-                let (_high_watermark, stable) = (from.i64()?, from.i64()?);
-                let aborted = from.array(|from| Ok(Aborted { producer: from.i64()?, first: from.i64()? }))?;
-                let batches = from.bytes()?.to_vec();
-                Ok(Fetched { partition, log: checked.map(|()| Piece { stable, aborted, batches }) })
-            })
-        })?;
-        Ok(topics.into_iter().flatten().collect())
+        let (topics, _topic, partitions, _partition) = (from.i32()?, from.string()?, from.i32()?, from.i32()?);
+        if (topics, partitions) != (1, 1) {
+            return Err(Malformed("it is not about the one partition"));
+        }
+        let checked = Code::check(from.i16()?);
+        let (_high_watermark, stable) = (from.i64()?, from.i64()?);
+        let aborted = from.array(|from| Ok(Aborted { producer: from.i64()?, first: from.i64()? }))?;
+        let length = usize::try_from(from.i32()?).unwrap_or(0);
+        let batches = from.take_most(length).to_vec();
+        Ok(checked.map(|()| Piece { stable, aborted, batches }))
     }
 }
 
@@ -81,13 +75,12 @@ impl Request for Fetch<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_piece_of_a_log_is_read() {
+    fn answer(code: i16) -> Vec<u8> {
         let mut answer = Writer::default();
         answer.i32(0);
-        answer.array([()].into_iter(), |to, ()| {
-            to.string("orders");
-            to.array([(0, 0), (1, 1)].into_iter(), |to, (partition, code)| {
+        answer.array(["orders"].into_iter(), |to, topic| {
+            to.string(topic);
+            to.array([0].into_iter(), |to, partition| {
                 to.i32(partition);
                 to.i16(code);
                 to.i64(9);
@@ -99,14 +92,26 @@ mod tests {
                 to.bytes(b"batches");
             });
         });
-        let frame = answer.framed();
-        let question = Fetch { topic: "orders", from: &[(0, 3), (1, 3)] };
-        let read = question.read(&mut Reader::new(&frame[4..])).unwrap();
-        let piece = Piece { stable: 7, aborted: vec![Aborted { producer: 4, first: 5 }], batches: b"batches".to_vec() };
-        assert_eq!(read[0], Fetched { partition: 0, log: Ok(piece) });
-        assert_eq!(read[1], Fetched { partition: 1, log: Err(Code::OFFSET_OUT_OF_RANGE) });
-        for end in 4..frame.len() {
-            assert!(question.read(&mut Reader::new(&frame[4..end])).is_err(), "it ends at {end}");
+        answer.framed()[4..].to_vec()
+    }
+
+    fn read(answer: &[u8]) -> Result<Result<Piece, Code>, Malformed> {
+        Fetch { topic: "orders", partition: 0, from: 3 }.read(&mut Reader::new(answer))
+    }
+
+    #[test]
+    fn a_piece_of_a_log_is_read() {
+        let whole = answer(0);
+        let piece = |batches: &[u8]| Piece {
+            stable: 7,
+            aborted: vec![Aborted { producer: 4, first: 5 }],
+            batches: batches.to_vec(),
+        };
+        assert_eq!(read(&whole), Ok(Ok(piece(b"batches"))));
+        assert_eq!(read(&whole[..whole.len() - 3]), Ok(Ok(piece(b"batc"))), "cut off");
+        assert_eq!(read(&answer(1)), Ok(Err(Code::OFFSET_OUT_OF_RANGE)));
+        for end in 0..whole.len() - 7 {
+            assert!(read(&whole[..end]).is_err(), "it ends at {end}");
         }
     }
 }

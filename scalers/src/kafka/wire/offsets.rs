@@ -92,7 +92,10 @@ impl Request for ListOffsets<'_> {
         read_partitions(from, |from| {
             let (partition, checked) = (from.i32()?, Code::check(from.i16()?));
             let (_timestamp, offset) = (from.i64()?, from.i64()?);
-            Ok((partition, checked.map(|()| offset)))
+            match checked {
+                Ok(()) if offset < 0 => Err(Malformed("an offset is negative")),
+                checked => Ok((partition, checked.map(|()| offset))),
+            }
         })
     }
 }
