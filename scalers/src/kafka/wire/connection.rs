@@ -32,6 +32,8 @@ use crate::outbound::Denied;
 
 /// How long a connection may take from the first packet until it may be asked something.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long one of several addresses of a name may take: not all of them may be reachable.
+const ADDRESS: Duration = Duration::from_millis(1500);
 /// A session is given up after this part of its life, for another one.
 const RENEW_AFTER: f64 = 0.8;
 /// The longest answer to a question that was given up.
@@ -190,13 +192,15 @@ impl Drop for Connection {
 async fn connect(address: &Address, denied: &Denied) -> io::Result<TcpStream> {
     let mut failed = None;
     for address in denied.resolve(&address.host, address.port).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+        let error = match timeout(ADDRESS, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
-            Err(error) => failed = Some(error),
-        }
+            Ok(Err(error)) => error,
+            Err(_) => io::Error::new(io::ErrorKind::TimedOut, format!("{} does not answer", address.ip())),
+        };
+        failed = Some(error);
     }
     Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name stands for no address")))
 }
