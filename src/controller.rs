@@ -664,14 +664,16 @@ impl Context {
 
     async fn delete_hpas(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
         let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
-        let names: BTreeSet<_> = noted.into_iter().chain([hpa::name(scaled_object)]).collect();
+        let seen = self.hpas.of(&Key::of(scaled_object));
+        let names: BTreeSet<_> = noted.into_iter().chain([hpa::name(scaled_object)]).chain(seen).collect();
         for name in names {
             apply::delete_hpa(&self.client, scaled_object, &name).await?;
         }
         Ok(())
     }
 
-    /// Deletes the HPA under its old name: the one that was applied last, or that the status tells of.
+    /// Deletes the HPA under its old name: the one that was applied last, that the status tells of, or that belongs to the
+    /// ScaledObject although neither does.
     async fn drop_renamed_hpa(
         &self,
         scaled_object: &ScaledObject,
@@ -679,7 +681,8 @@ impl Context {
         present: &str,
     ) -> Result<(), Failure> {
         let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
-        let old: BTreeSet<_> = noted.into_iter().chain(applied).filter(|name| name != present).collect();
+        let seen = self.hpas.of(&Key::of(scaled_object));
+        let old: BTreeSet<_> = noted.into_iter().chain(applied).chain(seen).filter(|name| name != present).collect();
         for name in old {
             apply::delete_hpa(&self.client, scaled_object, &name).await?;
         }

@@ -48,6 +48,13 @@ impl Hpas {
         self.seen.read().get(key).cloned()
     }
 
+    /// The names of all that belong to this ScaledObject: more than one where Ebb was killed amid a change of the name.
+    /// It looks through all HPAs, which takes microseconds for each thousand of them.
+    pub(super) fn of(&self, owner: &Key) -> Vec<String> {
+        let seen = self.seen.read();
+        seen.iter().filter(|(_, seen)| seen.owner.as_ref() == Some(owner)).map(|(key, _)| key.name.clone()).collect()
+    }
+
     /// Takes over into the facts of a ScaledObject what its HPA says of itself now. To be called whenever either may have
     /// changed: an HPA is often seen before the check that finds it to be the right one.
     pub(super) fn fill(&self, namespace: &str, facts: &mut Facts) {
@@ -134,9 +141,13 @@ fn note(
         tokio::time::sleep(ECHO).await;
         let Some(object) = registry.get(&owner) else { return };
         let applied = object.memory.lock().applied_hpa.clone();
-        // A ScaledObject that was not checked yet, or is not served, has nothing to compare with.
-        let Some(applied) = applied.filter(|applied| applied.name == key.name) else { return };
-        if hpas.get(&key).is_some_and(|present| present.digest != applied.found) {
+        let Some(present) = hpas.get(&key) else { return };
+        let as_it_should_be = match applied {
+            Some(applied) => applied.name == key.name && applied.found == present.digest,
+            // The first check is still to come.
+            None => !object.is_checked(),
+        };
+        if !as_it_should_be {
             strayed_from(Some(owner), &strayed);
         }
     });

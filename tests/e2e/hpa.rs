@@ -52,6 +52,30 @@ fn a_deleted_one_comes_back() -> Outcome {
     })
 }
 
+/// What is left where Ebb was killed amid a change of the name: two of them would hold each other up for ever.
+#[test]
+fn one_that_was_left_under_another_name_goes() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "hpa-left").await?;
+        let mut left = user.get("HorizontalPodAutoscaler", HPA).await?;
+        let kept = left["metadata"].take();
+        left["metadata"] = json!({
+            "name": "left", "namespace": user.name,
+            "labels": kept["labels"], "ownerReferences": kept["ownerReferences"],
+        });
+        left["status"].take();
+        user.apply(&left).await?;
+        user.wait_gone("HorizontalPodAutoscaler", "left").await?;
+        let present = user.get("HorizontalPodAutoscaler", HPA).await?;
+        ensure!(present["metadata"]["uid"] == kept["uid"], "the other went, too");
+
+        user.annotate("my-app", "autoscaling.keda.sh/paused=true").await?;
+        user.wait_gone("HorizontalPodAutoscaler", HPA).await?;
+        user.apply(&left).await?;
+        user.wait_gone("HorizontalPodAutoscaler", "left").await
+    })
+}
+
 #[test]
 fn a_deleted_scaled_object_takes_it_along_and_scales_no_more() -> Outcome {
     story(async |world| {
