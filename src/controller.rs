@@ -348,7 +348,8 @@ impl Context {
         let applied = object.memory.lock().applied_hpa.as_ref().map(|applied| applied.name.clone());
         if self.term.leads() {
             apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
-            self.drop_renamed_hpa(scaled_object, applied, &wanted.name_any()).await?;
+            // Under another name it would scale the workload, too.
+            self.delete_hpas(scaled_object, applied, Some(&wanted.name_any())).await?;
         }
 
         let served = Served {
@@ -555,7 +556,7 @@ impl Context {
         self.changed.take(&object.key);
         self.referents.forget(&object.key);
         if self.term.leads() {
-            self.delete_hpas(scaled_object).await?;
+            self.delete_hpas(scaled_object, Some(hpa::name(scaled_object)), None).await?;
         }
         object.memory.lock().applied_hpa = None;
         self.note_pause(scaled_object, object, true).await;
@@ -631,7 +632,7 @@ impl Context {
         if !marked || !self.term.leads() {
             return Ok(());
         }
-        self.delete_hpas(scaled_object).await?;
+        self.delete_hpas(scaled_object, Some(hpa::name(scaled_object)), None).await?;
         if scaled_object.spec.restores_original_replica_count() {
             self.restore(scaled_object).await?;
         }
@@ -662,29 +663,19 @@ impl Context {
         }
     }
 
-    async fn delete_hpas(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
-        let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
-        let seen = self.hpas.of(&Key::of(scaled_object));
-        let names: BTreeSet<_> = noted.into_iter().chain([hpa::name(scaled_object)]).chain(seen).collect();
-        for name in names {
-            apply::delete_hpa(&self.client, scaled_object, &name).await?;
-        }
-        Ok(())
-    }
-
-    /// Deletes the HPA under its old name: the one that was applied last, that the status tells of, or that belongs to the
-    /// ScaledObject although neither does.
-    async fn drop_renamed_hpa(
+    /// Deletes the ScaledObject's HPAs but for `kept`: the one that its status tells of, those that are seen to belong to it,
+    /// and the one of the name `also`.
+    async fn delete_hpas(
         &self,
         scaled_object: &ScaledObject,
-        applied: Option<String>,
-        present: &str,
+        also: Option<String>,
+        kept: Option<&str>,
     ) -> Result<(), Failure> {
         let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
         let seen = self.hpas.of(&Key::of(scaled_object));
-        let old: BTreeSet<_> = noted.into_iter().chain(applied).chain(seen).filter(|name| name != present).collect();
-        for name in old {
-            apply::delete_hpa(&self.client, scaled_object, &name).await?;
+        let names: BTreeSet<_> = noted.into_iter().chain(seen).chain(also).collect();
+        for name in names.iter().filter(|name| Some(name.as_str()) != kept) {
+            apply::delete_hpa(&self.client, scaled_object, name).await?;
         }
         Ok(())
     }
