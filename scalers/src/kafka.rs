@@ -294,7 +294,7 @@ impl Kafka {
         let what = || format!("the offset of consumer group {:?} for topic {topic} and partition {number}", self.group);
         match committed.get(partition) {
             Some(Ok(offset)) => Ok(*offset),
-            Some(Err(error)) => Err(self.client.query(&what(), &error.to_string())),
+            Some(Err(error)) => Err(self.client.query(&what(), error)),
             // The group's list holds what it has committed and nothing else.
             None if self.topics.is_empty() => Ok(None),
             None => Err(self.client.query(&what(), "the answer does not hold it")),

@@ -8,28 +8,28 @@ use crate::scaler::ReadError;
 
 /// The state of one server as its client sees it.
 #[derive(Debug)]
-pub struct Breaker(Mutex<State>);
+pub struct Breaker<E = ReadError>(Mutex<State<E>>);
 
 #[derive(Debug)]
-struct State {
+struct State<E> {
     backoff: Backoff,
-    last_error: Option<ReadError>,
+    last_error: Option<E>,
 }
 
-impl Breaker {
+impl<E: Clone> Breaker<E> {
     /// A server that has not failed yet.
     pub fn new(backoff: Backoff) -> Self {
         Self(Mutex::new(State { backoff, last_error: None }))
     }
 
     /// The last error, while the server is to be left alone after it.
-    pub fn resting(&self, now: Instant) -> Option<ReadError> {
+    pub fn resting(&self, now: Instant) -> Option<E> {
         let state = self.0.lock();
         state.backoff.wait(now).and(state.last_error.clone())
     }
 
     /// Notes a failure at `now`. Failures of questions that were on their way together count once.
-    pub fn failed(&self, now: Instant, error: ReadError, chance: f64) {
+    pub fn failed(&self, now: Instant, error: E, chance: f64) {
         let mut state = self.0.lock();
         if state.backoff.wait(now).is_none() {
             state.backoff.failed(now, chance);

@@ -5,6 +5,7 @@
 //! not know what a lag is, nor how a broker is spoken to.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +119,7 @@ impl Client {
                 },
                 _ => asking.await,
             };
-            described.unwrap_or_else(|error| Err(self.query("the topics", &error.to_string())))
+            described.unwrap_or_else(|error| Err(self.query("the topics", error)))
         };
         let age = if described.is_ok() { LAYOUT_AGE } else { LAYOUT_OF_OLD };
         match (described, topic.layout(now, age)) {
@@ -191,7 +192,7 @@ impl Client {
             {
                 topic.forget_layout();
             }
-            return Err(self.query(&format!("partition {number} of topic {topic:?}"), &error.to_string()));
+            return Err(self.query(&format!("partition {number} of topic {topic:?}"), error));
         }
         Ok(())
     }
@@ -251,7 +252,7 @@ impl Client {
                     partitions.sort_unstable();
                     Ok(partitions.into())
                 }
-                Err(error) => Err(self.query(&format!("topic {:?}", described.name), &error.to_string())),
+                Err(error) => Err(self.query(&format!("topic {:?}", described.name), error)),
             };
             topic.set_layout(now, layout);
         }
@@ -274,14 +275,14 @@ impl Client {
     }
 
     /// An answer that says no.
-    pub(super) fn query(&self, what: &str, problem: &str) -> ReadError {
+    pub(super) fn query(&self, what: &str, problem: impl Display) -> ReadError {
         ReadError::Query(format!("{what} at {}: {problem}", self.endpoint.broker()))
     }
 
     fn explain(&self, what: &str, fault: Fault) -> ReadError {
         let broker = self.endpoint.broker();
         match fault {
-            Fault::Refused(code) => self.query(what, &code.to_string()),
+            Fault::Refused(code) => self.query(what, code),
             Fault::Unreachable(cause) => ReadError::Connect { broker, cause },
             Fault::Late => ReadError::Timeout { broker, what: what.to_owned(), after: ANSWER },
         }

@@ -23,7 +23,7 @@ use super::fetch::{Fetch, Piece};
 use super::metadata::{Metadata, TopicLayout};
 use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
 use super::sasl::Proof;
-use crate::broker::{Backoff, chance};
+use crate::broker::{Backoff, Breaker, chance};
 use crate::oauth::TokenSource;
 use crate::outbound::Outbound;
 
@@ -64,13 +64,8 @@ struct Door {
     address: Address,
     /// Held by whoever connects: the others wait for the outcome.
     connecting: tokio::sync::Mutex<()>,
-    state: Mutex<DoorState>,
-}
-
-struct DoorState {
-    connection: Option<Arc<Connection>>,
-    backoff: Backoff,
-    failed: Option<Fault>,
+    connection: Mutex<Option<Arc<Connection>>>,
+    health: Breaker<Fault>,
 }
 
 impl Cluster {
@@ -249,18 +244,16 @@ impl Cluster {
 
 impl Door {
     fn new(address: &Address) -> Self {
-        let state = DoorState { connection: None, backoff: Backoff::new(PAUSES.0, PAUSES.1), failed: None };
-        Self { address: address.clone(), connecting: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
+        Self {
+            address: address.clone(),
+            connecting: tokio::sync::Mutex::new(()),
+            connection: Mutex::default(),
+            health: Breaker::new(Backoff::new(PAUSES.0, PAUSES.1)),
+        }
     }
 
     fn open(&self) -> Option<Arc<Connection>> {
-        self.state.lock().connection.as_ref().filter(|connection| connection.is_open()).cloned()
-    }
-
-    /// Why it cannot be reached, while it is left alone for that.
-    fn resting(&self) -> Option<Fault> {
-        let state = self.state.lock();
-        state.backoff.wait(Instant::now()).and(state.failed.clone())
+        self.connection.lock().as_ref().filter(|connection| connection.is_open()).cloned()
     }
 
     async fn connect(self: Arc<Self>, access: Arc<Access>) -> Result<Arc<Connection>, Fault> {
@@ -268,21 +261,18 @@ impl Door {
         if let Some(open) = self.open() {
             return Ok(open);
         }
-        if let Some(fault) = self.resting() {
+        if let Some(fault) = self.health.resting(Instant::now()) {
             return Err(fault);
         }
-        let opened = access.open(&self.address).await;
-        let mut state = self.state.lock();
-        match opened {
+        match access.open(&self.address).await {
             Ok(connection) => {
                 tracing::info!(endpoint = ?access.endpoint, broker = %self.address, "connected to Kafka");
-                state.backoff.succeeded();
-                Ok(Arc::clone(state.connection.insert(Arc::new(connection))))
+                self.health.succeeded();
+                Ok(Arc::clone(self.connection.lock().insert(Arc::new(connection))))
             }
             Err(fault) => {
-                state.connection = None;
-                state.backoff.failed(Instant::now(), chance(&self.address));
-                state.failed = Some(fault.clone());
+                *self.connection.lock() = None;
+                self.health.failed(Instant::now(), fault.clone(), chance(&self.address));
                 Err(fault)
             }
         }

@@ -91,16 +91,14 @@ pub(super) async fn authenticate(
         Proof::Password { mechanism, username, password } => {
             let hash = if mechanism == Mechanism::ScramSha512 { Hash::Sha512 } else { Hash::Sha256 };
             let first = scram::First::new(hash, username).map_err(failed)?;
-            let said = text(step(first.message().as_bytes()).await?)?;
+            let said = text(&step(first.message().as_bytes()).await?)?;
             // Thousands of rounds are milliseconds, in which this thread has other things to do.
             let password = password.to_owned();
             let last = tokio::task::spawn_blocking(move || first.answer(&password, &said)).await;
             let last = last.map_err(failed)?.map_err(failed)?;
-            let mut answer = step(last.message.as_bytes()).await?;
-            let session_ms = answer.session_ms;
-            answer.session_ms = 0;
-            last.check(&text(answer)?).map_err(failed)?;
-            Challenge { bytes: Vec::new(), session_ms }
+            let answer = step(last.message.as_bytes()).await?;
+            last.check(&text(&answer)?).map_err(failed)?;
+            answer
         }
         Proof::Token { token, extensions } => {
             let mut first = format!("n,,\x01auth=Bearer {}", token.value());
@@ -111,7 +109,7 @@ pub(super) async fn authenticate(
             let answer = step(first.as_bytes()).await?;
             if !answer.bytes.is_empty() {
                 // What is wrong with the token comes as a challenge; the answer to that is a dummy (RFC 7628, section 3.2.3).
-                let why = text(answer)?;
+                let why = text(&answer)?;
                 step(b"\x01").await?;
                 return Err(failed(why));
             }
@@ -121,8 +119,8 @@ pub(super) async fn authenticate(
     Ok(u64::try_from(last.session_ms).ok().filter(|session| *session > 0).map(Duration::from_millis))
 }
 
-fn text(challenge: Challenge) -> Result<String, Fault> {
-    String::from_utf8(challenge.bytes).map_err(|_| failed("the broker's message is no text"))
+fn text(challenge: &Challenge) -> Result<String, Fault> {
+    String::from_utf8(challenge.bytes.clone()).map_err(|_| failed("the broker's message is no text"))
 }
 
 fn failed(why: impl fmt::Display) -> Fault {
