@@ -126,7 +126,10 @@ impl Scaler for Kafka {
             return std::future::pending().await;
         }
         let _watchers: Vec<_> = seen.iter().map(|(topic, _)| self.client.watch(topic)).collect();
-        select_all(seen.iter().map(|(topic, moves)| Box::pin(topic.moved_since(*moves)))).await;
+        match &seen[..] {
+            [(topic, moves)] => topic.moved_since(*moves).await,
+            _ => drop(select_all(seen.iter().map(|(topic, moves)| Box::pin(topic.moved_since(*moves)))).await),
+        }
     }
 }
 

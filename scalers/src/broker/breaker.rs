@@ -8,40 +8,44 @@ use crate::scaler::ReadError;
 
 /// The state of one server as its client sees it.
 #[derive(Debug)]
-pub struct Breaker<E = ReadError>(Mutex<State<E>>);
+pub struct Breaker<E = ReadError> {
+    /// One that has not failed.
+    unused: Backoff,
+    failing: Mutex<Option<Box<Failing<E>>>>,
+}
 
+/// Most servers are well, and there is a breaker for each of thousands of triggers.
 #[derive(Debug)]
-struct State<E> {
+struct Failing<E> {
     backoff: Backoff,
-    last_error: Option<E>,
+    last_error: E,
 }
 
 impl<E: Clone> Breaker<E> {
     /// A server that has not failed yet.
     pub fn new(backoff: Backoff) -> Self {
-        Self(Mutex::new(State { backoff, last_error: None }))
+        Self { unused: backoff, failing: Mutex::default() }
     }
 
     /// The last error, while the server is to be left alone after it.
     pub fn resting(&self, now: Instant) -> Option<E> {
-        let state = self.0.lock();
-        state.backoff.wait(now).and(state.last_error.clone())
+        let failing = self.failing.lock();
+        failing.as_ref().filter(|failing| failing.backoff.wait(now).is_some()).map(|failing| failing.last_error.clone())
     }
 
     /// Notes a failure at `now`. Failures of questions that were on their way together count once.
     pub fn failed(&self, now: Instant, error: E, chance: f64) {
-        let mut state = self.0.lock();
-        if state.backoff.wait(now).is_none() {
-            state.backoff.failed(now, chance);
+        let mut failing = self.failing.lock();
+        let mut backoff = failing.take().map_or_else(|| self.unused.clone(), |failing| failing.backoff);
+        if backoff.wait(now).is_none() {
+            backoff.failed(now, chance);
         }
-        state.last_error = Some(error);
+        *failing = Some(Box::new(Failing { backoff, last_error: error }));
     }
 
     /// Notes a success.
     pub fn succeeded(&self) {
-        let mut state = self.0.lock();
-        state.backoff.succeeded();
-        state.last_error = None;
+        *self.failing.lock() = None;
     }
 }
 
