@@ -9,6 +9,7 @@ use axum::body::Body;
 use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ebb::admission::{self, Admission};
+use ebb::kept::Kept;
 use ebb::lease::Term;
 use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Sight};
@@ -99,6 +100,7 @@ fn metric_answer(c: &mut Criterion) {
 
 mod bench_support {
     use super::{Arc, Policy, Registry, ScaledObject};
+    use ebb::key::Key;
     use ebb::metrics::{Metrics, TriggerLabels};
     use ebb::poll::registry::Live;
     use ebb::poll::trigger::Trigger;
@@ -130,13 +132,12 @@ mod bench_support {
         };
         let Ok(scaler) = ebb_scalers::build(&config, &Brokers::default()) else { return };
         let labels = TriggerLabels {
-            namespace: "default".into(),
-            scaled_object: "app".into(),
+            scaled_object: Key::new("default", "app"),
             metric: METRIC.into(),
             scaler: "cronScaler".into(),
             named: false,
             index: 0,
-            kind: "cron".into(),
+            kind: "cron",
         };
         let trigger = Trigger::new(scaler, false, metrics.trigger(labels), 0);
         registry.open(&object).0.set_live(Some(Live {
@@ -172,7 +173,7 @@ fn review(c: &mut Criterion) {
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
     let (objects, mut writer) = kube::runtime::reflector::store();
     for object in (0..5_000).map(scaled_object).map(serde_json::from_value::<ScaledObject>) {
-        let Ok(object) = object else { return };
+        let Ok(Ok(object)) = object.map(|object| Kept::new(&object)) else { return };
         writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
     }
     let admission = Admission {

@@ -16,11 +16,12 @@ use std::sync::Arc;
 use ebb_crds::{AuthenticationRef, ScaledObject, TriggerAuthenticationSpec, names};
 use ebb_scalers::broker::Brokers;
 use kube::runtime::reflector::Store;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::kept::Kept;
 use crate::metrics::Metrics;
 use crate::plan::hpa;
 use crate::plan::review::{self as rules, Finding, Given};
@@ -38,7 +39,7 @@ pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> Given + Send + Sync>;
 /// What a review needs.
 pub struct Admission {
     /// The ScaledObjects that are there.
-    pub objects: Store<ScaledObject>,
+    pub objects: Store<Kept>,
     /// The HPAs that are not Ebb's.
     pub foreign: Arc<Foreign>,
     /// What authentications give.
@@ -105,19 +106,16 @@ impl Admission {
     fn clash(&self, object: &ScaledObject, namespace: &str) -> Option<Finding> {
         let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
         let kind = rules::kind_of(target);
-        let is_other = |other: &ScaledObject| {
-            other.metadata.namespace.as_deref() == Some(namespace)
-                && other.metadata.name.as_deref() != Some(&name)
-                && other.metadata.deletion_timestamp.is_none()
+        let is_other = |other: &Kept| {
+            other.meta().namespace.as_deref() == Some(namespace)
+                && other.meta().name.as_deref() != Some(&name)
+                && other.meta().deletion_timestamp.is_none()
         };
-        let scales = |other: &ScaledObject| {
-            let its = &other.spec.scale_target_ref;
-            its.name == target.name && rules::kind_of(its) == kind
-        };
+        let scales = |other: &Kept| other.target.name == target.name && rules::kind_of(&other.target) == kind;
         if let Some(other) = self.objects.find(|other| is_other(other) && scales(other)) {
             return Some(rules::taken(target, "ScaledObject", &other.name_any()));
         }
-        if let Some(other) = self.objects.find(|other| is_other(other) && hpa::is_named(other, &hpa)) {
+        if let Some(other) = self.objects.find(|other| is_other(other) && other.has_hpa(&hpa)) {
             let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{}'", other.name_any());
             let path = "spec.advanced.horizontalPodAutoscalerConfig.name";
             return Some(Finding::refusal(path, text).because("other-scaled-object-hpa"));

@@ -14,13 +14,14 @@ mod first_list;
 mod gather;
 mod hpas;
 mod lookup;
+mod news;
 mod referents;
 mod succession;
 mod vpa;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use ebb_scalers::broker::Brokers;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -42,6 +44,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, Reason};
+use crate::kept::Kept;
+use crate::key::Key;
 use crate::lease::Term;
 use crate::metrics::TriggerLabels;
 use crate::plan::pause::{self, Pause};
@@ -50,7 +54,7 @@ use crate::plan::review::Given;
 use crate::plan::rules::Rules;
 use crate::plan::status::{Check, Facts, Outline, Served};
 use crate::plan::{hpa, resource, unexpected, validate};
-use crate::poll::registry::{Key, Live, Object, Registry};
+use crate::poll::registry::{Live, Object, Registry};
 use crate::poll::ticker::Ticker;
 use crate::poll::trigger::Trigger;
 use crate::scope::Scope;
@@ -63,6 +67,7 @@ use first_list::FirstList;
 use gather::{Gatherer, Target};
 use hpas::Hpas;
 use lookup::Sources;
+use news::News;
 use referents::Referents;
 
 pub use authentication::token::token_life;
@@ -129,7 +134,7 @@ pub struct Context {
     digests: RandomState,
     hpas: Arc<Hpas>,
     /// The ScaledObjects as the watch has them, and the end that it writes to.
-    objects: (Store<ScaledObject>, parking_lot::Mutex<Option<Writer<ScaledObject>>>),
+    objects: (Store<Kept>, parking_lot::Mutex<Option<Writer<Kept>>>),
 }
 
 impl Context {
@@ -176,7 +181,7 @@ impl Context {
 
 impl Context {
     /// The ScaledObjects that are served, as the API server has them.
-    pub fn objects(&self) -> Store<ScaledObject> {
+    pub fn objects(&self) -> Store<Kept> {
         self.objects.0.clone()
     }
 
@@ -206,6 +211,7 @@ pub async fn run(
     let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);
     let records = Arc::clone(&context.registry);
+    let mut news = News::default();
     let mut first_list = FirstList::new(Arc::clone(&context.registry), warm);
     let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
         .modify(move |object| {
@@ -225,9 +231,10 @@ pub async fn run(
             authentications.note_user(event);
             first_list.note(event);
         })
+        .filter_map(async |event| Kept::event(event.ok()?).inspect_err(|error| tracing::error!(%error)).ok().map(Ok))
         .reflect(writer)
-        .touched_objects()
-        .predicate_filter(what_matters, kube::runtime::PredicateConfig::default());
+        .try_filter(move |event| std::future::ready(news.is_in(event)))
+        .touched_objects();
     let strayed = hpas::watch(
         Arc::clone(&context.hpas),
         Arc::clone(&context.registry),
@@ -255,21 +262,8 @@ pub async fn run(
     succession.abort();
 }
 
-/// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.
-#[allow(clippy::unnecessary_wraps)] // The form that predicates have.
-fn what_matters(object: &ScaledObject) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    object.metadata.generation.hash(&mut hasher);
-    object.metadata.uid.hash(&mut hasher);
-    object.metadata.deletion_timestamp.is_some().hash(&mut hasher);
-    for (key, value) in object.labels().iter().filter(|(key, _)| *key != names::SCALED_OBJECT_NAME_LABEL) {
-        (key, value).hash(&mut hasher);
-    }
-    object.annotations().hash(&mut hasher);
-    Some(hasher.finish())
-}
-
-async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> Result<Action, Failure> {
+async fn reconcile(kept: Arc<Kept>, context: Arc<Context>) -> Result<Action, Failure> {
+    let scaled_object = kept.open()?;
     if scaled_object.metadata.deletion_timestamp.is_some() {
         context.release(&scaled_object).await?;
         return Ok(Action::await_change());
@@ -277,7 +271,7 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
     let (object, new) = context.registry.open(&scaled_object);
     object.metrics.set_triggers(scaled_object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
     if new {
-        tokio::spawn(Arc::clone(&context.ticker).run(Arc::clone(&object)));
+        context.ticker.start(&object);
     }
     // A panic in one pass must not end them all.
     let pass = AssertUnwindSafe(context.pass(&scaled_object, &object)).catch_unwind();
@@ -300,8 +294,8 @@ async fn reconcile(scaled_object: Arc<ScaledObject>, context: Arc<Context>) -> R
 /// The pause before the next pass after one that failed: longer each time, up to half a minute, or until something
 /// changes where only that can help.
 #[allow(clippy::needless_pass_by_value)]
-fn error_policy(scaled_object: Arc<ScaledObject>, failure: &Failure, context: Arc<Context>) -> Action {
-    let key = Key::of(&*scaled_object);
+fn error_policy(kept: Arc<Kept>, failure: &Failure, context: Arc<Context>) -> Action {
+    let key = Key::of(&*kept);
     tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
     let failed = context.registry.get(&key).map_or(0, |object| {
         let mut memory = object.memory.lock();
@@ -334,7 +328,7 @@ impl Context {
             Some(target) => target,
             None => gather::target(scaled_object, &self.targets).await?,
         };
-        outline.target = Some((target.kind.display(), target.kind.gvkr()));
+        outline.target = Some(Arc::clone(target.kind.told()));
         outline.replicas = Some(target.replicas);
         self.note_target(scaled_object, object, outline).await;
 
@@ -496,16 +490,16 @@ impl Context {
             if let Some(same) = same {
                 return Arc::clone(same);
             }
-            let kind = ebb_scalers::kind(&config.kind).map_or("", |kind| kind.scaler_label);
+            let (kind, scaler_label) =
+                ebb_scalers::kind(&config.kind).map_or(("", ""), |kind| (kind.name, kind.scaler_label));
             let name = spec.name.clone().filter(|name| !name.is_empty());
             let labels = TriggerLabels {
-                namespace: scaled_object.namespace().unwrap_or_default(),
-                scaled_object: scaled_object.name_any(),
+                scaled_object: object.key.clone(),
                 metric: scaler.metric().name.clone(),
                 named: name.is_some(),
-                scaler: name.unwrap_or_else(|| kind.to_owned()),
+                scaler: name.map_or(Cow::Borrowed(scaler_label), Cow::Owned),
                 index: config.index,
-                kind: config.kind.clone(),
+                kind,
             };
             // Series that go on under the same labels keep their handle: a second one would end them when the first
             // is dropped.
@@ -528,13 +522,13 @@ impl Context {
             }
             self.events.emit(about, Reason::ScalersStarted, "Started scalers watch");
         }
-        self.announce_ready(object, was_failed);
+        self.announce_ready(object, about, was_failed);
     }
 
-    fn announce_ready(&self, object: &Object, was_failed: bool) {
+    fn announce_ready(&self, object: &Object, about: &Arc<ObjectReference>, was_failed: bool) {
         let announced = std::mem::replace(&mut object.memory.lock().announced, true);
         if !announced || was_failed {
-            self.events.emit(&object.reference(), Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
+            self.events.emit(about, Reason::ScaledObjectReady, "ScaledObject is ready for scaling");
         }
     }
 
@@ -566,7 +560,7 @@ impl Context {
             let reference = &scaled_object.spec.scale_target_ref;
             let kind = self.targets.kind(reference).await?;
             let present = self.targets.scale(&kind, &object.key.namespace, &reference.name).await?;
-            outline.target = Some((kind.display(), kind.gvkr()));
+            outline.target = Some(Arc::clone(kind.told()));
             outline.replicas = Some(present.replicas);
             self.note_target(scaled_object, object, outline).await;
             if present.replicas != replicas && self.term.leads() {
@@ -574,7 +568,7 @@ impl Context {
             }
         }
         let was_failed = object.memory.lock().told_check.take().is_some();
-        self.announce_ready(object, was_failed);
+        self.announce_ready(object, &object.reference(), was_failed);
         let generation = scaled_object.metadata.generation;
         object
             .ledger
@@ -622,7 +616,7 @@ impl Context {
     /// What is left to do for a ScaledObject that is being deleted.
     async fn release(&self, scaled_object: &ScaledObject) -> Result<(), Failure> {
         let known = self.registry.close(&Key::of(scaled_object));
-        let about = scaled_object.object_ref(&());
+        let about = Arc::new(scaled_object.object_ref(&()));
         if known.is_some_and(|object| object.live().is_some()) {
             self.events.emit(&about, Reason::ScalersStopped, "Stopped scalers watch");
         }

@@ -3,6 +3,7 @@
 //! Owns the queue between those who have something to say and the API server: nobody waits for an event, and when
 //! the API server is away the oldest news is the first to be given up.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -24,8 +25,8 @@ use crate::clock;
 use crate::lease::Term;
 use crate::plan::status;
 
-/// Events that may wait for the API server.
-const QUEUE: usize = 4096;
+/// Events that may wait for the API server: those of five thousand ScaledObjects that begin together.
+const QUEUE: usize = 16_384;
 /// Events that are sent at the same time.
 const AT_ONCE: usize = 2;
 /// How long an event counts as the same when its text comes again.
@@ -125,10 +126,13 @@ impl Reason {
     }
 }
 
+/// Something to be told of an object.
+type News = (Arc<ObjectReference>, Reason, Cow<'static, str>);
+
 /// Takes events and sends them in the background. Cloning shares the queue.
 #[derive(Debug, Clone)]
 pub struct Events {
-    queue: mpsc::Sender<(ObjectReference, Reason, String)>,
+    queue: mpsc::Sender<News>,
     term: Arc<Term>,
 }
 
@@ -141,11 +145,11 @@ impl Events {
     }
 
     /// Says something about an object, unless it is another replica's to say it.
-    pub fn emit(&self, about: &ObjectReference, reason: Reason, note: impl Into<String>) {
+    pub fn emit(&self, about: &Arc<ObjectReference>, reason: Reason, note: impl Into<Cow<'static, str>>) {
         if !self.term.leads() {
             return;
         }
-        if self.queue.try_send((about.clone(), reason, note.into())).is_err() {
+        if self.queue.try_send((Arc::clone(about), reason, note.into())).is_err() {
             tracing::warn!(reason = reason.as_str(), "event dropped: too many are waiting for the API server");
         }
     }
@@ -153,14 +157,14 @@ impl Events {
 
 /// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
 /// of Kubernetes' own controllers do.
-async fn send(client: Client, waiting: mpsc::Receiver<(ObjectReference, Reason, String)>, shutdown: CancellationToken) {
+async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
     let sent = Sent::default();
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
             let (client, sent) = (&client, &sent);
             async move {
-                if let Err(error) = publish(client, sent, &about, reason, shortened(note)).await {
+                if let Err(error) = publish(client, sent, &about, reason, shortened(note.into_owned())).await {
                     tracing::warn!(%error, reason = reason.as_str(), object = about.name, "cannot write an event");
                 }
             }

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::clock;
 use crate::lease::Term;
+use crate::packed::Packed;
 use crate::plan::status::{self, Facts, Outline};
 
 /// The status of one ScaledObject.
@@ -27,8 +28,8 @@ pub struct Ledger {
 struct State {
     facts: Facts,
     outline: Option<Outline>,
-    /// What the API server has, as far as is known. As JSON it takes a third of the room, and it is seldom needed.
-    written: Box<[u8]>,
+    /// What the API server has, as far as is known: nothing at first.
+    written: Option<Packed<ScaledObjectStatus>>,
     /// Whether nothing has come up since `written` was found to be right.
     settled: bool,
 }
@@ -44,14 +45,14 @@ impl State {
 impl Ledger {
     /// The ledger of a ScaledObject that has this status, written to during `term` only.
     pub fn new(name: &str, written: &ScaledObjectStatus, term: Arc<Term>) -> Self {
-        let written = serde_json::to_vec(written).unwrap_or_default().into();
+        let written = Packed::new(written).ok();
         Self { name: name.to_owned(), term, state: Mutex::new(State { written, ..State::default() }) }
     }
 
     /// Takes note of what another replica has written.
     pub async fn found(&self, written: &ScaledObjectStatus) {
         let mut state = self.state.lock().await;
-        state.written = serde_json::to_vec(written).unwrap_or_default().into();
+        state.written = Packed::new(written).ok();
         state.settled = false;
     }
 
@@ -88,7 +89,7 @@ impl Ledger {
         if state.settled || !self.term.leads() {
             return;
         }
-        let written: ScaledObjectStatus = serde_json::from_slice(&state.written).unwrap_or_default();
+        let written = state.written.as_ref().and_then(|written| written.open().ok()).unwrap_or_default();
         let mut next = status::status(&written, &state.facts, clock::now());
         if let Some(outline) = &state.outline {
             next = status::outline(next, outline);
@@ -102,7 +103,7 @@ impl Ledger {
         let api: Api<ScaledObject> = Api::namespaced(client.clone(), namespace);
         match api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(json!({"status": patch}))).await {
             Ok(_) => {
-                state.written = to.to_string().into_bytes().into();
+                state.written = Packed::new(&next).ok();
                 state.settled = true;
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {}

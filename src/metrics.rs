@@ -6,6 +6,7 @@
 mod exchanges;
 mod series;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::key::Key;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
 use series::{Family, Figure, Roll, newest};
 
@@ -84,20 +86,18 @@ pub struct Metrics {
 /// The labels of one trigger's series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TriggerLabels {
-    /// The ScaledObject's namespace.
-    pub namespace: String,
-    /// The ScaledObject's name.
-    pub scaled_object: String,
+    /// The ScaledObject.
+    pub scaled_object: Key,
     /// The external metric's name.
     pub metric: String,
     /// The trigger's name, else KEDA's name for its kind.
-    pub scaler: String,
+    pub scaler: Cow<'static, str>,
     /// Whether that is the trigger's own name.
     pub named: bool,
     /// The trigger's place in the ScaledObject.
     pub index: usize,
     /// The trigger's type.
-    pub kind: String,
+    pub kind: &'static str,
 }
 
 impl Metrics {
@@ -208,9 +208,11 @@ impl Metrics {
         let family = Family::gauge(REQUEST_DURATION.0, REQUEST_DURATION.1);
         write(family.spread(REQUEST_LABELS, &DURATION_BUCKETS, durations))?;
         let objects = self.objects.living();
-        let objects = newest(&objects, |object| (&object.namespace, &object.name));
+        let objects = newest(&objects, |object| &object.key);
         let by_object = |number: fn(&ObjectMetrics) -> f64| {
-            objects.iter().map(move |object| ([object.namespace.as_str(), object.name.as_str()], number(object)))
+            objects
+                .iter()
+                .map(move |object| ([object.key.namespace.as_str(), object.key.name.as_str()], number(object)))
         };
         write(OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
         write(PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
@@ -229,7 +231,7 @@ impl Metrics {
             errors: Figure::default(),
             next_change: Figure::unknown(),
             traffic: Traffic::default(),
-            latencies: self.latencies.with_label_values(&[&labels.kind]),
+            latencies: self.latencies.with_label_values(&[labels.kind]),
             all: Arc::clone(self),
             labels,
         });
@@ -254,16 +256,15 @@ impl Metrics {
     }
 
     /// The series of a ScaledObject. They exist until the handle is dropped.
-    pub fn object(self: &Arc<Self>, namespace: &str, name: &str) -> Arc<ObjectMetrics> {
+    pub fn object(self: &Arc<Self>, key: &Key) -> Arc<ObjectMetrics> {
         let object = Arc::new(ObjectMetrics {
-            _resource: self.resource("scaled_object", namespace),
+            _resource: self.resource("scaled_object", &key.namespace),
             errors: Figure::default(),
             paused: Figure::default(),
             loop_latency: Figure::unknown(),
             triggers: Mutex::default(),
             all: Arc::clone(self),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
+            key: key.clone(),
         });
         self.objects.add(&object);
         object
@@ -276,13 +277,13 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C)
 }
 
 fn trigger_values<'a>(labels: &'a TriggerLabels, index: &'a str) -> [&'a str; 6] {
-    [&labels.metric, &labels.namespace, &labels.scaled_object, &labels.scaler, index, "scaledobject"]
+    [&labels.metric, &labels.scaled_object.namespace, &labels.scaled_object.name, &labels.scaler, index, "scaledobject"]
 }
 
 fn request_values<'a>(labels: &'a TriggerLabels, status_code: &'a str) -> [&'a str; 6] {
     // KEDA has the trigger's type here, and its name apart.
-    let name = if labels.named { labels.scaler.as_str() } else { "" };
-    [&labels.metric, &labels.namespace, &labels.scaled_object, &labels.kind, status_code, name]
+    let name = if labels.named { &*labels.scaler } else { "" };
+    [&labels.metric, &labels.scaled_object.namespace, &labels.scaled_object.name, labels.kind, status_code, name]
 }
 
 /// What Go calls a processor's architecture.
@@ -317,7 +318,7 @@ pub struct TriggerMetrics {
 impl Observer for TriggerMetrics {
     fn exchanged(&self, status: Option<u16>, took: Duration) {
         if let Some(durations) = &self.all.requests {
-            durations.with_label_values(&[&self.labels.kind, &status_code(status)]).observe(took.as_secs_f64());
+            durations.with_label_values(&[self.labels.kind, status_code(status).as_str()]).observe(took.as_secs_f64());
         }
         self.traffic.add(status, took, self.all.requests.is_none());
     }
@@ -361,8 +362,7 @@ pub struct ObjectMetrics {
     /// The counters of its triggers' types.
     triggers: Mutex<Box<[IntGauge]>>,
     _resource: ResourceMetrics,
-    namespace: String,
-    name: String,
+    key: Key,
     all: Arc<Metrics>,
 }
 
@@ -394,13 +394,12 @@ mod tests {
 
     fn trigger(metrics: &Arc<Metrics>) -> Arc<TriggerMetrics> {
         metrics.trigger(TriggerLabels {
-            namespace: "ns".into(),
-            scaled_object: "app".into(),
+            scaled_object: Key::new("ns", "app"),
             metric: "s0-rabbitmq-jobs".into(),
             scaler: "rabbitMQScaler".into(),
             named: false,
             index: 0,
-            kind: "rabbitmq".into(),
+            kind: "rabbitmq",
         })
     }
 
@@ -456,7 +455,7 @@ mod tests {
     fn triggers_and_resources_are_counted_while_their_object_is_there() {
         let metrics = Metrics::new(false).unwrap();
         let text = || metrics.text().unwrap();
-        let object = metrics.object("ns", "app");
+        let object = metrics.object(&Key::new("ns", "app"));
         object.set_triggers(["rabbitmq", "cron", "rabbitmq"].into_iter());
         assert!(text().contains("keda_trigger_registered_total{type=\"rabbitmq\"} 2"), "{}", text());
         object.set_triggers(["cron"].into_iter());
@@ -512,7 +511,7 @@ mod tests {
         let (old, new) = (trigger(&metrics), trigger(&metrics));
         old.value.set(1.0);
         new.value.set(2.0);
-        let objects = [metrics.object("ns", "app"), metrics.object("ns", "app")];
+        let objects = [metrics.object(&Key::new("ns", "app")), metrics.object(&Key::new("ns", "app"))];
         objects[0].errors.inc();
         let text = metrics.text().unwrap();
         let lines = |name: &str| text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect::<Vec<_>>();

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::poll::ticker::Pulse;
+use crate::poll::registry::Registry;
 
 /// What the probes look at.
 #[derive(Clone)]
 pub struct Health {
-    /// The poll loops.
-    pub pulse: Arc<Pulse>,
+    /// The ScaledObjects, whose polls are to be on time.
+    pub registry: Arc<Registry>,
     /// Whether the API is served.
     pub ready: Arc<AtomicBool>,
     /// Whether the ScaledObjects that were there at the start have been checked.
@@ -44,7 +44,7 @@ pub async fn serve_metrics(
 
 /// Well while no poll is overdue.
 async fn healthz(State(health): State<Health>) -> impl IntoResponse {
-    let overdue = health.pulse.overdue(Instant::now());
+    let overdue = health.registry.overdue(Instant::now());
     if overdue.is_empty() {
         return (StatusCode::OK, "ok".to_owned());
     }

@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
 use crate::metrics_api::{self, Limits, ServerConfig};
 use crate::poll::registry::Registry;
-use crate::poll::ticker::{Pulse, Ticker};
+use crate::poll::ticker::Ticker;
 use crate::probes::{self, Health};
 use crate::scope::Scope;
 use crate::target::Targets;
@@ -105,15 +105,16 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let webhook_address = Listen::At { host: serving.bind_address.to_string(), port: settings.webhook.port };
     let webhook_listener = if settings.webhook.port > 0 { listen(&webhook_address).await? } else { None };
 
-    let pulse = Arc::new(Pulse::default());
+    let targets = Targets::new(fenced.clone());
+    let registry = Registry::new(Arc::clone(&metrics), targets.clone(), Arc::clone(&term));
     let (ready, warm) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let health = Health { pulse: Arc::clone(&pulse), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
+    let health = Health { registry: Arc::clone(&registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
     let served = drained(&shutdown, Arc::clone(&ready), if elect { DRAIN } else { Duration::ZERO });
     if let Some(listener) = health_listener {
         tokio::spawn(probes::serve_health(listener, health, served.clone()));
     }
     if let Some(listener) = metrics_listener {
-        tokio::spawn(probes::serve_metrics(listener, Arc::clone(&metrics), served.clone()));
+        tokio::spawn(probes::serve_metrics(listener, metrics, served.clone()));
     }
 
     let keeping = elect.then(|| {
@@ -121,11 +122,9 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         let keeper = Keeper::new(clients, &settings.namespace, &settings.election, identity(), Arc::clone(&term));
         tokio::spawn(keeper.keep(shutdown.clone()))
     });
-    let targets = Targets::new(fenced.clone());
-    let registry = Registry::new(metrics, targets.clone(), Arc::clone(&term));
     let events = Events::start(fenced.clone(), Arc::clone(&term), shutdown.clone());
     let (recheck, rechecks) = mpsc::unbounded_channel();
-    let ticker = Ticker { client: fenced.clone(), targets, events, term, pulse, recheck };
+    let ticker = Ticker { client: fenced.clone(), targets, events, term, recheck };
 
     let scope = settings.scope();
     let context = Context::new(for_watches, fenced, Arc::clone(&registry), ticker, brokers, controlled(&settings));

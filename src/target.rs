@@ -13,31 +13,42 @@ use kube::{Api, Client, ResourceExt as _, core::DynamicObject};
 use parking_lot::RwLock;
 use serde_json::json;
 
-/// A kind of workload that can be scaled.
+use crate::plan::status::TargetKind;
+
+/// A kind of workload that can be scaled. Clones share what is known of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kind {
-    resource: ApiResource,
+    resource: Arc<ApiResource>,
+    told: Arc<TargetKind>,
 }
 
 impl Kind {
     /// The kind that a `scaleTargetRef` means when it names none.
     pub fn deployment() -> Self {
-        Self { resource: ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&()) }
+        Self::of(ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&()))
     }
 
-    /// `apps/v1.Deployment`, as in KEDA's `status.scaleTargetKind` and in its events.
-    pub fn display(&self) -> String {
-        format!("{}.{}", self.resource.api_version, self.resource.kind)
+    fn of(resource: ApiResource) -> Self {
+        let told = TargetKind {
+            display: format!("{}.{}", resource.api_version, resource.kind),
+            gvkr: GroupVersionKindResource {
+                group: resource.group.clone(),
+                version: resource.version.clone(),
+                kind: resource.kind.clone(),
+                resource: resource.plural.clone(),
+            },
+        };
+        Self { resource: Arc::new(resource), told: Arc::new(told) }
     }
 
-    /// As in `status.scaleTargetGVKR`.
-    pub fn gvkr(&self) -> GroupVersionKindResource {
-        GroupVersionKindResource {
-            group: self.resource.group.clone(),
-            version: self.resource.version.clone(),
-            kind: self.resource.kind.clone(),
-            resource: self.resource.plural.clone(),
-        }
+    /// `apps/v1.Deployment`, as in KEDA's events.
+    pub fn display(&self) -> &str {
+        &self.told.display
+    }
+
+    /// As in a status.
+    pub fn told(&self) -> &Arc<TargetKind> {
+        &self.told
     }
 }
 
@@ -151,9 +162,9 @@ impl Targets {
             Err(error) => return Err(error.into()),
         };
         let scalable = capabilities.subresources.iter().any(|(sub, _)| sub.plural == "scale");
-        let kind = Kind { resource };
+        let kind = Kind::of(resource);
         if !scalable || capabilities.scope != Scope::Namespaced {
-            return Err(TargetError::NotScalable(kind.display()));
+            return Err(TargetError::NotScalable(kind.display().to_owned()));
         }
         self.kinds.write().insert(gvk, kind.clone());
         Ok(kind)
@@ -205,11 +216,11 @@ impl Targets {
     }
 
     fn api(&self, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), namespace, &kind.resource)
+        Api::namespaced_with(self.client.clone(), namespace, &*kind.resource)
     }
 
     fn explain(&self, error: kube::Error, kind: &Kind, name: &str) -> TargetError {
-        let ApiResource { plural, group, api_version, kind: called, .. } = &kind.resource;
+        let ApiResource { plural, group, api_version, kind: called, .. } = &*kind.resource;
         let resource = if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") };
         match error {
             kube::Error::Api(status) if status.code == 404 => {

@@ -9,8 +9,8 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::RwLock;
 
+use crate::key::Key;
 use crate::plan::review;
-use crate::poll::registry::Key;
 use crate::scope::Scope;
 use crate::watching;
 

@@ -7,7 +7,8 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
 use super::hpas::{self, Hpas};
-use crate::poll::registry::{AppliedHpa, Key, Object};
+use crate::key::Key;
+use crate::poll::registry::{AppliedHpa, Object};
 
 /// The name under which Ebb's fields are known to the API server.
 const FIELD_MANAGER: &str = "ebb";
@@ -36,7 +37,7 @@ pub(super) async fn hpa(
     let name = wanted.name_any();
     let namespace = &object.key.namespace;
     let asked = hpas::digest(wanted);
-    let seen = hpas.get(&Key { namespace: namespace.clone(), name: name.clone() });
+    let seen = hpas.get(&Key::new(namespace, &name));
     let applied = object.memory.lock().applied_hpa.clone();
     if let (Some(applied), Some(seen)) = (&applied, &seen)
         && applied.name == name

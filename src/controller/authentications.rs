@@ -23,9 +23,9 @@ use tokio::sync::{Notify, watch};
 
 use super::changed::Changed;
 use crate::events::{Events, Reason};
+use crate::key::Key;
 use crate::lease::Term;
 use crate::metrics::{Metrics, ResourceMetrics};
-use crate::poll::registry::Key;
 use crate::scope::Scope;
 use crate::watching;
 use kind::Kind;
@@ -102,7 +102,7 @@ struct Known {
     deleting: bool,
     /// `status.scaledobjects`, empty if there is none.
     listed: String,
-    reference: ObjectReference,
+    reference: Arc<ObjectReference>,
     _series: ResourceMetrics,
 }
 
@@ -218,7 +218,7 @@ impl Authentications {
             finalizers: object.finalizers().to_vec(),
             deleting: metadata.deletion_timestamp.is_some(),
             listed: object.status().and_then(|status| status.scaledobjects.clone()).unwrap_or_default(),
-            reference: object.object_ref(&()),
+            reference: Arc::new(object.object_ref(&())),
             _series: self.metrics.resource(K::SERIES, &key.namespace),
         };
         let mut state = self.state.lock();
@@ -230,7 +230,7 @@ impl Authentications {
             Some(before) => before.spec,
             None => Arc::new(object.spec().clone()),
         };
-        let reference = known.reference.clone();
+        let reference = Arc::clone(&known.reference);
         state.known.insert(key.clone(), known);
         state.due.insert(key.clone());
         let users = if unchanged { Vec::new() } else { state.users.of(&key) };

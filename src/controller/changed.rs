@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::key::Key;
 use futures::Stream;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-
-use crate::poll::registry::Key;
 
 /// Tells the controller. Cloning shares it.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use ebb_scalers::ConfigError;
 use super::apply::ApplyError;
 use super::lookup::LookupError;
 use crate::events::Reason;
+use crate::packed::PackedError;
 use crate::plan::validate::Invalid;
 use crate::target::TargetError;
 
@@ -38,6 +39,9 @@ pub(super) enum Failure {
     /// The API server did not answer, or refused something that has nothing to do with this ScaledObject.
     #[error("the API server: {0}")]
     Api(#[source] Arc<kube::Error>),
+    /// A bug, too.
+    #[error("internal error, please report it: {0}")]
+    Kept(#[from] PackedError),
     /// A bug.
     #[error("internal error, please report it with the log of this moment")]
     Panicked,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ebb_crds::ScaledObject;
 use kube::runtime::watcher::Event;
 
-use crate::poll::registry::{Key, Registry};
+use crate::key::Key;
+use crate::poll::registry::Registry;
 
 /// How often it is looked whether the checks are done.
 const STEP: Duration = Duration::from_millis(50);

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::changed::Changed;
-use crate::poll::registry::Key;
+use crate::key::Key;
 use lines::Lines;
 use watch::Eyes;
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Key {
-        Key { namespace: "ns".into(), name: name.into() }
+        Key::new("ns", name)
     }
 
     fn secret(name: &str) -> Referent {

@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 
 use super::Context;
-use crate::poll::registry::Key;
+use crate::key::Key;
 
 /// ScaledObjects in one answer.
 const PAGE: u32 = 200;

@@ -39,21 +39,13 @@ const OWNERSHIP_MARKS: &[&str] = &[
 ];
 
 /// What an HPA's name begins with that its ScaledObject does not name.
-const DEFAULT_PREFIX: &str = "keda-hpa-";
+pub const DEFAULT_PREFIX: &str = "keda-hpa-";
 
 /// The name of the HPA of `object`: `keda-hpa-<name>` unless
 /// `advanced.horizontalPodAutoscalerConfig.name` says otherwise.
 pub fn name(object: &ScaledObject) -> String {
     let configured = object.spec.hpa_config().and_then(|config| config.name());
     configured.map_or_else(|| format!("{DEFAULT_PREFIX}{}", object.name_any()), str::to_owned)
-}
-
-/// Whether that is the name of a ScaledObject's HPA: [`name`], without making it.
-pub fn is_named(object: &ScaledObject, hpa: &str) -> bool {
-    match object.spec.hpa_config().and_then(|config| config.name()) {
-        Some(configured) => configured == hpa,
-        None => hpa.strip_prefix(DEFAULT_PREFIX).is_some_and(|rest| object.metadata.name.as_deref() == Some(rest)),
-    }
 }
 
 /// Builds the HPA for the external `metrics` and the resources that it reads by itself.
@@ -206,17 +198,6 @@ mod tests {
 
     fn metric(target: f64, metric_type: MetricType) -> MetricSpec {
         MetricSpec { name: "s0-rabbitmq-jobs".into(), target, metric_type }
-    }
-
-    #[test]
-    fn its_name_is_known_without_making_it() {
-        let configured = json!({"advanced": {"horizontalPodAutoscalerConfig": {"name": "own"}}});
-        for spec in [json!({}), configured] {
-            let object = object(&json!({}), &spec);
-            for hpa in ["own", "app", "keda-hpa-app", "keda-hpa-", "keda-hpa-apple", ""] {
-                assert_eq!(is_named(&object, hpa), name(&object) == hpa, "{hpa:?} of {spec}");
-            }
-        }
     }
 
     #[test]

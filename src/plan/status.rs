@@ -85,11 +85,20 @@ pub struct Served {
     pub composite: bool,
 }
 
+/// A target's kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetKind {
+    /// `apps/v1.Deployment`: `status.scaleTargetKind`.
+    pub display: String,
+    /// The resource behind it: `status.scaleTargetGVKR`.
+    pub gvkr: GroupVersionKindResource,
+}
+
 /// What of a ScaledObject is known however its check ends.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outline {
-    /// `apps/v1.Deployment` and the resource behind it, once the target has been found.
-    pub target: Option<(String, GroupVersionKindResource)>,
+    /// The target's kind, once it has been found.
+    pub target: Option<Arc<TargetKind>>,
     /// The target's replicas when it was found.
     pub replicas: Option<i32>,
     /// Whether the target is another one than before.
@@ -131,9 +140,9 @@ pub struct FallbackTick {
 
 /// Adds what is known before the check has come to an end.
 pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjectStatus {
-    if let Some((kind, gvkr)) = &outline.target {
-        status.scale_target_kind = Some(kind.clone());
-        status.scale_target_gvkr = Some(gvkr.clone());
+    if let Some(target) = &outline.target {
+        status.scale_target_kind = Some(target.display.clone());
+        status.scale_target_gvkr = Some(target.gvkr.clone());
     }
     if status.original_replica_count.is_none() || (outline.moved && outline.replicas.is_some()) {
         status.original_replica_count = outline.replicas;

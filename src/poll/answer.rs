@@ -8,8 +8,9 @@ use ebb_scalers::MetricSpec;
 use futures::future::join_all;
 use tokio::time::timeout;
 
-use super::registry::{Key, Live, Registry};
+use super::registry::{Live, Registry};
 use crate::clock;
+use crate::key::Key;
 use crate::metrics_api::{MetricError, MetricSource, MetricValue};
 use crate::plan::fallback::{self, Fallback};
 use crate::plan::hpa;
@@ -28,7 +29,7 @@ enum Known {
 #[async_trait]
 impl MetricSource for Registry {
     async fn value(&self, namespace: &str, scaled_object: &str, metric: &str) -> Result<MetricValue, MetricError> {
-        let key = Key { namespace: namespace.to_owned(), name: scaled_object.to_owned() };
+        let key = Key::new(namespace, scaled_object);
         let not_found =
             || MetricError::NotFound(format!("ScaledObject {key} has no metric {metric:?}, or is not served"));
         let live = self.get(&key).and_then(|object| object.live()).ok_or_else(not_found)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ebb_crds::{Condition, HealthStatus, ScaleTarget, ScaledObject, ScaledObjectStatus};
@@ -10,11 +11,12 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::trigger::Trigger;
 use crate::clock;
+use crate::key::Key;
 use crate::lease::Term;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, ObjectMetrics};
@@ -24,27 +26,8 @@ use crate::plan::policy::Policy;
 use crate::plan::status;
 use crate::target::{self, Targets};
 
-/// Namespace and name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// The namespace.
-    pub namespace: String,
-    /// The name in it.
-    pub name: String,
-}
-
-impl Key {
-    /// The key of an object.
-    pub fn of(object: &impl ResourceExt) -> Self {
-        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
+/// How much a poll may be late before the process counts as stuck.
+const OVERDUE: Duration = Duration::from_mins(1);
 
 /// What is done for a ScaledObject while it is served. Replaced as a whole when its spec changes.
 #[derive(Debug)]
@@ -137,8 +120,18 @@ pub struct Object {
     pub memory: Mutex<Memory>,
     live: RwLock<Option<Arc<Live>>>,
     changed: Notify,
-    stop: CancellationToken,
+    ticking: Mutex<Ticking>,
+    next_poll: Mutex<Option<Instant>>,
     checked: AtomicBool,
+}
+
+/// The poll loop of a ScaledObject.
+#[derive(Debug, Default)]
+enum Ticking {
+    #[default]
+    ToBegin,
+    Under(AbortHandle),
+    Ended,
 }
 
 impl Memory {
@@ -162,12 +155,13 @@ impl Object {
         let key = Key::of(object);
         Self {
             uid: object.uid().unwrap_or_default(),
-            metrics: metrics.object(&key.namespace, &key.name),
+            metrics: metrics.object(&key),
             ledger: Ledger::new(&key.name, written, term),
             memory: Mutex::new(Memory::found(written)),
             live: RwLock::default(),
             changed: Notify::new(),
-            stop: CancellationToken::new(),
+            ticking: Mutex::default(),
+            next_poll: Mutex::default(),
             checked: AtomicBool::new(false),
             key,
         }
@@ -184,15 +178,15 @@ impl Object {
     }
 
     /// For events about it.
-    pub fn reference(&self) -> ObjectReference {
-        ObjectReference {
+    pub fn reference(&self) -> Arc<ObjectReference> {
+        Arc::new(ObjectReference {
             api_version: Some(ScaledObject::api_version(&()).into_owned()),
             kind: Some(ScaledObject::kind(&()).into_owned()),
             namespace: Some(self.key.namespace.clone()),
             name: Some(self.key.name.clone()),
             uid: Some(self.uid.clone()),
             ..ObjectReference::default()
-        }
+        })
     }
 
     /// Notes that it has been checked, whatever came of it.
@@ -226,9 +220,29 @@ impl Object {
         self.changed.notified().await;
     }
 
-    /// Ends its loop.
-    pub fn stopped(&self) -> &CancellationToken {
-        &self.stop
+    /// Has this loop, unless it has been ended already.
+    pub fn ticks(&self, ticking: AbortHandle) {
+        let mut present = self.ticking.lock();
+        if matches!(*present, Ticking::Ended) {
+            ticking.abort();
+        } else {
+            *present = Ticking::Under(ticking);
+        }
+    }
+
+    fn end(&self) {
+        if let Ticking::Under(ticking) = std::mem::replace(&mut *self.ticking.lock(), Ticking::Ended) {
+            ticking.abort();
+        }
+    }
+
+    /// Notes when its next poll is due; it has none while it is not served.
+    pub fn expect_poll(&self, due: Option<Instant>) {
+        *self.next_poll.lock() = due;
+    }
+
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.next_poll.lock().is_some_and(|due| now.saturating_duration_since(due) > OVERDUE)
     }
 }
 
@@ -258,8 +272,6 @@ impl Registry {
     /// Takes what is not needed any more off a ScaledObject that is to be kept: of the status its record knows the whole.
     pub fn trim(&self, object: &mut ScaledObject) {
         let key = Key::of(object);
-        // The parser leaves room for three more.
-        object.spec.triggers.shrink_to_fit();
         let recorded = self.get(&key).is_some_and(|known| object.uid().as_ref() == Some(&known.uid));
         let Some(status) = object.status.take() else { return };
         object.status = Some(ScaledObjectStatus {
@@ -295,7 +307,7 @@ impl Registry {
             return (Arc::clone(known), false);
         }
         if let Some(namesake) = objects.remove(&key) {
-            namesake.stop.cancel();
+            namesake.end();
         }
         let found = self.take_found(&key);
         let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
@@ -314,8 +326,14 @@ impl Registry {
     pub fn close(&self, key: &Key) -> Option<Arc<Object>> {
         self.take_found(key);
         let object = self.objects.write().remove(key)?;
-        object.stop.cancel();
+        object.end();
         Some(object)
+    }
+
+    /// The ScaledObjects whose poll is more than a minute overdue.
+    pub fn overdue(&self, now: Instant) -> Vec<String> {
+        let objects = self.objects.read();
+        objects.iter().filter(|(_, object)| object.is_overdue(now)).map(|(key, _)| key.to_string()).collect()
     }
 
     /// How many there are.

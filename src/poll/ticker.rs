@@ -11,13 +11,14 @@ use futures::FutureExt as _;
 use futures::future::{join_all, select_all};
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::registry::{Key, Live, Object};
+use super::registry::{Live, Object};
 use super::schedule::{Due, Rhythm, Schedule};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
 use crate::events::{Events, Reason};
+use crate::key::Key;
 use crate::lease::Term;
 use crate::plan::activation::{self, Activity, Decision, Sight, Step};
 use crate::plan::modifiers::COMPOSITE_METRIC;
@@ -33,8 +34,6 @@ const REPLICAS_KNOWN_FOR: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// When to look again at a trigger that could not be read, if the next poll is farther away.
 const RECOVERY: Duration = Duration::from_secs(5);
-/// How much a poll may be late before the process counts as stuck.
-const OVERDUE: Duration = Duration::from_mins(1);
 
 /// What every loop needs.
 pub struct Ticker {
@@ -46,62 +45,33 @@ pub struct Ticker {
     pub events: Events,
     /// When replicas may be set.
     pub term: Arc<Term>,
-    /// For `/healthz`.
-    pub pulse: Arc<Pulse>,
     /// Takes ScaledObjects whose triggers cannot be read: what they refer to, a changed password above all, is read
     /// again.
     pub recheck: mpsc::UnboundedSender<Key>,
 }
 
-/// Whether the loops keep their time: how late the latest of them is.
-#[derive(Debug, Default)]
-pub struct Pulse {
-    due: parking_lot::Mutex<std::collections::HashMap<String, Instant>>,
-}
-
-impl Pulse {
-    /// The ScaledObjects whose poll is more than a minute overdue.
-    pub fn overdue(&self, now: Instant) -> Vec<String> {
-        let due = self.due.lock();
-        due.iter()
-            .filter(|(_, due)| now.saturating_duration_since(**due) > OVERDUE)
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-
-    fn expect(&self, key: &str, due: Instant) {
-        self.due.lock().insert(key.to_owned(), due);
-    }
-
-    fn forget(&self, key: &str) {
-        self.due.lock().remove(key);
-    }
-}
-
 impl Ticker {
-    /// Runs the loop of `object` until it is stopped.
-    pub async fn run(self: Arc<Self>, object: Arc<Object>) {
-        let stopped = object.stopped().clone();
-        let key = object.key.to_string();
+    /// Begins the loop of `object`, which goes on until the object is closed.
+    pub fn start(self: &Arc<Self>, object: &Arc<Object>) {
+        let ticking = tokio::spawn(Arc::clone(self).run(Arc::clone(object)));
+        object.ticks(ticking.abort_handle());
+    }
+
+    async fn run(self: Arc<Self>, object: Arc<Object>) {
         loop {
-            let ticking = AssertUnwindSafe(self.keep_ticking(&object)).catch_unwind();
-            tokio::select! {
-                () = stopped.cancelled() => break,
-                _ = ticking => {}
-            }
-            // The loop ends by itself only when it panicked. That is a bug, but no reason to leave the workload alone.
+            // It ends by itself only when it panicked. That is a bug, but no reason to leave the workload alone.
+            let _ = AssertUnwindSafe(self.keep_ticking(&object)).catch_unwind().await;
             tracing::error!(scaled_object = %object.key, "the poll loop failed; it begins anew");
             object.metrics.errors.inc();
-            tokio::time::sleep(RECOVERY).await;
+            sleep(RECOVERY).await;
         }
-        self.pulse.forget(&key);
     }
 
     async fn keep_ticking(&self, object: &Object) {
         let mut rhythm = Rhythm::default();
         loop {
             let Some(live) = object.live() else {
-                self.pulse.forget(&object.key.to_string());
+                object.expect_poll(None);
                 object.woken().await;
                 continue;
             };
@@ -111,7 +81,7 @@ impl Ticker {
             let poll = rhythm.next(is_poll, Instant::now(), live.policy.polling_interval, chance(&object.uid));
             let mut schedule = plan_ahead(object, &live, poll, &tried);
             loop {
-                self.pulse.expect(&object.key.to_string(), schedule.poll);
+                object.expect_poll(Some(schedule.poll));
                 let mut looked_at = None;
                 tokio::select! {
                     () = object.woken() => break,
@@ -359,7 +329,7 @@ fn error(trigger: &Trigger, sample: &Result<Sample, ReadError>) -> Option<String
 /// What is active, as events call it.
 fn active_names(live: &Live, seen: &[Seen<'_>]) -> String {
     let active = live.triggers.iter().zip(seen).filter(|(_, seen)| seen.active);
-    let names: Vec<_> = active.map(|(trigger, _)| trigger.metrics().labels().scaler.as_str()).collect();
+    let names: Vec<_> = active.map(|(trigger, _)| trigger.metrics().labels().scaler.as_ref()).collect();
     if names.is_empty() { COMPOSITE_METRIC.to_owned() } else { names.join(";") }
 }
 
@@ -440,8 +410,13 @@ fn plan_ahead(object: &Object, live: &Live, poll: Instant, tried: &Tried) -> Sch
 
 /// Waits until one of the triggers may have something new, and tells its place.
 async fn stirred(live: &Live) -> usize {
-    if live.triggers.is_empty() {
-        return std::future::pending().await;
+    match &live.triggers[..] {
+        [] => return std::future::pending().await,
+        [trigger] => {
+            trigger.stirred().await;
+            return 0;
+        }
+        _ => {}
     }
     select_all(live.triggers.iter().map(|trigger| Box::pin(trigger.stirred()))).await.1
 }

@@ -65,7 +65,7 @@ impl Authentications {
         }
     }
 
-    fn work(&self, key: &AuthKey) -> Option<(Vec<Work>, ObjectReference)> {
+    fn work(&self, key: &AuthKey) -> Option<(Vec<Work>, Arc<ObjectReference>)> {
         let state = self.state.lock();
         let known = state.known.get(key)?;
         let finalizers = |finalizers: Vec<&str>| json!({"metadata": {"finalizers": finalizers, "resourceVersion": known.resource_version}});
@@ -85,10 +85,10 @@ impl Authentications {
                 work.push(Work::List(listed));
             }
         }
-        Some((work, known.reference.clone()))
+        Some((work, Arc::clone(&known.reference)))
     }
 
-    fn tell_written(&self, key: &AuthKey, work: &Work, reference: &ObjectReference) {
+    fn tell_written(&self, key: &AuthKey, work: &Work, reference: &Arc<ObjectReference>) {
         let kind = if key.cluster { ClusterTriggerAuthentication::NAME } else { TriggerAuthentication::NAME };
         match work {
             Work::Release(_) => {

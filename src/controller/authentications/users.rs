@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use kube::runtime::watcher::Event;
 
 use super::AuthKey;
-use crate::poll::registry::Key;
+use crate::key::Key;
 
 /// Both directions of "uses".
 #[derive(Debug, Default)]
