@@ -137,7 +137,9 @@ pub(super) fn watch(
                     let seen = follower.hpas.seen.read();
                     let gone: Vec<_> = seen.keys().filter(|key| !listed.contains(key)).cloned().collect();
                     drop(seen);
-                    gone.iter().for_each(|key| follower.forget(key));
+                    for key in &gone {
+                        follower.forget(key);
+                    }
                 }
             }
         }

@@ -19,9 +19,12 @@ const AT_ONCE: usize = 20;
 /// How many there are, and when all of them must be Ready after the first was applied, on the slowest of machines: most of the
 /// work is the API server's. How long it took is told.
 const COUNT: usize = 1000;
+/// On how many topics the Kafka triggers look.
+const TOPICS: usize = 50;
 const READY: Duration = secs(90);
-/// What a thousand may take of memory beside what there was before.
-const MEMORY_KB: u64 = 32 << 10;
+/// What a thousand may take of memory beside what there was before. Ten megabytes are promised; what the allocator cannot give
+/// back differs from run to run.
+const MEMORY_KB: u64 = 12 << 10;
 
 /// Deployments that wait for their ScaledObjects of the same names.
 struct Crowd<'a> {
@@ -112,11 +115,17 @@ impl<'a> Crowd<'a> {
     /// control plane.
     async fn meet(self, act: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
         let outcome = act(&self).await;
+        self.leave().await?;
+        self.user.delete_all("Deployment").await?;
+        outcome
+    }
+
+    /// Deletes the ScaledObjects, and brings those back to zero that were woken.
+    async fn leave(&self) -> Result<()> {
         let begin = Instant::now();
         self.user.delete_all("ScaledObject").await?;
         println!("{} ScaledObjects were gone after {:.2?}", self.names.len(), begin.elapsed());
-        self.user.delete_all("Deployment").await?;
-        outcome
+        self.user.kubectl.run(&["scale", "deployment", self.last(), "--replicas=0"]).await.map(drop)
     }
 }
 
@@ -125,96 +134,73 @@ async fn declare_all(world: &World, names: &[String]) -> Result<()> {
 }
 
 #[test]
-fn a_thousand_with_kafka_become_ready_over_three_connections() -> Outcome {
-    const TOPICS: usize = 50;
+fn a_thousand_become_ready_over_a_few_connections() -> Outcome {
     story(async |world| {
-        let (kafka, facts) = (world.kafka()?, world.bed.kafka()?);
-        let topics: Vec<String> = (0..TOPICS).map(|number| format!("many-kafka-{number}")).collect();
-        kafka.create_topics(&topics, 1).await?;
-        let crowd = Crowd::gather(world, "many-kafka", COUNT, &[]).await?;
-        crowd
-            .meet(async |crowd| {
-                // Each has a group of its own, as it would be. Only the last has committed anything.
-                let topic_of = |number: usize| &topics[number % TOPICS];
-                kafka.commit_all(crowd.last(), topic_of(COUNT - 1)).await?;
-                let spec = |number: usize| {
-                    let metadata = json!({
-                        "bootstrapServers": facts.plaintext, "consumerGroup": crowd.names[number],
-                        "topic": topic_of(number), "scaleToZeroOnInvalidOffset": "true",
-                    });
-                    json!({"maxReplicaCount": 50, "triggers": [{"type": "kafka", "metadata": metadata}]})
-                };
-                crowd.serve_in_time("kafka", spec).await?;
-
-                let pid = world.ebb.pid().context("Ebb does not run")?;
-                wait::throughout("there are three connections to each broker at most", secs(5), async || {
-                    for broker in &facts.brokers {
-                        let (_, port) = broker.plaintext.rsplit_once(':').context("no port")?;
-                        let connections = process::connections_to(pid, port.parse()?)?;
-                        ensure!((1..=3).contains(&connections), "broker {} has {connections}", broker.id);
-                    }
-                    Ok(())
-                })
-                .await?;
-                crowd.wake_last(secs(3), kafka.produce(topic_of(COUNT - 1), 1)).await?;
-                Ok(())
-            })
-            .await
-    })
-}
-
-#[test]
-fn a_thousand_with_rabbitmq_become_ready_over_two_connections() -> Outcome {
-    story(async |world| {
-        // A broker user of their own, by whom the broker's list of connections can be told apart.
-        let name = "many-amqp";
+        let name = "many";
+        // A broker user of their own, by whom RabbitMQ's list of connections can be told apart.
         world.rabbit.add_user(name, name).await?;
-        let url = world.rabbit.url_of(name, name);
-        let crowd = Crowd::gather(world, name, COUNT, &[("RABBITMQ_URL", &url)]).await?;
+        let topics: Vec<String> = (0..TOPICS).map(|number| format!("many-{number}")).collect();
+        world.kafka()?.create_topics(&topics, 1).await?;
+        let crowd = Crowd::gather(world, name, COUNT, &[("RABBITMQ_URL", &world.rabbit.url_of(name, name))]).await?;
         crowd
             .meet(async |crowd| {
-                declare_all(world, &crowd.names).await?;
-                let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
-                crowd.serve_in_time("rabbitmq", spec).await?;
-
-                // The broker's statistics are five seconds old: wait for the first connection, then for any more.
-                let mut seen = wait::until("the broker to list a connection", secs(20), async || {
-                    let connections = world.rabbit.connections_of(name).await?;
-                    ensure!(!connections.is_empty(), "there is none");
-                    Ok(connections)
-                })
-                .await?;
-                wait::throughout("there are two connections at most", secs(6), async || {
-                    seen.extend(world.rabbit.connections_of(name).await?);
-                    ensure!(seen.len() <= 2, "{seen:?}");
-                    Ok(())
-                })
-                .await?;
-                // One connection bears 250 looks a second: each of a thousand queues has its turn every four.
-                crowd.wake_last(secs(6), world.rabbit.publish(crowd.last(), 1)).await?;
-                Ok(())
+                with_kafka(crowd, &topics).await.context("with kafka")?;
+                crowd.leave().await?;
+                with_rabbitmq(crowd, name).await.context("with rabbitmq")
             })
             .await
     })
 }
 
-#[test]
-fn two_hundred_become_ready() -> Outcome {
-    story(async |world| {
-        let (count, limit) = (200, secs(30));
-        let url = world.rabbit.url();
-        let crowd = Crowd::gather(world, "many", count, &[("RABBITMQ_URL", &url)]).await?;
-        crowd
-            .meet(async |crowd| {
-                declare_all(world, &crowd.names).await?;
-                let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
-                let (applied, ready) = crowd.serve(spec).await?;
-                println!("{count} ScaledObjects: applied in {applied:.2?}, all Ready after {ready:.2?}");
-                ensure!(ready < limit, "all Ready only after {ready:.2?} (applied in {applied:.2?})");
-                Ok(())
-            })
-            .await
+async fn with_kafka(crowd: &Crowd<'_>, topics: &[String]) -> Result<()> {
+    let world = crowd.world;
+    let (kafka, facts) = (world.kafka()?, world.bed.kafka()?);
+    // Each has a group of its own, as it would be. Only the last has committed anything.
+    let topic_of = |number: usize| &topics[number % topics.len()];
+    kafka.commit_all(crowd.last(), topic_of(COUNT - 1)).await?;
+    let spec = |number: usize| {
+        let metadata = json!({
+            "bootstrapServers": facts.plaintext, "consumerGroup": crowd.names[number],
+            "topic": topic_of(number), "scaleToZeroOnInvalidOffset": "true",
+        });
+        json!({"maxReplicaCount": 50, "triggers": [{"type": "kafka", "metadata": metadata}]})
+    };
+    crowd.serve_in_time("kafka", spec).await?;
+
+    let pid = world.ebb.pid().context("Ebb does not run")?;
+    wait::throughout("there are three connections to each broker at most", secs(5), async || {
+        for broker in &facts.brokers {
+            let (_, port) = broker.plaintext.rsplit_once(':').context("no port")?;
+            let connections = process::connections_to(pid, port.parse()?)?;
+            ensure!((1..=3).contains(&connections), "broker {} has {connections}", broker.id);
+        }
+        Ok(())
     })
+    .await?;
+    crowd.wake_last(secs(3), kafka.produce(topic_of(COUNT - 1), 1)).await
+}
+
+async fn with_rabbitmq(crowd: &Crowd<'_>, user: &str) -> Result<()> {
+    let world = crowd.world;
+    declare_all(world, &crowd.names).await?;
+    let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
+    crowd.serve_in_time("rabbitmq", spec).await?;
+
+    // The broker's statistics are five seconds old: wait for the first connection, then for any more.
+    let mut seen = wait::until("the broker to list a connection", secs(20), async || {
+        let connections = world.rabbit.connections_of(user).await?;
+        ensure!(!connections.is_empty(), "there is none");
+        Ok(connections)
+    })
+    .await?;
+    wait::throughout("there are two connections at most", secs(6), async || {
+        seen.extend(world.rabbit.connections_of(user).await?);
+        ensure!(seen.len() <= 2, "{seen:?}");
+        Ok(())
+    })
+    .await?;
+    // One connection bears 250 looks a second: each of a thousand queues has its turn every four.
+    crowd.wake_last(secs(6), world.rabbit.publish(crowd.last(), 1)).await
 }
 
 #[test]

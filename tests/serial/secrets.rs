@@ -155,7 +155,6 @@ fn two_hundred_secrets_are_watched_over_a_few_connections() -> Outcome {
 
 /// The next stories are to have a quiet control plane.
 async fn clear(user: &Sandbox) -> Result<()> {
-    user.kubectl.run(&["delete", "so", "--all", "--timeout=60s"]).await?;
-    user.kubectl.run(&["delete", "deployment", "--all", "--timeout=60s"]).await?;
-    Ok(())
+    user.delete_all("ScaledObject").await?;
+    user.delete_all("Deployment").await
 }
