@@ -31,6 +31,8 @@ const QUEUE: usize = 16_384;
 const AT_ONCE: usize = 2;
 /// How long an event counts as the same when its text comes again.
 const SAME_EVENT: Duration = Duration::from_mins(10);
+/// How often those that were sent longer ago are forgotten.
+const PRUNED_EVERY: Duration = Duration::from_mins(1);
 /// How much of an object's name an event's name begins with: with what follows it may have 253 characters.
 const LONGEST_NAME: usize = 230;
 /// Who the events are from: dashboards and alerts filter by KEDA's name.
@@ -178,6 +180,8 @@ async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: Cancellat
 struct Sent {
     seed: RandomState,
     known: Mutex<HashMap<u64, Known>>,
+    /// When they were last looked through for those that nobody asks for any more.
+    pruned: Mutex<Option<Instant>>,
     /// How many there have been.
     serial: AtomicU64,
 }
@@ -199,16 +203,28 @@ impl Sent {
     /// while is a new one.
     fn note(&self, digest: u64) -> (u64, i32) {
         let mut known = self.known.lock();
+        self.prune(&mut known);
+        let new = || Known { serial: self.serial.fetch_add(1, Ordering::Relaxed), count: 0, last: Instant::now() };
+        let known = known.entry(digest).or_insert_with(new);
+        if known.last.elapsed() >= SAME_EVENT {
+            *known = new();
+        }
+        known.count += 1;
+        known.last = Instant::now();
+        (known.serial, known.count)
+    }
+
+    fn prune(&self, known: &mut HashMap<u64, Known>) {
+        let mut pruned = self.pruned.lock();
+        if pruned.is_some_and(|pruned| pruned.elapsed() < PRUNED_EVERY) {
+            return;
+        }
+        *pruned = Some(Instant::now());
         let before = known.len();
         known.retain(|_, known| known.last.elapsed() < SAME_EVENT);
         if known.len() < before / 2 {
             known.shrink_to_fit();
         }
-        let new = || Known { serial: self.serial.fetch_add(1, Ordering::Relaxed), count: 0, last: Instant::now() };
-        let known = known.entry(digest).or_insert_with(new);
-        known.count += 1;
-        known.last = Instant::now();
-        (known.serial, known.count)
     }
 
     /// The event's name, by which it is found again: no other has it, in this process or another.
@@ -299,6 +315,22 @@ mod tests {
         assert_ne!(tell("gone again").0, first);
         let long = sent.name(&about(&"a.".repeat(120)), 1, 1);
         assert!(long.len() < 253 && !long.contains(".."), "{long}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_sent_for_a_while_is_new_and_its_room_is_given_back() {
+        let sent = Sent::default();
+        for digest in 0..100 {
+            assert_eq!(sent.note(digest).1, 1);
+        }
+        tokio::time::sleep(SAME_EVENT / 2).await;
+        assert_eq!(sent.note(7).1, 2);
+        tokio::time::sleep(SAME_EVENT.mul_f64(0.9)).await;
+        let (serial, count) = sent.note(7);
+        assert_eq!((serial, count), (7, 3), "its ten minutes begin anew each time");
+        assert_eq!(sent.known.lock().len(), 1);
+        tokio::time::sleep(SAME_EVENT).await;
+        assert_eq!(sent.note(7).1, 1);
     }
 
     #[test]
