@@ -10,9 +10,9 @@ mod authentications;
 mod changed;
 mod environment;
 mod failure;
-mod first_list;
 mod gather;
 mod hpas;
+mod lists;
 mod lookup;
 mod news;
 mod referents;
@@ -34,10 +34,10 @@ use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, Resource as _, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -63,9 +63,9 @@ use crate::watching;
 use authentications::{AuthKey, Authentications};
 use changed::Changed;
 use failure::Failure;
-use first_list::FirstList;
 use gather::{Gatherer, Target};
 use hpas::Hpas;
+use lists::Lists;
 use lookup::Sources;
 use news::News;
 use referents::Referents;
@@ -208,11 +208,10 @@ pub async fn run(
     let Settings { scope, at_once, .. } = context.settings.clone();
     let (reader, Some(writer)) = (context.objects.0.clone(), context.objects.1.lock().take()) else { return };
     context.authentications.start(&client).await;
-    let (registry, referents) = (Arc::clone(&context.registry), Arc::clone(&context.referents));
     let authentications = Arc::clone(&context.authentications);
     let records = Arc::clone(&context.registry);
     let mut news = News::default();
-    let mut first_list = FirstList::new(Arc::clone(&context.registry), warm);
+    let mut lists = Lists::new(Arc::clone(&context.registry), Arc::clone(&context.referents), warm);
     let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
         .modify(move |object| {
             // Neither is ever looked at, and both are larger than the rest.
@@ -223,13 +222,8 @@ pub async fn run(
             records.trim(object);
         })
         .inspect_ok(move |event| {
-            // One that went without waiting for its finalizer has not been released.
-            if let watcher::Event::Delete(gone) = event {
-                registry.close(&Key::of(gone));
-                referents.forget(&Key::of(gone));
-            }
+            lists.note(event);
             authentications.note_user(event);
-            first_list.note(event);
         })
         .filter_map(async |event| Kept::event(event.ok()?).inspect_err(|error| tracing::error!(%error)).ok().map(Ok))
         .reflect(writer)

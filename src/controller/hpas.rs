@@ -32,7 +32,7 @@ const SAYINGS: usize = 8;
 
 /// How many statuses are written at the same time because of what an HPA says. All of those that were created together speak
 /// within seconds, while ScaledObjects wait for their first status.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 
 /// The HPAs that have been seen, by namespace and name.
 #[derive(Debug, Default)]

@@ -322,6 +322,11 @@ impl Registry {
         self.objects.read().get(key).cloned()
     }
 
+    /// The names of all.
+    pub fn keys(&self) -> Vec<Key> {
+        self.objects.read().keys().cloned().collect()
+    }
+
     /// Forgets a ScaledObject and ends its loop.
     pub fn close(&self, key: &Key) -> Option<Arc<Object>> {
         self.take_found(key);

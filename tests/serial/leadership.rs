@@ -78,24 +78,67 @@ async fn ask(user: Sandbox, end: std::sync::Arc<std::sync::atomic::AtomicBool>) 
 
 #[test]
 fn one_of_three_writes_and_another_takes_its_place() -> Outcome {
-    story(async |world| {
-        world.ebb.stop().await?;
-        let replicas = Replicas::start(&world.bed, 3, TIMES).await?;
-        let told = tell(world, &replicas).await;
-        for number in 0..3 {
-            // One that was left frozen ends too.
-            let _ = replicas.thaw(number);
-            replicas.stop(number).await?;
-        }
-        // The stories that follow have one replica again, whatever came of this one.
-        world.ebb.restart().await?;
-        ebb::serve_from(&world.bed, world.ebb.secure_port).await?;
-        let logs = |number: usize| replicas.get(number).log_tail();
-        told.with_context(|| format!("logs:\n{}\n---\n{}\n---\n{}", logs(0), logs(1), logs(2)))
+    story(async |world| with_replicas(world, 3, one_after_the_other).await)
+}
+
+#[test]
+fn one_that_went_while_a_standby_was_cut_off_is_forgotten_by_it() -> Outcome {
+    story(async |world| with_replicas(world, 2, cut_off).await)
+}
+
+/// The stories that follow have one replica again, whatever comes of this one.
+async fn with_replicas(
+    world: &World,
+    count: usize,
+    tell: impl AsyncFnOnce(&World, &Replicas) -> Result<()>,
+) -> Result<()> {
+    world.ebb.stop().await?;
+    let replicas = Replicas::start(&world.bed, count, TIMES).await?;
+    let told = tell(world, &replicas).await;
+    for number in 0..count {
+        // One that was left frozen ends too.
+        let _ = replicas.thaw(number);
+        replicas.stop(number).await?;
+    }
+    world.ebb.restart().await?;
+    ebb::serve_from(&world.bed, world.ebb.secure_port).await?;
+    told.with_context(|| {
+        let logs: Vec<_> = replicas.all().iter().map(ebb::Ebb::log_tail).collect();
+        format!("logs:\n{}", logs.join("\n---\n"))
     })
 }
 
-async fn tell(world: &World, replicas: &Replicas) -> Result<()> {
+/// What it polls and would scale as the next leader.
+async fn served(replica: &ebb::Ebb, namespace: &str) -> Result<usize> {
+    let series = format!("keda_scaled_object_errors_total{{namespace=\"{namespace}\"");
+    Ok(replica.metrics().await?.lines().filter(|line| line.starts_with(&series)).count())
+}
+
+async fn cut_off(world: &World, replicas: &Replicas) -> Result<()> {
+    let name = "leadership-cut-off";
+    let user = world.app(name, 0, 0, json!({"pollingInterval": 1})).await?;
+    let first = leader(replicas).await?;
+    let standby = 1 - first;
+    wait::until("the standby to serve it too", secs(20), async || {
+        ensure!(served(replicas.get(standby), name).await? == 1, "it does not");
+        Ok(())
+    })
+    .await?;
+    // A control plane that comes back knows of no change before its start: who was not there is told what there is.
+    replicas.freeze(standby)?;
+    world.bed.stop_part("kube-apiserver").await?;
+    world.bed.start_part("kube-apiserver").await?;
+    wait::until("the leader to be back", secs(30), async || user.delete_all("ScaledObject").await).await?;
+    replicas.thaw(standby)?;
+    wait::until("the standby to have forgotten it", secs(30), async || {
+        ensure!(served(replicas.get(standby), name).await? == 0, "it is served yet");
+        Ok(())
+    })
+    .await?;
+    user.delete_all("Deployment").await
+}
+
+async fn one_after_the_other(world: &World, replicas: &Replicas) -> Result<()> {
     let spec = json!({"pollingInterval": 1, "cooldownPeriod": 1, "maxReplicaCount": 1});
     let user = world.app("leadership", 0, 0, spec).await?;
     let first = leader(replicas).await?;
