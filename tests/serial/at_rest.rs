@@ -80,7 +80,7 @@ fn what_does_not_change_is_not_written() -> Outcome {
         ensure!(ours > apps.len() * 2, "the audit log tells of {ours} writes only: {before:#?}");
 
         // None of them is five minutes old, which is when the time of the last activity is written again.
-        tokio::time::sleep(secs(45)).await;
+        tokio::time::sleep(secs(75)).await;
         let after = writes(world)?;
         let new: Vec<_> = after.iter().filter(|(write, count)| before.get(*write) != Some(count)).collect();
         ensure!(new.is_empty(), "{new:#?}");

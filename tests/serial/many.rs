@@ -19,9 +19,9 @@ const AT_ONCE: usize = 20;
 /// How many there are, and when all of them must be Ready after the first was applied, on the slowest of machines: most of the
 /// work is the API server's. How long it took is told.
 const COUNT: usize = 1000;
+const READY: Duration = secs(90);
 /// On how many topics the Kafka triggers look.
 const TOPICS: usize = 50;
-const READY: Duration = secs(90);
 /// What a thousand may take of memory beside what there was before. Ten megabytes are promised; what the allocator cannot give
 /// back differs from run to run.
 const MEMORY_KB: u64 = 12 << 10;
@@ -201,6 +201,24 @@ async fn with_rabbitmq(crowd: &Crowd<'_>, user: &str) -> Result<()> {
     .await?;
     // One connection bears 250 looks a second: each of a thousand queues has its turn every four.
     crowd.wake_last(secs(6), world.rabbit.publish(crowd.last(), 1)).await
+}
+
+#[test]
+fn two_hundred_become_ready() -> Outcome {
+    story(async |world| {
+        let (count, limit) = (200, secs(30));
+        let crowd = Crowd::gather(world, "two-hundred", count, &[("RABBITMQ_URL", &world.rabbit.url())]).await?;
+        crowd
+            .meet(async |crowd| {
+                declare_all(world, &crowd.names).await?;
+                let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
+                let (applied, ready) = crowd.serve(spec).await?;
+                println!("{count} ScaledObjects: applied in {applied:.2?}, all Ready after {ready:.2?}");
+                ensure!(ready < limit, "all Ready only after {ready:.2?} (applied in {applied:.2?})");
+                Ok(())
+            })
+            .await
+    })
 }
 
 #[test]
