@@ -225,6 +225,7 @@ pub async fn run(
             lists.note(event);
             authentications.note_user(event);
         })
+        // One that could not be packed would be a bug, and no reason to end the watch on all others.
         .filter_map(async |event| Kept::event(event.ok()?).inspect_err(|error| tracing::error!(%error)).ok().map(Ok))
         .reflect(writer)
         .try_filter(move |event| std::future::ready(news.is_in(event)))

@@ -71,6 +71,7 @@ impl Kept {
     }
 }
 
+/// As the API server sends it: kube's controller wants what it could watch by itself.
 impl TryFrom<ScaledObject> for Kept {
     type Error = PackedError;
 
