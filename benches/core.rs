@@ -49,7 +49,8 @@ fn status_of_a_tick(c: &mut Criterion) {
     let metric_names: Arc<[String]> = Arc::new(["s0-rabbitmq-jobs".to_owned()]);
     let facts = Facts {
         generation: Some(1),
-        check: Check::Served(Served {
+        check: Check::Served,
+        served: Some(Served {
             hpa_name: "keda-hpa-app".into(),
             metric_names: Arc::clone(&metric_names),
             resource_names: Vec::new(),
@@ -66,7 +67,7 @@ fn status_of_a_tick(c: &mut Criterion) {
         }),
         last_active: Some(at(0)),
         paused: Some(false),
-        hpa: None,
+        ..Facts::default()
     };
     let written = status::status(&ScaledObjectStatus::default(), &facts, at(0));
     c.bench_function("one tick's status, unchanged", |b| {

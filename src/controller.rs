@@ -8,6 +8,7 @@ mod apply;
 mod authentication;
 mod authentications;
 mod changed;
+mod ensure_hpa;
 mod environment;
 mod failure;
 mod gather;
@@ -38,6 +39,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use kube::{Client, Resource as _, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -52,7 +54,7 @@ use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
 use crate::plan::review::Given;
 use crate::plan::rules::Rules;
-use crate::plan::status::{Check, Facts, Outline, Served};
+use crate::plan::status::{Check, Facts, KindFound, Outline, Served};
 use crate::plan::{hpa, resource, unexpected, validate};
 use crate::poll::registry::{Live, Object, Registry};
 use crate::poll::ticker::Ticker;
@@ -62,6 +64,7 @@ use crate::target::Targets;
 use crate::watching;
 use authentications::{AuthKey, Authentications};
 use changed::Changed;
+use ensure_hpa::Wanted;
 use failure::Failure;
 use gather::{Gatherer, Target};
 use hpas::Hpas;
@@ -213,13 +216,16 @@ pub async fn run(
     let mut news = News::default();
     let mut lists = Lists::new(Arc::clone(&context.registry), Arc::clone(&context.referents), warm);
     let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
-        .modify(move |object| {
-            // Neither is ever looked at, and both are larger than the rest.
-            object.metadata.managed_fields = None;
-            if let Some(annotations) = &mut object.metadata.annotations {
-                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-            }
-            records.trim(object);
+        .map_ok(move |event| {
+            let listed = matches!(event, Event::InitApply(_));
+            event.modify(|object| {
+                // Neither is ever looked at, and both are larger than the rest.
+                object.metadata.managed_fields = None;
+                if let Some(annotations) = &mut object.metadata.annotations {
+                    annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+                }
+                records.trim(object, listed);
+            })
         })
         .inspect_ok(move |event| {
             lists.note(event);
@@ -244,6 +250,7 @@ pub async fn run(
 
     let context = Arc::new(context);
     let succession = tokio::spawn(succession::follow(Arc::clone(&context)));
+    let statuses = tokio::spawn(Arc::clone(&context.registry).look_at_statuses(context.client.clone()));
     Controller::for_stream(stream, reader)
         .with_config(Config::default().concurrency(at_once))
         .reconcile_on(strayed)
@@ -255,6 +262,7 @@ pub async fn run(
         .for_each(|_| std::future::ready(()))
         .await;
     succession.abort();
+    statuses.abort();
 }
 
 async fn reconcile(kept: Arc<Kept>, context: Arc<Context>) -> Result<Action, Failure> {
@@ -314,8 +322,8 @@ impl Context {
         if self.term.leads() {
             apply::mark(&self.client, scaled_object, true).await?;
         }
-        self.note_pause(scaled_object, object, Policy::of(scaled_object).is_held()).await;
-        let mut outline = outline(scaled_object);
+        self.note_pause(scaled_object, object, Policy::of(scaled_object).is_held(), None).await;
+        let mut outline = self.outline(scaled_object).await;
         object.ledger.outline(outline.clone()).await;
         let rules = validate::check(scaled_object)?;
 
@@ -323,7 +331,7 @@ impl Context {
             Some(target) => target,
             None => gather::target(scaled_object, &self.targets).await?,
         };
-        outline.target = Some(Arc::clone(target.kind.told()));
+        outline.target = KindFound::Is(Arc::clone(target.kind.told()));
         outline.replicas = Some(target.replicas);
         self.note_target(scaled_object, object, outline).await;
 
@@ -335,8 +343,11 @@ impl Context {
         vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;
         let wanted = hpa::build(scaled_object, &asked_for, &rules.resources).map_err(Failure::hpa)?;
         let applied = object.memory.lock().applied_hpa.as_ref().map(|applied| applied.name.clone());
+        let mut next = next;
         if self.term.leads() {
-            apply::hpa(&self.client, &self.hpas, scaled_object, object, &wanted).await?;
+            let wanted_hpa = Wanted { scaled_object, object, hpa: &wanted };
+            let left = ensure_hpa::ensure(&self.client, (&self.hpas, &self.events), &wanted_hpa).await?;
+            next = left.and_then(|left| left.to_std().ok()).map_or(next, |left| next.min(left));
             // Under another name it would scale the workload, too.
             self.delete_hpas(scaled_object, applied, Some(&wanted.name_any())).await?;
         }
@@ -416,7 +427,6 @@ impl Context {
         (configs, scalers): (&[TriggerConfig], Vec<Box<dyn Scaler>>),
         served: Served,
     ) {
-        let namespace = &object.key.namespace;
         let before = object.live();
         let Rules { policy, fallback, modifiers, .. } = rules;
         let target_ref = scaled_object.spec.scale_target_ref.clone();
@@ -439,12 +449,12 @@ impl Context {
         };
         let metric_names = Arc::clone(&served.metric_names);
         let tell = |facts: &mut Facts| {
-            facts.check = Check::Served(served);
+            facts.serve(served);
             facts.generation = generation;
-            self.hpas.fill(namespace, facts);
+            self.hpas.fill(&object.key, facts);
         };
         if same {
-            object.ledger.report(&self.client, namespace, tell).await;
+            object.ledger.report(&self.client, tell).await;
         } else {
             let triggers = self.triggers(scaled_object, object, (configs, &digests), scalers, before.as_deref());
             object.ledger.note(tell).await;
@@ -548,14 +558,13 @@ impl Context {
             self.delete_hpas(scaled_object, Some(hpa::name(scaled_object)), None).await?;
         }
         object.memory.lock().applied_hpa = None;
-        self.note_pause(scaled_object, object, true).await;
-        let mut outline = outline(scaled_object);
+        self.note_pause(scaled_object, object, true, replicas).await;
+        let mut outline = self.outline(scaled_object).await;
         object.ledger.outline(outline.clone()).await;
         if let Some(replicas) = replicas {
             let reference = &scaled_object.spec.scale_target_ref;
             let kind = self.targets.kind(reference).await?;
             let present = self.targets.scale(&kind, &object.key.namespace, &reference.name).await?;
-            outline.target = Some(Arc::clone(kind.told()));
             outline.replicas = Some(present.replicas);
             self.note_target(scaled_object, object, outline).await;
             if present.replicas != replicas && self.term.leads() {
@@ -567,18 +576,17 @@ impl Context {
         let generation = scaled_object.metadata.generation;
         object
             .ledger
-            .report(&self.client, &object.key.namespace, |facts| {
-                facts.check = Check::Paused(replicas);
+            .report(&self.client, |facts| {
+                facts.pause();
                 facts.generation = generation;
-                facts.tick = None;
-                facts.hpa = None;
             })
             .await;
         Ok(if was_served { SETTLED } else { RECHECK })
     }
 
-    /// Notes whether scaling is paused, in both directions or in one, and tells it if that is new.
-    async fn note_pause(&self, scaled_object: &ScaledObject, object: &Object, paused: bool) {
+    /// Notes whether scaling is paused, in both directions or in one, and at which count if the annotation says so. An event
+    /// follows if that is new.
+    async fn note_pause(&self, scaled_object: &ScaledObject, object: &Object, paused: bool, replicas: Option<i32>) {
         object.metrics.paused.set(f64::from(u8::from(paused)));
         let before = object.memory.lock().paused.replace(paused).unwrap_or_else(|| is_paused(scaled_object));
         match (before, paused) {
@@ -590,7 +598,29 @@ impl Context {
             }
             _ => {}
         }
-        object.ledger.note(|facts| facts.paused = Some(paused)).await;
+        object.ledger.note(|facts| (facts.paused, facts.paused_replicas) = (Some(paused), replicas)).await;
+    }
+
+    /// What is known of a ScaledObject before its target is read.
+    async fn outline(&self, scaled_object: &ScaledObject) -> Outline {
+        let target = match self.targets.kind(&scaled_object.spec.scale_target_ref).await {
+            Ok(kind) => KindFound::Is(Arc::clone(kind.told())),
+            Err(error) if error.is_about_kind() => KindFound::Absent,
+            Err(_) => KindFound::Unknown,
+        };
+        let triggers = &scaled_object.spec.triggers;
+        Outline {
+            target,
+            replicas: None,
+            moved: false,
+            triggers_types: each_once(triggers.iter().map(|trigger| trigger.type_.as_str())),
+            authentications_types: each_once(
+                triggers
+                    .iter()
+                    .filter_map(|trigger| trigger.authentication_ref.as_ref())
+                    .map(|reference| reference.name.as_str()),
+            ),
+        }
     }
 
     /// Notes what was found of the target. Its count is written down before it is changed for the first time, where it
@@ -604,7 +634,7 @@ impl Context {
         object.ledger.outline(outline).await;
         let saved = scaled_object.status.as_ref().is_some_and(|status| status.original_replica_count.is_some());
         if moved || (!saved && scaled_object.spec.restores_original_replica_count()) {
-            object.ledger.report(&self.client, &object.key.namespace, |_| {}).await;
+            object.ledger.report(&self.client, |_| {}).await;
         }
     }
 
@@ -682,9 +712,10 @@ impl Context {
         let generation = scaled_object.metadata.generation;
         object
             .ledger
-            .report(&self.client, &object.key.namespace, |facts| {
+            .report(&self.client, |facts| {
                 facts.check = Check::Failed(message);
                 facts.generation = generation;
+                self.hpas.fill(&object.key, facts);
             })
             .await;
     }
@@ -704,22 +735,6 @@ fn build(configs: &[TriggerConfig], brokers: &Brokers) -> Result<Vec<Box<dyn Sca
 
 fn was_there(before: Option<&Live>, trigger: &Arc<Trigger>) -> bool {
     before.is_some_and(|before| before.triggers.iter().any(|before| Arc::ptr_eq(before, trigger)))
-}
-
-fn outline(scaled_object: &ScaledObject) -> Outline {
-    let triggers = &scaled_object.spec.triggers;
-    Outline {
-        target: None,
-        replicas: None,
-        moved: false,
-        triggers_types: each_once(triggers.iter().map(|trigger| trigger.type_.as_str())),
-        authentications_types: each_once(
-            triggers
-                .iter()
-                .filter_map(|trigger| trigger.authentication_ref.as_ref())
-                .map(|reference| reference.name.as_str()),
-        ),
-    }
 }
 
 /// Whether the status says so.

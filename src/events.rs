@@ -1,13 +1,13 @@
 //! Kubernetes events about ScaledObjects and authentications, with KEDA's reasons (keda.sh/docs, "Kubernetes Events").
 //!
-//! Owns the queue between those who have something to say and the API server: nobody waits for an event, and when
-//! the API server is away the oldest news is the first to be given up.
+//! Owns the queue between the parts that report something and the API server. Nobody waits for an event. While the API
+//! server is away the queue waits for it; a new event is dropped when the queue is full.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -31,6 +31,11 @@ const QUEUE: usize = 16_384;
 const AT_ONCE: usize = 2;
 /// How long an event counts as the same when its text comes again.
 const SAME_EVENT: Duration = Duration::from_mins(10);
+/// How long an event is tried to be written that the API server has not answered about.
+const GIVEN_UP_AFTER: Duration = Duration::from_mins(5);
+/// The first and the longest pause between two tries.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How often those that were sent longer ago are forgotten.
 const PRUNED_EVERY: Duration = Duration::from_mins(1);
 /// How much of an object's name an event's name begins with: with what follows it may have 253 characters.
@@ -57,6 +62,8 @@ pub enum Reason {
     FallbackDeactivated,
     /// A VerticalPodAutoscaler works against a trigger.
     VerticalPodAutoscalerConflict,
+    /// Somebody else sets fields of the HPA again and again.
+    HpaContested,
     /// Polling has begun.
     ScalersStarted,
     /// Polling has ended.
@@ -95,6 +102,7 @@ impl Reason {
             Self::FallbackActivated => "ScaledObjectFallbackActivated",
             Self::FallbackDeactivated => "ScaledObjectFallbackDeactivated",
             Self::VerticalPodAutoscalerConflict => "VerticalPodAutoscalerConflict",
+            Self::HpaContested => "HPAContested",
             Self::ScalersStarted => "KEDAScalersStarted",
             Self::ScalersStopped => "KEDAScalersStopped",
             Self::ScalerInfo => "KEDAScalerInfo",
@@ -121,6 +129,7 @@ impl Reason {
             | Self::ScalerFailed
             | Self::MetricSourceFailed
             | Self::VerticalPodAutoscalerConflict
+            | Self::HpaContested
             | Self::ScaleTargetActivationFailed
             | Self::ScaleTargetDeactivationFailed => "Warning",
             _ => "Normal",
@@ -160,18 +169,59 @@ impl Events {
 /// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
 /// of Kubernetes' own controllers do.
 async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
-    let sent = Sent::default();
+    let (sent, outage) = (Sent::default(), Outage::default());
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
-            let (client, sent) = (&client, &sent);
+            let (client, sent, outage) = (&client, &sent, &outage);
             async move {
-                if let Err(error) = publish(client, sent, &about, reason, shortened(note.into_owned())).await {
-                    tracing::warn!(%error, reason = reason.as_str(), object = about.name, "cannot write an event");
-                }
+                let event = sent.event(&about, reason, shortened(note.into_owned()));
+                let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
+                deliver(&api, &event, outage).await;
             }
         })
         .await;
+}
+
+/// Writes an event, again where the answer says nothing about it. It has a name and a count of its own, so that it is
+/// there once however often it is written.
+async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
+    let begin = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Err(error) = write(api, event).await else {
+            outage.ended();
+            return;
+        };
+        let object = event.involved_object.name.as_deref();
+        let refused =
+            matches!(&error, kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429);
+        if refused || begin.elapsed() + pause > GIVEN_UP_AFTER {
+            tracing::warn!(%error, reason = event.reason, object, "cannot write an event");
+            return;
+        }
+        outage.began(&error);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether the API server takes no events at present, so that the log has a line when that begins and when it ends.
+#[derive(Default)]
+struct Outage(AtomicBool);
+
+impl Outage {
+    fn began(&self, error: &kube::Error) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "cannot write events; they are tried again for {} s each", GIVEN_UP_AFTER.as_secs());
+        }
+    }
+
+    fn ended(&self) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            tracing::info!("events can be written again");
+        }
+    }
 }
 
 /// The events that were sent of late. A thousand objects that begin together have several thousand, so that digests are
@@ -227,6 +277,30 @@ impl Sent {
         }
     }
 
+    /// Makes an event, with the name and the count of the same one before.
+    fn event(&self, about: &ObjectReference, reason: Reason, note: String) -> Event {
+        let now = status::time(clock::now());
+        let digest = self.digest(about, reason, &note);
+        let (serial, count) = self.note(digest);
+        Event {
+            metadata: ObjectMeta {
+                name: Some(self.name(about, digest, serial)),
+                namespace: Some(about.namespace.clone().unwrap_or_else(|| "default".to_owned())),
+                ..ObjectMeta::default()
+            },
+            involved_object: about.clone(),
+            type_: Some(reason.type_().to_owned()),
+            reason: Some(reason.as_str().to_owned()),
+            message: Some(note),
+            count: Some(count),
+            first_timestamp: Some(now.clone()),
+            last_timestamp: Some(now),
+            source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
+            reporting_component: Some(COMPONENT.to_owned()),
+            ..Event::default()
+        }
+    }
+
     /// The event's name, by which it is found again: no other has it, in this process or another.
     fn name(&self, about: &ObjectReference, digest: u64, serial: u64) -> String {
         let object: String = about.name.as_deref().unwrap_or_default().chars().take(LONGEST_NAME).collect();
@@ -234,48 +308,22 @@ impl Sent {
     }
 }
 
-async fn publish(
-    client: &Client,
-    sent: &Sent,
-    about: &ObjectReference,
-    reason: Reason,
-    note: String,
-) -> Result<(), kube::Error> {
-    let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
-    let now = status::time(clock::now());
-    let digest = sent.digest(about, reason, &note);
-    let (serial, count) = sent.note(digest);
-    let name = sent.name(about, digest, serial);
+/// Creates an event, or raises the count of one that is there.
+async fn write(api: &Api<Event>, event: &Event) -> Result<(), kube::Error> {
+    let name = event.metadata.name.as_deref().unwrap_or_default();
     let again = async || {
-        let patch = Patch::Merge(json!({"count": count, "lastTimestamp": now}));
-        api.patch(&name, &PatchParams::default(), &patch).await.map(drop)
+        let patch = Patch::Merge(json!({"count": event.count, "lastTimestamp": event.last_timestamp}));
+        api.patch(name, &PatchParams::default(), &patch).await.map(drop)
     };
-    if count > 1 {
+    if event.count > Some(1) {
         match again().await {
-            // It was deleted, or could not be written: it is told anew.
+            // It was deleted, or has never been written.
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             other => return other,
         }
     }
-    let event = Event {
-        metadata: ObjectMeta {
-            name: Some(name.clone()),
-            namespace: Some(about.namespace.clone().unwrap_or_else(|| "default".to_owned())),
-            ..ObjectMeta::default()
-        },
-        involved_object: about.clone(),
-        type_: Some(reason.type_().to_owned()),
-        reason: Some(reason.as_str().to_owned()),
-        message: Some(note),
-        count: Some(count),
-        first_timestamp: Some(now.clone()),
-        last_timestamp: Some(now.clone()),
-        source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
-        reporting_component: Some(COMPONENT.to_owned()),
-        ..Event::default()
-    };
-    match api.create(&PostParams::default(), &event).await {
-        // The same was sent at the same time.
+    match api.create(&PostParams::default(), event).await {
+        // The same was sent at the same time, or before an answer that was lost.
         Err(kube::Error::Api(status)) if status.code == 409 => again().await,
         other => other.map(drop),
     }

@@ -1,26 +1,42 @@
-//! What has been written into a ScaledObject's status, and what is to be.
+//! The status of each ScaledObject: what the API server is seen to have, what it should have, and the one place that
+//! writes it.
 //!
-//! Owns the one place from which a status is patched: the controller and the poll loop both tell it facts, and it
-//! writes when what follows from them has changed. A write that fails is made up for by the next report.
+//! The controller and the poll loop report facts; [`crate::plan::status`] makes the status of them. It is compared with the
+//! status that was observed last: in the watch, in the answer to a write, or, after a write without an answer, in a read.
+//! What was sent is never taken for what is stored. A status that differs is written, and a write that fails is repeated by
+//! [`looks`], whether anybody reports again or not.
+
+pub mod looks;
+mod observed;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
+use parking_lot::Mutex as Lock;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::clock;
+use crate::key::Key;
 use crate::lease::Term;
-use crate::packed::Packed;
 use crate::plan::status::{self, Facts, Outline};
+use looks::{Looks, Turn};
+use observed::Observed;
+pub use observed::Version;
 
 /// The status of one ScaledObject.
 #[derive(Debug)]
 pub struct Ledger {
-    name: String,
+    key: Key,
+    uid: String,
     term: Arc<Term>,
+    looks: Looks,
+    turn: Turn,
+    /// Apart from the rest, as the watch must not wait for a write.
+    observed: Lock<Observed>,
     state: Mutex<State>,
 }
 
@@ -28,32 +44,46 @@ pub struct Ledger {
 struct State {
     facts: Facts,
     outline: Option<Outline>,
-    /// What the API server has, as far as is known: nothing at first.
-    written: Option<Packed<ScaledObjectStatus>>,
-    /// Whether nothing has come up since `written` was found to be right.
-    settled: bool,
+    /// The observation that the facts were last compared with and agreed to; none after new facts.
+    agreed: Option<u64>,
+    /// The log has the error of a write; how many have failed since.
+    failed: u32,
 }
 
 impl State {
     fn change(&mut self, change: impl FnOnce(&mut Facts)) {
         let before = self.facts.clone();
         change(&mut self.facts);
-        self.settled &= self.facts == before;
+        if self.facts != before {
+            self.agreed = None;
+        }
     }
 }
 
 impl Ledger {
-    /// The ledger of a ScaledObject that has this status, written to during `term` only.
-    pub fn new(name: &str, written: &ScaledObjectStatus, term: Arc<Term>) -> Self {
-        let written = Packed::new(written).ok();
-        Self { name: name.to_owned(), term, state: Mutex::new(State { written, ..State::default() }) }
+    /// The ledger of a ScaledObject that has this status, written to during `term` only. `looks` repeats its writes.
+    pub fn new(key: &Key, found: &ScaledObject, status: &ScaledObjectStatus, term: Arc<Term>, looks: Looks) -> Self {
+        Self {
+            key: key.clone(),
+            uid: found.uid().unwrap_or_default(),
+            term,
+            looks,
+            turn: Turn::default(),
+            observed: Lock::new(Observed::new(Version::of(found), status)),
+            state: Mutex::default(),
+        }
     }
 
-    /// Takes note of what another replica has written.
-    pub async fn found(&self, written: &ScaledObjectStatus) {
-        let mut state = self.state.lock().await;
-        state.written = Packed::new(written).ok();
-        state.settled = false;
+    /// Takes note of the status that the watch shows. `listed` says that it came with a list, whose word counts even where
+    /// its version is an older one: the API server's store may have been restored from a backup.
+    pub fn observe(&self, version: Version, status: &ScaledObjectStatus, listed: bool) {
+        let differs = {
+            let mut observed = self.observed.lock();
+            if listed { observed.list(version, status) } else { observed.see(version, status) }
+        };
+        if differs && self.term.leads() {
+            self.looks.soon(&self.key, &self.turn);
+        }
     }
 
     /// Notes facts without writing them yet. The next report does.
@@ -63,53 +93,109 @@ impl Ledger {
 
     /// Notes facts that come by the way. They are written at once, as by [`Ledger::report`], unless the check or the first
     /// tick, which writes too, is still to come.
-    pub async fn add(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
+    pub async fn add(&self, client: &Client, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
         state.change(change);
         if state.facts.are_whole() {
-            self.write(&mut state, client, namespace).await;
+            self.write(&mut state, client).await;
         }
     }
 
     /// Notes what is known of the ScaledObject whether it can be served or not.
     pub async fn outline(&self, outline: Outline) {
         let mut state = self.state.lock().await;
-        state.settled &= state.outline.as_ref() == Some(&outline);
+        if state.outline.as_ref() != Some(&outline) {
+            state.agreed = None;
+        }
         state.outline = Some(outline);
     }
 
     /// Notes facts, and writes the status if it is another now and this replica is the one that writes.
-    pub async fn report(&self, client: &Client, namespace: &str, change: impl FnOnce(&mut Facts)) {
+    pub async fn report(&self, client: &Client, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
         state.change(change);
-        self.write(&mut state, client, namespace).await;
+        self.write(&mut state, client).await;
     }
 
-    async fn write(&self, state: &mut State, client: &Client, namespace: &str) {
-        if state.settled || !self.term.leads() {
+    /// Compares what there is with what should be, for [`looks`].
+    async fn look(&self, client: &Client) {
+        self.turn.begin();
+        self.add(client, |_| {}).await;
+    }
+
+    async fn write(&self, state: &mut State, client: &Client) {
+        if !self.term.leads() {
             return;
         }
-        let written = state.written.as_ref().and_then(|written| written.open().ok()).unwrap_or_default();
-        let mut next = status::status(&written, &state.facts, clock::now());
+        let (serial, doubted) = {
+            let observed = self.observed.lock();
+            (observed.serial(), observed.is_doubted())
+        };
+        if state.agreed == Some(serial) && !doubted {
+            return;
+        }
+        let api: Api<ScaledObject> = Api::namespaced(client.clone(), &self.key.namespace);
+        match self.bring_about(state, &api, doubted).await {
+            Ok(()) => {
+                if state.failed > 0 {
+                    tracing::info!(scaled_object = %self.key, attempts = state.failed, "the status can be written again");
+                }
+                state.failed = 0;
+            }
+            Err(error) => self.repeat(state, &error),
+        }
+    }
+
+    /// Writes the status unless it is there. With `doubted` it is read before: the last write may have been done.
+    async fn bring_about(&self, state: &mut State, api: &Api<ScaledObject>, doubted: bool) -> Result<(), kube::Error> {
+        if doubted {
+            let found = api.get_opt(&self.key.name).await?;
+            let Some(found) = found.filter(|found| found.uid().as_ref() == Some(&self.uid)) else {
+                // It has gone, and the watch is about to say so.
+                return Ok(());
+            };
+            self.observed.lock().answered(Version::of(&found), &found.status.unwrap_or_default());
+        }
+        let (serial, present) = {
+            let observed = self.observed.lock();
+            (observed.serial(), observed.status())
+        };
+        let mut next = status::status(&present, &state.facts, clock::now());
         if let Some(outline) = &state.outline {
             next = status::outline(next, outline);
         }
-        if next == written {
-            state.settled = true;
-            return;
+        state.agreed = Some(serial);
+        if next == present {
+            return Ok(());
         }
-        let (Ok(from), Ok(to)) = (serde_json::to_value(&written), serde_json::to_value(&next)) else { return };
-        let Some(patch) = status::merge_patch(&from, &to) else { return };
-        let api: Api<ScaledObject> = Api::namespaced(client.clone(), namespace);
-        match api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(json!({"status": patch}))).await {
-            Ok(_) => {
-                state.written = Packed::new(&next).ok();
-                state.settled = true;
+        let (Ok(from), Ok(to)) = (serde_json::to_value(&present), serde_json::to_value(&next)) else { return Ok(()) };
+        let Some(patch) = status::merge_patch(&from, &to) else { return Ok(()) };
+        // With the uid: the namesake of one that was deleted has a ledger of its own.
+        let patch = Patch::Merge(json!({"metadata": {"uid": self.uid}, "status": patch}));
+        state.agreed = None;
+        self.observed.lock().doubt();
+        match api.patch_status(&self.key.name, &PatchParams::default(), &patch).await {
+            Ok(made) => {
+                // The answer is what the API server makes of this status: asking again would give the same.
+                state.agreed = self.observed.lock().answered(Version::of(&made), &made.status.unwrap_or_default());
+                Ok(())
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => {
-                tracing::warn!(%error, namespace, scaled_object = self.name, "cannot write the status; it will be tried again");
-            }
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(error),
         }
     }
+
+    /// Has the write repeated. The log has the first error of a row.
+    fn repeat(&self, state: &mut State, error: &kube::Error) {
+        if state.failed == 0 {
+            tracing::warn!(scaled_object = %self.key, %error, "cannot write the status; it will be tried again");
+        }
+        state.failed = state.failed.saturating_add(1);
+        self.looks.again(&self.key, &self.turn, state.failed);
+    }
+}
+
+/// The pause before a write is repeated that has failed `failed` times in a row.
+fn pause_after(failed: u32) -> Duration {
+    Duration::from_millis(500) * 2_u32.pow(failed.saturating_sub(1).min(6))
 }

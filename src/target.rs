@@ -109,6 +109,22 @@ impl TargetError {
     }
 }
 
+impl TargetError {
+    /// Whether the API server gave no answer that says if it did what was asked for.
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Api(error) => !matches!(**error, kube::Error::Api(ref status) if status.code < 500),
+            _ => false,
+        }
+    }
+
+    /// Whether the API server answered that there is no such kind, or none that can be scaled.
+    pub fn is_about_kind(&self) -> bool {
+        matches!(self, Self::ApiVersion(_) | Self::UnknownKind { .. } | Self::NotScalable(_))
+    }
+}
+
 impl From<kube::Error> for TargetError {
     fn from(error: kube::Error) -> Self {
         Self::Api(Box::new(error))

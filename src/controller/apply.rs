@@ -1,4 +1,5 @@
-//! Writes of the controller: the HPA, the finalizer and the label. Every step may be taken again without harm.
+//! Writes of the controller besides the HPA: its deletion, the finalizer and the label. Every step may be taken again
+//! without harm.
 
 use ebb_crds::{ScaledObject, names};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -6,64 +7,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
-use super::hpas::{self, Hpas};
-use crate::key::Key;
-use crate::poll::registry::{AppliedHpa, Object};
-
-/// The name under which Ebb's fields are known to the API server.
-const FIELD_MANAGER: &str = "ebb";
-
-/// Why an HPA could not be applied.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ApplyError {
-    /// There is one of that name that is not this ScaledObject's.
-    #[error(
-        "HPA {0:?} exists and is not owned by this ScaledObject: delete it, give another name in advanced.horizontalPodAutoscalerConfig.name, or set the annotation scaledobject.keda.sh/transfer-hpa-ownership: \"true\" together with that name"
-    )]
-    Foreign(String),
-    /// The API server did not answer, or refused.
-    #[error("{0}")]
-    Api(#[from] kube::Error),
-}
-
-/// Makes the HPA what it should be, unless it is that already.
-pub(super) async fn hpa(
-    client: &Client,
-    hpas: &Hpas,
-    scaled_object: &ScaledObject,
-    object: &Object,
-    wanted: &HorizontalPodAutoscaler,
-) -> Result<(), ApplyError> {
-    let name = wanted.name_any();
-    let namespace = &object.key.namespace;
-    let asked = hpas::digest(wanted);
-    let seen = hpas.get(&Key::new(namespace, &name));
-    let applied = object.memory.lock().applied_hpa.clone();
-    if let (Some(applied), Some(seen)) = (&applied, &seen)
-        && applied.name == name
-        && applied.wanted == asked
-        && applied.found == seen.digest
-    {
-        return Ok(());
-    }
-    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
-    if applied.is_none_or(|applied| applied.name != name)
-        && let Some(present) = api.get_opt(&name).await?
-        && !is_own(scaled_object, &present)
-    {
-        if !may_take(scaled_object) {
-            return Err(ApplyError::Foreign(name));
-        }
-        tracing::info!(scaled_object = %object.key, hpa = name, "takes the HPA over");
-        // What it has besides would stay its own: an apply only takes what it names.
-        let change = json!({"metadata": {"resourceVersion": present.resource_version()}, "spec": {"behavior": null}});
-        api.patch(&name, &PatchParams::default(), &Patch::Merge(change)).await?;
-    }
-    let made = api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(wanted)).await?;
-    tracing::info!(scaled_object = %object.key, hpa = name, "applied the HPA");
-    object.memory.lock().applied_hpa = Some(AppliedHpa { name, wanted: asked, found: hpas::digest(&made) });
-    Ok(())
-}
+use super::hpas;
 
 /// Deletes the ScaledObject's HPA of this name, if it is its own.
 pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, name: &str) -> Result<(), kube::Error> {
@@ -83,15 +27,8 @@ pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, na
     }
 }
 
-fn is_own(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
+pub(super) fn is_own(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
     hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid())
-}
-
-fn may_take(scaled_object: &ScaledObject) -> bool {
-    let transfer =
-        scaled_object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|value| value == "true");
-    let named = scaled_object.spec.hpa_config().and_then(|config| config.name());
-    transfer && named.is_some()
 }
 
 /// Puts the finalizer on, and the label that KEDA puts on (not while paused).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ebb_scalers::ConfigError;
 
-use super::apply::ApplyError;
+use super::ensure_hpa::HpaError;
 use super::lookup::LookupError;
 use crate::events::Reason;
 use crate::packed::PackedError;
@@ -136,10 +136,10 @@ impl From<LookupError> for Failure {
     }
 }
 
-impl From<ApplyError> for Failure {
-    fn from(error: ApplyError) -> Self {
+impl From<HpaError> for Failure {
+    fn from(error: HpaError) -> Self {
         match error {
-            ApplyError::Api(error) if !is_refusal(&error) => error.into(),
+            HpaError::Api(error) if !is_refusal(&error) => error.into(),
             other => Self::Hpa(other.to_string()),
         }
     }

@@ -3,9 +3,7 @@
 //! Owns the watch on them. It tells the controller when one is not what was applied (changed by hand, deleted), and the
 //! registry what the HPA says of itself. Keeps a digest of each, not the object.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::kept::Kept;
 use crate::key::Key;
+use crate::plan::hpa::fingerprint::Fingerprint;
 use crate::plan::status::{Check, Facts};
 use crate::poll::registry::{Object, Registry};
 use crate::watching;
@@ -45,8 +44,7 @@ pub(super) struct Hpas {
 /// What is known of an HPA.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Seen {
-    /// See [`digest`].
-    pub(super) digest: u64,
+    pub(super) print: Fingerprint,
     owner: Option<Key>,
     /// Its condition `ScalingActive`.
     said: Option<Arc<HorizontalPodAutoscalerCondition>>,
@@ -81,25 +79,20 @@ impl Hpas {
         Some(said)
     }
 
-    /// Takes over into the facts of a ScaledObject what its HPA says of itself now. To be called whenever either may have
-    /// changed: an HPA is often seen before the check that finds it to be the right one.
-    pub(super) fn fill(&self, namespace: &str, facts: &mut Facts) {
-        let Check::Served(served) = &facts.check else { return };
-        let key = Key::new(namespace, &served.hpa_name);
-        let said = self.seen.read().get(&key).and_then(|seen| seen.said.clone());
+    /// Takes over into the facts of a ScaledObject which HPA it has, and what that says of itself now. To be called whenever
+    /// either may have changed: an HPA is often seen before the check that finds it to be the right one.
+    pub(super) fn fill(&self, object: &Key, facts: &mut Facts) {
+        facts.left_hpa = match (&facts.check, &facts.served) {
+            (Check::Failed(_), None) => self.of(object).into_iter().next(),
+            _ => None,
+        };
+        let Some(name) = facts.hpa_name() else {
+            facts.hpa = None;
+            return;
+        };
+        let said = self.seen.read().get(&Key::new(&object.namespace, name)).and_then(|seen| seen.said.clone());
         facts.hpa = said.or_else(|| facts.hpa.take());
     }
-}
-
-/// A digest of everything in an HPA that Ebb sets.
-pub(super) fn digest(hpa: &HorizontalPodAutoscaler) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let metadata = &hpa.metadata;
-    // Maps are ordered, so that equal parts have equal texts.
-    let parts =
-        serde_json::to_string(&(&metadata.labels, &metadata.annotations, &metadata.owner_references, &hpa.spec));
-    parts.unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The ScaledObject that controls an HPA.
@@ -164,7 +157,7 @@ impl Follower {
         let object = owner.as_ref().and_then(|owner| self.registry.get(owner));
         // The name that is there anyway rather than another copy of it.
         let owner = object.as_ref().map(|object| object.key.clone()).or(owner);
-        let seen = Seen { digest: digest(hpa), owner: owner.clone(), said: self.hpas.scaling_active(hpa) };
+        let seen = Seen { print: Fingerprint::of(hpa), owner: owner.clone(), said: self.hpas.scaling_active(hpa) };
         let before = self.hpas.seen.write().insert(key.clone(), seen.clone());
         let Some(owner) = owner else {
             // Somebody has taken the owner reference away.
@@ -176,7 +169,7 @@ impl Follower {
             // Whoever passes it on lives as long as this.
             let _ = self.spoken.send(object);
         }
-        if before.is_none_or(|before| before.digest != seen.digest) {
+        if before.is_none_or(|before| before.print != seen.print) {
             let (hpas, registry) = (Arc::clone(&self.hpas), Arc::clone(&self.registry));
             tokio::spawn(check(hpas, registry, self.strayed.clone(), key, owner));
         }
@@ -201,7 +194,7 @@ async fn check(
     let applied = object.memory.lock().applied_hpa.clone();
     let Some(present) = hpas.get(&key) else { return };
     let as_it_should_be = match applied {
-        Some(applied) => applied.name == key.name && applied.found == present.digest,
+        Some(applied) => applied.name == key.name && applied.made.holds_for(&present.print),
         // The first check is still to come.
         None => !object.is_checked(),
     };
@@ -233,8 +226,7 @@ async fn pass_on(hpas: Arc<Hpas>, client: Client, mut spoken: mpsc::UnboundedRec
         .for_each_concurrent(AT_ONCE, |object| {
             let (hpas, client) = (&hpas, &client);
             async move {
-                let namespace = &object.key.namespace;
-                object.ledger.add(client, namespace, |facts| hpas.fill(namespace, facts)).await;
+                object.ledger.add(client, |facts| hpas.fill(&object.key, facts)).await;
             }
         })
         .await;

@@ -51,7 +51,7 @@ async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::
                 if let Some(known) =
                     context.registry.get(&key).filter(|known| object.uid().as_ref() == Some(&known.uid))
                 {
-                    known.take_over(&object.status.clone().unwrap_or_default()).await;
+                    known.take_over(object);
                 }
                 keys.push(key);
             }

@@ -1,6 +1,10 @@
 //! The HorizontalPodAutoscaler that a ScaledObject stands for, to the letter of KEDA's but for what
 //! `docs/keda-differences.md` lists.
 
+pub mod contest;
+pub mod fingerprint;
+pub mod replacement;
+
 use std::collections::BTreeMap;
 
 use ebb_crds::{ScaledObject, names};
@@ -37,6 +41,9 @@ const OWNERSHIP_MARKS: &[&str] = &[
     "config.kubernetes.io/",
     "objectset.rio.cattle.io/",
 ];
+
+/// The name under which the API server records Ebb's fields.
+pub const FIELD_MANAGER: &str = "ebb";
 
 /// What an HPA's name begins with that its ScaledObject does not name.
 pub const DEFAULT_PREFIX: &str = "keda-hpa-";

@@ -1,4 +1,9 @@
 //! A ScaledObject's status as a function of what Ebb knows about it: KEDA's fields, reasons and texts.
+//!
+//! The status follows from the specification and from what is observed. Four things are history by their meaning and are
+//! carried over from the status that is there: `lastActiveTime`, `originalReplicaCount`, every `lastTransitionTime`, and
+//! the reason of `Paused=False`, which says whether the ScaledObject has been paused before. Everything else is carried
+//! over only until the first check has come to an end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +27,18 @@ pub struct Facts {
     pub generation: Option<i64>,
     /// What came of the check.
     pub check: Check,
+    /// What is in force: the last specification that could be served. None while paused, and before the first.
+    pub served: Option<Served>,
+    /// The ScaledObject's HPA that is there although nothing is in force: a process before this one left it.
+    pub left_hpa: Option<String>,
     /// What the last tick saw; none before the first.
     pub tick: Option<Tick>,
     /// When a trigger was last active, as far as it is to be written down.
     pub last_active: Option<DateTime<Utc>>,
     /// Whether scaling is paused, in both directions or in one; not known before the first look.
     pub paused: Option<bool>,
+    /// The count that the annotation `paused-replicas` asks for.
+    pub paused_replicas: Option<i32>,
     /// What the HPA says of itself: its condition `ScalingActive`.
     pub hpa: Option<Arc<HorizontalPodAutoscalerCondition>>,
 }
@@ -52,9 +63,27 @@ impl Facts {
     pub fn are_whole(&self) -> bool {
         match self.check {
             Check::Pending => false,
-            Check::Served(_) => self.tick.is_some(),
-            Check::Failed(_) | Check::Paused(_) => true,
+            Check::Served => self.tick.is_some(),
+            Check::Failed(_) | Check::Paused => true,
         }
+    }
+
+    /// Puts a specification in force.
+    pub fn serve(&mut self, served: Served) {
+        self.check = Check::Served;
+        self.served = Some(served);
+        self.left_hpa = None;
+    }
+
+    /// Ends what was in force, for a pause.
+    pub fn pause(&mut self) {
+        self.check = Check::Paused;
+        (self.served, self.left_hpa, self.tick, self.hpa) = (None, None, None, None);
+    }
+
+    /// The name of the ScaledObject's HPA, where it has one.
+    pub fn hpa_name(&self) -> Option<&str> {
+        self.served.as_ref().map(|served| served.hpa_name.as_str()).or(self.left_hpa.as_deref())
     }
 }
 
@@ -66,10 +95,10 @@ pub enum Check {
     Pending,
     /// It cannot be served, or not any longer: why, and how to put it right.
     Failed(String),
-    /// It is paused, at this many replicas if it says so.
-    Paused(Option<i32>),
+    /// It is paused.
+    Paused,
     /// It is served.
-    Served(Served),
+    Served,
 }
 
 /// What is known of a ScaledObject that is served.
@@ -94,11 +123,23 @@ pub struct TargetKind {
     pub gvkr: GroupVersionKindResource,
 }
 
+/// What is known of a target's kind.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum KindFound {
+    /// The API server has not answered about it.
+    #[default]
+    Unknown,
+    /// The cluster has no such kind, or none that can be scaled.
+    Absent,
+    /// It is this one.
+    Is(Arc<TargetKind>),
+}
+
 /// What of a ScaledObject is known however its check ends.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outline {
-    /// The target's kind, once it has been found.
-    pub target: Option<Arc<TargetKind>>,
+    /// The target's kind.
+    pub target: KindFound,
     /// The target's replicas when it was found.
     pub replicas: Option<i32>,
     /// Whether the target is another one than before.
@@ -140,9 +181,16 @@ pub struct FallbackTick {
 
 /// Adds what is known before the check has come to an end.
 pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjectStatus {
-    if let Some(target) = &outline.target {
-        status.scale_target_kind = Some(target.display.clone());
-        status.scale_target_gvkr = Some(target.gvkr.clone());
+    match &outline.target {
+        KindFound::Unknown => {}
+        KindFound::Absent => {
+            status.scale_target_kind = None;
+            status.scale_target_gvkr = None;
+        }
+        KindFound::Is(target) => {
+            status.scale_target_kind = Some(target.display.clone());
+            status.scale_target_gvkr = Some(target.gvkr.clone());
+        }
     }
     if status.original_replica_count.is_none() || (outline.moved && outline.replicas.is_some()) {
         status.original_replica_count = outline.replicas;
@@ -170,47 +218,26 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
         Some(fallback) => conditions.add(Condition::FALLBACK, &fallback),
         None => conditions.keep(Condition::FALLBACK, Condition::FALSE),
     }
-    let was_paused = previous.condition(Condition::PAUSED).is_some_and(Condition::is_true);
     match facts.paused {
         Some(true) => {
             conditions
                 .add(Condition::PAUSED, &(Condition::TRUE, "ScaledObjectPaused", "ScaledObject is paused".into()));
         }
-        Some(false) if was_paused => conditions.add(
-            Condition::PAUSED,
-            &(Condition::FALSE, "ScaledObjectUnpaused", "pause annotation removed for ScaledObject".into()),
-        ),
-        _ => conditions.keep(Condition::PAUSED, Condition::FALSE),
+        Some(false) => conditions.add(Condition::PAUSED, &unpaused(previous)),
+        None => conditions.keep(Condition::PAUSED, Condition::FALSE),
     }
-    if facts.paused == Some(false) {
-        status.paused_replica_count = None;
+    if facts.paused.is_some() {
+        status.paused_replica_count = facts.paused_replicas;
     }
-    if let Check::Paused(replicas) = &facts.check {
-        status.paused_replica_count = *replicas;
-        status.hpa_name = None;
-        status.triggers_activity = None;
+    if facts.check != Check::Pending {
+        in_force(&mut status, facts);
     }
-    match (&facts.check, &facts.hpa) {
-        (Check::Paused(_), _) => {}
-        (Check::Served(_), Some(hpa)) => conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa)),
-        _ => conditions.keep_if_there(Condition::HPA_ACTIVE),
-    }
-    if let Check::Served(served) = &facts.check {
-        status.paused_replica_count = None;
-        status.hpa_name = Some(served.hpa_name.clone());
-        status.external_metric_names = Some(served.metric_names.to_vec()).filter(|names| !names.is_empty());
-        status.resource_metric_names = Some(served.resource_names.clone()).filter(|names| !names.is_empty());
-        status.composite_scaler_name = served.composite.then(|| COMPOSITE_METRIC.to_owned());
-        if let Some(tick) = &facts.tick {
-            let names = || tick.metric_names.iter().cloned();
-            let activity = tick.active.iter().map(|active| TriggerActivity { is_active: Some(*active) });
-            status.triggers_activity =
-                Some(names().zip(activity).collect()).filter(|all: &BTreeMap<_, _>| !all.is_empty());
-            status.health = tick
-                .fallback
-                .as_ref()
-                .map(|fallback| names().zip(fallback.failures.iter().copied().map(health)).collect());
+    match &facts.hpa {
+        Some(hpa) if facts.hpa_name().is_some() => conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa)),
+        _ if facts.check == Check::Pending || facts.hpa_name().is_some() => {
+            conditions.keep_if_there(Condition::HPA_ACTIVE);
         }
+        _ => {}
     }
     if let Some(last_active) = facts.last_active {
         status.last_active_time = Some(time(last_active));
@@ -219,20 +246,51 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
     status
 }
 
+/// Adds what follows from the specification that is in force, and removes what one before it left.
+fn in_force(status: &mut ScaledObjectStatus, facts: &Facts) {
+    let served = facts.served.as_ref();
+    status.hpa_name = facts.hpa_name().map(str::to_owned);
+    status.external_metric_names = served.map(|served| served.metric_names.to_vec()).filter(|names| !names.is_empty());
+    status.resource_metric_names = served.map(|served| served.resource_names.clone()).filter(|names| !names.is_empty());
+    status.composite_scaler_name = served.is_some_and(|served| served.composite).then(|| COMPOSITE_METRIC.to_owned());
+    let Some(tick) = &facts.tick else {
+        if served.is_none() {
+            (status.triggers_activity, status.health) = (None, None);
+        }
+        return;
+    };
+    let names = || tick.metric_names.iter().cloned();
+    let activity = tick.active.iter().map(|active| TriggerActivity { is_active: Some(*active) });
+    status.triggers_activity = Some(names().zip(activity).collect()).filter(|all: &BTreeMap<_, _>| !all.is_empty());
+    status.health =
+        tick.fallback.as_ref().map(|fallback| names().zip(fallback.failures.iter().copied().map(health)).collect());
+}
+
 type State = (&'static str, &'static str, String);
+
+/// `Paused=False`: its reason says whether there has been a pause.
+fn unpaused(previous: &ScaledObjectStatus) -> State {
+    const REASON: &str = "ScaledObjectUnpaused";
+    let before = previous.condition(Condition::PAUSED);
+    if before.is_some_and(|before| before.is_true() || before.reason.as_deref() == Some(REASON)) {
+        (Condition::FALSE, REASON, "pause annotation removed for ScaledObject".into())
+    } else {
+        (Condition::FALSE, "", String::new())
+    }
+}
 
 /// None while nothing is known: what was said before stays.
 fn ready(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
         (Check::Pending, _) => return None,
         (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
-        (Check::Paused(_), _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
-        (Check::Served(_), Some(Tick { trouble: Some((reason, text)), failures, .. })) => {
+        (Check::Paused, _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
+        (Check::Served, Some(Tick { trouble: Some((reason, text)), failures, .. })) => {
             let lines: Vec<_> = std::iter::once(text).chain(failures).map(String::as_str).collect();
             (Condition::FALSE, reason, lines.join("\n"))
         }
         // With a fallback it stays ready: the condition Fallback tells how things stand.
-        (Check::Served(_), Some(tick))
+        (Check::Served, Some(tick))
             if !tick.failures.is_empty() && (tick.fallback.is_none() || tick.activity == Activity::Active) =>
         {
             let (status, reason, headline) = if tick.activity == Activity::Active {
@@ -246,7 +304,7 @@ fn ready(facts: &Facts) -> Option<State> {
             };
             (status, reason, format!("{headline}\n{}", tick.failures.join("\n")))
         }
-        (Check::Served(_), _) => {
+        (Check::Served, _) => {
             (Condition::TRUE, "ScaledObjectReady", "ScaledObject is defined correctly and is ready for scaling".into())
         }
     })
@@ -256,8 +314,8 @@ fn ready(facts: &Facts) -> Option<State> {
 fn fallback(facts: &Facts) -> Option<State> {
     let in_effect = |tick: &Tick| tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect);
     Some(match (&facts.check, &facts.tick) {
-        (Check::Pending, _) | (Check::Served(_), None) => return None,
-        (Check::Served(_), Some(tick)) if in_effect(tick) => {
+        (Check::Pending, _) | (Check::Served, None) => return None,
+        (Check::Served, Some(tick)) if in_effect(tick) => {
             (Condition::TRUE, "FallbackExists", "At least one trigger is falling back on this scaled object".into())
         }
         _ => (Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
@@ -273,9 +331,9 @@ fn health(failures: u32) -> HealthStatus {
 fn active(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
         (Check::Failed(_), _) => (Condition::UNKNOWN, "UnknownState", "ScaledObject check failed".into()),
-        (Check::Paused(_), _) => (Condition::UNKNOWN, "", String::new()),
+        (Check::Paused, _) => (Condition::UNKNOWN, "", String::new()),
         (Check::Pending, _) | (_, None) => return None,
-        (Check::Served(_), Some(tick)) => match tick.activity {
+        (Check::Served, Some(tick)) => match tick.activity {
             Activity::Active if tick.forced => (
                 Condition::TRUE,
                 "ScalerActive",
@@ -400,7 +458,7 @@ mod tests {
             (before_a_tick, false),
             (served(Activity::Inactive, &[]), true),
             (Facts { check: Check::Failed("no target".into()), ..Facts::default() }, true),
-            (Facts { check: Check::Paused(None), ..Facts::default() }, true),
+            (Facts { check: Check::Paused, ..Facts::default() }, true),
         ] {
             assert_eq!(facts.are_whole(), whole, "{facts:?}");
         }
@@ -409,12 +467,14 @@ mod tests {
     fn served(activity: Activity, failures: &[&str]) -> Facts {
         Facts {
             generation: Some(2),
-            check: Check::Served(Served {
+            check: Check::Served,
+            served: Some(Served {
                 hpa_name: "keda-hpa-app".into(),
                 metric_names: Arc::new(["s0".into()]),
                 resource_names: Vec::new(),
                 composite: false,
             }),
+            left_hpa: None,
             tick: Some(Tick {
                 activity,
                 forced: false,
@@ -426,8 +486,13 @@ mod tests {
             }),
             last_active: None,
             paused: Some(false),
+            paused_replicas: None,
             hpa: None,
         }
+    }
+
+    fn paused_at(replicas: i32) -> Facts {
+        Facts { check: Check::Paused, paused: Some(true), paused_replicas: Some(replicas), ..Facts::default() }
     }
 
     fn shown(status: &ScaledObjectStatus, type_: &str) -> (String, String, String) {
@@ -448,7 +513,7 @@ mod tests {
                 "Unknown UnknownState",
             ),
             (
-                Facts { check: Check::Paused(Some(3)), ..Facts::default() },
+                Facts { check: Check::Paused, ..Facts::default() },
                 "True ScaledObjectReady ScaledObject is paused",
                 "Unknown ",
             ),
@@ -505,7 +570,7 @@ mod tests {
         let written = |facts: Facts, noted: Option<i64>| {
             status(&ScaledObjectStatus::default(), &Facts { last_active: noted.map(at), ..facts }, at(0))
         };
-        let paused = || Facts { check: Check::Paused(None), ..Facts::default() };
+        let paused = || Facts { check: Check::Paused, ..Facts::default() };
         for (name, facts, noted, expected) in [
             ("active", served(Activity::Active, &[]), Some(0), Some(1000)),
             ("its end was written", served(Activity::CoolingDown, &[]), Some(0), Some(0)),
@@ -530,8 +595,7 @@ mod tests {
 
     #[test]
     fn a_pause_and_its_end_leave_their_marks() {
-        let paused_at = |replicas| Facts { check: Check::Paused(replicas), paused: Some(true), ..Facts::default() };
-        let paused = status(&ScaledObjectStatus::default(), &paused_at(Some(3)), at(0));
+        let paused = status(&ScaledObjectStatus::default(), &paused_at(3), at(0));
         assert_eq!((paused.paused_replica_count, shown(&paused, "Paused").1.as_str()), (Some(3), "ScaledObjectPaused"));
         let resumed = status(&paused, &served(Activity::Inactive, &[]), at(1));
         assert_eq!(
@@ -590,13 +654,63 @@ mod tests {
 
     #[test]
     fn a_failed_check_ends_no_pause() {
-        let facts = Facts { check: Check::Paused(Some(3)), paused: Some(true), ..Facts::default() };
-        let paused = status(&ScaledObjectStatus::default(), &facts, at(0));
-        let failed = Facts { check: Check::Failed("why".into()), ..facts };
+        let paused = status(&ScaledObjectStatus::default(), &paused_at(3), at(0));
+        let failed = Facts { check: Check::Failed("why".into()), ..paused_at(3) };
         let still = status(&paused, &failed, at(1));
         assert_eq!((shown(&still, "Paused").0.as_str(), still.paused_replica_count), ("True", Some(3)));
-        let ended = status(&still, &Facts { paused: Some(false), ..failed }, at(2));
+        let ended = status(&still, &Facts { paused: Some(false), paused_replicas: None, ..failed }, at(2));
         assert_eq!((shown(&ended, "Paused").0.as_str(), ended.paused_replica_count), ("False", None));
+    }
+
+    /// Every fact that is not history gives the same status, whatever the status was before.
+    #[test]
+    fn the_status_does_not_depend_on_the_one_before() {
+        let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
+        let running = || Facts { hpa: Some(Arc::new(hpa.clone())), ..served(Activity::Active, &[]) };
+        let failed = || Facts { check: Check::Failed("why".into()), paused: Some(false), ..Facts::default() };
+        let all = [
+            ("served", running()),
+            ("served, nothing active", served(Activity::Inactive, &["trigger 0: gone"])),
+            ("paused", Facts { paused_replicas: None, ..paused_at(0) }),
+            ("paused at a count", paused_at(2)),
+            ("paused at a count, without a target", Facts { check: Check::Failed("why".into()), ..paused_at(2) }),
+            ("never served", failed()),
+            ("never served by this process", Facts { left_hpa: Some("keda-hpa-app".into()), ..failed() }),
+            ("the last valid one stays in force", Facts { check: Check::Failed("why".into()), ..running() }),
+        ];
+        let timeless = |mut status: ScaledObjectStatus| {
+            for condition in status.conditions.iter_mut().flatten() {
+                condition.last_transition_time = None;
+                if condition.type_ == Condition::PAUSED && condition.status == Condition::FALSE {
+                    (condition.reason, condition.message) = (None, None);
+                }
+            }
+            status
+        };
+        for (name, facts) in &all {
+            let fresh = timeless(status(&ScaledObjectStatus::default(), facts, at(0)));
+            for (history, before) in &all {
+                let before = status(&ScaledObjectStatus::default(), before, at(-1));
+                let mut after = timeless(status(&before, facts, at(0)));
+                // The HPA's word of a moment ago stays until it has another.
+                if facts.hpa.is_none() && facts.hpa_name().is_some() {
+                    let kept = |condition: &Condition| condition.type_ != Condition::HPA_ACTIVE;
+                    after.conditions.as_mut().unwrap().retain(kept);
+                }
+                assert_eq!(after, fresh, "{name}, after {history}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_that_the_cluster_does_not_have_leaves_the_status() {
+        let kind = TargetKind { display: "apps/v1.Deployment".into(), gvkr: GroupVersionKindResource::default() };
+        let found = |target| Outline { target, ..Outline::default() };
+        let known = outline(ScaledObjectStatus::default(), &found(KindFound::Is(Arc::new(kind))));
+        assert_eq!(known.scale_target_kind.as_deref(), Some("apps/v1.Deployment"));
+        assert_eq!(outline(known.clone(), &found(KindFound::Unknown)), known);
+        let absent = outline(known, &found(KindFound::Absent));
+        assert_eq!((absent.scale_target_kind, absent.scale_target_gvkr), (None, None));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ebb_crds::{Condition, HealthStatus, ScaleTarget, ScaledObject, ScaledObjectStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{Resource as _, ResourceExt};
+use kube::{Client, Resource as _, ResourceExt};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -18,9 +18,12 @@ use super::trigger::Trigger;
 use crate::clock;
 use crate::key::Key;
 use crate::lease::Term;
-use crate::ledger::Ledger;
+use crate::ledger::looks::{self, Looks};
+use crate::ledger::{Ledger, Version};
 use crate::metrics::{Metrics, ObjectMetrics};
 use crate::plan::fallback::Fallback;
+use crate::plan::hpa::contest::Contest;
+use crate::plan::hpa::fingerprint::Fingerprint;
 use crate::plan::modifiers::Modifiers;
 use crate::plan::policy::Policy;
 use crate::plan::status;
@@ -82,7 +85,7 @@ pub struct Memory {
     pub served: Option<i64>,
     /// Checks that failed one after the other.
     pub failed_checks: u32,
-    /// What the HPA was last made to be.
+    /// The HPA as the last check left it. None while that is not known.
     pub applied_hpa: Option<AppliedHpa>,
     /// Whether scaling is paused, in both directions or in one; not known before the first check.
     pub paused: Option<bool>,
@@ -94,15 +97,19 @@ pub struct Memory {
     pub announced: bool,
 }
 
-/// An HPA as it was applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An HPA as the API server answered that it is.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AppliedHpa {
     /// Its name.
     pub name: String,
-    /// A digest of what was asked for.
+    /// A digest of what the ScaledObject asks for.
     pub wanted: u64,
-    /// A digest of what the API server made of it.
-    pub found: u64,
+    /// What the API server made of that.
+    pub made: Fingerprint,
+    /// Until when a difference is left alone, because somebody else sets it again and again.
+    pub left_until: Option<DateTime<Utc>>,
+    /// What others did to it of late.
+    pub contest: Option<Box<Contest>>,
 }
 
 /// One ScaledObject that Ebb knows.
@@ -151,12 +158,17 @@ impl Memory {
 }
 
 impl Object {
-    fn new(object: &ScaledObject, written: &ScaledObjectStatus, metrics: &Arc<Metrics>, term: Arc<Term>) -> Self {
+    fn new(
+        object: &ScaledObject,
+        written: &ScaledObjectStatus,
+        metrics: &Arc<Metrics>,
+        (term, looks): (Arc<Term>, Looks),
+    ) -> Self {
         let key = Key::of(object);
         Self {
             uid: object.uid().unwrap_or_default(),
             metrics: metrics.object(&key),
-            ledger: Ledger::new(&key.name, written, term),
+            ledger: Ledger::new(&key, object, written, term, looks),
             memory: Mutex::new(Memory::found(written)),
             live: RwLock::default(),
             changed: Notify::new(),
@@ -167,10 +179,11 @@ impl Object {
         }
     }
 
-    /// Takes over from another replica, which has written this status. What was remembered of its telling and applying is
-    /// not known here; of activity the later is right, so that no cooldown is cut short.
-    pub async fn take_over(&self, written: &ScaledObjectStatus) {
-        self.ledger.found(written).await;
+    /// Takes over from another replica, which has left the object like this. What was remembered of its telling and applying
+    /// is not known here; of activity the later is right, so that no cooldown is cut short.
+    pub fn take_over(&self, found: &ScaledObject) {
+        let written = &found.status.clone().unwrap_or_default();
+        self.ledger.observe(Version::of(found), written, true);
         let mut memory = self.memory.lock();
         let found = Memory::found(written);
         let last_active = memory.last_active.max(found.last_active);
@@ -255,13 +268,23 @@ pub struct Registry {
     metrics: Arc<Metrics>,
     targets: Targets,
     term: Arc<Term>,
+    looks: Looks,
+    asked: Mutex<Option<looks::Asked>>,
 }
 
 impl Registry {
     /// An empty one. `targets` tells how many replicas there are, where a fallback needs to know; statuses are written
     /// during `term`.
     pub fn new(metrics: Arc<Metrics>, targets: Targets, term: Arc<Term>) -> Arc<Self> {
-        Arc::new(Self { objects: RwLock::default(), found: Mutex::default(), metrics, targets, term })
+        let (looks, asked) = Looks::new();
+        let (objects, found, asked) = (RwLock::default(), Mutex::default(), Mutex::new(Some(asked)));
+        Arc::new(Self { objects, found, metrics, targets, term, looks, asked })
+    }
+
+    /// Looks at statuses that differ from what should be there, as long as this is polled. It can be called once.
+    pub async fn look_at_statuses(self: Arc<Self>, client: Client) {
+        let Some(asked) = self.asked.lock().take() else { return };
+        looks::run(asked, self, client).await;
     }
 
     /// The workloads.
@@ -269,11 +292,16 @@ impl Registry {
         &self.targets
     }
 
-    /// Takes what is not needed any more off a ScaledObject that is to be kept: of the status its record knows the whole.
-    pub fn trim(&self, object: &mut ScaledObject) {
+    /// Takes off a ScaledObject that the watch shows what need not be kept: the record observes the whole status. `listed`
+    /// says that a list shows it.
+    pub fn trim(&self, object: &mut ScaledObject, listed: bool) {
         let key = Key::of(object);
-        let recorded = self.get(&key).is_some_and(|known| object.uid().as_ref() == Some(&known.uid));
-        let Some(status) = object.status.take() else { return };
+        let record = self.get(&key).filter(|known| object.uid().as_ref() == Some(&known.uid));
+        let status = object.status.take();
+        if let Some(record) = &record {
+            record.ledger.observe(Version::of(object), &status.clone().unwrap_or_default(), listed);
+        }
+        let Some(status) = status else { return };
         object.status = Some(ScaledObjectStatus {
             hpa_name: status.hpa_name.clone(),
             original_replica_count: status.original_replica_count,
@@ -284,7 +312,7 @@ impl Registry {
                 .map(|paused| vec![paused.clone()]),
             ..ScaledObjectStatus::default()
         });
-        if !recorded {
+        if record.is_none() {
             self.found.lock().insert(key, (object.uid(), status));
         }
     }
@@ -312,7 +340,7 @@ impl Registry {
         let found = self.take_found(&key);
         let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
         let written = found.or_else(|| object.status.clone()).unwrap_or_default();
-        let new = Arc::new(Object::new(object, &written, &self.metrics, Arc::clone(&self.term)));
+        let new = Arc::new(Object::new(object, &written, &self.metrics, (Arc::clone(&self.term), self.looks.clone())));
         objects.insert(key, Arc::clone(&new));
         (new, true)
     }

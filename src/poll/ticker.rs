@@ -142,7 +142,7 @@ impl Ticker {
         }
         object
             .ledger
-            .report(&self.client, &object.key.namespace, |facts| {
+            .report(&self.client, |facts| {
                 facts.note_activity(decision.activity, last_active);
                 facts.tick = Some(Tick {
                     activity: decision.activity,
@@ -171,19 +171,7 @@ impl Ticker {
         seen: &[Seen<'_>],
         sum: &Sum,
     ) -> Result<Decision, (Decision, Trouble)> {
-        let decide = |replicas| {
-            activation::decide(
-                &live.policy,
-                &Sight {
-                    replicas,
-                    active: usize::from(sum.active),
-                    failed: sum.failed,
-                    fallback: sum.fallback,
-                    last_active: object.memory.lock().last_active,
-                    now: clock::now(),
-                },
-            )
-        };
+        let decide = |replicas| decide(object, live, sum, replicas);
         let known = object.memory.lock().replicas;
         if let Some((replicas, _)) = known.filter(|(_, seen)| seen.elapsed() < REPLICAS_KNOWN_FOR) {
             let decision = decide(replicas);
@@ -192,10 +180,15 @@ impl Ticker {
             }
         }
         let mut attempts = 3;
+        // A count that was set without an answer: it may be there.
+        let mut unanswered = None;
         loop {
             // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
             let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
             let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
+            if let Some((from, to, step)) = unanswered.take().filter(|(_, to, _)| *to == present.replicas) {
+                self.tell_scaled(object, live, seen, (from, to), step);
+            }
             let decision = decide(present.replicas);
             let Some((replicas, step)) = decision.scale else { return Ok(decision) };
             if !self.term.leads() {
@@ -213,7 +206,12 @@ impl Ticker {
                     return Ok(decision);
                 }
                 Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => attempts -= 1,
+                Err(error) if attempts > 1 && error.is_unanswered() => {
+                    attempts -= 1;
+                    unanswered = Some((present.replicas, replicas, step));
+                }
                 Err(error) => {
+                    object.memory.lock().replicas = None;
                     let trouble = Trouble::Writing(error);
                     self.tell_not_scaled(object, live, (present.replicas, replicas), step, &trouble);
                     return Err((decision, trouble));
@@ -319,6 +317,19 @@ impl Ticker {
             }
         }
     }
+}
+
+/// What the readings call for at this count of replicas.
+fn decide(object: &Object, live: &Live, sum: &Sum, replicas: i32) -> Decision {
+    let sight = Sight {
+        replicas,
+        active: usize::from(sum.active),
+        failed: sum.failed,
+        fallback: sum.fallback,
+        last_active: object.memory.lock().last_active,
+        now: clock::now(),
+    };
+    activation::decide(&live.policy, &sight)
 }
 
 /// How the status and events tell that a trigger cannot be read.

@@ -17,6 +17,7 @@ mod events;
 mod external_metrics;
 mod fallback;
 mod hpa;
+mod hpa_drift;
 mod kafka;
 mod kubectl;
 mod manifests;

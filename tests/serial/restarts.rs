@@ -226,3 +226,47 @@ fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
         told("ScalingDisabled", secs(10)).await
     })
 }
+
+/// The HPA that KEDA left, with what a user and a GitOps tool put on it, is what the ScaledObject says from the start on.
+#[test]
+fn an_hpa_that_keda_left_is_put_right_at_the_start() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("left-by-keda").await?;
+        app(world, &user, "shop", 1, 0).await?;
+        let hpa = user.get("HorizontalPodAutoscaler", "keda-hpa-shop").await?;
+        let owner = user.get("ScaledObject", "shop").await?;
+        world.ebb.stop().await?;
+        user.delete("HorizontalPodAutoscaler", "keda-hpa-shop").await?;
+        let mut spec = hpa["spec"].clone();
+        spec["behavior"] = json!({"scaleDown": {"selectPolicy": "Disabled"}});
+        let left = json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {
+                "name": "keda-hpa-shop", "namespace": user.name,
+                "labels": {"scaledobject.keda.sh/name": "shop", "app.kubernetes.io/instance": "shop-prod", "team": "checkout"},
+                "annotations": {
+                    "argocd.argoproj.io/tracking-id": "shop-prod:keda.sh/ScaledObject:left-by-keda/shop",
+                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                },
+                "ownerReferences": hpa["metadata"]["ownerReferences"],
+            },
+            "spec": spec,
+        });
+        ensure!(left["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"], "{left}");
+        let created =
+            user.kubectl.output(&["create", "--field-manager=keda", "-f", "-"], Some(&left.to_string())).await?;
+        ensure!(created.ok, "{}", created.stderr);
+        world.ebb.restart().await?;
+        wait::until("the HPA to be what the ScaledObject says", secs(15), async || {
+            let now = user.get("HorizontalPodAutoscaler", "keda-hpa-shop").await?;
+            ensure!(now["spec"] == hpa["spec"], "{}", now["spec"]);
+            ensure!(now["metadata"]["annotations"].is_null(), "{}", now["metadata"]);
+            let mut labels = hpa["metadata"]["labels"].clone();
+            labels["team"] = json!("checkout");
+            ensure!(now["metadata"]["labels"] == labels, "{}", now["metadata"]);
+            Ok(())
+        })
+        .await?;
+        user.wait_ready("shop").await
+    })
+}

@@ -13,7 +13,7 @@ use crate::plan::modifiers::{Composite, Modifiers};
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
 use crate::plan::readings::{self, Seen, Sum};
-use crate::plan::status::{self, Check, Facts, Served, Tick};
+use crate::plan::status::{self, Facts, Served, Tick};
 use crate::plan::{hpa, validate};
 
 /// How finely time goes on.
@@ -195,9 +195,8 @@ impl World {
             if let Some(count) = count.filter(|count| *count != self.replicas) {
                 self.set(Who::Pause, count);
             }
-            self.memory.facts.check = Check::Paused(count);
-            self.memory.facts.tick = None;
-            self.memory.facts.paused = Some(true);
+            self.memory.facts.pause();
+            (self.memory.facts.paused, self.memory.facts.paused_replicas) = (Some(true), count);
             self.report();
             return;
         }
@@ -213,8 +212,8 @@ impl World {
             self.hpa = Some(Hpa::new(hpa));
             self.hpa_looks = self.now;
         }
-        self.memory.facts.paused = Some(self.policy.is_held());
-        self.memory.facts.check = Check::Served(Served {
+        (self.memory.facts.paused, self.memory.facts.paused_replicas) = (Some(self.policy.is_held()), None);
+        self.memory.facts.serve(Served {
             hpa_name: hpa::name(&self.object),
             metric_names: names.into(),
             resource_names: Vec::new(),

@@ -1,0 +1,127 @@
+//! Looks at statuses that differ from what should be there, without anybody's report: after a write that failed, and
+//! after somebody else's write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::Client;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+
+use super::pause_after;
+use crate::key::Key;
+use crate::poll::registry::Registry;
+
+/// Looks at the same time. Reports of ticks go before them.
+const AT_ONCE: usize = 16;
+/// The first pause before a status that somebody else has written is put right: as a rule it is Ebb's own write, seen in
+/// the watch before its answer.
+const FOREIGN: Duration = Duration::from_millis(300);
+/// The longest pause, where somebody else writes the same status again and again.
+const FOREIGN_LONGEST: Duration = Duration::from_mins(1);
+/// After this long without such a write the pause is the first one again.
+const CALM: Duration = Duration::from_mins(2);
+
+/// Takes requests for looks. Cloning shares the queue.
+#[derive(Debug, Clone)]
+pub struct Looks(mpsc::UnboundedSender<(Key, Duration)>);
+
+/// The looks that were asked for, for [`run`].
+pub type Asked = mpsc::UnboundedReceiver<(Key, Duration)>;
+
+/// When a status is looked at next.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    waiting: AtomicBool,
+    /// How often somebody else has written it of late, and when last.
+    foreign: Mutex<Option<(u32, Instant)>>,
+}
+
+impl Turn {
+    /// To be called at the beginning of a look: what happens from now on asks for another one.
+    pub(super) fn begin(&self) {
+        self.waiting.store(false, Ordering::Release);
+    }
+
+    fn foreign_pause(&self, now: Instant) -> Duration {
+        let mut foreign = self.foreign.lock();
+        let times = foreign.filter(|(_, last)| now.duration_since(*last) < CALM).map_or(0, |(times, _)| times);
+        *foreign = Some((times.saturating_add(1), now));
+        // Three are free: a failover or an edit by hand is put right at once.
+        (FOREIGN * 2_u32.pow(times.saturating_sub(2).min(8))).min(FOREIGN_LONGEST)
+    }
+}
+
+impl Looks {
+    /// A queue, and its other end.
+    pub fn new() -> (Self, Asked) {
+        let (asking, asked) = mpsc::unbounded_channel();
+        (Self(asking), asked)
+    }
+
+    /// Asks for a look after somebody has written the status.
+    pub(super) fn soon(&self, key: &Key, turn: &Turn) {
+        let pause = turn.foreign_pause(Instant::now());
+        self.ask(key, turn, pause);
+    }
+
+    /// Asks for a look after the `failed`th write in a row that failed.
+    pub(super) fn again(&self, key: &Key, turn: &Turn, failed: u32) {
+        self.ask(key, turn, pause_after(failed));
+    }
+
+    fn ask(&self, key: &Key, turn: &Turn, pause: Duration) {
+        if !turn.waiting.swap(true, Ordering::AcqRel) {
+            // Without a receiver the process is about to end.
+            let _ = self.0.send((key.clone(), pause));
+        }
+    }
+}
+
+/// Does the looks that are asked for until nobody can ask any more.
+pub async fn run(asked: Asked, registry: Arc<Registry>, client: Client) {
+    let turns = Semaphore::new(AT_ONCE);
+    futures::stream::unfold(asked, |mut asked| async { asked.recv().await.map(|look| (look, asked)) })
+        .for_each_concurrent(None, |(key, pause)| {
+            let (registry, client, turns) = (&registry, &client, &turns);
+            async move {
+                tokio::time::sleep(pause).await;
+                let Ok(_turn) = turns.acquire().await else { return };
+                if let Some(object) = registry.get(&key) {
+                    object.ledger.look(client).await;
+                }
+            }
+        })
+        .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_waits_is_asked_for_once() {
+        let (looks, mut asked) = Looks::new();
+        let (key, turn) = (Key::new("shop", "app"), Turn::default());
+        looks.again(&key, &turn, 1);
+        looks.again(&key, &turn, 2);
+        assert_eq!(asked.try_recv().unwrap(), (key.clone(), Duration::from_millis(500)));
+        assert!(asked.try_recv().is_err());
+        turn.begin();
+        looks.again(&key, &turn, 3);
+        assert_eq!(asked.try_recv().unwrap().1, Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_writer_is_followed_ever_more_slowly() {
+        let turn = Turn::default();
+        let pauses: Vec<_> = (0..12).map(|_| turn.foreign_pause(Instant::now()).as_millis()).collect();
+        assert_eq!(pauses[..5], [300, 300, 300, 600, 1200]);
+        assert_eq!(pauses[11], 60_000);
+        tokio::time::sleep(CALM).await;
+        assert_eq!(turn.foreign_pause(Instant::now()), FOREIGN);
+    }
+}

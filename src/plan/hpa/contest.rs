@@ -1,0 +1,252 @@
+//! Fields of an HPA that somebody else sets again and again.
+//!
+//! A field that differs from what the API server made of Ebb's last write is put right at once. One that comes back
+//! [`TIMES`] times within [`WINDOW`] is contested: from then on it is put right once an hour, so that two writers do not
+//! keep the API server busy without an end.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use serde_json::Value;
+
+use super::FIELD_MANAGER;
+
+/// So many times may a field come back.
+const TIMES: usize = 3;
+/// Within this time.
+const WINDOW: TimeDelta = TimeDelta::minutes(10);
+/// How long a contested field is left alone.
+const TRUCE: TimeDelta = TimeDelta::hours(1);
+/// A contested field that has been as it should be for so long is contested no more.
+const PEACE: TimeDelta = TimeDelta::hours(3);
+/// Fields that an event names; the rest are counted.
+const NAMED: usize = 3;
+
+/// The way to a field, from the object's top.
+pub type Path = Vec<String>;
+
+/// What others did to one HPA.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contest {
+    /// What the API server made of Ebb's last write.
+    made: Value,
+    fields: BTreeMap<Path, Field>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Field {
+    /// When it was put right, within the window.
+    corrected: Vec<DateTime<Utc>>,
+    /// Until when it is left alone.
+    truce: Option<DateTime<Utc>>,
+}
+
+impl Contest {
+    /// Nothing has been put right yet. `made` is what the API server made of Ebb's write.
+    pub fn new(made: Value) -> Self {
+        Self { made, fields: BTreeMap::new() }
+    }
+
+    /// Whether `present` differs in fields only that are left alone now: until when.
+    pub fn is_left_alone(&self, present: &Value, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let differing = differences(&self.made, present);
+        let truces = differing.iter().map(|path| self.fields.get(path)?.truce.filter(|truce| *truce > now));
+        truces.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+
+    /// Notes that `present` was put right, and that the API server made `made` of it. Gives the fields that are contested
+    /// from now on.
+    pub fn correct(&mut self, present: &Value, made: Value, now: DateTime<Utc>) -> Vec<Path> {
+        let mut contested = Vec::new();
+        for path in differences(&made, present) {
+            let field = self.fields.entry(path.clone()).or_default();
+            field.corrected.retain(|at| now - *at < WINDOW);
+            field.corrected.push(now);
+            if field.truce.is_some() || field.corrected.len() >= TIMES {
+                if field.truce.is_none() {
+                    contested.push(path);
+                }
+                field.truce = Some(now + TRUCE);
+            }
+        }
+        self.made = made;
+        contested
+    }
+
+    /// Whether nothing has come back for so long that the contest can be forgotten.
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.fields.values().all(|field| match field.truce {
+            Some(truce) => now - truce > PEACE - TRUCE,
+            None => field.corrected.last().is_none_or(|last| now - *last > WINDOW),
+        })
+    }
+}
+
+/// The fields in which two values differ, each by its way. A list is one field.
+pub fn differences(one: &Value, other: &Value) -> Vec<Path> {
+    let mut found = Vec::new();
+    compare(one, other, &mut Vec::new(), &mut found);
+    found
+}
+
+fn compare(one: &Value, other: &Value, path: &mut Path, found: &mut Vec<Path>) {
+    if one == other {
+        return;
+    }
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let (is_tree, is_leaf) =
+        (one.is_object() || other.is_object(), |value: &Value| !value.is_object() && !value.is_null());
+    let mut names = keys(one);
+    names.extend(keys(other));
+    names.sort();
+    names.dedup();
+    if !is_tree || is_leaf(one) || is_leaf(other) || names.is_empty() {
+        found.push(path.clone());
+        return;
+    }
+    for name in names {
+        path.push(name.clone());
+        compare(&one[&name], &other[&name], path, found);
+        path.pop();
+    }
+}
+
+/// Who wrote the field at `path` last, other than Ebb, according to the API server's record.
+pub fn writer<'a>(fields: &'a [ManagedFieldsEntry], path: &[String]) -> Option<&'a str> {
+    let others = fields.iter().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
+    let has = |entry: &&ManagedFieldsEntry| {
+        let tree = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        tree.is_some_and(|tree| owns(tree, path))
+    };
+    others
+        .filter(has)
+        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
+        .and_then(|entry| entry.manager.as_deref())
+}
+
+fn owns(tree: &Value, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    match tree.get(format!("f:{first}")) {
+        Some(below) => owns(below, rest),
+        None => false,
+    }
+}
+
+/// The text of the event about contested fields of the HPA `name`. `who` has the writer of each, where it is known.
+pub fn note(name: &str, fields: &[(Path, Option<String>)]) -> String {
+    let mut named: Vec<_> = fields
+        .iter()
+        .take(NAMED)
+        .map(|(path, writer)| format!("{} by {}", display(path), writer.as_deref().unwrap_or("an unknown writer")))
+        .collect();
+    if fields.len() > NAMED {
+        named.push(format!("{} more", fields.len() - NAMED));
+    }
+    format!(
+        "HPA {name:?}: changed {TIMES} times in {} minutes: {}\nfrom now on Ebb puts it right once an hour: set it in the ScaledObject (advanced.horizontalPodAutoscalerConfig), or stop the other writer",
+        WINDOW.num_minutes(),
+        named.join(", ")
+    )
+}
+
+/// `metadata.labels[app.kubernetes.io/instance]`.
+fn display(path: &[String]) -> String {
+    let shown =
+        path.iter().map(|name| if name.contains(['.', '/']) { format!("[{name}]") } else { format!(".{name}") });
+    shown.collect::<String>().trim_start_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::minutes(minutes)
+    }
+
+    fn made() -> Value {
+        json!({"spec": {"maxReplicas": 8}})
+    }
+
+    fn held() -> Value {
+        json!({"spec": {"maxReplicas": 8, "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}})
+    }
+
+    fn path(text: &str) -> Path {
+        text.split('.').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_field_that_comes_back_three_times_is_left_alone_for_an_hour() {
+        let mut contest = Contest::new(made());
+        for minute in 0..2 {
+            assert_eq!(contest.is_left_alone(&held(), at(minute)), None);
+            assert_eq!(contest.correct(&held(), made(), at(minute)), Vec::<Path>::new());
+        }
+        assert_eq!(contest.correct(&held(), made(), at(2)), [path("spec.behavior.scaleDown.selectPolicy")]);
+        assert_eq!(contest.is_left_alone(&held(), at(61)), Some(at(62)));
+        // Another field is put right at once.
+        let other = json!({"spec": {"maxReplicas": 9, "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}});
+        assert_eq!(contest.is_left_alone(&other, at(10)), None);
+        // An hour later it is put right once, without another event.
+        assert_eq!(contest.is_left_alone(&held(), at(62)), None);
+        assert_eq!(contest.correct(&held(), made(), at(62)), Vec::<Path>::new());
+        assert_eq!(contest.is_left_alone(&held(), at(63)), Some(at(122)));
+        assert!(!contest.is_over(at(240)));
+        assert!(contest.is_over(at(250)));
+    }
+
+    #[test]
+    fn three_times_in_more_than_ten_minutes_are_no_contest() {
+        let mut contest = Contest::new(made());
+        for minute in [0, 6, 12, 18] {
+            assert_eq!(contest.correct(&held(), made(), at(minute)), Vec::<Path>::new(), "{minute}");
+        }
+        assert!(!contest.is_over(at(28)) && contest.is_over(at(29)));
+    }
+
+    #[test]
+    fn what_the_api_server_adds_to_every_write_is_no_difference() {
+        let mut contest = Contest::new(made());
+        for minute in 0..5 {
+            assert_eq!(contest.correct(&held(), held(), at(minute)), Vec::<Path>::new());
+        }
+        assert!(contest.is_over(at(5)));
+    }
+
+    #[test]
+    fn differences_are_leaves_and_whole_lists() {
+        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": null, "e": {}});
+        let other = json!({"a": {"b": 2, "c": [1]}, "d": {"x": {"y": 1}}, "f": 1});
+        let found: Vec<_> = differences(&one, &other).iter().map(|path| path.join(".")).collect();
+        assert_eq!(found, ["a.b", "a.c", "d.x.y", "e", "f"]);
+        assert_eq!(differences(&one, &one), Vec::<Path>::new());
+    }
+
+    #[test]
+    fn the_writer_is_the_last_one_besides_ebb() {
+        let entry = |manager: &str, time: &str, fields: Value| json!({"manager": manager, "time": time, "operation": "Update", "fieldsV1": fields});
+        let behavior = json!({"f:spec": {"f:behavior": {"f:scaleDown": {"f:selectPolicy": {}}}}});
+        let fields: Vec<ManagedFieldsEntry> = serde_json::from_value(json!([
+            entry("keda", "2026-01-01T00:00:00Z", behavior.clone()),
+            entry("kubectl-edit", "2026-01-02T00:00:00Z", behavior.clone()),
+            entry("ebb", "2026-01-03T00:00:00Z", behavior),
+            entry("kube-controller-manager", "2026-01-04T00:00:00Z", json!({"f:status": {}})),
+        ]))
+        .unwrap();
+        assert_eq!(writer(&fields, &path("spec.behavior.scaleDown.selectPolicy")), Some("kubectl-edit"));
+        assert_eq!(writer(&fields, &path("spec.maxReplicas")), None);
+    }
+
+    #[test]
+    fn the_event_names_field_and_writer() {
+        let label: Path = ["metadata", "labels", "app.kubernetes.io/instance"].map(str::to_owned).into();
+        let fields = [(path("spec.maxReplicas"), Some("kubectl-edit".to_owned())), (label, None)];
+        let note = note("keda-hpa-shop", &fields);
+        assert!(note.contains("spec.maxReplicas by kubectl-edit"), "{note}");
+        assert!(note.contains("metadata.labels[app.kubernetes.io/instance] by an unknown writer"), "{note}");
+    }
+}

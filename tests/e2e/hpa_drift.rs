@@ -1,0 +1,145 @@
+//! The HPA is what its ScaledObject says, whoever else writes it.
+
+use anyhow::{Context, Result, ensure};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait::{self, secs};
+use ebb_tests::world::{Outcome, World};
+use serde_json::{Value, json};
+
+use crate::story;
+
+const HPA: &str = "keda-hpa-my-app";
+
+async fn ready_app(world: &World, name: &str) -> Result<Sandbox> {
+    let user = world.app(name, 0, 0, json!({"maxReplicaCount": 50})).await?;
+    user.wait_for("HorizontalPodAutoscaler", HPA).await?;
+    Ok(user)
+}
+
+/// Writes into the HPA under the name of another program.
+async fn write_as(user: &Sandbox, manager: &str, patch: &Value) -> Result<()> {
+    let (manager, patch) = (format!("--field-manager={manager}"), patch.to_string());
+    user.kubectl.run(&["patch", "hpa", HPA, "--type=merge", &manager, "-p", &patch]).await.map(drop)
+}
+
+async fn wait_spec(user: &Sandbox, spec: &Value) -> Result<Value> {
+    wait::until("the HPA to be what the ScaledObject says", secs(10), async || {
+        let hpa = user.get("HorizontalPodAutoscaler", HPA).await?;
+        ensure!(hpa["spec"] == *spec, "{}", hpa["spec"]);
+        Ok(hpa)
+    })
+    .await
+}
+
+#[test]
+fn what_other_programs_write_into_it_goes() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-others").await?;
+        let spec = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+        for (manager, written) in [
+            ("keda", json!({"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}})),
+            ("kubectl-edit", json!({"behavior": {"scaleUp": {"stabilizationWindowSeconds": 60}}})),
+            ("argocd-controller", json!({"minReplicas": 4, "maxReplicas": 5})),
+            ("another", json!({"metrics": null})),
+        ] {
+            write_as(&user, manager, &json!({"spec": written})).await?;
+            wait_spec(&user, &spec).await.with_context(|| format!("after {manager}"))?;
+        }
+        let marks = json!({
+            "labels": {"app.kubernetes.io/instance": "shop", "team": "checkout"},
+            "annotations": {"argocd.argoproj.io/tracking-id": "shop", "note": "by hand"},
+        });
+        write_as(&user, "argocd-controller", &json!({"metadata": marks})).await?;
+        let metadata = wait::until("the marks to go", secs(10), async || {
+            let metadata = user.get("HorizontalPodAutoscaler", HPA).await?["metadata"].clone();
+            ensure!(metadata["labels"]["app.kubernetes.io/instance"].is_null(), "{metadata}");
+            ensure!(metadata["annotations"]["argocd.argoproj.io/tracking-id"].is_null(), "{metadata}");
+            Ok(metadata)
+        })
+        .await?;
+        ensure!(metadata["labels"]["team"] == "checkout", "a label that hurts nobody is gone: {metadata}");
+        ensure!(metadata["annotations"]["note"] == "by hand", "{metadata}");
+        ensure!(user.condition("my-app", "Ready").await?.status == "True", "it is not Ready");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_behavior_that_the_scaled_object_names_no_more_goes_whoever_wrote_it() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-behavior").await?;
+        let spec = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": 7}});
+        let with = |behavior: &Value| json!({"advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior}}});
+        user.edit("my-app", with(&behavior)).await?;
+        let held = wait::until("the behavior to be there", secs(10), async || {
+            let spec = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+            ensure!(spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 7, "{spec}");
+            Ok(spec)
+        })
+        .await?;
+        // Another program writes the same values, and so owns them too.
+        write_as(&user, "keda", &json!({"spec": {"behavior": held["behavior"]}})).await?;
+        user.edit("my-app", with(&Value::Null)).await?;
+        wait_spec(&user, &spec).await.map(drop)
+    })
+}
+
+#[test]
+fn a_field_that_comes_back_is_named_in_one_event_and_left_alone() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-contest").await?;
+        let spec = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+        let theirs = json!({"spec": {"maxReplicas": 3}});
+        for _ in 0..3 {
+            write_as(&user, "other-autoscaler", &theirs).await?;
+            wait_spec(&user, &spec).await?;
+        }
+        let event = user.wait_event("my-app", "HPAContested").await?;
+        ensure!(event.message.contains("spec.maxReplicas by other-autoscaler"), "{}", event.message);
+
+        write_as(&user, "other-autoscaler", &theirs).await?;
+        wait::throughout("the contested field is left alone", secs(3), async || {
+            let now = user.get("HorizontalPodAutoscaler", HPA).await?["spec"].clone();
+            ensure!(now["maxReplicas"] == 3, "{now}");
+            Ok(())
+        })
+        .await?;
+        // Another field is not contested, and what the ScaledObject says anew counts at once.
+        write_as(&user, "other-autoscaler", &json!({"spec": {"minReplicas": 2}})).await?;
+        wait_spec(&user, &spec).await?;
+        write_as(&user, "other-autoscaler", &theirs).await?;
+        user.edit("my-app", json!({"maxReplicaCount": 9})).await?;
+        let mut edited = spec.clone();
+        edited["maxReplicas"] = json!(9);
+        wait_spec(&user, &edited).await?;
+        ensure!(user.told("my-app", "HPAContested").await? == 1, "the contest has more than one event");
+        Ok(())
+    })
+}
+
+/// What a status says that somebody else has written, be it a program or a write of Ebb's that came late.
+#[test]
+fn a_status_that_somebody_else_wrote_is_put_right() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-status").await?;
+        let ready = user.condition("my-app", "Ready").await?;
+        let wrong = json!({"status": {
+            "hpaName": "somebody-elses", "pausedReplicaCount": 2, "externalMetricNames": null,
+            "conditions": [{"type": "Ready", "status": "False", "reason": "ErrorGettingCurrentReplicas"}],
+        }});
+        let args = ["patch", "so", "my-app", "--type=merge", "--subresource=status", "-p", &wrong.to_string()];
+        user.kubectl.run(&args).await?;
+        wait::until("the status to be right", secs(10), async || {
+            let status = user.get("ScaledObject", "my-app").await?["status"].clone();
+            ensure!(status["hpaName"] == HPA && status["pausedReplicaCount"].is_null(), "{status}");
+            ensure!(status["externalMetricNames"] == json!(["s0-rabbitmq-drift-status"]), "{status}");
+            ensure!(user.condition("my-app", "Ready").await? == ready, "{status}");
+            for condition in ["Active", "Fallback", "Paused", "HPAActive"] {
+                user.condition("my-app", condition).await?;
+            }
+            Ok(())
+        })
+        .await
+    })
+}
