@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity chaos admission setup bed build fmt lint bench fuzz crds
+.PHONY: help demo down test e2e parity chaos churn losses admission setup bed build fmt lint bench fuzz crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,13 @@ parity: setup bed build ## give Ebb the manifests of CASES/in and compare with w
 
 chaos: setup bed build ## three replicas, a hundred workloads, and faults at random for four minutes of nine (CHAOS_SEED, CHAOS_SECONDS)
 	@target/release/chaos
+
+SEEDS ?= 30
+churn: setup bed build ## five hundred edits and ten kills for each of SEEDS=30 seeds, five namespaces side by side (half an hour)
+	@CHURN_SEEDS="$(SEEDS)" target/release/churn kills
+
+losses: setup bed build ## five hundred edits while half of Ebb's writes or their answers are lost, for each of SEEDS seeds
+	@CHURN_SEEDS="$(SEEDS)" target/release/churn losses
 
 admission: setup bed build ## measure the webhook: 200 creations a second beside 5,000 ScaledObjects (15 minutes)
 	@target/release/admission

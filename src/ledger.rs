@@ -46,8 +46,10 @@ struct State {
     outline: Option<Outline>,
     /// The observation that the facts were last compared with and agreed to; none after new facts.
     agreed: Option<u64>,
-    /// The log has the error of a write; how many have failed since.
+    /// How many writes in a row have failed.
     failed: u32,
+    /// The error that the log has of the last one.
+    logged: Option<String>,
 }
 
 impl State {
@@ -137,8 +139,8 @@ impl Ledger {
         let api: Api<ScaledObject> = Api::namespaced(client.clone(), &self.key.namespace);
         match self.bring_about(state, &api, doubted).await {
             Ok(()) => {
-                if state.failed > 0 {
-                    tracing::info!(scaled_object = %self.key, attempts = state.failed, "the status can be written again");
+                if state.logged.take().is_some() {
+                    tracing::info!(scaled_object = %self.key, failed = state.failed, "the status can be written again");
                 }
                 state.failed = 0;
             }
@@ -185,10 +187,12 @@ impl Ledger {
         }
     }
 
-    /// Has the write repeated. The log has the first error of a row.
+    /// Has the write repeated. The log has each error of a row once, as long as it stays the same.
     fn repeat(&self, state: &mut State, error: &kube::Error) {
-        if state.failed == 0 {
-            tracing::warn!(scaled_object = %self.key, %error, "cannot write the status; it will be tried again");
+        let text = error.to_string();
+        if state.logged.as_ref() != Some(&text) {
+            tracing::warn!(scaled_object = %self.key, error = text, "cannot write the status; it will be tried again");
+            state.logged = Some(text);
         }
         state.failed = state.failed.saturating_add(1);
         self.looks.again(&self.key, &self.turn, state.failed);

@@ -21,6 +21,7 @@ use crate::lease::Term;
 use crate::ledger::looks::{self, Looks};
 use crate::ledger::{Ledger, Version};
 use crate::metrics::{Metrics, ObjectMetrics};
+use crate::plan::activation::Step;
 use crate::plan::fallback::Fallback;
 use crate::plan::hpa::contest::Contest;
 use crate::plan::hpa::fingerprint::Fingerprint;
@@ -69,6 +70,8 @@ pub struct Memory {
     pub last_active: Option<DateTime<Utc>>,
     /// The target's count of replicas when it was last seen.
     pub replicas: Option<(i32, Instant)>,
+    /// A count that was set, from which one and why, as long as no look has shown whether it is there.
+    pub unanswered: Option<(i32, i32, Step)>,
     /// The error that each trigger has now and that an event has told, by the trigger's place.
     pub told: BTreeMap<usize, String>,
     /// Why the target cannot be scaled, as the log has told.

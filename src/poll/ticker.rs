@@ -180,13 +180,12 @@ impl Ticker {
             }
         }
         let mut attempts = 3;
-        // A count that was set without an answer: it may be there.
-        let mut unanswered = None;
         loop {
             // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
             let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
             let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
-            if let Some((from, to, step)) = unanswered.take().filter(|(_, to, _)| *to == present.replicas) {
+            let there = object.memory.lock().unanswered.take_if(|(_, to, _)| *to == present.replicas);
+            if let Some((from, to, step)) = there {
                 self.tell_scaled(object, live, seen, (from, to), step);
             }
             let decision = decide(present.replicas);
@@ -198,20 +197,28 @@ impl Ticker {
                 // It was paused or changed meanwhile: the next tick goes by what holds now.
                 return Ok(decision);
             }
+            // What is set without an answer may be there at the next look.
+            let earlier = object.memory.lock().unanswered.replace((present.replicas, replicas, step));
             match self.set(object, live, &present, replicas).await {
                 Ok(()) => {
                     self.tell_scaled(object, live, seen, (present.replicas, replicas), step);
                     let mut memory = object.memory.lock();
                     memory.replicas = Some((replicas, Instant::now()));
+                    memory.unanswered = None;
                     return Ok(decision);
                 }
-                Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => attempts -= 1,
-                Err(error) if attempts > 1 && error.is_unanswered() => {
+                Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => {
+                    object.memory.lock().unanswered = earlier;
                     attempts -= 1;
-                    unanswered = Some((present.replicas, replicas, step));
                 }
+                Err(error) if attempts > 1 && error.is_unanswered() => attempts -= 1,
                 Err(error) => {
-                    object.memory.lock().replicas = None;
+                    let mut memory = object.memory.lock();
+                    memory.replicas = None;
+                    if !error.is_unanswered() {
+                        memory.unanswered = earlier;
+                    }
+                    drop(memory);
                     let trouble = Trouble::Writing(error);
                     self.tell_not_scaled(object, live, (present.replicas, replicas), step, &trouble);
                     return Err((decision, trouble));

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"ebb/tests/cluster/internal/bed"
+	"ebb/tests/cluster/internal/lossy"
 	"ebb/tests/cluster/internal/metricsserver"
 	"ebb/tests/cluster/internal/node"
 	"ebb/tests/cluster/internal/tokens"
@@ -24,8 +25,9 @@ const usage = `usage: ebb-bed COMMAND [FLAG...]
 Parts of a bed, started by up:
   etcd  kube-apiserver  kube-controller-manager  kubectl  node  tokens
 
-Beside a bed, for comparison with Ebb:
-  external-metrics  the external metrics API as the project's own libraries serve it
+Beside a bed:
+  external-metrics  the external metrics API as the project's own libraries serve it, for comparison with Ebb
+  lossy             a proxy before the API server that loses writes and their answers
 `
 
 func main() {
@@ -39,6 +41,7 @@ func main() {
 		"node":                    node.Main,
 		"tokens":                  tokens.Main,
 		"external-metrics":        metricsserver.Main,
+		"lossy":                   lossy.Main,
 		"etcd":                    runEtcd,
 		"kube-apiserver":          runAPIServer,
 		"kube-controller-manager": runControllerManager,

@@ -12,6 +12,7 @@ mod closed_loop;
 mod crowd;
 mod faults;
 mod leadership;
+mod lost_answers;
 mod many;
 mod outages;
 mod restarts;

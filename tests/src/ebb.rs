@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -333,12 +333,25 @@ pub async fn service_account_kubeconfig(bed: &Bed, namespace: &str, account: &st
     kubeconfig(bed, namespace, account, &format!("{namespace}-{account}")).await
 }
 
+/// A kubeconfig for Ebb's own account that leads to another address than the API server's own.
+pub async fn kubeconfig_through(bed: &Bed, server: &str, ca: &Path) -> Result<PathBuf> {
+    write_kubeconfig(bed, (server, ca), (NAMESPACE, "ebb"), "through").await
+}
+
 async fn kubeconfig(bed: &Bed, namespace: &str, account: &str, name: &str) -> Result<PathBuf> {
+    write_kubeconfig(bed, (&bed.facts.apiserver, &bed.facts.ca), (namespace, account), name).await
+}
+
+async fn write_kubeconfig(
+    bed: &Bed,
+    (server, ca): (&str, &Path),
+    (namespace, account): (&str, &str),
+    name: &str,
+) -> Result<PathBuf> {
     let token = service_account_token(bed, namespace, account).await?;
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "ebb",
-        "clusters": [{"name": "bed", "cluster": {
-            "server": bed.facts.apiserver, "certificate-authority": bed.facts.ca}}],
+        "clusters": [{"name": "bed", "cluster": {"server": server, "certificate-authority": ca}}],
         "users": [{"name": "ebb", "user": {"token": token}}],
         "contexts": [{"name": "ebb", "context": {"cluster": "bed", "user": "ebb", "namespace": namespace}}],
     });

@@ -7,10 +7,12 @@
 pub mod audit;
 pub mod balancer;
 pub mod bed;
+pub mod churn;
 pub mod direct;
 pub mod ebb;
 pub mod kafka;
 pub mod kubectl;
+pub mod lossy;
 pub mod office_hours;
 pub mod parity;
 pub mod paths;

@@ -1,0 +1,140 @@
+//! Edits while every write that Ebb makes may be lost, or its answer.
+
+use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
+use serde_json::json;
+
+use super::{Run, Size, compare};
+use crate::lossy::{Counts, Faults, Lossy};
+use crate::sandbox::Sandbox;
+use crate::wait::{self, secs};
+use crate::workload::{deployment, rabbitmq, scaled_object};
+use crate::world::World;
+
+/// Half of the writes go wrong.
+const FAULTS: Faults = Faults { lost_requests: 0.2, lost_answers: 0.2, hanging: 0.01, late: 0.1, seed: 0 };
+/// Workloads that are woken meanwhile.
+const SLEEPERS: usize = 8;
+/// Every write that Ebb makes (`docs/security.md`).
+const WRITES: [&str; 9] = [
+    "create horizontalpodautoscalers",
+    "update horizontalpodautoscalers",
+    "patch scaledobjects",
+    "patch scaledobjects/status",
+    "patch deployments/scale",
+    "create events",
+    "update leases",
+    "create secrets",
+    "patch apiservices",
+];
+
+/// Runs Ebb behind a proxy that loses writes, while users edit and somebody damages what Ebb keeps. Then nothing is lost
+/// any more, and the state has to be that of a fresh start.
+pub async fn edit_and_lose(world: &World, namespace: &str, seed: u64, size: Size) -> Result<()> {
+    let lossy = Lossy::start(&world.bed).await?;
+    world.ebb.stop().await?;
+    let path = lossy.kubeconfig.to_string_lossy().into_owned();
+    world.ebb.restart_with(&["--leader-elect=true"], &[("KUBECONFIG", &path)]).await?;
+    let mut run = Run::begin(world, namespace, seed, size).await?;
+    let sleepers = Sleepers::begin(world, &format!("{namespace}-sleepers")).await?;
+
+    lossy.set(Faults { seed, ..FAULTS }).await?;
+    let per_round = size.edits / size.rounds;
+    for round in 0..size.rounds {
+        run.edit(per_round).await?;
+        damage(world, &run.user).await?;
+        if round == size.rounds / 2 {
+            sleepers.wake(world).await?;
+        }
+    }
+    sleepers.wait_awake().await?;
+    let counts = lossy.counts().await?;
+    lossy.set(Faults::default()).await?;
+    report(&counts);
+    for what in WRITES {
+        let fates = counts.get(what).with_context(|| format!("{what} never came: {counts:?}"))?;
+        let lost: u64 = fates.iter().filter(|(fate, _)| *fate != "passed").map(|(_, count)| count).sum();
+        // A Secret is made once, if the first try is not lost.
+        ensure!(lost > 0 || what.ends_with("secrets"), "no {what} was lost: {counts:?}");
+    }
+    sleepers.check().await?;
+    compare(world, &[run]).await?;
+    sleepers.end().await
+}
+
+fn report(counts: &Counts) {
+    for (what, fates) in counts {
+        let fates: Vec<_> = fates.iter().map(|(fate, count)| format!("{fate} {count}")).collect();
+        println!("{what}: {}", fates.join(", "));
+    }
+}
+
+/// Damages what Ebb keeps besides ScaledObjects: its certificates, their place in the `APIService`, and the HPAs.
+async fn damage(world: &World, user: &Sandbox) -> Result<()> {
+    let kubectl = world.bed.kubectl();
+    kubectl.run(&["delete", "secret", "ebb-certs", "-n", crate::ebb::NAMESPACE, "--ignore-not-found"]).await?;
+    let bundle = json!({"spec": {"caBundle": null, "insecureSkipTLSVerify": true}}).to_string();
+    kubectl.run(&["patch", "apiservice", crate::ebb::API_SERVICE, "--type=merge", "-p", &bundle]).await?;
+    let hpas = user.get("HorizontalPodAutoscaler", "").await?;
+    for hpa in hpas["items"].as_array().into_iter().flatten().take(5) {
+        let name = hpa["metadata"]["name"].as_str().unwrap_or_default();
+        let patch = json!({"spec": {"maxReplicas": 77, "behavior": {"scaleUp": {"selectPolicy": "Disabled"}}}});
+        // It may be gone by now.
+        user.kubectl.output(&["patch", "hpa", name, "--type=merge", "-p", &patch.to_string()], None).await?;
+    }
+    Ok(())
+}
+
+/// Workloads at zero that messages wake.
+struct Sleepers(Sandbox);
+
+impl Sleepers {
+    fn names() -> Vec<String> {
+        (0..SLEEPERS).map(|number| format!("sleeper-{number}")).collect()
+    }
+
+    async fn begin(world: &World, namespace: &str) -> Result<Self> {
+        let user = world.sandbox(namespace).await?;
+        let url = world.rabbit.url();
+        for name in Self::names() {
+            world.rabbit.declare(&name).await?;
+            world.rabbit.purge(&name).await?;
+            user.apply(&deployment(&name, 0, &[("RABBITMQ_URL", &url)])).await?;
+            user.apply(&scaled_object(&name, json!({"pollingInterval": 2, "triggers": [rabbitmq(&name)]}))).await?;
+        }
+        try_join_all(Self::names().iter().map(|name| user.wait_ready(name))).await?;
+        Ok(Self(user))
+    }
+
+    async fn wake(&self, world: &World) -> Result<()> {
+        for name in Self::names() {
+            world.rabbit.publish(&name, 1).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_awake(&self) -> Result<()> {
+        for name in Self::names() {
+            self.0.wait_replicas(&name, "1", secs(60), |replicas| replicas == 1).await?;
+        }
+        Ok(())
+    }
+
+    /// Each was woken once, and its event says so.
+    async fn check(&self) -> Result<()> {
+        for name in Self::names() {
+            wait::until("the event of the activation", secs(60), async || {
+                let told = self.0.told(&name, "KEDAScaleTargetActivated").await?;
+                ensure!(told == 1, "{name} has {told}");
+                Ok(())
+            })
+            .await?;
+            self.0.wait_condition(&name, "Active", "True").await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self) -> Result<()> {
+        super::clear(&self.0).await
+    }
+}
