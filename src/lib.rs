@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod metrics_api;
 pub mod packed;
 pub mod plan;
+pub mod pod_template;
 pub mod poll;
 pub mod probes;
 pub mod run;

@@ -46,6 +46,11 @@ impl Kind {
         &self.told.display
     }
 
+    /// Whether it is Argo's Rollout, which may have its pods in another workload.
+    pub fn is_rollout(&self) -> bool {
+        self.resource.group == "argoproj.io" && self.resource.kind == "Rollout"
+    }
+
     /// As in a status.
     pub fn told(&self) -> &Arc<TargetKind> {
         &self.told

@@ -4,24 +4,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
-use kube::core::DynamicObject;
 
 use super::lookup::{Lookup, LookupError};
-
-/// The pod specification in a target: `spec.template.spec`, as in Deployments, StatefulSets and most that are like them.
-///
-/// # Errors
-/// The target has none there.
-pub(super) fn pod_spec(target: &DynamicObject) -> Result<PodSpec, LookupError> {
-    let template = target.data.pointer("/spec/template/spec").cloned().unwrap_or_default();
-    if template.is_null() {
-        return Err(LookupError::Wrong(
-            "the target has no pod template at spec.template, which …FromEnv and env parameters are read from".into(),
-        ));
-    }
-    serde_json::from_value(template)
-        .map_err(|error| LookupError::Wrong(format!("the target's pod template cannot be read: {error}")))
-}
 
 /// The container that parameters are read from: the one called `name`, else the first.
 ///

@@ -8,7 +8,7 @@ use ebb_crds::{ScaleTrigger, ScaledObject};
 use ebb_scalers::TriggerConfig;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::PodSpec;
-use kube::ResourceExt as _;
+use kube::{Client, ResourceExt as _};
 use tokio::time::Instant;
 
 use super::authentication::{Authentication, Surroundings};
@@ -16,6 +16,7 @@ use super::authentications::Authentications;
 use super::environment;
 use super::lookup::{Lookup, LookupError, Noted, Sources};
 use crate::plan::{resource, validate};
+use crate::pod_template::{self, TemplateError};
 use crate::target::{Kind, TargetError, Targets};
 
 /// The target of a ScaledObject, as it was found.
@@ -83,7 +84,7 @@ impl Gatherer<'_> {
         let from_env = |trigger: &ScaleTrigger| trigger.metadata.keys().any(|key| key.ends_with("FromEnv"));
         let needs_pod = object.spec.triggers.iter().any(from_env)
             || authentications.iter().flatten().any(Authentication::needs_pod);
-        let pod = if needs_pod { Some(self.pod(object, target).await?) } else { None };
+        let pod = if needs_pod { Some(self.pod(lookup.client(), object, target).await?) } else { None };
         let container = object.spec.scale_target_ref.env_source_container_name.as_deref();
         let around = Surroundings {
             namespace: &namespace,
@@ -139,16 +140,15 @@ impl Gatherer<'_> {
         })
     }
 
-    async fn pod(&self, object: &ScaledObject, target: &Target) -> Result<PodSpec, LookupError> {
+    async fn pod(&self, client: &Client, object: &ScaledObject, target: &Target) -> Result<PodSpec, LookupError> {
         let namespace = object.namespace().unwrap_or_default();
-        let name = &object.spec.scale_target_ref.name;
-        match self.targets.object(&target.kind, &namespace, name).await {
-            Ok(found) => environment::pod_spec(&found),
-            Err(TargetError::Api(cause)) => {
-                Err(LookupError::Api { what: format!("cannot read the target {name:?}"), cause: Arc::from(cause) })
-            }
-            Err(other) => Err(LookupError::Missing(other.to_string())),
-        }
+        let (kind, name) = (&target.kind, &object.spec.scale_target_ref.name);
+        let found = pod_template::pod_spec(client, self.targets, kind, &namespace, name).await;
+        found.map_err(|error| match error {
+            TemplateError::Missing(text) => LookupError::Missing(text),
+            TemplateError::Wrong(text) => LookupError::Wrong(text),
+            TemplateError::Api { what, cause } => LookupError::Api { what, cause: Arc::from(cause) },
+        })
     }
 }
 

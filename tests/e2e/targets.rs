@@ -1,6 +1,7 @@
 //! Anything with a scale subresource can be a target, whenever it comes and goes.
 
 mod kinds;
+mod workload_ref;
 
 use std::time::Instant;
 
