@@ -122,6 +122,12 @@ impl Formula {
         &self.text
     }
 
+    /// Whether the result is nil, as that of `a ?? b` is where neither has a value. A formula that fails has no result.
+    pub fn is_nil(&self, value: impl Fn(&str) -> Option<f64>) -> bool {
+        let values: Vec<Option<f64>> = self.used.iter().map(|name| value(name)).collect();
+        matches!(evaluator::evaluate(&self.root, &self.used, &values), Ok(value::Value::Nil))
+    }
+
     /// The formula's result, a finite number. `value` gives a trigger's by its name; one that it does not give is nil.
     ///
     /// # Errors

@@ -89,6 +89,10 @@ impl Modifiers {
             ));
         }
         let value_of = |name: &str| seen.iter().find(|seen| seen.name == Some(name)).and_then(|seen| seen.value);
+        // The holes that are left go through to the result: the fallback's replicas fill it, as in KEDA.
+        if let Some(fallback) = fallback.filter(|_| !failed.is_empty() && self.formula.is_nil(value_of)) {
+            return Composite::FallBack(*fallback);
+        }
         match self.formula.evaluate(value_of) {
             Ok(value) => Composite::Value(value),
             Err(error) => Composite::Unknown(format!("the formula has no value: {error}")),
@@ -152,6 +156,14 @@ mod tests {
             ("q + (k ?? 7)", &holes, (Some(1.0), 0), (None, 2), Err("needs trigger \"k\"")),
             ("q + (k ?? 7)", &fixed, (Some(1.0), 0), (None, 3), Err("fallback")),
             ("q + k", &holes, (Some(1.0), 0), (None, 3), Err("the formula has no value")),
+            ("q ?? k", &holes, (None, 3), (Some(4.0), 0), Ok(4.0)),
+            ("q ?? k", &holes, (None, 3), (None, 3), Err("fallback")),
+            ("q ?? k", &holes, (None, 3), (None, 2), Err("needs trigger \"k\"")),
+            ("q ?? k ?? 9", &holes, (None, 3), (None, 3), Ok(9.0)),
+            ("q", &holes, (None, 3), (Some(4.0), 0), Err("fallback")),
+            ("(q ?? k) + 1", &holes, (None, 3), (None, 3), Err("the formula has no value")),
+            ("q > 5 ? k : nil", &holes, (Some(1.0), 0), (None, 3), Err("fallback")),
+            ("q > 5 ? k : nil", &holes, (Some(1.0), 0), (Some(1.0), 0), Err("the formula has no value")),
             ("q / k", &none, (Some(1.0), 0), (Some(0.0), 0), Err("the formula has no value")),
         ] {
             let spec = spec(&json!({"formula": formula, "target": "2"}), fallback);

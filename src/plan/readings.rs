@@ -107,6 +107,9 @@ mod tests {
             (Some("a + b"), Some("static"), [one, lost], false, 1, false, [false, false]),
             (Some("a + b"), Some("static"), [one, gone], false, 1, true, [false, false]),
             (Some("a + (b ?? 7)"), Some("scalingModifiers"), [one, gone], true, 0, false, [false, false]),
+            (Some("(a ?? b) * 2"), Some("scalingModifiers"), [gone, one], true, 0, false, [false, false]),
+            (Some("a ?? b"), Some("scalingModifiers"), [gone, lost], false, 1, false, [false, false]),
+            (Some("a ?? b"), Some("scalingModifiers"), [gone, gone], false, 1, true, [false, false]),
         ] {
             let sum = sum(formula, behavior, looks);
             let case = format!("{formula:?} {behavior:?} {looks:?}");

@@ -203,3 +203,32 @@ fn a_trigger_that_cannot_be_read_is_a_hole_the_fallback_or_a_freeze() -> Outcome
         Ok(())
     })
 }
+
+#[test]
+fn a_formula_without_any_value_goes_to_the_fallbacks_count() -> Outcome {
+    story(async |world| {
+        let name = "modifiers-nil";
+        let user = world.sandbox(name).await?;
+        let fallback = json!({"failureThreshold": 1, "replicas": 7, "behavior": "scalingModifiers"});
+        let modifiers = json!({"formula": "q ?? k", "target": "2"});
+        app(world, &user, 1, modifiers, json!({"minReplicaCount": 1, "maxReplicaCount": 10, "fallback": fallback}))
+            .await?;
+        user.wait_ready("my-app").await?;
+        world.rabbit.publish(&format!("{name}-k"), 4).await?;
+        user.wait_metric("my-app", "composite-metric", 0.0).await?;
+
+        world.rabbit.delete(&format!("{name}-q")).await?;
+        user.wait_metric("my-app", "composite-metric", 4.0).await?;
+        world.rabbit.delete(&format!("{name}-k")).await?;
+        user.wait_metric("my-app", "composite-metric", 14.0).await?;
+        user.wait_replicas("my-app", "7", secs(40), |replicas| replicas == 7).await?;
+        user.wait_condition("my-app", "Fallback", "True").await?;
+        wait::throughout("the fallback's count stays", secs(5), async || {
+            ensure!(user.replicas("my-app").await? == 7);
+            Ok(())
+        })
+        .await?;
+        world.rabbit.declare(&format!("{name}-q")).await?;
+        user.wait_metric("my-app", "composite-metric", 0.0).await
+    })
+}
