@@ -181,6 +181,7 @@ fn review(c: &mut Criterion) {
         objects,
         foreign: Arc::default(),
         given: Box::new(|_, _| Given::Anything),
+        targets: ebb::target::Targets::new(client.clone()),
         client,
         brokers: Brokers::default(),
         scope: Scope::default(),

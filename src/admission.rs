@@ -5,6 +5,7 @@
 //! answered with yes: nothing is refused for want of an answer.
 
 mod foreign;
+mod kinds;
 mod requests;
 mod review;
 mod server;
@@ -26,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::plan::hpa;
 use crate::plan::review::{self as rules, Finding, Given};
 use crate::scope::Scope;
+use crate::target::Targets;
 pub use foreign::Foreign;
 use review::{Request, Verdict};
 pub use server::{router, serve};
@@ -44,8 +46,10 @@ pub struct Admission {
     pub foreign: Arc<Foreign>,
     /// What authentications give.
     pub given: GivenBy,
-    /// For the target's pod template.
+    /// For what the cluster knows of the target.
     pub client: Client,
+    /// For the target's pod template.
+    pub targets: Targets,
     /// Builds triggers; nothing is asked of it.
     pub brokers: Brokers,
     /// What this Ebb serves. Of everything else it says nothing.
@@ -93,7 +97,11 @@ impl Admission {
             tracing::error!(namespace, name = object.name_any(), "a review has panicked; please report it");
             Vec::new()
         });
-        found.extend(requests::missing(&self.client, &object, &namespace).await);
+        found.extend(kinds::unknown(&self.client, &object.spec.scale_target_ref).await);
+        found.extend(requests::missing(&self.client, &self.targets, &object, &namespace).await);
+        if keeps_names(request, &object) {
+            found = found.into_iter().map(Finding::of_names_that_stay).collect();
+        }
         found
     }
 
@@ -116,14 +124,17 @@ impl Admission {
             return Some(rules::taken(target, "ScaledObject", &other.name_any()));
         }
         if let Some(other) = self.objects.find(|other| is_other(other) && other.has_hpa(&hpa)) {
-            let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{}'", other.name_any());
-            let path = "spec.advanced.horizontalPodAutoscalerConfig.name";
-            return Some(Finding::refusal(path, text).because("other-scaled-object-hpa"));
+            return Some(rules::hpa_taken(&hpa, &other.name_any()));
         }
         let taken_over =
             object.annotations().get(names::TRANSFER_HPA_OWNERSHIP_ANNOTATION).is_some_and(|yes| yes == "true");
-        let foreign = self.foreign.scaling(namespace, &kind, &target.name)?;
-        (!taken_over || foreign != hpa).then(|| rules::taken(target, "hpa", &foreign))
+        let foreign = self.foreign.scaling(namespace, (&kind, &target.name), &name)?;
+        if !taken_over {
+            return Some(rules::taken(target, "hpa", &foreign));
+        }
+        // As in KEDA, the default name is not enough: whoever takes an HPA over names it.
+        let named = object.spec.hpa_config().and_then(|config| config.name());
+        (named != Some(foreign.as_str())).then(|| rules::unnamed(target, &foreign))
     }
 
     fn count(&self, request: &Request, findings: &[Finding]) {
@@ -141,6 +152,12 @@ impl Admission {
 enum Kind {
     ScaledObject,
     Authentication { cluster: bool },
+}
+
+/// Whether an update leaves the name of the HPA alone; that of a ScaledObject always stays.
+fn keeps_names(request: &Request, object: &ScaledObject) -> bool {
+    let before = || parsed::<ScaledObject>(&request.old_object);
+    request.operation == "UPDATE" && before().is_some_and(|before| hpa::name(&before) == hpa::name(object))
 }
 
 /// What the schema has let pass can be read; what cannot is left to whoever comes later.

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use ebb_scalers::broker::Brokers;
 
 use crate::args::Check;
-use crate::plan::review::{self, Finding, Given};
+use crate::plan::review::{self, Finding, Given, Severity};
 use claims::Claims;
 use manifest::{Manifest, Object};
 use schema::Schemas;
@@ -133,12 +133,16 @@ struct Report<W: Write> {
 
 impl<W: Write> Report<W> {
     fn say(&mut self, file: &str, line: usize, title: &str, finding: &Finding) -> io::Result<()> {
-        let word = if finding.refuses(self.strict) {
-            self.errors += 1;
-            "error"
-        } else {
-            self.warnings += 1;
-            "warning"
+        let word = match finding.severity {
+            Severity::Advice => "note",
+            _ if finding.refuses(self.strict) => {
+                self.errors += 1;
+                "error"
+            }
+            _ => {
+                self.warnings += 1;
+                "warning"
+            }
         };
         let separator = if title.is_empty() { "" } else { ": " };
         writeln!(self.output, "{file}:{line}: {word}: {}{separator}{finding}", title.replace(char::is_control, " "))?;

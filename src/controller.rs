@@ -319,6 +319,7 @@ impl Context {
     }
 
     async fn serve(&self, scaled_object: &ScaledObject, object: &Arc<Object>) -> Result<Duration, Failure> {
+        validate::name(scaled_object)?;
         if self.term.leads() {
             apply::mark(&self.client, scaled_object, true).await?;
         }
@@ -341,7 +342,7 @@ impl Context {
         let metrics: Vec<_> = scalers.iter().map(|scaler| scaler.metric()).collect();
         let asked_for = rules.modifiers.as_ref().map_or(metrics.clone(), |modifiers| vec![&modifiers.metric]);
         vpa::warn(&self.client, &self.events, scaled_object, object, &rules.resources).await;
-        let wanted = hpa::build(scaled_object, &asked_for, &rules.resources).map_err(Failure::hpa)?;
+        let wanted = hpa::build(scaled_object, &asked_for, &rules.resources);
         let applied = object.memory.lock().applied_hpa.as_ref().map(|applied| applied.name.clone());
         let mut next = next;
         if self.term.leads() {
@@ -355,7 +356,7 @@ impl Context {
         let served = Served {
             hpa_name: wanted.name_any(),
             metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
-            resource_names: rules.resources.iter().map(|metric| metric.resource.clone()).collect(),
+            resource_names: resource::status_names(&rules.resources),
             composite: rules.modifiers.is_some(),
         };
         if self.settings.unexpected_parameters {

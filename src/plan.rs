@@ -8,6 +8,7 @@ pub mod fallback;
 pub mod formula;
 pub mod hpa;
 pub mod modifiers;
+pub mod names;
 pub mod pause;
 pub mod policy;
 pub mod readings;

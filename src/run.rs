@@ -137,6 +137,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
             foreign,
             given: Box::new(context.given()),
             client: client.clone(),
+            targets: Targets::new(client.clone()),
             // Triggers that are only tried share nothing with those that run.
             brokers: Brokers::new(outbound, Shares::default()),
             scope: scope.clone(),

@@ -16,18 +16,28 @@ use crate::watching;
 
 /// The HPAs that are not Ebb's.
 #[derive(Debug, Default)]
-pub struct Foreign(RwLock<HashMap<Key, Workload>>);
+pub struct Foreign(RwLock<HashMap<Key, Scaling>>);
 
-/// Group and kind, and the name.
-type Workload = (String, String);
+/// What an HPA scales.
+#[derive(Debug)]
+struct Scaling {
+    /// Group and kind.
+    kind: String,
+    name: String,
+    /// The ScaledObjects that own it: one that KEDA made and whose label is gone is still theirs.
+    owners: Vec<String>,
+}
 
 impl Foreign {
-    /// The name of an HPA that scales this workload.
-    pub(super) fn scaling(&self, namespace: &str, kind: &str, name: &str) -> Option<String> {
+    /// The name of an HPA that scales this workload and does not belong to the ScaledObject `asking`.
+    pub(super) fn scaling(&self, namespace: &str, (kind, name): (&str, &str), asking: &str) -> Option<String> {
         let all = self.0.read();
-        let mut found = all
-            .iter()
-            .filter(|(hpa, (its_kind, its_name))| hpa.namespace == namespace && its_name == name && its_kind == kind);
+        let mut found = all.iter().filter(|(hpa, its)| {
+            hpa.namespace == namespace
+                && its.name == name
+                && its.kind == kind
+                && !its.owners.iter().any(|owner| owner == asking)
+        });
         found.next().map(|(hpa, _)| hpa.name.clone())
     }
 
@@ -67,6 +77,8 @@ impl Foreign {
             kind: Some(reference.kind.clone()),
             ..ScaleTarget::default()
         };
-        self.0.write().insert(Key::of(hpa), (review::kind_of(&target), target.name));
+        let owners = hpa.owner_references().iter().filter(|owner| owner.kind == "ScaledObject");
+        let owners = owners.map(|owner| owner.name.clone()).collect();
+        self.0.write().insert(Key::of(hpa), Scaling { kind: review::kind_of(&target), name: target.name, owners });
     }
 }

@@ -2,10 +2,10 @@
 //! without (KEDA's `verifyCPUMemoryScalers`).
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
 use ebb_crds::{ScaleTrigger, ScaledObject};
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{LimitRange, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::ListParams;
@@ -14,18 +14,26 @@ use tokio::time::timeout;
 
 use crate::plan::resource;
 use crate::plan::review::Finding;
+use crate::pod_template;
+use crate::target::Targets;
 
 /// How long the API server may take to tell; it waits for the answer itself.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// A container that lacks a request. Nothing is said of a target that is not there yet, or of a kind that Ebb cannot look into.
-pub(super) async fn missing(client: &Client, object: &ScaledObject, namespace: &str) -> Option<Finding> {
+/// KEDA looks into Deployments and StatefulSets only, so a Rollout is warned of.
+pub(super) async fn missing(
+    client: &Client,
+    targets: &Targets,
+    object: &ScaledObject,
+    namespace: &str,
+) -> Option<Finding> {
     let triggers: Vec<_> =
         object.spec.triggers.iter().enumerate().filter(|(_, trigger)| needs_request(trigger)).collect();
     if triggers.is_empty() {
         return None;
     }
-    let found = timeout(LIMIT, look(client, object, namespace)).await;
+    let found = timeout(LIMIT, look(client, targets, object, namespace)).await;
     let (pod, limits) = match found {
         Ok(Ok(found)) => found?,
         Ok(Err(error)) => {
@@ -40,7 +48,8 @@ pub(super) async fn missing(client: &Client, object: &ScaledObject, namespace: &
         let text = format!(
             "the scaledobject has a {resource} trigger but the container {container} doesn't have the {resource} request defined"
         );
-        Some(Finding::refusal(format!("spec.triggers[{index}]"), text).because("missing-requests"))
+        let finding = if is_rollout(object) { Finding::warning } else { Finding::refusal };
+        Some(finding(format!("spec.triggers[{index}]"), text).because("missing-requests"))
     })
 }
 
@@ -49,24 +58,24 @@ fn needs_request(trigger: &ScaleTrigger) -> bool {
     resource::is_resource(trigger) && metric_type.is_some_and(|metric_type| metric_type == "Utilization")
 }
 
+fn is_rollout(object: &ScaledObject) -> bool {
+    let target = &object.spec.scale_target_ref;
+    target.api_version().starts_with("argoproj.io/") && target.kind() == "Rollout"
+}
+
 async fn look(
     client: &Client,
+    targets: &Targets,
     object: &ScaledObject,
     namespace: &str,
-) -> Result<Option<(PodSpec, Vec<LimitRange>)>, kube::Error> {
+) -> Result<Option<(PodSpec, Vec<LimitRange>)>, Box<dyn Error + Send + Sync>> {
     let target = &object.spec.scale_target_ref;
-    let pod = match (target.api_version(), target.kind()) {
-        ("apps/v1", "Deployment") => {
-            let found = Api::<Deployment>::namespaced(client.clone(), namespace).get_opt(&target.name).await?;
-            found.and_then(|found| found.spec.template.spec)
-        }
-        ("apps/v1", "StatefulSet") => {
-            let found = Api::<StatefulSet>::namespaced(client.clone(), namespace).get_opt(&target.name).await?;
-            found.and_then(|found| found.spec.template.spec)
-        }
-        _ => None,
-    };
-    let Some(pod) = pod else { return Ok(None) };
+    let known = matches!((target.api_version(), target.kind()), ("apps/v1", "Deployment" | "StatefulSet"));
+    if !known && !is_rollout(object) {
+        return Ok(None);
+    }
+    let kind = targets.kind(target).await?;
+    let pod = pod_template::pod_spec(client, targets, &kind, namespace, &target.name).await?;
     let limits = Api::<LimitRange>::namespaced(client.clone(), namespace).list(&ListParams::default()).await?;
     Ok(Some((pod, limits.items)))
 }
@@ -75,7 +84,8 @@ async fn look(
 fn lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) -> Option<&'a str> {
     let resource = trigger.type_.as_str();
     let has = |quantities: &Option<BTreeMap<String, Quantity>>| {
-        quantities.as_ref().is_some_and(|quantities| quantities.contains_key(resource))
+        let asked = quantities.as_ref().and_then(|quantities| quantities.get(resource));
+        asked.is_some_and(|asked| !is_zero(asked))
     };
     // A limit is a request too, where there is none.
     let asks = |resources: &Option<ResourceRequirements>| {
@@ -83,12 +93,20 @@ fn lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) 
     };
     let given = limits.iter().filter_map(|range| range.spec.as_ref()).flat_map(|spec| &spec.limits);
     let mut given = given.filter(|item| item.type_ == "Container");
-    if asks(&pod.resources) || given.any(|item| has(&item.default_request) || has(&item.default)) {
+    let only = trigger.metadata.get("containerName").map(String::as_str).filter(|name| !name.is_empty());
+    // The metric of one container is compared with what that container requests, whatever the pod does.
+    let pod_asks = only.is_none() && asks(&pod.resources);
+    if pod_asks || given.any(|item| has(&item.default_request) || has(&item.default)) {
         return None;
     }
-    let only = trigger.metadata.get("containerName").map(String::as_str).filter(|name| !name.is_empty());
     let mut counted = pod.containers.iter().filter(|container| only.is_none_or(|only| container.name == only));
     counted.find(|container| !asks(&container.resources)).map(|container| container.name.as_str())
+}
+
+/// Whether a quantity is 0, in whatever unit: one that no digit above 0 is in. An exponent of 0 may follow.
+fn is_zero(quantity: &Quantity) -> bool {
+    let number = quantity.0.split(['e', 'E']).next().unwrap_or_default();
+    !number.chars().any(|digit| ('1'..='9').contains(&digit))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn admission(strict: bool) -> Admission {
         objects,
         foreign: Arc::default(),
         given: Box::new(|_, _| Given::Anything),
+        targets: Targets::new(Client::try_from(config.clone()).unwrap()),
         client: Client::try_from(config).unwrap(),
         brokers: Brokers::default(),
         scope: Scope { namespaces: crate::scope::Namespaces::parse("shop").unwrap(), ..Scope::default() },
@@ -106,9 +107,9 @@ fn an_hpa_of_somebody_else_is_known_by_what_it_scales() {
     };
     let foreign = Foreign::default();
     foreign.note(&hpa(json!({})));
-    assert_eq!(foreign.scaling("shop", "apps/Deployment", "jobs").as_deref(), Some("mine"));
-    assert_eq!(foreign.scaling("shop", "apps/StatefulSet", "jobs"), None);
-    assert_eq!(foreign.scaling("other", "apps/Deployment", "jobs"), None);
+    assert_eq!(foreign.scaling("shop", ("apps/Deployment", "jobs"), "jobs").as_deref(), Some("mine"));
+    assert_eq!(foreign.scaling("shop", ("apps/StatefulSet", "jobs"), "jobs"), None);
+    assert_eq!(foreign.scaling("other", ("apps/Deployment", "jobs"), "jobs"), None);
     foreign.note(&hpa(json!({"validations.keda.sh/hpa-ownership": "false"})));
-    assert_eq!(foreign.scaling("shop", "apps/Deployment", "jobs"), None);
+    assert_eq!(foreign.scaling("shop", ("apps/Deployment", "jobs"), "jobs"), None);
 }

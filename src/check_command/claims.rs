@@ -1,22 +1,33 @@
-//! Which ScaledObject of those that are checked has which workload: two would work against each other.
+//! Which ScaledObject of those that are checked has which workload and which HPA: two would work against each other.
 
 use std::collections::HashMap;
 
 use ebb_crds::ScaledObject;
 use kube::ResourceExt as _;
 
+use crate::plan::hpa;
 use crate::plan::review::{self, Finding};
 
-/// The workloads that are taken, by namespace, group and kind, and name.
+/// What is taken, and by which ScaledObject.
 #[derive(Debug, Default)]
-pub(super) struct Claims(HashMap<(String, String, String), String>);
+pub(super) struct Claims {
+    /// Workloads, by namespace, group and kind, and name.
+    workloads: HashMap<(String, String, String), String>,
+    /// HPAs, by namespace and name.
+    hpas: HashMap<(String, String), String>,
+}
 
 impl Claims {
-    /// Notes the target of one more ScaledObject. A finding if another has it; the same one again is no other.
+    /// Notes the target and the HPA of one more ScaledObject. A finding if another has one of them; the same one again is no
+    /// other.
     pub(super) fn claim(&mut self, namespace: &str, object: &ScaledObject) -> Option<Finding> {
-        let target = &object.spec.scale_target_ref;
-        let key = (namespace.to_owned(), review::kind_of(target), target.name.clone());
-        let holder = self.0.entry(key).or_insert_with(|| object.name_any());
-        (*holder != object.name_any()).then(|| review::taken(target, "ScaledObject", holder))
+        let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
+        let workload = (namespace.to_owned(), review::kind_of(target), target.name.clone());
+        let scaled_by = self.workloads.entry(workload).or_insert_with(|| name.clone());
+        let managed_by = self.hpas.entry((namespace.to_owned(), hpa.clone())).or_insert_with(|| name.clone());
+        if *scaled_by != name {
+            return Some(review::taken(target, "ScaledObject", scaled_by));
+        }
+        (*managed_by != name).then(|| review::hpa_taken(&hpa, managed_by))
     }
 }

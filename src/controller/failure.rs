@@ -55,10 +55,6 @@ impl Failure {
         Self::Annotation(text)
     }
 
-    pub(super) fn hpa(text: String) -> Self {
-        Self::Hpa(text)
-    }
-
     /// Whether it belongs into the status: it will not pass by itself in a moment.
     pub(super) fn is_final(&self) -> bool {
         !matches!(self, Self::Api(_) | Self::Slow)

@@ -164,6 +164,14 @@ mod tests {
             ("a minimum is kept by the HPA", policy(2, 10, None), sight(4, 0, 0), Inactive, None),
             ("below the minimum it is raised", policy(2, 10, None), sight(0, 0, 0), Inactive, Some((2, Raise))),
             ("at zero it stays", policy(0, 10, None), sight(0, 0, 0), Inactive, None),
+            (
+                "an idle count of 0 below 0 wakes to 1",
+                policy(0, 10, Some(0)),
+                sight(0, 1, 0),
+                Active,
+                Some((1, Activate)),
+            ),
+            ("and sleeps at zero", policy(0, 10, Some(0)), sight(1, 0, 0), Inactive, Some((0, Deactivate))),
         ] {
             let decision = decide(&policy, &sight);
             assert_eq!((decision.activity, decision.scale), (activity, scale), "{name}");
@@ -198,7 +206,7 @@ mod tests {
             #[allow(clippy::cast_possible_truncation)]
             let share = |of: i32, share: f64| (f64::from(of) * share).floor() as i32;
             let min = share(max, min_share);
-            let idle = idle_share.filter(|_| min > 0).map(|part| share(min, part).min(min - 1));
+            let idle = idle_share.map(|part| share(min, part).min(min.max(1) - 1));
             Policy {
                 cooldown: Duration::from_secs(cooldown),
                 initial_cooldown: Duration::from_secs(initial),

@@ -1,24 +1,62 @@
 //! What a TriggerAuthentication may not ask for: contradictions, in the words of KEDA's webhook, and the stores and
 //! identities that Ebb has no client for.
 
-use ebb_crds::{AuthPodIdentity, TriggerAuthenticationSpec};
+use ebb_crds::{AuthPodIdentity, OAuth2, TriggerAuthenticationSpec};
+use http::Uri;
 
 /// Why `spec` cannot be served, if it cannot.
 pub fn reason(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<String> {
-    if spec.file_path.as_ref().is_some_and(|path| !path.is_empty()) {
+    if has_file(spec) {
         // Nothing else of it counts then.
-        return (!cluster).then(|| {
-            "filePath is only supported for ClusterTriggerAuthentication, got kind: TriggerAuthentication".to_owned()
-        });
+        return misplaced_file(spec, cluster).map(str::to_owned);
     }
     spec.pod_identity.as_ref().and_then(identity).or_else(|| store(spec))
+}
+
+/// What KEDA's webhook refuses, and where it is.
+pub fn contradiction(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<(&'static str, String)> {
+    if let Some(text) = misplaced_file(spec, cluster) {
+        return Some(("spec.filePath", text.to_owned()));
+    }
+    if let Some(text) = spec.pod_identity.as_ref().and_then(contradicts) {
+        return Some(("spec.podIdentity", text.to_owned()));
+    }
+    spec.oauth2.as_ref().and_then(incomplete)
+}
+
+fn has_file(spec: &TriggerAuthenticationSpec) -> bool {
+    spec.file_path.as_ref().is_some_and(|path| !path.is_empty())
+}
+
+fn misplaced_file(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<&'static str> {
+    (has_file(spec) && !cluster)
+        .then_some("filePath is only supported for ClusterTriggerAuthentication, got kind: TriggerAuthentication")
+}
+
+/// What is missing of an OAuth 2 client.
+fn incomplete(oauth2: &OAuth2) -> Option<(&'static str, String)> {
+    if oauth2.type_ != "clientCredentials" {
+        let text = format!("oauth2.type must be 'clientCredentials', got '{}'", oauth2.type_);
+        return Some(("spec.oauth2.type", text));
+    }
+    if oauth2.client_id.is_empty() {
+        return Some(("spec.oauth2.clientId", "oauth2.clientId is required when oauth2 is configured".to_owned()));
+    }
+    if oauth2.token_url.is_empty() {
+        return Some(("spec.oauth2.tokenUrl", "oauth2.tokenUrl is required when oauth2 is configured".to_owned()));
+    }
+    let url = oauth2.token_url.parse::<Uri>().ok();
+    let fine = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    });
+    (!fine).then(|| ("spec.oauth2.tokenUrl", "oauth2.tokenUrl must be a valid http or https URL".to_owned()))
 }
 
 fn identity(identity: &AuthPodIdentity) -> Option<String> {
     if matches!(identity.provider.as_str(), "none" | "") {
         return None;
     }
-    if let Some(contradiction) = contradiction(identity) {
+    if let Some(contradiction) = contradicts(identity) {
         return Some(contradiction.to_owned());
     }
     let (name, instead) = match identity.provider.as_str() {
@@ -33,8 +71,8 @@ fn identity(identity: &AuthPodIdentity) -> Option<String> {
     ))
 }
 
-/// What KEDA's webhook refuses.
-pub fn contradiction(identity: &AuthPodIdentity) -> Option<&'static str> {
+/// What KEDA's webhook refuses of an identity.
+fn contradicts(identity: &AuthPodIdentity) -> Option<&'static str> {
     let given = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
     let empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);
     match identity.provider.as_str() {
@@ -141,6 +179,26 @@ mod tests {
         let consistent =
             json!({"provider": "azure-workload", "identityAuthorityHost": "https://h", "identityTenantId": "t"});
         assert!(refused(json!({"podIdentity": consistent}), false).unwrap().contains("not supported"));
+    }
+
+    #[test]
+    fn an_oauth2_client_is_whole() {
+        for (oauth2, says) in [
+            (json!({"type": "password", "clientId": "c", "tokenUrl": "https://id/t"}), "must be 'clientCredentials'"),
+            (json!({"clientId": "", "tokenUrl": "https://id/t"}), "clientId is required"),
+            (json!({"clientId": "c", "tokenUrl": ""}), "tokenUrl is required"),
+            (json!({"clientId": "c", "tokenUrl": "ftp://id/t"}), "must be a valid http or https URL"),
+            (json!({"clientId": "c", "tokenUrl": "id/t"}), "must be a valid http or https URL"),
+            (json!({"clientId": "c", "tokenUrl": "https://"}), "must be a valid http or https URL"),
+            (json!({"clientId": "c", "tokenUrl": "https://id/t"}), ""),
+            (json!({"clientId": "c", "tokenUrl": "http://id:8080"}), ""),
+        ] {
+            let found = contradiction(&serde_json::from_value(json!({"oauth2": oauth2})).unwrap(), false);
+            match &found {
+                Some((_, text)) => assert!(!says.is_empty() && text.contains(says), "{oauth2}: {text}"),
+                None => assert_eq!(says, "", "{oauth2}"),
+            }
+        }
     }
 
     #[test]

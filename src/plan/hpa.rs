@@ -18,11 +18,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use kube::{Resource as _, ResourceExt as _};
 
 use super::modifiers::COMPOSITE_METRIC;
+use super::names::label_value;
 use super::pause;
 use super::resource::ResourceMetric;
-
-/// The longest name that the API server lets an HPA have where it is also a label's value.
-const LONGEST_NAME: usize = 63;
 
 /// Value of the HPA's label `app.kubernetes.io/version`. KEDA puts its release there, so that each upgrade rewrites
 /// every HPA of the cluster; this stays.
@@ -56,20 +54,8 @@ pub fn name(object: &ScaledObject) -> String {
 }
 
 /// Builds the HPA for the external `metrics` and the resources that it reads by itself.
-///
-/// # Errors
-/// A name that an HPA cannot have.
-pub fn build(
-    object: &ScaledObject,
-    metrics: &[&MetricSpec],
-    resources: &[ResourceMetric],
-) -> Result<HorizontalPodAutoscaler, String> {
+pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[ResourceMetric]) -> HorizontalPodAutoscaler {
     let name = name(object);
-    if name.len() > LONGEST_NAME {
-        return Err(format!(
-            "the HPA's name {name:?} is longer than {LONGEST_NAME} characters: give a shorter one in advanced.horizontalPodAutoscalerConfig.name"
-        ));
-    }
     let spec = &object.spec;
     let externals = metrics.iter().map(|metric| external(metric, &object.name_any()));
     let mut all: Vec<_> = externals.chain(resources.iter().map(ResourceMetric::spec)).collect();
@@ -77,7 +63,7 @@ pub fn build(
     all.sort_by(|one, other| one.type_.cmp(&other.type_));
     let behavior = spec.hpa_config().and_then(|config| config.behavior.clone());
     let behavior = pause::hold(behavior, object.metadata.annotations.as_ref());
-    Ok(HorizontalPodAutoscaler {
+    HorizontalPodAutoscaler {
         metadata: ObjectMeta {
             name: Some(name.clone()),
             namespace: object.namespace(),
@@ -100,7 +86,7 @@ pub fn build(
             },
         },
         status: None,
-    })
+    }
 }
 
 /// What the HPA is told of a metric's value. It takes one below zero for a sum that has overflowed, and would ask for all
@@ -150,25 +136,22 @@ fn thousandths(value: f64) -> Quantity {
     })
 }
 
+/// KEDA's labels, over them the ScaledObject's own, and over these the one by which Ebb finds its HPAs.
 fn labels(object: &ScaledObject, hpa: &str) -> BTreeMap<String, String> {
+    let name = object.name_any();
     let excluded = object.annotations().get(names::HPA_EXCLUDED_LABELS_ANNOTATION).map_or("", String::as_str);
     let excluded: Vec<_> = excluded.split(',').map(str::trim).collect();
-    let mut labels: BTreeMap<_, _> = object
-        .labels()
-        .iter()
-        .filter(|(key, _)| !marks_ownership(key) && !excluded.contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    for (key, value) in [
-        ("app.kubernetes.io/name", hpa),
-        ("app.kubernetes.io/part-of", &object.name_any()),
+    let defaults = [
+        ("app.kubernetes.io/name", label_value(hpa)),
+        ("app.kubernetes.io/part-of", label_value(&name)),
         ("app.kubernetes.io/managed-by", "keda-operator"),
         ("app.kubernetes.io/version", VERSION_LABEL),
-        (names::SCALED_OBJECT_NAME_LABEL, &object.name_any()),
-    ] {
-        labels.insert(key.to_owned(), value.to_owned());
-    }
-    labels
+    ];
+    let own = object.labels().iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let own = own.filter(|(key, _)| !marks_ownership(key) && !excluded.contains(key));
+    let found_by = [(names::SCALED_OBJECT_NAME_LABEL, label_value(&name))];
+    let all = defaults.into_iter().chain(own).chain(found_by);
+    all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn annotations(object: &ScaledObject) -> BTreeMap<String, String> {
@@ -210,7 +193,7 @@ mod tests {
     #[test]
     fn the_hpa_is_kedas() {
         let object = object(&json!({}), &json!({"maxReplicaCount": 50}));
-        let hpa = build(&object, &[&metric(5.0, MetricType::AverageValue)], &[]).unwrap();
+        let hpa = build(&object, &[&metric(5.0, MetricType::AverageValue)], &[]);
         let hpa = serde_json::to_value(hpa).unwrap();
         assert_eq!(hpa["metadata"]["name"], "keda-hpa-app");
         assert_eq!(
@@ -238,7 +221,7 @@ mod tests {
         for (value, text) in [(2.0, "2"), (2.5, "2500m"), (0.001, "1m")] {
             assert_eq!(thousandths(value).0, text);
         }
-        let hpa = build(&object(&json!({}), &json!({})), &[&metric(3.0, MetricType::Value)], &[]).unwrap();
+        let hpa = build(&object(&json!({}), &json!({})), &[&metric(3.0, MetricType::Value)], &[]);
         let target = serde_json::to_value(&hpa.spec.metrics.unwrap()[0].external.as_ref().unwrap().target).unwrap();
         assert_eq!(target, json!({"type": "Value", "value": "3"}));
     }
@@ -257,7 +240,7 @@ mod tests {
             }),
             &json!({}),
         );
-        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)], &[]).unwrap();
+        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)], &[]);
         let labels = hpa.labels();
         assert_eq!(labels.get("team").map(String::as_str), Some("a"));
         assert!(!labels.contains_key("app.kubernetes.io/instance") && !labels.contains_key("noise"));
@@ -266,9 +249,42 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_refused_with_the_cure() {
-        let object = object(&json!({"name": "a".repeat(60)}), &json!({}));
-        assert!(build(&object, &[], &[]).unwrap_err().contains("horizontalPodAutoscalerConfig.name"));
+    fn the_labels_are_kedas_unless_the_scaled_object_has_its_own() {
+        let name = "customer-notification-dispatcher-consumer-scaler-production1";
+        let cut = "keda-hpa-customer-notification-dispatcher-consumer-scaler-produ";
+        for (own, annotations, part, expected) in [
+            (json!({}), json!({}), "name", cut),
+            (json!({}), json!({}), "part-of", name),
+            (json!({}), json!({}), "managed-by", "keda-operator"),
+            (json!({}), json!({}), "version", "v1alpha1"),
+            (json!({"app.kubernetes.io/name": "cart"}), json!({}), "name", "cart"),
+            (json!({"app.kubernetes.io/part-of": "webshop"}), json!({}), "part-of", "webshop"),
+            (json!({"app.kubernetes.io/managed-by": "Helm"}), json!({}), "managed-by", "Helm"),
+            (json!({"app.kubernetes.io/version": "4.2.0"}), json!({}), "version", "4.2.0"),
+            (json!({"app.kubernetes.io/component": "worker"}), json!({}), "component", "worker"),
+            (
+                json!({"app.kubernetes.io/version": "4.2.0"}),
+                json!({"scaledobject.keda.sh/hpa-excluded-labels": "app.kubernetes.io/version"}),
+                "version",
+                "v1alpha1",
+            ),
+        ] {
+            let object = object(&json!({"name": name, "labels": own, "annotations": annotations}), &json!({}));
+            let hpa = build(&object, &[], &[]);
+            let found = hpa.labels().get(&format!("app.kubernetes.io/{part}")).map(String::as_str);
+            assert_eq!(found, Some(expected), "{own} {annotations}");
+        }
+        let claimed = object(&json!({"labels": {"scaledobject.keda.sh/name": "another"}}), &json!({}));
+        assert_eq!(build(&claimed, &[], &[]).labels()["scaledobject.keda.sh/name"], "app", "Ebb looks for it");
+    }
+
+    #[test]
+    fn a_long_name_makes_a_long_hpa() {
+        let name = "a".repeat(60);
+        let hpa = build(&object(&json!({"name": name}), &json!({})), &[&metric(1.0, MetricType::AverageValue)], &[]);
+        assert_eq!(hpa.name_any(), format!("keda-hpa-{name}"));
+        let metric = serde_json::to_value(&hpa.spec.metrics.unwrap()[0].external.as_ref().unwrap().metric).unwrap();
+        assert_eq!(metric["selector"]["matchLabels"]["scaledobject.keda.sh/name"], name, "the metrics API finds it");
     }
 
     #[test]
@@ -280,7 +296,7 @@ mod tests {
         ]);
         let object = object(&json!({}), &json!({"triggers": triggers}));
         let resources = super::super::resource::metrics(&object.spec).unwrap();
-        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)], &resources).unwrap();
+        let hpa = build(&object, &[&metric(1.0, MetricType::AverageValue)], &resources);
         let types: Vec<_> = hpa.spec.metrics.unwrap().into_iter().map(|metric| metric.type_).collect();
         assert_eq!(types, ["ContainerResource", "External", "Resource"]);
     }

@@ -14,7 +14,7 @@ pub struct Policy {
     pub min: i32,
     /// `maxReplicaCount`, 1 or more and never below `min`.
     pub max: i32,
-    /// `idleReplicaCount`, below `min`.
+    /// `idleReplicaCount`, below `min`; 0 where both are 0.
     pub idle: Option<i32>,
     /// `pollingInterval`.
     pub polling_interval: Duration,

@@ -48,6 +48,11 @@ pub fn metrics(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
     triggers.map(metric).collect()
 }
 
+/// `status.resourceMetricNames`: KEDA names those of whole pods there, and none of a single container.
+pub fn status_names(metrics: &[ResourceMetric]) -> Vec<String> {
+    metrics.iter().filter(|metric| metric.container.is_none()).map(|metric| metric.resource.clone()).collect()
+}
+
 impl ResourceMetric {
     fn of(trigger: &ScaleTrigger) -> Result<Self, String> {
         let given = |key| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
@@ -145,6 +150,17 @@ mod tests {
         ] {
             assert_eq!(metric(&trigger), Ok(expected), "{trigger}");
         }
+    }
+
+    #[test]
+    fn the_status_names_the_metrics_of_whole_pods() {
+        let trigger = |kind: &str, metadata: serde_json::Value| json!({"type": kind, "metricType": "Utilization", "metadata": metadata});
+        let spec = json!({"scaleTargetRef": {"name": "app"}, "triggers": [
+            trigger("cpu", json!({"value": "60"})),
+            trigger("memory", json!({"value": "60", "containerName": "app"})),
+        ]});
+        let metrics = metrics(&serde_json::from_value(spec).unwrap()).unwrap();
+        assert_eq!((metrics.len(), status_names(&metrics)), (2, vec!["cpu".to_owned()]));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Only what the object itself can tell, and what the caller knows of the objects beside it. What KEDA's webhook refuses is
 //! refused; a mistake that KEDA would have let pass is a warning, so that nothing that ran stops running.
 
+mod irrelevant;
+mod target;
 mod triggers;
 
 use std::collections::BTreeSet;
@@ -13,11 +15,16 @@ use ebb_scalers::broker::Brokers;
 
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
-use super::{authentication, hpa, pause, resource, unexpected, validate};
+use super::{authentication, names, pause, resource, unexpected, validate};
+
+/// The reasons that are about names.
+const NAMES: [&str; 2] = ["name-too-long", "hpa-name-too-long"];
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It works, and part of it has no effect. Nothing is refused for it, however strict a review is.
+    Advice,
     /// It is taken, and will not do what it is meant to.
     Warning,
     /// It is refused.
@@ -59,6 +66,11 @@ impl Finding {
         Self { severity: Severity::Warning, ..Self::refusal(path, text) }
     }
 
+    /// Something without effect.
+    pub fn advice(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Advice, ..Self::refusal(path, text) }
+    }
+
     /// The same under another word.
     #[must_use]
     pub fn because(self, reason: &'static str) -> Self {
@@ -67,7 +79,18 @@ impl Finding {
 
     /// Whether the object is refused for it; `strict`: for a warning too.
     pub fn refuses(&self, strict: bool) -> bool {
-        strict || self.severity == Severity::Refusal
+        match self.severity {
+            Severity::Advice => false,
+            Severity::Warning => strict,
+            Severity::Refusal => true,
+        }
+    }
+
+    /// What becomes of it where the object has been there with the same names: a name cannot be put right by an update, and
+    /// Ebb's own label, Helm's upgrades and restores are updates.
+    #[must_use]
+    pub fn of_names_that_stay(self) -> Self {
+        if NAMES.contains(&self.reason) { Self { severity: Severity::Advice, ..self } } else { self }
     }
 
     fn with_cures(self, cures: Vec<String>) -> Self {
@@ -114,9 +137,17 @@ pub fn scaled_object(
 ) -> Vec<Finding> {
     let spec = &object.spec;
     let admissible = validate::admissible(spec).err();
-    let mut findings: Vec<_> = admissible.map(|text| Finding::refusal("spec.triggers", text)).into_iter().collect();
+    let mut findings: Vec<_> = admissible.map(|wrong| Finding::refusal(wrong.path, wrong.text)).into_iter().collect();
+    let named = [
+        ("metadata.name", NAMES[0], names::too_long(object)),
+        ("spec.advanced.horizontalPodAutoscalerConfig.name", NAMES[1], names::hpa_too_long(object)),
+    ];
+    for (path, reason, text) in named {
+        findings.extend(text.map(|text| Finding::refusal(path, text).because(reason)));
+    }
+    findings.extend(target::finding(&spec.scale_target_ref));
     if let Err(wrong) = validate::counts(spec) {
-        let finding = if are_crossed(spec) { Finding::refusal } else { Finding::warning };
+        let finding = if wrong.crossed { Finding::refusal } else { Finding::warning };
         findings.push(finding(format!("spec.{}", wrong.field), wrong.text).because("incorrect-replicas"));
     }
     let refused = [
@@ -145,20 +176,20 @@ pub fn scaled_object(
             findings.push(Finding::warning(format!("{place}.metadata.{key}"), text));
         }
     }
-    let named = hpa::build(object, &[], &[]).err();
-    findings.extend(named.map(|text| Finding::warning("spec.advanced.horizontalPodAutoscalerConfig.name", text)));
+    findings.extend(irrelevant::findings(spec));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
 
 /// Everything that is wrong with an authentication.
 pub fn authentication(spec: &TriggerAuthenticationSpec, cluster: bool) -> Vec<Finding> {
-    let contradiction = spec.pod_identity.as_ref().and_then(authentication::contradiction);
-    if let Some(text) = contradiction {
-        return vec![Finding::refusal("spec.podIdentity", text)];
+    if let Some((path, text)) = authentication::contradiction(spec, cluster) {
+        return vec![Finding::refusal(path, text)];
     }
     authentication::reason(spec, cluster).map(|text| Finding::warning("spec", text)).into_iter().collect()
 }
+
+pub use target::{is_looked_up, unknown};
 
 /// What a workload is, whatever version it is asked for in: `apps/Deployment`.
 pub fn kind_of(target: &ScaleTarget) -> String {
@@ -178,10 +209,22 @@ pub fn taken(target: &ScaleTarget, by: &str, name: &str) -> Finding {
     Finding::refusal("spec.scaleTargetRef", text).because(reason)
 }
 
-/// Whether the bounds contradict each other, which KEDA refuses (its `CheckReplicaCountBoundsAreValid`).
-fn are_crossed(spec: &ScaledObjectSpec) -> bool {
-    let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
-    min > max || spec.idle_replica_count.is_some_and(|idle| idle >= min)
+/// That an HPA is another ScaledObject's, in the words of KEDA's webhook.
+pub fn hpa_taken(hpa: &str, by: &str) -> Finding {
+    let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{by}'");
+    Finding::refusal("spec.advanced.horizontalPodAutoscalerConfig.name", text).because("other-scaled-object-hpa")
+}
+
+/// That a workload's HPA may be taken over only by its name, in the words of KEDA's webhook.
+pub fn unnamed(target: &ScaleTarget, hpa: &str) -> Finding {
+    let text = format!(
+        "the existing hpa '{hpa}' for workload '{}' of type '{}.{}' must be specified by name in advanced settings to enable ownership transfer",
+        target.name,
+        target.api_version(),
+        target.kind()
+    );
+    Finding::refusal("spec.advanced.horizontalPodAutoscalerConfig.name", text)
+        .because("transfer-ownership-missing-hpa-name")
 }
 
 /// KEDA's `verifyCPUMemoryScalers`: such a workload would never come back from zero.
@@ -194,9 +237,16 @@ fn only_resources(spec: &ScaledObjectSpec) -> Result<(), String> {
         .into())
 }
 
-/// KEDA's `verifyFallback`: cpu and memory are read by the HPA, so that nobody sees them fail.
+/// KEDA's `verifyFallback`: cpu and memory are read by the HPA, so that nobody sees them fail, and only a formula can have
+/// holes.
 fn fallback(spec: &ScaledObjectSpec) -> Result<(), String> {
     let fallback = Fallback::of(spec)?;
+    let holes = spec.fallback.as_ref().is_some_and(|fallback| fallback.behavior() == "scalingModifiers");
+    if holes && spec.scaling_modifiers().is_none() {
+        return Err("fallback.behavior scalingModifiers needs advanced.scalingModifiers.formula: \
+                    give a formula, or another behavior"
+            .into());
+    }
     if fallback.is_some() && !spec.triggers.is_empty() && resource::only_resources(spec) {
         return Err("type is cpu/memory for all triggers, which a fallback does not know: \
                     drop fallback, or give a trigger of another type"

@@ -30,7 +30,7 @@ const ANNOTATIONS: &[(&str, &str)] = &[
 fn any_bounds() -> impl Strategy<Value = (i32, i32, Option<i32>)> {
     (1_i32..20, 0_i32..20, proptest::option::weighted(0.3, 0_i32..20)).prop_map(|(max, min, idle)| {
         let min = min.min(max);
-        (min, max, idle.filter(|_| min > 0).map(|idle| idle.min(min - 1)))
+        (min, max, idle.map(|idle| idle.min(min.max(1) - 1)))
     })
 }
 

@@ -1,11 +1,12 @@
 //! What must hold for a ScaledObject before anything is done for it. Triggers' own parameters are checked when their
 //! scalers are built.
 
-use ebb_crds::{ScaledObject, ScaledObjectSpec};
+use ebb_crds::{ScaleTrigger, ScaledObject, ScaledObjectSpec};
 use ebb_scalers::MetricType;
 
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
+use super::names;
 use super::policy::Policy;
 use super::resource::{self, ResourceMetric};
 use super::rules::Rules;
@@ -18,6 +19,7 @@ pub struct Invalid {
     detail: String,
 }
 
+const NAME: &str = "ScaledObject doesn't have correct metadata.name specification";
 const TRIGGERS: &str = "ScaledObject doesn't have correct triggers specification";
 const TARGET: &str = "ScaledObject doesn't have correct scaleTargetRef specification";
 const MODIFIERS: &str = "ScaledObject doesn't have correct scalingModifiers specification";
@@ -38,34 +40,64 @@ pub fn check(object: &ScaledObject) -> Result<Rules, Invalid> {
     Ok(Rules { policy: Policy::of(object), fallback, modifiers, resources })
 }
 
+/// Checks that the name can be the value of the labels that belong to a served ScaledObject. Without them the HPA could not
+/// be found, so this comes before anything is written.
+///
+/// # Errors
+/// The name is longer than a label's value may be.
+pub fn name(object: &ScaledObject) -> Result<(), Invalid> {
+    names::too_long(object).map_or(Ok(()), |detail| Err(Invalid { headline: NAME, detail }))
+}
+
 /// Gives the metrics of those that the HPA reads by itself.
 fn triggers(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
-    admissible(spec)?;
+    admissible(spec).map_err(|wrong| wrong.text)?;
     metric_types(spec)?;
     resource::metrics(spec)
 }
 
+/// Something of triggers that KEDA refuses at admission.
+#[derive(Debug)]
+pub(super) struct Inadmissible {
+    /// Where, such as `spec.triggers[0].name`.
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
 /// What KEDA refuses of triggers at admission, whatever their type.
-pub(super) fn admissible(spec: &ScaledObjectSpec) -> Result<(), String> {
+pub(super) fn admissible(spec: &ScaledObjectSpec) -> Result<(), Inadmissible> {
+    let refuse = |path: String, text: String| Err(Inadmissible { path, text });
     if spec.triggers.is_empty() {
-        return Err("no triggers defined in the ScaledObject/ScaledJob".into());
+        return refuse("spec.triggers".into(), "no triggers defined in the ScaledObject/ScaledJob".into());
     }
     for (index, trigger) in spec.triggers.iter().enumerate() {
         let name = trigger.name.as_deref().filter(|name| !name.is_empty());
         let earlier = spec.triggers[..index].iter().position(|other| name.is_some() && other.name.as_deref() == name);
         if let (Some(name), Some(earlier)) = (name, earlier) {
-            return Err(format!(
+            let text = format!(
                 "triggerName {name:?} is defined multiple times in the ScaledObject, but it must be unique: triggers {earlier} and {index} have it"
-            ));
+            );
+            return refuse(format!("spec.triggers[{index}].name"), text);
         }
-        if resource::is_resource(trigger) && trigger.uses_cached_metrics() {
-            return Err(format!(
-                "trigger {index}: property \"useCachedMetrics\" is not supported for {:?} scaler: the HPA reads it from the pods",
+        if trigger.uses_cached_metrics()
+            && let Some(why) = without_cache(trigger)
+        {
+            let text = format!(
+                "trigger {index}: property \"useCachedMetrics\" is not supported for {:?} scaler: {why}",
                 trigger.type_
-            ));
+            );
+            return refuse(format!("spec.triggers[{index}].useCachedMetrics"), text);
         }
     }
     Ok(())
+}
+
+/// Why there is nothing that `useCachedMetrics` could keep, for the kinds that KEDA refuses it for.
+fn without_cache(trigger: &ScaleTrigger) -> Option<&'static str> {
+    if resource::is_resource(trigger) {
+        return Some("the HPA reads it from the pods");
+    }
+    (trigger.type_ == "cron").then_some("a window is computed, not read")
 }
 
 pub(super) fn metric_types(spec: &ScaledObjectSpec) -> Result<(), String> {
@@ -104,10 +136,19 @@ pub(super) struct WrongCount {
     /// The field of the spec that is to be changed.
     pub(super) field: &'static str,
     pub(super) text: String,
+    /// Whether the bounds contradict each other, which KEDA refuses (its `CheckReplicaCountBoundsAreValid`).
+    pub(super) crossed: bool,
+}
+
+/// The minimum that `idleReplicaCount` must stay below. As in KEDA, a `minReplicaCount` of 0 that is given counts as 1, the
+/// least that an HPA has; one that is left out counts as 0.
+fn active_minimum(spec: &ScaledObjectSpec) -> i32 {
+    spec.min_replica_count.map_or(0, |min| min.max(1))
 }
 
 pub(super) fn counts(spec: &ScaledObjectSpec) -> Result<(), WrongCount> {
-    let wrong = |field, text| Err(WrongCount { field, text });
+    let wrong = |field, text| Err(WrongCount { field, text, crossed: false });
+    let crossed = |field, text| Err(WrongCount { field, text, crossed: true });
     let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
     if min < 0 {
         return wrong("minReplicaCount", format!("MinReplicaCount={min} must not be negative"));
@@ -118,12 +159,13 @@ pub(super) fn counts(spec: &ScaledObjectSpec) -> Result<(), WrongCount> {
     if min > max {
         let default = if spec.max_replica_count.is_none() { " (its default)" } else { "" };
         let text = format!("MinReplicaCount={min} must be less than MaxReplicaCount={max}{default}");
-        return wrong("minReplicaCount", text);
+        return crossed("minReplicaCount", text);
     }
+    let least = active_minimum(spec);
     match spec.idle_replica_count {
         Some(idle) if idle < 0 => wrong("idleReplicaCount", format!("IdleReplicaCount={idle} must not be negative")),
-        Some(idle) if idle >= min => {
-            wrong("idleReplicaCount", format!("IdleReplicaCount={idle} must be less than MinReplicaCount={min}"))
+        Some(idle) if idle >= least => {
+            crossed("idleReplicaCount", format!("IdleReplicaCount={idle} must be less than MinReplicaCount={least}"))
         }
         _ => Ok(()),
     }
@@ -179,12 +221,23 @@ mod tests {
                 json!({"triggers": [{"type": "cpu", "metricType": "Utilization", "useCachedMetrics": true, "metadata": {"value": "60"}}]}),
                 "property \"useCachedMetrics\" is not supported for \"cpu\" scaler",
             ),
+            (
+                json!({"triggers": [{"type": "cron", "useCachedMetrics": true, "metadata": {}}]}),
+                "property \"useCachedMetrics\" is not supported for \"cron\" scaler: a window is computed",
+            ),
+            (json!({"idleReplicaCount": 0}), "IdleReplicaCount=0 must be less than MinReplicaCount=0"),
+            (
+                json!({"idleReplicaCount": 1, "minReplicaCount": 0}),
+                "IdleReplicaCount=1 must be less than MinReplicaCount=1",
+            ),
             (json!({"advanced": {"scalingModifiers": {"formula": "a"}}}), "correct scalingModifiers specification"),
             (json!({"fallback": {"failureThreshold": 1, "replicas": -1}}), "fallback.replicas=-1"),
         ] {
             let found = check_with(&spec).unwrap_err();
             assert!(found.contains(text), "{spec}: {found}");
         }
-        assert_eq!(check_with(&json!({"idleReplicaCount": 0, "minReplicaCount": 1})), Ok(()));
+        for min in [0, 1] {
+            assert_eq!(check_with(&json!({"idleReplicaCount": 0, "minReplicaCount": min})), Ok(()));
+        }
     }
 }

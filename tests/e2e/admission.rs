@@ -61,8 +61,16 @@ fn what_keda_refuses_is_refused_however_it_is_applied() -> Outcome {
         let window = cron("x", &json!({}))["spec"]["triggers"][0].clone();
         let mut named = window.clone();
         named["name"] = json!("twice");
+        let mut cached = window.clone();
+        cached["useCachedMetrics"] = json!(true);
         let cpu = json!([{"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}]);
         for (more, text) in [
+            (
+                json!({"scaleTargetRef": {"kind": "deployment", "name": "refused"}}),
+                "no matches for kind \"deployment\" in version \"apps/v1\": kinds are case-sensitive",
+            ),
+            (json!({"triggers": [cached]}), "property \"useCachedMetrics\" is not supported for \"cron\" scaler"),
+            (json!({"idleReplicaCount": 0}), "IdleReplicaCount=0 must be less than MinReplicaCount=0"),
             (
                 json!({"idleReplicaCount": 2, "minReplicaCount": 2}),
                 "IdleReplicaCount=2 must be less than MinReplicaCount=2",
@@ -125,11 +133,108 @@ fn a_mistake_that_keda_takes_is_taken_with_a_warning() -> Outcome {
             let (code, said) = check(object)?;
             ensure!(code == Some(3) && said.contains(text), "{text}: {code:?} {said}");
         }
+        // What has no effect is said too, and `ebb check` finds nothing wrong with it.
+        let vain = cron("vain", &json!({"minReplicaCount": 1, "cooldownPeriod": 30}));
+        let output = apply(&user, &vain, true).await?;
+        let text = "spec.cooldownPeriod: CooldownPeriod is configured but is not relevant";
+        ensure!(output.ok && output.stderr.contains(text), "{output:?}");
+        let (code, said) = check(&vain)?;
+        ensure!(code == Some(0) && said.contains(&format!("note: ScaledObject vain: {text}")), "{code:?} {said}");
         // What is right is taken without a word.
-        let output = apply(&user, &cron("right", &json!({})), false).await?;
-        ensure!(output.ok && output.stderr.is_empty(), "{output:?}");
+        for more in [json!({}), json!({"minReplicaCount": 0, "idleReplicaCount": 0})] {
+            let output = apply(&user, &cron("right", &more), false).await?;
+            ensure!(output.ok && output.stderr.is_empty(), "{output:?}");
+        }
         // One with a mistake can still be deleted: its finalizer comes off.
         user.delete_all("ScaledObject").await
+    })
+}
+
+#[test]
+fn too_long_a_name_is_refused_unless_it_is_there_already() -> Outcome {
+    story(async |world| {
+        let user = reviewed(world, "admission-names").await?;
+        let (served, label) = (format!("served-{}", "a".repeat(53)), format!("{ADMISSION_LABEL}-"));
+        let short = json!({"advanced": {"horizontalPodAutoscalerConfig": {"name": "short-hpa"}}});
+        for (name, more, text) in [
+            ("a".repeat(64), short.clone(), "scaledobject name"),
+            ("a".repeat(55), json!({}), "HPA name"),
+            (
+                "a".to_owned(),
+                json!({"advanced": {"horizontalPodAutoscalerConfig": {"name": "b".repeat(64)}}}),
+                "HPA name",
+            ),
+        ] {
+            let object = cron(&name, &more);
+            let refused = apply(&user, &object, false).await?;
+            ensure!(!refused.ok && refused.stderr.contains(text), "{name}: {refused:?}");
+            ensure!(refused.stderr.contains("is 64 characters long"), "{name}: {refused:?}");
+            let (code, said) = check(&object)?;
+            ensure!(code == Some(1) && said.contains(text), "{name}: {code:?} {said}");
+        }
+        let fits = apply(&user, &cron(&"a".repeat(54), &json!({})), true).await?;
+        ensure!(fits.ok, "{fits:?}");
+
+        // One from before the webhook: here, from while nobody asked it.
+        user.kubectl.run(&["label", "namespace", &user.name, &label]).await?;
+        user.apply(&deployment(&served, 1, &[])).await?;
+        let mut object = cron(&served, &json!({}));
+        wait::until("a name that nobody reviews to be taken", wait::secs(20), async || {
+            let output = apply(&user, &object, false).await?;
+            ensure!(output.ok, "{output:?}");
+            Ok(())
+        })
+        .await?;
+        user.kubectl.run(&["label", "namespace", &user.name, &format!("{ADMISSION_LABEL}=true")]).await?;
+        user.wait_ready(&served).await?;
+        object["spec"]["maxReplicaCount"] = json!(7);
+        let warning = format!("HPA name \"keda-hpa-{served}\" derived from scaledobject is 69 characters long");
+        wait::until("the webhook to be asked again", wait::secs(30), async || {
+            let updated = apply(&user, &object, true).await?;
+            ensure!(updated.ok && updated.stderr.contains(&warning), "{updated:?}");
+            Ok(())
+        })
+        .await?;
+        // Ebb's own mark is such an update.
+        user.kubectl.run(&["label", "so", &served, "scaledobject.keda.sh/name-"]).await?;
+        user.annotate(&served, "looked=again").await?;
+        wait::until("Ebb's label to be back", wait::secs(20), async || {
+            let found = user.get("ScaledObject", &served).await?;
+            ensure!(found["metadata"]["labels"]["scaledobject.keda.sh/name"] == served, "{}", found["metadata"]);
+            Ok(())
+        })
+        .await?;
+        object["spec"]["advanced"] = json!({"horizontalPodAutoscalerConfig": {"name": "c".repeat(64)}});
+        let refused = apply(&user, &object, true).await?;
+        ensure!(!refused.ok && refused.stderr.contains("HPA name"), "{refused:?}");
+        object["spec"]["advanced"] = short["advanced"].clone();
+        let shortened = apply(&user, &object, false).await?;
+        ensure!(shortened.ok, "{shortened:?}");
+        user.wait_for("HorizontalPodAutoscaler", "short-hpa").await.map(drop)
+    })
+}
+
+#[test]
+fn a_kind_is_looked_for_in_the_cluster() -> Outcome {
+    story(async |world| {
+        let user = reviewed(world, "admission-kinds").await?;
+        let of = |api_version: &str, kind: &str| {
+            let target = json!({"apiVersion": api_version, "kind": kind, "name": "app"});
+            cron("app", &json!({"scaleTargetRef": target}))
+        };
+        // Of those that every API server serves as custom resources, Ebb's own kinds are there.
+        let refused = apply(&user, &of("keda.sh/v1alpha1", "scaledobject"), true).await?;
+        ensure!(!refused.ok && refused.stderr.contains("this one is written ScaledObject"), "{refused:?}");
+        for (object, text) in [
+            (of("keda.sh/v1alpha1", "ScaledObject"), "has no /scale subresource"),
+            (of("never.tests.ebb.dev/v1", "Thing"), "its custom resource definition is not installed yet"),
+        ] {
+            let warned = apply(&user, &object, true).await?;
+            ensure!(warned.ok && warned.stderr.contains(text), "{warned:?}");
+        }
+        let taken = apply(&user, &of("apps/v1", "ReplicaSet"), true).await?;
+        ensure!(taken.ok && taken.stderr.is_empty(), "{taken:?}");
+        Ok(())
     })
 }
 
@@ -212,6 +317,10 @@ fn an_authentication_is_reviewed_too() -> Outcome {
             ensure!(warned.ok && warned.stderr.contains("Warning: spec: podIdentity.provider"), "{warned:?}");
             let taken = apply(&user, &authentication(json!({"provider": "none"})), true).await?;
             ensure!(taken.ok && taken.stderr.is_empty(), "{taken:?}");
+            let mut incomplete = authentication(json!({"provider": "none"}));
+            incomplete["spec"] = json!({"oauth2": {"clientId": "c", "tokenUrl": "id/token"}});
+            let refused = apply(&user, &incomplete, true).await?;
+            ensure!(!refused.ok && refused.stderr.contains("must be a valid http or https URL"), "{refused:?}");
         }
         Ok(())
     })

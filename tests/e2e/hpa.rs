@@ -287,3 +287,91 @@ fn a_users_hpa_is_taken_over_when_the_user_says_so() -> Outcome {
         user.wait_gone("HorizontalPodAutoscaler", "mine").await
     })
 }
+
+#[test]
+fn its_labels_are_those_of_the_scaled_object() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("hpa-own-labels").await?;
+        user.apply(&deployment("cart", 1, &[])).await?;
+        let mut object = scaled_object("cart", json!({"minReplicaCount": 1, "triggers": [night()]}));
+        let own = json!({
+            "app.kubernetes.io/name": "cart", "app.kubernetes.io/part-of": "webshop", "app.kubernetes.io/version": "4.2.0",
+            "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/component": "worker", "helm.sh/chart": "cart-4.2.0",
+        });
+        object["metadata"]["labels"] = own.clone();
+        user.apply(&object).await?;
+        user.wait_ready("cart").await?;
+        let mut expected = own;
+        expected["scaledobject.keda.sh/name"] = json!("cart");
+        wait_hpa(&user, "keda-hpa-cart", "the labels", |hpa| hpa["metadata"]["labels"] == expected).await?;
+        // One that is taken away gives its place back to the default.
+        let patch =
+            r#"{"metadata": {"labels": {"app.kubernetes.io/part-of": null, "app.kubernetes.io/version": null}}}"#;
+        user.kubectl.run(&["patch", "so", "cart", "--type=merge", "-p", patch]).await?;
+        wait_hpa(&user, "keda-hpa-cart", "the defaults", |hpa| {
+            let label = |name: &str| hpa["metadata"]["labels"][format!("app.kubernetes.io/{name}")].clone();
+            label("part-of") == "cart" && label("version") == "v1alpha1" && label("name") == "cart"
+        })
+        .await
+        .map(drop)
+    })
+}
+
+/// A window of one minute at night.
+fn night() -> Value {
+    json!({"type": "cron", "metadata": {"timezone": "Etc/UTC", "start": "0 3 * * *", "end": "1 3 * * *", "desiredReplicas": "2"}})
+}
+
+/// A window that is nearly always open.
+fn day(replicas: &str) -> Value {
+    json!({"type": "cron", "metadata": {"timezone": "Etc/UTC", "start": "0 0 * * *", "end": "59 23 * * *", "desiredReplicas": replicas}})
+}
+
+/// A name of 60 characters, whose HPA has one of 69.
+const LONG: &str = "customer-notification-dispatcher-consumer-scaler-production1";
+
+#[test]
+fn one_with_a_long_name_is_made_and_asks_for_its_metric() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("hpa-long-name").await?;
+        user.apply(&deployment("feed", 1, &[])).await?;
+        let mut object =
+            scaled_object(LONG, json!({"minReplicaCount": 1, "maxReplicaCount": 5, "triggers": [day("3")]}));
+        object["spec"]["scaleTargetRef"]["name"] = json!("feed");
+        user.apply(&object).await?;
+        user.wait_ready(LONG).await?;
+        let name = format!("keda-hpa-{LONG}");
+        let hpa = user.wait_for("HorizontalPodAutoscaler", &name).await?;
+        let labels = &hpa["metadata"]["labels"];
+        ensure!(labels["app.kubernetes.io/name"] == name[..63], "{labels}");
+        ensure!(labels["app.kubernetes.io/part-of"] == LONG && labels["scaledobject.keda.sh/name"] == LONG, "{labels}");
+        user.wait_replicas("feed", "3", secs(40), |replicas| replicas == 3).await?;
+
+        // It is watched and goes as any other.
+        user.kubectl.run(&["delete", "hpa", &name]).await?;
+        user.wait_for("HorizontalPodAutoscaler", &name).await?;
+        user.kubectl.run(&["delete", "so", LONG, "--timeout=20s"]).await?;
+        user.wait_gone("HorizontalPodAutoscaler", &name).await
+    })
+}
+
+#[test]
+fn a_scaled_object_whose_name_is_no_label_says_so() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("hpa-no-label").await?;
+        user.apply(&deployment("feed", 1, &[])).await?;
+        let name = "a".repeat(64);
+        let config = json!({"horizontalPodAutoscalerConfig": {"name": "short-hpa"}});
+        let mut object =
+            scaled_object(&name, json!({"minReplicaCount": 1, "advanced": config, "triggers": [day("3")]}));
+        object["spec"]["scaleTargetRef"]["name"] = json!("feed");
+        user.apply(&object).await?;
+        let text = "is 64 characters long; must be no more than 63 characters";
+        user.wait_failing(&name, text).await?;
+        let event = user.wait_event(&name, "ScaledObjectCheckFailed").await?;
+        ensure!(event.message.contains(text), "{event:?}");
+        ensure!(user.get("HorizontalPodAutoscaler", "").await?["items"] == json!([]), "it has an HPA");
+        // Nothing was put on that would have to come off.
+        user.kubectl.run(&["delete", "so", &name, "--timeout=20s"]).await.map(drop)
+    })
+}

@@ -40,7 +40,8 @@ fn beside_a_queue_they_never_wake_the_workload() -> Outcome {
         ]);
         ensure!(hpa["spec"]["metrics"] == expected, "{}", hpa["spec"]["metrics"]);
         let status = user.get("ScaledObject", "my-app").await?["status"].clone();
-        ensure!(status["resourceMetricNames"] == json!(["cpu", "memory"]), "{status}");
+        // As in KEDA, the metric of a single container has no name there.
+        ensure!(status["resourceMetricNames"] == json!(["cpu"]), "{status}");
         ensure!(status["externalMetricNames"] == json!([format!("s1-rabbitmq-{name}")]), "{status}");
         ensure!(status["triggersTypes"] == "cpu,rabbitmq,memory", "{status}");
 
@@ -63,6 +64,33 @@ fn alone_they_leave_everything_to_the_hpa() -> Outcome {
         let status = user.get("ScaledObject", "my-app").await?["status"].clone();
         ensure!(status["externalMetricNames"].is_null() && status["triggersActivity"].is_null(), "{status}");
         ensure!(status["resourceMetricNames"] == json!(["cpu"]), "{status}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_metric_of_one_container_stays_beside_a_formula() -> Outcome {
+    story(async |world| {
+        let name = "resources-formula";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        user.apply(&deployment("my-app", 1, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+        let mut container = cpu();
+        container["metadata"]["containerName"] = json!("app");
+        let mut queue = rabbitmq(name);
+        queue["name"] = json!("q");
+        let spec = json!({
+            "minReplicaCount": 1, "triggers": [container, queue],
+            "advanced": {"scalingModifiers": {"formula": "q * 2", "target": "5"}},
+        });
+        user.apply(&scaled_object("my-app", spec)).await?;
+        user.wait_ready("my-app").await?;
+        let hpa = user.wait_for("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
+        let metrics = &hpa["spec"]["metrics"];
+        ensure!(metrics[0]["containerResource"]["container"] == "app", "{metrics}");
+        ensure!(metrics[1]["external"]["metric"]["name"] == "composite-metric", "{metrics}");
+        let status = user.get("ScaledObject", "my-app").await?["status"].clone();
+        ensure!(status["resourceMetricNames"].is_null(), "{status}");
         Ok(())
     })
 }

@@ -47,6 +47,23 @@ fn a_message_wakes_it_and_the_cooldown_puts_it_to_sleep() -> Outcome {
 }
 
 #[test]
+fn an_idle_count_of_zero_beside_a_minimum_of_zero_is_zero() -> Outcome {
+    story(async |world| {
+        let name = "scaling-idle-zero";
+        let bounds = json!({"minReplicaCount": 0, "idleReplicaCount": 0, "pollingInterval": 1, "cooldownPeriod": 2});
+        let user = world.app(name, 2, 0, bounds).await?;
+        user.wait_replicas("my-app", "0", secs(15), |replicas| replicas == 0).await?;
+        world.rabbit.publish(name, 1).await?;
+        user.wait_replicas("my-app", "1", secs(5), |replicas| replicas == 1).await?;
+        let hpa = user.wait_for("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
+        ensure!(hpa["spec"]["minReplicas"] == 1, "{}", hpa["spec"]);
+        world.rabbit.purge(name).await?;
+        user.wait_replicas("my-app", "0", secs(20), |replicas| replicas == 0).await?;
+        Ok(())
+    })
+}
+
+#[test]
 fn a_new_one_without_messages_goes_to_zero_at_once() -> Outcome {
     story(async |world| {
         let user = world.app("scaling-new", 3, 0, json!({})).await?;

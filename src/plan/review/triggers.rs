@@ -107,7 +107,8 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, given: &Given, worl
         index,
         kind: trigger.type_.clone(),
         metric_type: validate::metric_type(trigger.metric_type.as_deref()).unwrap_or_default(),
-        use_cached_metrics: trigger.uses_cached_metrics(),
+        // Which kinds may have it is checked of all triggers together.
+        use_cached_metrics: false,
         metadata: trigger.metadata.clone(),
         auth,
         env: env.collect(),

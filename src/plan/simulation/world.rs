@@ -205,7 +205,7 @@ impl World {
             Some(modifiers) => vec![&modifiers.metric],
             None => self.metrics.iter().collect(),
         };
-        let hpa = hpa::build(&self.object, &metrics, &[]).unwrap();
+        let hpa = hpa::build(&self.object, &metrics, &[]);
         if let Some(known) = &mut self.hpa {
             known.object = hpa;
         } else {
