@@ -166,4 +166,6 @@ fn parsed<T: DeserializeOwned>(value: &Value) -> Option<T> {
 }
 
 #[cfg(test)]
+mod keda_cases;
+#[cfg(test)]
 mod tests;

@@ -73,6 +73,17 @@ async fn strict_refuses_what_else_is_warned_of() {
 }
 
 #[tokio::test]
+async fn strict_takes_an_update_that_cannot_shorten_a_name() {
+    let (name, admission) = ("a".repeat(60), admission(true));
+    let before = object(&name, "mail");
+    let mut labelled = before.clone();
+    labelled["metadata"]["labels"] = json!({"scaledobject.keda.sh/name": name});
+    let (allowed, warnings) = review(&admission, &request("UPDATE", &labelled, &before)).await;
+    assert!(allowed && warnings[0].contains("is 69 characters long"), "{warnings:?}");
+    assert!(!review(&admission, &request("CREATE", &before, &Value::Null)).await.0);
+}
+
+#[tokio::test]
 async fn nothing_is_kept_from_going_or_from_what_the_user_did_not_change() {
     let admission = admission(false);
     let wrong = object("more", "jobs");
