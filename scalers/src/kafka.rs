@@ -5,6 +5,7 @@
 
 pub mod client;
 mod endpoint;
+mod groups;
 mod idle;
 mod lag;
 mod metadata;
@@ -28,8 +29,9 @@ use crate::broker::{Backoff, Breaker, Brokers, chance};
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::metric_name;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
-use client::{Client, Committed, Wanted};
+use client::{Client, Wanted};
 use endpoint::Sasl;
+use groups::{Group, Position, Positions};
 use lag::{Offsets, PartitionLag, Progress, Rules};
 use metadata::{Flavor, Metadata};
 use partitions::Partitions;
@@ -52,7 +54,7 @@ pub fn read_any_answer(bytes: &[u8]) {
 struct Kafka {
     metric: MetricSpec,
     client: Arc<Client>,
-    group: Arc<str>,
+    group: Group,
     /// Empty for those that the group has committed to.
     topics: Vec<Arc<Topic>>,
     partitions: Partitions,
@@ -95,7 +97,7 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         metric,
         topics: metadata.topics.iter().map(|name| client.topics.get(name)).collect(),
         client,
-        group: metadata.group,
+        group: Group::new(metadata.group),
         partitions: metadata.partitions,
         rules: metadata.rules,
         coordinator: client::breaker(),
@@ -147,9 +149,9 @@ impl Kafka {
     }
 
     async fn look_once(&self, poll: bool) -> Result<Reading, ReadError> {
-        let (topics, committed) = if self.topics.is_empty() {
-            let committed = self.committed(None).await?;
-            (self.committed_topics(&committed), Some(committed))
+        let (topics, positions) = if self.topics.is_empty() {
+            let positions = self.positions(None, true).await?;
+            (self.topics_of(&positions), Some(positions))
         } else {
             (self.topics.clone(), None)
         };
@@ -158,14 +160,14 @@ impl Kafka {
         let ends = self.client.offsets(End::Stable, &wanted).await?;
         let partitions: Arc<[Partition]> =
             wanted.iter().map(|wanted| (Arc::clone(&wanted.topic.name), wanted.partition)).collect();
-        let committed = match committed {
-            Some(committed) => committed,
-            None => self.committed(Some(Arc::clone(&partitions))).await?,
+        let positions = match positions {
+            Some(positions) => positions,
+            None => self.positions(Some(Arc::clone(&partitions)), ends.iter().any(|end| *end > 0)).await?,
         };
-        let committed = partitions.iter().map(|partition| self.offset_of(&committed, partition));
-        let committed = committed.collect::<Result<Vec<_>, _>>()?;
+        let positions = partitions.iter().map(|partition| self.position_in(&positions, partition));
+        let positions = positions.collect::<Result<Vec<_>, _>>()?;
 
-        let lags = self.lags(poll, &wanted, &partitions, &ends, &committed).await?;
+        let lags = self.lags(poll, &wanted, &partitions, &ends, &positions).await?;
         *self.seen.lock() = seen;
         let total = lag::total(&self.rules, &lags);
         #[allow(clippy::cast_precision_loss)] // The HPA's own figures are not more precise.
@@ -178,10 +180,10 @@ impl Kafka {
         wanted: &[Wanted],
         partitions: &[Partition],
         ends: &[i64],
-        committed: &[Option<i64>],
+        positions: &[Option<Position>],
     ) -> Result<Vec<PartitionLag>, ReadError> {
         let asked: Vec<_> =
-            (0..wanted.len()).filter(|at| lag::needs_start(&self.rules, ends[*at], committed[*at])).collect();
+            (0..wanted.len()).filter(|at| lag::needs_start(&self.rules, ends[*at], positions[*at])).collect();
         let mut starts = vec![None; wanted.len()];
         if !asked.is_empty() {
             let wanted: Vec<_> = asked.iter().map(|at| wanted[*at].clone()).collect();
@@ -189,19 +191,18 @@ impl Kafka {
                 starts[*at] = Some(start);
             }
         }
-        let offsets: Vec<_> = (0..wanted.len())
-            .map(|at| Offsets { start: starts[at], end: ends[at], committed: committed[at] })
-            .collect();
+        let offsets: Vec<_> =
+            (0..wanted.len()).map(|at| Offsets { start: starts[at], end: ends[at], position: positions[at] }).collect();
         let mut lags: Vec<_> = offsets.iter().map(|offsets| lag::partition_lag(&self.rules, offsets)).collect();
         self.drop_hollow(wanted, partitions, &offsets, &mut lags).await;
 
         let mut progress = self.progress.lock();
         if poll && self.rules.exclude_persistent_lag {
-            progress.polled(partitions.iter().zip(committed.iter().copied()));
+            progress.polled(partitions.iter().zip(positions.iter().copied()));
         }
-        let lags = partitions.iter().zip(lags).zip(committed).map(|((partition, lag), committed)| PartitionLag {
+        let lags = partitions.iter().zip(lags).zip(positions).map(|((partition, lag), position)| PartitionLag {
             lag,
-            persistent: self.rules.exclude_persistent_lag && progress.is_stuck(partition, *committed),
+            persistent: self.rules.exclude_persistent_lag && progress.is_stuck(partition, *position),
         });
         Ok(lags.collect())
     }
@@ -211,18 +212,18 @@ impl Kafka {
         let mut asked: BTreeMap<Arc<str>, Vec<(usize, Question)>> = BTreeMap::new();
         {
             let (mut standing, now) = (self.standing.lock(), Instant::now());
-            for (at, (partition, Offsets { end, committed, .. })) in partitions.iter().zip(offsets).enumerate() {
-                let Some(committed) = *committed else { continue };
+            for (at, (partition, offsets)) in partitions.iter().zip(offsets).enumerate() {
+                let Some(place) = offsets.place() else { continue };
                 if lags[at] == 0 {
-                    standing.caught_up(partition, committed, now);
+                    standing.caught_up(partition, place, now);
                     continue;
                 }
-                match standing.verdict(partition, committed, *end, now) {
+                match standing.verdict(partition, place, offsets.end, now) {
                     Verdict::Counts => {}
                     Verdict::Hollow => lags[at] = 0,
                     Verdict::AskFrom(from) => {
                         let Some(leader) = wanted[at].leader else { continue };
-                        let question = Question { partition: partition.1, leader, from, end: *end };
+                        let question = Question { partition: partition.1, leader, from, end: offsets.end };
                         asked.entry(Arc::clone(&partition.0)).or_default().push((at, question));
                     }
                 }
@@ -232,8 +233,8 @@ impl Kafka {
             let found = self.client.look_into(&topic, questions.iter().map(|(_, question)| *question).collect()).await;
             let mut standing = self.standing.lock();
             for (at, Question { partition, .. }) in questions {
-                let (Some(found), Some(committed)) = (found.get(&partition), offsets[at].committed) else { continue };
-                standing.found(&partitions[at], committed, *found);
+                let (Some(found), Some(place)) = (found.get(&partition), offsets[at].place()) else { continue };
+                standing.found(&partitions[at], place, *found);
                 if matches!(found, Found::NothingBefore(_)) {
                     lags[at] = 0;
                 }
@@ -269,37 +270,42 @@ impl Kafka {
         Ok(wanted)
     }
 
-    fn committed_topics(&self, committed: &Committed) -> Vec<Arc<Topic>> {
-        let has_committed = committed.iter().filter(|(_, offset)| matches!(offset, Ok(Some(_))));
-        let names: BTreeSet<_> = has_committed.map(|((topic, _), _)| topic).collect();
+    fn topics_of(&self, positions: &Positions) -> Vec<Arc<Topic>> {
+        let has_read = positions.by_partition.iter().filter(|(_, position)| matches!(position, Ok(Some(_))));
+        let names: BTreeSet<_> = has_read.map(|((topic, _), _)| topic).collect();
         names.into_iter().map(|name| self.client.topics.get(name)).collect()
     }
 
-    async fn committed(&self, partitions: Option<Arc<[Partition]>>) -> Result<Arc<Committed>, ReadError> {
+    async fn positions(
+        &self,
+        partitions: Option<Arc<[Partition]>>,
+        were_written: bool,
+    ) -> Result<Arc<Positions>, ReadError> {
         let now = Instant::now();
         if let Some(refused) = self.coordinator.resting(now).or_else(|| self.refused.resting(now)) {
             return Err(refused);
         }
-        let committed = self.client.committed(&self.group, partitions).await;
-        match &committed {
+        let positions = self.group.positions(&self.client, partitions, were_written).await;
+        let group = &self.group.name;
+        match &positions {
             Ok(_) => {
                 self.coordinator.succeeded();
                 self.refused.succeeded();
             }
-            Err(error @ ReadError::Query(_)) => self.refused.failed(Instant::now(), error.clone(), chance(&self.group)),
-            Err(error) => self.coordinator.failed(Instant::now(), error.clone(), chance(&self.group)),
+            Err(error @ ReadError::Query(_)) => self.refused.failed(Instant::now(), error.clone(), chance(group)),
+            Err(error) => self.coordinator.failed(Instant::now(), error.clone(), chance(group)),
         }
-        committed
+        positions
     }
 
-    fn offset_of(&self, committed: &Committed, partition: &Partition) -> Result<Option<i64>, ReadError> {
+    fn position_in(&self, positions: &Positions, partition: &Partition) -> Result<Option<Position>, ReadError> {
         let (topic, number) = partition;
-        let what = || format!("the offset of consumer group {:?} for topic {topic} and partition {number}", self.group);
-        match committed.get(partition) {
-            Some(Ok(offset)) => Ok(*offset),
+        let group = &self.group.name;
+        let what = || format!("the offset of consumer group {group:?} for topic {topic} and partition {number}");
+        match positions.by_partition.get(partition) {
+            Some(Ok(position)) => Ok(*position),
             Some(Err(error)) => Err(self.client.query(&what(), error)),
-            // The group's list holds what it has committed and nothing else.
-            None if self.topics.is_empty() => Ok(None),
+            None if positions.is_whole => Ok(None),
             None => Err(self.client.query(&what(), "the answer does not hold it")),
         }
     }

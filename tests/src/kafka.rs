@@ -3,8 +3,12 @@
 //! It comes over the listener that asks nobody for a name, so it may do everything. What a user with fewer rights sees
 //! is Ebb's to find out.
 
+mod groups;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use groups::Seen;
 
 use anyhow::{Context, Result, bail, ensure};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -98,6 +102,18 @@ impl Kafka {
         self.wait_leaders(last, usize::try_from(partitions)?).await
     }
 
+    /// Makes a topic whose logs are compacted as often and as early as brokers can.
+    pub async fn create_compacted_topic(&self, topic: &str, partitions: i32) -> Result<()> {
+        let settings = [
+            ("cleanup.policy", "compact"),
+            ("min.cleanable.dirty.ratio", "0.001"),
+            ("segment.ms", "100"),
+            ("delete.retention.ms", "0"),
+        ];
+        let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        self.create(settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))).await
+    }
+
     async fn create(&self, topic: NewTopic<'_>) -> Result<()> {
         all_done(self.admin.create_topics([&topic], &options()).await?)?;
         self.wait_leaders(topic.name, usize::try_from(topic.num_partitions)?).await
@@ -129,6 +145,11 @@ impl Kafka {
     /// Writes `count` records into one partition.
     pub async fn produce_to(&self, topic: &str, partition: i32, count: usize) -> Result<()> {
         self.send(&self.producer, topic, vec![partition; count]).await
+    }
+
+    /// Writes `count` records of one key into one partition, where compaction leaves the last of them.
+    pub async fn produce_keyed(&self, topic: &str, partition: i32, key: &str, count: usize) -> Result<()> {
+        self.send_keyed(&self.producer, topic, Some(key), vec![partition; count]).await
     }
 
     /// Begins a transaction, writes `count` records into one partition and waits until they are in the log. What
@@ -289,12 +310,23 @@ impl Kafka {
 
     /// Writes a record into each of these partitions and waits until all are in the log.
     async fn send(&self, producer: &Application, topic: &str, partitions: Vec<i32>) -> Result<()> {
+        self.send_keyed(producer, topic, None, partitions).await
+    }
+
+    async fn send_keyed(
+        &self,
+        producer: &Application,
+        topic: &str,
+        key: Option<&str>,
+        partitions: Vec<i32>,
+    ) -> Result<()> {
         let (sender, mut outcomes) = mpsc::unbounded_channel();
         for (number, partition) in partitions.iter().enumerate() {
             let body = number.to_string();
             let outcome = Box::new(sender.clone());
-            let record = BaseRecord::<(), _, _>::with_opaque_to(topic, outcome).partition(*partition);
-            let mut record = record.payload(&body);
+            let record = BaseRecord::<str, _, _>::with_opaque_to(topic, outcome).partition(*partition);
+            let record = record.payload(&body);
+            let mut record = if let Some(key) = key { record.key(key) } else { record };
             while let Err((error, again)) = producer.send(record) {
                 ensure!(error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull), error);
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -12,9 +12,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::endpoint::Endpoint;
+use super::groups::{GroupQuestion, Positions, ShareAnswer};
 use super::idle::Idle;
 use super::proof::{Answers, LOOKS, Question};
 use super::topics::{ByLeader, LAYOUT_AGE, Layout, Topic, Topics};
@@ -27,18 +28,14 @@ use crate::scaler::ReadError;
 /// How long questions are gathered before they go out together.
 const TOGETHER: Duration = Duration::from_millis(2);
 /// How long a group whose coordinator moves is asked for again, within [`ANSWER`].
-const MOVING: Duration = Duration::from_secs(2);
+pub(super) const MOVING: Duration = Duration::from_secs(2);
 /// The pause before it is.
-const MOVING_PAUSE: Duration = Duration::from_millis(300);
+pub(super) const MOVING_PAUSE: Duration = Duration::from_millis(300);
 /// How old a list of partitions may be that serves while no newer one can be had.
 const LAYOUT_OF_OLD: Duration = Duration::from_mins(2);
 /// How long a newer list of partitions is waited for while there is an older one.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// What a consumer group has committed, by partition; none where it has committed nothing.
-pub(super) type Committed = HashMap<Partition, Result<Option<i64>, Code>>;
-/// A group, and the partitions that are asked about; none for all that it has committed to.
-type GroupQuestion = (Arc<str>, Option<Arc<[Partition]>>);
 /// The partitions that could not be asked about, of those that were.
 type Refused = Arc<HashMap<Partition, Code>>;
 
@@ -59,7 +56,8 @@ pub struct Client {
     pub(super) topics: Topics,
     layouts: Gather<Arc<str>, Result<(), ReadError>>,
     leaders: Mutex<HashMap<i32, Arc<Leader>>>,
-    groups: Arc<Flights<GroupQuestion, Result<Arc<Committed>, ReadError>>>,
+    pub(super) groups: Arc<Flights<GroupQuestion, Result<Arc<Positions>, ReadError>>>,
+    pub(super) share_groups: Arc<Flights<Arc<str>, ShareAnswer>>,
     pub(super) idle: Idle,
     /// The looks into logs that are under way, by topic and what is asked of it.
     pub(super) looks: Flights<(Arc<str>, Vec<Question>), Answers>,
@@ -91,6 +89,7 @@ impl Client {
             layouts: Gather::new(TOGETHER),
             leaders: Mutex::default(),
             groups: Arc::default(),
+            share_groups: Arc::default(),
             idle: Idle::default(),
             looks: Flights::default(),
             looking: Semaphore::new(LOOKS),
@@ -151,19 +150,6 @@ impl Client {
             })
         };
         wanted.iter().map(known).collect()
-    }
-
-    /// What a consumer group has committed. Those who ask the same at the same time share one question.
-    pub(super) async fn committed(
-        self: &Arc<Self>,
-        group: &Arc<str>,
-        partitions: Option<Arc<[Partition]>>,
-    ) -> Result<Arc<Committed>, ReadError> {
-        let question = (Arc::clone(group), partitions);
-        let (client, asked) = (Arc::clone(self), question.clone());
-        let answer = self.groups.join_to_the_end(&question, async move { client.ask_group(asked).await });
-        let late = |_| Err(self.explain(&offsets_of(group), Fault::Late));
-        timeout(ANSWER, answer).await.unwrap_or_else(late)
     }
 
     /// Asks a leader now, whatever is known, and notes what it says.
@@ -259,27 +245,12 @@ impl Client {
         Ok(())
     }
 
-    async fn ask_group(self: Arc<Self>, (group, partitions): GroupQuestion) -> Result<Arc<Committed>, ReadError> {
-        let until = Instant::now() + MOVING;
-        let offsets = loop {
-            match self.cluster.group_offsets(&group, partitions.as_deref()).await {
-                Ok(offsets) => break offsets,
-                Err(fault) if fault.is_no_coordinator() && Instant::now() < until => sleep(MOVING_PAUSE).await,
-                Err(fault) => return Err(self.explain(&offsets_of(&group), fault)),
-            }
-        };
-        let committed = offsets.into_iter().map(|PartitionOffset { topic, partition, offset }| {
-            ((topic, partition), offset.map(|offset| (offset >= 0).then_some(offset)))
-        });
-        Ok(Arc::new(committed.collect()))
-    }
-
     /// An answer that says no.
     pub(super) fn query(&self, what: &str, problem: impl Display) -> ReadError {
         ReadError::Query(format!("{what} at {}: {problem}", self.endpoint.broker()))
     }
 
-    fn explain(&self, what: &str, fault: Fault) -> ReadError {
+    pub(super) fn explain(&self, what: &str, fault: Fault) -> ReadError {
         let broker = self.endpoint.broker();
         match fault {
             Fault::Refused(code) => self.query(what, code),
@@ -287,8 +258,4 @@ impl Client {
             Fault::Late => ReadError::Timeout { broker, what: what.to_owned(), after: ANSWER },
         }
     }
-}
-
-fn offsets_of(group: &str) -> String {
-    format!("the offsets of consumer group {group:?}")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::groups::Position;
 use super::wire::Partition;
 
 /// Where a consumer begins that has committed nothing (`auto.offset.reset`).
@@ -42,28 +43,44 @@ pub(super) struct Offsets {
     pub(super) start: Option<i64>,
     /// The one after the last.
     pub(super) end: i64,
-    /// What the group has committed: the next record that it will read.
-    pub(super) committed: Option<i64>,
+    /// Where the group is; none where it has read nothing.
+    pub(super) position: Option<Position>,
+}
+
+impl Offsets {
+    /// Where a consumer of the group would go on to read, if that is known. What a share group would get next is not.
+    pub(super) fn place(&self) -> Option<i64> {
+        match self.position {
+            Some(Position { share_lag: Some(_), .. }) => None,
+            Some(Position { offset, .. }) => Some(offset.max(self.start.unwrap_or(0))),
+            None => self.start,
+        }
+    }
 }
 
 /// Whether a lag depends on where the partition's log starts.
-pub(super) fn needs_start(rules: &Rules, end: i64, committed: Option<i64>) -> bool {
-    match committed {
-        Some(committed) => committed < end,
-        None => rules.reset_policy == ResetPolicy::Earliest && !rules.scale_to_zero_on_invalid_offset && end > 0,
+pub(super) fn needs_start(rules: &Rules, end: i64, position: Option<Position>) -> bool {
+    match position {
+        Some(position) => position.offset < end,
+        None => !rules.scale_to_zero_on_invalid_offset && end > 0,
     }
 }
 
 /// The records of one partition that wait for the group. Never negative.
 pub(super) fn partition_lag(rules: &Rules, offsets: &Offsets) -> i64 {
     let start = offsets.start.unwrap_or(0);
-    match (offsets.committed, rules.reset_policy) {
+    let kept = (offsets.end - start).max(0);
+    match (offsets.position, rules.reset_policy) {
+        (Some(Position { offset, share_lag: Some(lag) }), _) if start <= offset => lag.max(0),
         // What retention has deleted will never be read.
-        (Some(committed), _) => (offsets.end - committed.max(start)).max(0),
+        (Some(Position { offset, share_lag }), _) => {
+            let ahead = (offsets.end - offset.max(start)).max(0);
+            share_lag.map_or(ahead, |lag| lag.clamp(0, ahead))
+        }
         (None, _) if rules.scale_to_zero_on_invalid_offset => 0,
-        // One consumer at least must come to commit an offset.
-        (None, ResetPolicy::Latest) => 1,
-        (None, ResetPolicy::Earliest) => (offsets.end - start).max(0),
+        // One consumer at least must come to commit an offset, where there is anything to read.
+        (None, ResetPolicy::Latest) => kept.min(1),
+        (None, ResetPolicy::Earliest) => kept,
     }
 }
 
@@ -75,26 +92,28 @@ pub(super) struct Progress {
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    committed: i64,
+    position: Position,
     stuck: bool,
 }
 
 impl Progress {
     /// Notes what a poll has found; partitions that it did not find are forgotten.
-    pub(super) fn polled<'a>(&mut self, found: impl IntoIterator<Item = (&'a Partition, Option<i64>)>) {
+    pub(super) fn polled<'a>(&mut self, found: impl IntoIterator<Item = (&'a Partition, Option<Position>)>) {
         let mut seen = HashMap::new();
-        for (partition, committed) in found {
-            if let Some(committed) = committed {
-                let stuck = self.seen.get(partition).is_some_and(|before| before.committed == committed);
-                seen.insert(partition.clone(), Seen { committed, stuck });
+        for (partition, position) in found {
+            if let Some(position) = position {
+                let stuck = self.seen.get(partition).is_some_and(|before| position.is_still(&before.position));
+                seen.insert(partition.clone(), Seen { position, stuck });
             }
         }
         self.seen = seen;
     }
 
     /// Whether the partition stood still between the last two polls and still does.
-    pub(super) fn is_stuck(&self, partition: &Partition, committed: Option<i64>) -> bool {
-        self.seen.get(partition).is_some_and(|seen| seen.stuck && Some(seen.committed) == committed)
+    pub(super) fn is_stuck(&self, partition: &Partition, position: Option<Position>) -> bool {
+        self.seen
+            .get(partition)
+            .is_some_and(|seen| seen.stuck && position.is_some_and(|at| at.is_still(&seen.position)))
     }
 }
 
@@ -159,6 +178,10 @@ mod tests {
 
     const EARLIEST: Rules = Rules { reset_policy: ResetPolicy::Earliest, ..RULES };
 
+    fn at(offset: i64) -> Position {
+        Position { offset, share_lag: None }
+    }
+
     #[test]
     fn the_lag_of_a_partition() {
         let zero = |rules: Rules| Rules { scale_to_zero_on_invalid_offset: true, ..rules };
@@ -169,7 +192,10 @@ mod tests {
             ("retention has deleted records that were not read", RULES, Some(7), 10, Some(4), 3),
             ("retention has deleted them all", RULES, Some(10), 10, Some(4), 0),
             ("no commit, latest", RULES, Some(0), 10, None, 1),
-            ("no commit, latest, an empty log", RULES, Some(0), 0, None, 1),
+            ("no commit, latest, a log that was never written to", RULES, None, 0, None, 0),
+            ("no commit, latest, a log whose records were all deleted", RULES, Some(10), 10, None, 0),
+            ("no commit, latest, a log of one record", RULES, Some(9), 10, None, 1),
+            ("no commit, latest, an empty log, zero on invalid offset", zero(RULES), Some(0), 0, None, 0),
             ("no commit, latest, zero on invalid offset", zero(RULES), Some(0), 10, None, 0),
             ("no commit, earliest", EARLIEST, Some(0), 10, None, 10),
             ("no commit, earliest, retention has deleted some", EARLIEST, Some(7), 10, None, 3),
@@ -177,16 +203,37 @@ mod tests {
             ("no commit, earliest, zero on invalid offset", zero(EARLIEST), Some(0), 10, None, 0),
             ("zero on invalid offset does not touch a valid one", zero(RULES), Some(0), 10, Some(4), 6),
         ] {
-            assert_eq!(partition_lag(&rules, &Offsets { start, end, committed }), lag, "{what}");
+            assert_eq!(partition_lag(&rules, &Offsets { start, end, position: committed.map(at) }), lag, "{what}");
         }
     }
 
     #[test]
+    fn the_lag_of_a_partition_that_a_share_group_reads() {
+        for (what, start, end, offset, share_lag, lag) in [
+            ("the broker counts what is not acknowledged", 0, 30, 10, 7, 7),
+            ("all is acknowledged, and the place is an old one", 0, 30, 0, 0, 0),
+            ("all is acknowledged", 0, 30, 30, 0, 0),
+            ("records that came after the end was asked for", 0, 30, 30, 3, 3),
+            ("records that were not acknowledged are deleted", 25, 30, 10, 20, 5),
+            ("and of those that are left some were acknowledged", 25, 30, 10, 2, 2),
+            ("all are deleted", 30, 30, 10, 20, 0),
+            ("a lag that is none", 0, 30, 10, -3, 0),
+        ] {
+            let offsets =
+                Offsets { start: Some(start), end, position: Some(Position { offset, share_lag: Some(share_lag) }) };
+            assert_eq!(partition_lag(&RULES, &offsets), lag, "{what}");
+        }
+        let not_begun = Offsets { start: Some(0), end: 30, position: None };
+        assert_eq!((partition_lag(&RULES, &not_begun), partition_lag(&EARLIEST, &not_begun)), (1, 30));
+    }
+
+    #[test]
     fn the_start_is_asked_for_only_where_it_counts() {
-        assert!(needs_start(&RULES, 10, Some(4)));
-        assert!(!needs_start(&RULES, 10, Some(10)));
-        assert!(!needs_start(&RULES, 10, None));
+        assert!(needs_start(&RULES, 10, Some(at(4))));
+        assert!(!needs_start(&RULES, 10, Some(at(10))));
+        assert!(needs_start(&RULES, 10, None));
         assert!(needs_start(&EARLIEST, 10, None));
+        assert!(!needs_start(&RULES, 0, None), "a log that was never written to");
         assert!(!needs_start(&Rules { scale_to_zero_on_invalid_offset: true, ..EARLIEST }, 10, None));
     }
 
@@ -232,19 +279,32 @@ mod tests {
     fn progress_moves_with_polls_and_not_with_questions() {
         let partition: Partition = ("orders".into(), 0);
         let mut progress = Progress::default();
-        assert!(!progress.is_stuck(&partition, Some(5)));
-        progress.polled([(&partition, Some(5))]);
-        assert!(!progress.is_stuck(&partition, Some(5)), "one poll proves nothing");
-        progress.polled([(&partition, Some(5))]);
+        assert!(!progress.is_stuck(&partition, Some(at(5))));
+        progress.polled([(&partition, Some(at(5)))]);
+        assert!(!progress.is_stuck(&partition, Some(at(5))), "one poll proves nothing");
+        progress.polled([(&partition, Some(at(5)))]);
         for _ in 0..3 {
-            assert!(progress.is_stuck(&partition, Some(5)), "however often it is asked");
+            assert!(progress.is_stuck(&partition, Some(at(5))), "however often it is asked");
         }
-        assert!(!progress.is_stuck(&partition, Some(6)), "it has moved since");
-        progress.polled([(&partition, Some(6))]);
-        assert!(!progress.is_stuck(&partition, Some(6)));
+        assert!(!progress.is_stuck(&partition, Some(at(6))), "it has moved since");
+        progress.polled([(&partition, Some(at(6)))]);
+        assert!(!progress.is_stuck(&partition, Some(at(6))));
         progress.polled([]);
-        progress.polled([(&partition, Some(6))]);
-        assert!(!progress.is_stuck(&partition, Some(6)), "a partition that was away begins anew");
+        progress.polled([(&partition, Some(at(6)))]);
+        assert!(!progress.is_stuck(&partition, Some(at(6))), "a partition that was away begins anew");
+    }
+
+    #[test]
+    fn a_share_group_that_acknowledges_records_behind_one_that_it_cannot_moves() {
+        let partition: Partition = ("orders".into(), 0);
+        let share = |lag| Some(Position { offset: 5, share_lag: Some(lag) });
+        let mut progress = Progress::default();
+        progress.polled([(&partition, share(9))]);
+        progress.polled([(&partition, share(7))]);
+        assert!(!progress.is_stuck(&partition, share(7)));
+        progress.polled([(&partition, share(8))]);
+        assert!(progress.is_stuck(&partition, share(8)), "more records have come and none is acknowledged");
+        assert!(!progress.is_stuck(&partition, share(6)));
     }
 
     proptest! {
@@ -266,7 +326,7 @@ mod tests {
             };
             let lags: Vec<_> = offsets
                 .iter()
-                .map(|(start, length, committed)| Offsets { start: Some(*start), end: start + length, committed: *committed })
+                .map(|(start, length, committed)| Offsets { start: Some(*start), end: start + length, position: committed.map(at) })
                 .map(|offsets| PartitionLag { lag: partition_lag(&rules, &offsets), persistent: false })
                 .collect();
             let total = total(&rules, &lags);

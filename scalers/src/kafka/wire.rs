@@ -8,6 +8,7 @@ mod api;
 mod batches;
 mod cluster;
 mod codec;
+mod compact;
 mod connection;
 mod coordinator;
 mod error;
@@ -16,12 +17,14 @@ mod metadata;
 mod offsets;
 mod sasl;
 mod scram;
+mod share;
 
 pub(super) use batches::{Held, look};
 pub(super) use cluster::{ANSWER, Cluster};
 pub(super) use error::{Code, Fault};
 pub(super) use fetch::Piece;
 pub(super) use offsets::{End, Partition, PartitionOffset};
+pub(super) use share::{ShareOffset, SharePartition};
 
 /// Reads bytes as every kind of answer: the first of them says which.
 #[cfg(fuzzing)]
@@ -32,7 +35,7 @@ pub(super) fn read_any_answer(bytes: &[u8]) {
     let mut reader = codec::Reader::new(answer);
     let from = &mut reader;
     let group = "group";
-    match kind % 9 {
+    match kind % 10 {
         0 => drop(ApiVersions.read(from)),
         1 => drop(SaslHandshake { mechanism: "PLAIN" }.read(from)),
         2 => drop(SaslAuthenticate { bytes: &[], version: 1 }.read(from)),
@@ -40,6 +43,7 @@ pub(super) fn read_any_answer(bytes: &[u8]) {
         4 => drop(offsets::ListOffsets { partitions: &[], end: End::Stable }.read(from)),
         5 => drop(offsets::OffsetFetch { group, partitions: None }.read(from)),
         6 => drop(coordinator::FindCoordinator { group }.read(from)),
+        8 => drop(share::DescribeShareGroupOffsets { group, version: 1 }.read(from)),
         7 => {
             if let Ok(Ok(piece)) = (fetch::Fetch { topic: "", partition: 0, from: 0 }).read(from) {
                 look_from(&piece.batches, &piece.aborted);

@@ -18,11 +18,12 @@ use super::address::Address;
 use super::api::Request;
 use super::connection::{Connection, Means};
 use super::coordinator::FindCoordinator;
-use super::error::Fault;
+use super::error::{Code, Fault};
 use super::fetch::{Fetch, Piece};
 use super::metadata::{Metadata, TopicLayout};
 use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
 use super::sasl::Proof;
+use super::share::{DescribeShareGroupOffsets, SharePartition};
 use crate::broker::{Backoff, Breaker, chance};
 use crate::oauth::TokenSource;
 use crate::outbound::Outbound;
@@ -133,26 +134,56 @@ impl Cluster {
         group: &Arc<str>,
         partitions: Option<&[Partition]>,
     ) -> Result<Vec<PartitionOffset>, Fault> {
-        let question = OffsetFetch { group, partitions };
+        let answer = self.ask_coordinator(group, |_| Some(OffsetFetch { group, partitions })).await?;
+        Ok(answer.unwrap_or_default())
+    }
+
+    /// What a share group has read: nothing for a group of another type, and none where the broker knows no such groups.
+    ///
+    /// # Errors
+    /// The group's coordinator is not to be found, does not answer, or says no.
+    pub(in crate::kafka) async fn share_offsets(&self, group: &Arc<str>) -> Result<Option<Vec<SharePartition>>, Fault> {
+        let question = |to: &Connection| Some(DescribeShareGroupOffsets { group, version: to.share_offsets()? });
+        self.ask_coordinator(group, question).await
+    }
+
+    /// Asks the coordinator of a group, the one that is known or else the one that is found. `question` is none where
+    /// the broker knows no such question.
+    async fn ask_coordinator<R: Request<Answer = Result<T, Code>>, T>(
+        &self,
+        group: &Arc<str>,
+        question: impl Fn(&Connection) -> Option<R>,
+    ) -> Result<Option<T>, Fault> {
         let known = self.coordinators.lock().get(group).cloned();
         if let Some(coordinator) = known {
-            match self.ask(&coordinator, &question).await {
-                Ok(Ok(offsets)) => return Ok(offsets),
-                Ok(Err(code)) if !Fault::Refused(code).is_no_coordinator() => return Err(Fault::Refused(code)),
-                Ok(Err(_)) | Err(Fault::Unreachable(_) | Fault::Refused(_)) => self.forget_coordinator(group),
+            match self.ask_as_it_can(&coordinator, &question).await {
+                Err(fault) if fault.is_no_coordinator() => self.forget_coordinator(group),
+                Err(Fault::Unreachable(_)) => self.forget_coordinator(group),
                 Err(Fault::Late) => {
                     self.forget_coordinator(group);
                     return Err(Fault::Late);
                 }
+                answer => return answer,
             }
         }
         let found = self.ask_any(&FindCoordinator { group }).await?.map_err(Fault::Refused)?;
         self.coordinators.lock().insert(Arc::clone(group), found.clone());
-        let answer = self.ask(&found, &question).await.and_then(|answer| answer.map_err(Fault::Refused));
+        let answer = self.ask_as_it_can(&found, &question).await;
         if answer.as_ref().is_err_and(|fault| !matches!(fault, Fault::Refused(_)) || fault.is_no_coordinator()) {
             self.forget_coordinator(group);
         }
         answer
+    }
+
+    async fn ask_as_it_can<R: Request<Answer = Result<T, Code>>, T>(
+        &self,
+        address: &Address,
+        question: impl Fn(&Connection) -> Option<R>,
+    ) -> Result<Option<T>, Fault> {
+        let connection = self.connection(address).await.map_err(|fault| fault.at(address))?;
+        let Some(request) = question(&connection) else { return Ok(None) };
+        let answer = connection.ask(&request, ANSWER).await.map_err(|fault| fault.at(address))?;
+        answer.map(Some).map_err(Fault::Refused)
     }
 
     fn forget_coordinator(&self, group: &Arc<str>) {

@@ -48,6 +48,11 @@ impl Writer {
         self.0.extend(&text.as_bytes()[..usize::from(length.unsigned_abs())]);
     }
 
+    /// Bytes without their length.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
         self.0.extend(bytes);

@@ -28,6 +28,7 @@ use super::fetch::Fetch;
 use super::metadata::Metadata;
 use super::offsets::{End, ListOffsets, OffsetFetch};
 use super::sasl::{self, Proof};
+use super::share::DescribeShareGroupOffsets;
 use crate::outbound::Denied;
 
 /// How long a connection may take from the first packet until it may be asked something.
@@ -54,6 +55,8 @@ pub(super) struct Connection {
     task: JoinHandle<()>,
     next: AtomicI32,
     renew_at: Option<Instant>,
+    /// The version of `DescribeShareGroupOffsets` that the broker knows, if any.
+    share_offsets: Option<i16>,
 }
 
 #[derive(Debug)]
@@ -123,6 +126,7 @@ impl Connection {
         };
         let versions = connection.ask(&ApiVersions, CONNECT).await?.map_err(Fault::Refused)?;
         check_versions(&versions)?;
+        connection.share_offsets = DescribeShareGroupOffsets::version_for(&versions);
         if let Some(proof) = means.proof {
             let session = sasl::authenticate(&connection, proof, &versions, CONNECT).await?;
             connection.renew_at = session.map(|session| Instant::now() + session.mul_f64(RENEW_AFTER));
@@ -135,13 +139,18 @@ impl Connection {
         let state = State { waiting: HashMap::new(), heard: Instant::now(), ended: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
         let task = tokio::spawn(drive(stream, queue, Arc::clone(&shared)));
-        Self { frames, shared, task, next: AtomicI32::new(1), renew_at: None }
+        Self { frames, shared, task, next: AtomicI32::new(1), renew_at: None, share_offsets: None }
     }
 
     /// Whether new questions may come by it.
     pub(super) fn is_open(&self) -> bool {
         let renewed = self.renew_at.is_some_and(|at| at <= Instant::now());
         !renewed && self.shared.0.lock().ended.is_none()
+    }
+
+    /// The version to ask this broker in what share groups have read; none if it does not know.
+    pub(super) fn share_offsets(&self) -> Option<i16> {
+        self.share_offsets
     }
 
     /// Asks, and waits so long for the answer.

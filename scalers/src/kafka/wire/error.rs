@@ -51,6 +51,12 @@ impl Code {
         matches!(self.0, 3 | 5 | 6 | 9 | 74 | 75)
     }
 
+    /// Whether the broker says that a group is not there or of another type, that it has no such groups, or that it is
+    /// not to be described.
+    pub(in crate::kafka) fn is_not_such_a_group(self) -> bool {
+        matches!(self.0, 30 | 35 | 42 | 69)
+    }
+
     fn is_no_coordinator(self) -> bool {
         matches!(self.0, 14..=16)
     }
