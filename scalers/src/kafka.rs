@@ -234,7 +234,7 @@ impl Kafka {
             let mut standing = self.standing.lock();
             for (at, Question { partition, .. }) in questions {
                 let (Some(found), Some(place)) = (found.get(&partition), offsets[at].place()) else { continue };
-                standing.found(&partitions[at], place, *found);
+                standing.found(&partitions[at], place, *found, Instant::now());
                 if matches!(found, Found::NothingBefore(_)) {
                     lags[at] = 0;
                 }

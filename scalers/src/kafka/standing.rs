@@ -14,6 +14,9 @@ use super::wire::Partition;
 /// How long a group must stand still with a lag before the log is asked about it. A group that moves needs no proof.
 const STILL: Duration = Duration::from_secs(5);
 
+/// How long a record that was found holds its partition's lag: compaction may have taken it away since.
+const FOUND_AGE: Duration = Duration::from_mins(5);
+
 /// What the log holds from some offset on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -45,7 +48,8 @@ struct Place {
     committed: i64,
     /// When the group was first seen there; none if it has always been there, as far as is known.
     since: Option<Instant>,
-    found: Option<Found>,
+    /// What the log was found to hold, and when.
+    found: Option<(Found, Instant)>,
 }
 
 impl Standing {
@@ -54,7 +58,7 @@ impl Standing {
         let place = match self.places.get_mut(partition) {
             Some(place) if place.committed == committed => place,
             Some(place) => {
-                let ahead = place.found.filter(|found| matches!(found, Found::Record(at) if *at >= committed));
+                let ahead = place.found.filter(|(found, _)| matches!(found, Found::Record(at) if *at >= committed));
                 *place = Place { committed, since: Some(now), found: ahead };
                 place
             }
@@ -64,18 +68,21 @@ impl Standing {
             }
         };
         match place.found {
-            Some(Found::Record(_)) => Verdict::Counts,
-            Some(Found::NothingBefore(offset)) if offset >= end => Verdict::Hollow,
-            Some(Found::NothingBefore(offset)) => Verdict::AskFrom(offset.max(committed)),
+            Some((Found::Record(_), at)) if now.saturating_duration_since(at) > FOUND_AGE => {
+                Verdict::AskFrom(committed)
+            }
+            Some((Found::Record(_), _)) => Verdict::Counts,
+            Some((Found::NothingBefore(offset), _)) if offset >= end => Verdict::Hollow,
+            Some((Found::NothingBefore(offset), _)) => Verdict::AskFrom(offset.max(committed)),
             None if place.since.is_some_and(|since| now.saturating_duration_since(since) < STILL) => Verdict::Counts,
             None => Verdict::AskFrom(committed),
         }
     }
 
     /// Notes what the log holds from the offset on that [`Verdict::AskFrom`] named.
-    pub(super) fn found(&mut self, partition: &Partition, committed: i64, found: Found) {
+    pub(super) fn found(&mut self, partition: &Partition, committed: i64, found: Found, now: Instant) {
         if let Some(place) = self.places.get_mut(partition).filter(|place| place.committed == committed) {
-            place.found = Some(found);
+            place.found = Some((found, now));
         }
     }
 
@@ -110,9 +117,11 @@ mod tests {
     fn one_that_stands_still_is_asked_about_once() {
         let (mut standing, now) = (Standing::default(), Instant::now());
         assert_eq!(standing.verdict(&partition(), 4, 10, now), Verdict::AskFrom(4), "it may have stood there before");
-        standing.found(&partition(), 4, Found::Record(7));
+        standing.found(&partition(), 4, Found::Record(7), now);
         assert_eq!(standing.verdict(&partition(), 4, 10, now), Verdict::Counts);
         assert_eq!(standing.verdict(&partition(), 4, 99, now), Verdict::Counts, "more records change nothing");
+        let later = now + FOUND_AGE * 2;
+        assert_eq!(standing.verdict(&partition(), 4, 99, later), Verdict::AskFrom(4), "it may be compacted away");
         assert_eq!(standing.verdict(&partition(), 6, 99, now + STILL * 2), Verdict::Counts, "record 7 is ahead yet");
         assert_eq!(standing.verdict(&partition(), 8, 99, now), Verdict::Counts, "it has just moved");
         assert_eq!(standing.verdict(&partition(), 8, 99, now + STILL), Verdict::AskFrom(8));
@@ -122,10 +131,10 @@ mod tests {
     fn where_there_is_nothing_only_what_is_new_is_asked_about() {
         let (mut standing, now) = (Standing::default(), Instant::now());
         standing.verdict(&partition(), 4, 5, now);
-        standing.found(&partition(), 4, Found::NothingBefore(5));
+        standing.found(&partition(), 4, Found::NothingBefore(5), now);
         assert_eq!(standing.verdict(&partition(), 4, 5, now), Verdict::Hollow);
         assert_eq!(standing.verdict(&partition(), 4, 9, now), Verdict::AskFrom(5), "the log has grown");
-        standing.found(&partition(), 4, Found::NothingBefore(9));
+        standing.found(&partition(), 4, Found::NothingBefore(9), now);
         assert_eq!(standing.verdict(&partition(), 4, 9, now), Verdict::Hollow);
     }
 
@@ -145,7 +154,7 @@ mod tests {
         let (mut standing, now) = (Standing::default(), Instant::now());
         standing.verdict(&partition(), 4, 10, now);
         standing.verdict(&partition(), 5, 10, now);
-        standing.found(&partition(), 4, Found::NothingBefore(10));
+        standing.found(&partition(), 4, Found::NothingBefore(10), now);
         assert_eq!(standing.verdict(&partition(), 5, 10, now), Verdict::Counts);
     }
 }
