@@ -7,6 +7,8 @@ pub mod client;
 mod endpoint;
 mod groups;
 mod idle;
+#[cfg(test)]
+mod keda_cases;
 mod lag;
 mod metadata;
 mod partitions;

@@ -44,6 +44,8 @@ pub(crate) const KAFKA_KEYS: &[Key] = &[
     Key::optional("keytab", &[Auth]),
     Key::optional("realm", &[Auth]),
     Key::optional("kerberosConfig", &[Auth]),
+    Key::optional("kerberosServiceName", &[Auth]),
+    Key::default("kerberosDisableFAST", &[Auth], "false"),
     Key::optional("awsRegion", &[Meta]),
 ];
 
@@ -60,6 +62,7 @@ pub(crate) const APACHE_KAFKA_KEYS: &[Key] = &[
     Key::default("excludePersistentLag", &[Meta], "false"),
     Key::default("scaleToZeroOnInvalidOffset", &[Meta], "false"),
     Key::default("limitToPartitionsWithLag", &[Meta], "false"),
+    Key::default("ensureEvenDistributionOfPartitions", &[Meta], "false"),
     Key::default("tls", &[Meta, Auth], "disable"),
     Key::optional("ca", &[Auth]),
     Key::optional("cert", &[Auth]),
@@ -88,6 +91,8 @@ pub(super) struct Metadata {
     pub(super) group: Arc<str>,
     /// Empty for all topics that the group has committed to.
     pub(super) topics: Vec<String>,
+    /// The topics as they are given, for the metric's name.
+    named: String,
     pub(super) partitions: Partitions,
     pub(super) rules: Rules,
 }
@@ -97,7 +102,10 @@ impl Metadata {
         let mut reader = Reader::new(trigger);
         let brokers = list(reader.required("bootstrapServers", &[Meta, Env])).join(",");
         let group = reader.required("consumerGroup", &[Meta, Env]);
-        let topics = topics(&mut reader, flavor);
+        let mut topics = topics(&mut reader, flavor);
+        let named = topics.join(",");
+        let mut seen = std::collections::BTreeSet::new();
+        topics.retain(|topic| seen.insert(topic.clone()));
         let partitions = partitions(&mut reader, topics.is_empty());
         let rules = rules(&mut reader, flavor, topics.is_empty());
         if flavor == Flavor::Kafka {
@@ -106,16 +114,12 @@ impl Metadata {
         let tls = tls(&mut reader, trigger, flavor);
         let sasl = sasl(&mut reader, trigger, flavor, tls.as_ref());
         reader.finish()?;
-        Ok(Self { endpoint: Endpoint { brokers, tls, sasl }, group: group.into(), topics, partitions, rules })
+        Ok(Self { endpoint: Endpoint { brokers, tls, sasl }, group: group.into(), topics, named, partitions, rules })
     }
 
     /// The part of the metric's name that this kind of trigger chooses.
     pub(super) fn metric_part(&self) -> String {
-        if self.topics.is_empty() {
-            format!("kafka-{}-topics", self.group)
-        } else {
-            format!("kafka-{}", self.topics.join(","))
-        }
+        if self.topics.is_empty() { format!("kafka-{}-topics", self.group) } else { format!("kafka-{}", self.named) }
     }
 }
 
@@ -126,7 +130,7 @@ fn list(text: &str) -> Vec<&str> {
 
 fn topics(reader: &mut Reader<'_>, flavor: Flavor) -> Vec<String> {
     let text = reader.text("topic", &[Meta, Env]).unwrap_or_default();
-    let mut topics: Vec<String> = match flavor {
+    let topics: Vec<String> = match flavor {
         Flavor::Kafka if text.is_empty() => Vec::new(),
         Flavor::Kafka => vec![text.to_owned()],
         Flavor::Apache => list(text).into_iter().map(ToOwned::to_owned).collect(),
@@ -145,8 +149,6 @@ fn topics(reader: &mut Reader<'_>, flavor: Flavor) -> Vec<String> {
             );
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    topics.retain(|topic| seen.insert(topic.clone()));
     topics
 }
 
@@ -193,7 +195,7 @@ fn rules(reader: &mut Reader<'_>, flavor: Flavor, no_topic: bool) -> Rules {
         exclude_persistent_lag: reader.flag("excludePersistentLag", &[Meta]),
         scale_to_zero_on_invalid_offset: reader.flag("scaleToZeroOnInvalidOffset", &[Meta]),
         limit_to_partitions_with_lag: reader.flag("limitToPartitionsWithLag", &[Meta]),
-        ensure_even_distribution: flavor == Flavor::Kafka && reader.flag("ensureEvenDistributionOfPartitions", &[Meta]),
+        ensure_even_distribution: reader.flag("ensureEvenDistributionOfPartitions", &[Meta]),
     };
     if rules.allow_idle_consumers && rules.limit_to_partitions_with_lag {
         reader.problem("allowIdleConsumers and limitToPartitionsWithLag cannot be set simultaneously");
@@ -376,6 +378,9 @@ fn oauthbearer(reader: &mut Reader<'_>, tls: Option<&Tls>) -> Option<Sasl> {
 }
 
 fn check_gssapi(reader: &mut Reader<'_>) {
+    // Any name of a service will do.
+    let _ = reader.text("kerberosServiceName", &[Auth]);
+    let _ = reader.flag("kerberosDisableFAST", &[Auth]);
     if reader.text("username", &[Auth]).is_none() {
         reader.problem("no username given");
     }
@@ -431,7 +436,7 @@ mod tests {
     fn metric_names_are_kedas() {
         assert_eq!(read(Kafka, &[], &[]).unwrap().metric_part(), "kafka-orders");
         assert_eq!(read(Kafka, &[("topic", "")], &[]).unwrap().metric_part(), "kafka-g-topics");
-        assert_eq!(read(Apache, &[("topic", "a, b,a")], &[]).unwrap().metric_part(), "kafka-a,b");
+        assert_eq!(read(Apache, &[("topic", "a, b,a")], &[]).unwrap().metric_part(), "kafka-a,b,a");
         assert_eq!(read(Apache, &[("topic", " ")], &[]).unwrap().metric_part(), "kafka-g-topics");
     }
 

@@ -26,11 +26,7 @@ fn replicas_follow_the_partitions_that_they_can_share() -> Outcome {
             // Three replicas would have four partitions to share.
             ("even", json!({even: "true"}), [20.0, 20.0, 20.0]),
         ];
-        let apps: Vec<_> = KINDS
-            .iter()
-            .flat_map(|kind| ways.iter().map(move |way| (*kind, way)))
-            .filter(|(kind, (way, ..))| *kind == "kafka" || *way != "even")
-            .collect();
+        let apps: Vec<_> = KINDS.iter().flat_map(|kind| ways.iter().map(move |way| (*kind, way))).collect();
         for (kind, (way, more, _)) in &apps {
             scale(&user, &format!("{kind}-{way}"), trigger(world, kind, topic, more)?).await?;
         }
@@ -42,7 +38,14 @@ fn replicas_follow_the_partitions_that_they_can_share() -> Outcome {
         };
         all(0).await?;
         // The HPA goes by it: no replica without a partition, unless that is wanted.
-        for (app, replicas) in [("kafka-plain", 4), ("kafka-idle", 20), ("kafka-with-lag", 1), ("kafka-even", 4)] {
+        let wanted = [
+            ("kafka-plain", 4),
+            ("kafka-idle", 20),
+            ("kafka-with-lag", 1),
+            ("kafka-even", 4),
+            ("apache-kafka-even", 4),
+        ];
+        for (app, replicas) in wanted {
             user.wait_replicas(app, &replicas.to_string(), secs(30), |found| found == replicas).await?;
         }
         kafka.commit(topic, topic, &[(0, 89)]).await?;
