@@ -15,6 +15,7 @@ mod partitions;
 mod proof;
 mod standing;
 mod topics;
+mod unused;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,7 @@ use wire::{End, Partition};
 
 pub use endpoint::Endpoint;
 pub(crate) use metadata::{APACHE_KAFKA_KEYS, KAFKA_KEYS};
+pub(crate) use unused::unused_credentials;
 
 /// Reads bytes as any answer of a broker.
 #[cfg(fuzzing)]
@@ -69,6 +71,8 @@ struct Kafka {
     standing: Mutex<Standing>,
     /// The topics of the last reading, and how often each had moved before it.
     seen: Mutex<Vec<(Arc<Topic>, u64)>>,
+    /// Why a broker may not answer, and what to do: credentials that are not used.
+    suspicion: Option<String>,
 }
 
 pub(crate) fn build_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
@@ -107,6 +111,10 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         progress: Mutex::default(),
         standing: Mutex::default(),
         seen: Mutex::default(),
+        suspicion: unused_credentials(trigger, &|key| {
+            trigger.auth.get(key).is_some_and(|value| !value.trim().is_empty())
+        })
+        .map(|(text, cure)| format!("{text} ({cure})")),
     }))
 }
 
@@ -147,7 +155,12 @@ impl Kafka {
         if looked.is_err() {
             self.seen.lock().clear();
         }
-        looked
+        looked.map_err(|error| match (error, &self.suspicion) {
+            (ReadError::Connect { broker, cause }, Some(suspicion)) => {
+                ReadError::Connect { broker, cause: format!("{cause}; {suspicion}") }
+            }
+            (error, _) => error,
+        })
     }
 
     async fn look_once(&self, poll: bool) -> Result<Reading, ReadError> {

@@ -28,6 +28,7 @@ use broker::Brokers;
 pub const RESOURCE_KINDS: [&str; 2] = ["cpu", "memory"];
 
 type Build = fn(&TriggerConfig, &Brokers) -> Result<Box<dyn Scaler>, ConfigError>;
+type Unused = fn(&TriggerConfig, &dyn Fn(&str) -> bool) -> Option<(String, String)>;
 
 /// One kind of trigger: the word after `type:` in a ScaledObject.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct Kind {
     /// Every parameter that it reads.
     pub keys: &'static [Key],
     build: Build,
+    unused: Unused,
 }
 
 /// Every kind of trigger, sorted by name.
@@ -48,11 +50,36 @@ pub const KINDS: &[Kind] = &[
         scaler_label: "apacheKafkaScaler",
         keys: kafka::APACHE_KAFKA_KEYS,
         build: kafka::build_apache_kafka,
+        unused: kafka::unused_credentials,
     },
-    Kind { name: "cron", scaler_label: "cronScaler", keys: cron::KEYS, build: cron::build },
-    Kind { name: "kafka", scaler_label: "kafkaScaler", keys: kafka::KAFKA_KEYS, build: kafka::build_kafka },
-    Kind { name: "rabbitmq", scaler_label: "rabbitMQScaler", keys: rabbitmq::KEYS, build: rabbitmq::build },
+    Kind { name: "cron", scaler_label: "cronScaler", keys: cron::KEYS, build: cron::build, unused: |_, _| None },
+    Kind {
+        name: "kafka",
+        scaler_label: "kafkaScaler",
+        keys: kafka::KAFKA_KEYS,
+        build: kafka::build_kafka,
+        unused: kafka::unused_credentials,
+    },
+    Kind {
+        name: "rabbitmq",
+        scaler_label: "rabbitMQScaler",
+        keys: rabbitmq::KEYS,
+        build: rabbitmq::build,
+        unused: |_, _| None,
+    },
 ];
+
+impl Kind {
+    /// Credentials that `trigger` is given and does not use, and how to have them used. `is_given` says whether the
+    /// trigger's authentication gives a parameter.
+    pub fn unused_credentials(
+        &self,
+        trigger: &TriggerConfig,
+        is_given: &dyn Fn(&str) -> bool,
+    ) -> Option<(String, String)> {
+        (self.unused)(trigger, is_given)
+    }
+}
 
 /// The kind called `name`, if Ebb has it.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -171,6 +171,8 @@ pub fn scaled_object(
         let place = format!("spec.triggers[{index}]");
         findings.extend(problems.into_iter().map(|problem| problem.at(&place, trigger)));
         let Some(kind) = ebb_scalers::kind(&trigger.type_) else { continue };
+        findings
+            .extend(triggers::unused_credentials(kind, index, trigger, &given).map(|found| found.at(&place, trigger)));
         for key in unexpected::keys(kind, &trigger.metadata) {
             let text = format!("trigger {index} ({}) does not read {key:?}", trigger.type_);
             findings.push(Finding::warning(format!("{place}.metadata.{key}"), text));

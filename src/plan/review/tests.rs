@@ -131,6 +131,14 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
             "spec.triggers[0].metadata.useRegex",
             "only with HTTP protocol",
         ),
+        (
+            json!({"triggers": [{"type": "apache-kafka", "authenticationRef": {"name": "auth"}, "metadata": {
+                "bootstrapServers": "broker:9092", "consumerGroup": "g", "topic": "t",
+            }}]}),
+            names(&["username", "password"]),
+            "spec.triggers[0].metadata",
+            "username, password: given and not used, as sasl is not given",
+        ),
         (json!({"maxReplicaCount": 0}), Given::Nothing, "spec.maxReplicaCount", "MaxReplicaCount=0 must be at least 1"),
     ] {
         let found = review(&spec, &given);

@@ -75,6 +75,20 @@ pub(super) fn problems(index: usize, trigger: &ScaleTrigger, given: &Given, brok
     wrong.unwrap_or_default()
 }
 
+/// Credentials that the trigger is given and does not use. What is given must be known for that.
+pub(super) fn unused_credentials(kind: &Kind, index: usize, trigger: &ScaleTrigger, given: &Given) -> Option<Problem> {
+    let names = match given {
+        Given::Nothing => None,
+        Given::Names(names) => Some(names),
+        Given::Anything => return None,
+    };
+    let metadata = trigger.metadata.clone();
+    let config = TriggerConfig { index, kind: trigger.type_.clone(), metadata, ..TriggerConfig::default() };
+    let is_given = |key: &str| names.is_some_and(|names| names.contains(key));
+    let (text, cure) = kind.unused_credentials(&config, &is_given)?;
+    Some(Problem { text, cures: vec![cure] })
+}
+
 /// Each problem by itself. The cures belong to all of them together; they are with the last.
 fn alone(error: &ConfigError) -> Vec<Problem> {
     let problems = error.problems().iter().map(|text| Problem { text: text.clone(), cures: Vec::new() });
@@ -121,9 +135,15 @@ fn sample(parameter: &str, world: World) -> Option<&'static str> {
         return None;
     }
     match parameter {
-        "ca" | "cert" | "key" | "keyPassword" | "workloadIdentityResource" | "keytab" | "realm" | "kerberosConfig" => {
-            None
-        }
+        "ca"
+        | "cert"
+        | "key"
+        | "keyPassword"
+        | "workloadIdentityResource"
+        | "keytab"
+        | "realm"
+        | "kerberosConfig"
+        | "kerberosDisableFAST" => None,
         "host" if world == World::Amqp => Some("amqp://broker"),
         "host" | "managementHost" => Some("http://broker"),
         "protocol" => Some("auto"),

@@ -353,3 +353,25 @@ fn ways_that_are_not_there_yet_are_refused_by_their_names() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn credentials_that_nothing_uses_are_named_where_no_broker_answers() -> Outcome {
+    story(async |world| {
+        let (name, facts) = ("kafka-unused", world.bed.kafka()?);
+        let user = three_records(world, name).await?;
+        let KafkaUser { name: viewer, password } = &facts.viewer;
+        user.authenticate("without-sasl", &[("username", viewer), ("password", password)]).await?;
+        for kind in KINDS {
+            // KEDA logs in nowhere either, and a broker that asks nobody for a name is read.
+            scale(&user, kind, let_in_by("without-sasl", trigger(world, kind, name, &json!({}))?)).await?;
+            user.wait_metric(kind, "s0-kafka-kafka-unused", 3.0).await?;
+            let app = format!("{kind}-refused");
+            let asks = json!({"bootstrapServers": facts.sasl_plaintext});
+            scale_from(&user, &app, 2, let_in_by("without-sasl", trigger(world, kind, name, &asks)?)).await?;
+            let says = user.wait_failing(&app, "username, password: given and not used, as sasl is not given").await?;
+            ensure!(!says.contains(password.as_str()), "{says}");
+            ensure!(user.replicas(&app).await? == 2, "{app} was scaled");
+        }
+        Ok(())
+    })
+}
