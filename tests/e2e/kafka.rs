@@ -1,6 +1,7 @@
 //! The lag of consumer groups, from what an application has written and committed.
 
 mod bounds;
+mod differential;
 mod groups;
 mod lag;
 mod security;
