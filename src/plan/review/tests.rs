@@ -153,6 +153,18 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
 }
 
 #[test]
+fn what_an_authentication_gives_for_kerberos_is_not_said_to_be_missing() {
+    let metadata = json!({"bootstrapServers": "k:9092", "consumerGroup": "g", "topic": "t", "sasl": "gssapi"});
+    let spec = json!({"triggers": [{"type": "kafka", "authenticationRef": {"name": "auth"}, "metadata": metadata}]});
+    let texts =
+        |given: &[&str]| -> Vec<String> { review(&spec, &names(given)).into_iter().map(|(_, _, text)| text).collect() };
+    let alone = ["sasl: gssapi (Kerberos) is not supported yet"];
+    assert_eq!(texts(&["username", "password", "realm", "kerberosConfig"]), alone);
+    assert_eq!(texts(&["username", "keytab", "realm", "kerberosConfig", "kerberosDisableFAST"]), alone);
+    assert_eq!(texts(&["username", "keytab", "kerberosConfig"]).len(), 2, "the realm is missing");
+}
+
+#[test]
 fn what_an_authentication_gives_is_known_by_name() {
     let given = |spec: Value| Given::by(&serde_json::from_value(spec).unwrap());
     let secret = json!([{"parameter": "host", "name": "s", "key": "k"}]);

@@ -135,15 +135,7 @@ fn sample(parameter: &str, world: World) -> Option<&'static str> {
         return None;
     }
     match parameter {
-        "ca"
-        | "cert"
-        | "key"
-        | "keyPassword"
-        | "workloadIdentityResource"
-        | "keytab"
-        | "realm"
-        | "kerberosConfig"
-        | "kerberosDisableFAST" => None,
+        "ca" | "cert" | "key" | "keyPassword" | "workloadIdentityResource" | "kerberosDisableFAST" => None,
         "host" if world == World::Amqp => Some("amqp://broker"),
         "host" | "managementHost" => Some("http://broker"),
         "protocol" => Some("auto"),
