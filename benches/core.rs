@@ -1,5 +1,5 @@
 //! What happens most often, without brokers and without the API server: the decision of one tick, the status that
-//! follows from it, a formula of scaling modifiers, and the answer to one question of the HPA.
+//! follows from it, a formula of scaling modifiers, a cron window, and the answer to one question of the HPA.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use ebb::scope::Scope;
 use ebb::target::Targets;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use ebb_scalers::broker::Brokers;
+use ebb_scalers::cron::window::Window;
 use tower::ServiceExt as _;
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -81,6 +82,17 @@ fn formula(c: &mut Criterion) {
     let Ok(formula) = Formula::parse(text, &names) else { return };
     c.bench_function("one formula, read and checked", |b| b.iter(|| Formula::parse(black_box(text), &names)));
     c.bench_function("one formula, evaluated", |b| b.iter(|| formula.evaluate(|_| Some(black_box(2.5)))));
+}
+
+fn cron_window(c: &mut Criterion) {
+    let Ok(window) = Window::parse("Europe/London", "0 8 * * 1-5", "0 18 * * 1-5") else { return };
+    c.bench_function("one cron window, read", |b| {
+        b.iter(|| Window::parse("Europe/London", black_box("0 8 * * 1-5"), "0 18 * * 1-5").is_ok());
+    });
+    c.bench_function("one cron window, its next start", |b| b.iter(|| window.next_start(black_box(at(0)))));
+    c.bench_function("one cron window, its next edge", |b| b.iter(|| window.next_edge(black_box(at(0)))));
+    let Ok(never) = Window::parse("UTC", "0 0 31 2,4,6,9,11 *", "0 18 * * 1-5") else { return };
+    c.bench_function("one cron window that never opens", |b| b.iter(|| never.next_edge(black_box(at(0)))));
 }
 
 fn metric_answer(c: &mut Criterion) {
@@ -206,5 +218,5 @@ fn review(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decision, status_of_a_tick, formula, metric_answer, review);
+criterion_group!(benches, decision, status_of_a_tick, formula, cron_window, metric_answer, review);
 criterion_main!(benches);

@@ -4,7 +4,8 @@
 
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
+use ebb_scalers::cron::schedule::ANSWERABLE_YEARS;
 use ebb_scalers::cron::window::{Window, WindowError};
 
 use crate::args::Cron;
@@ -36,11 +37,16 @@ pub fn run(question: &Cron, now: DateTime<Utc>, input: impl Read, output: impl W
 /// Reads an instant such as `2026-03-29T00:30:00Z`.
 ///
 /// # Errors
-/// Text in another form than RFC 3339's.
+/// Text in another form than RFC 3339's, and years that the calendar does not have.
 pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|instant| instant.to_utc())
-        .map_err(|error| format!("{text:?} is no instant such as 2026-03-29T00:30:00Z: {error}"))
+    let instant = DateTime::parse_from_rfc3339(text)
+        .map_err(|error| format!("{text:?} is no instant such as 2026-03-29T00:30:00Z: {error}"))?
+        .to_utc();
+    if ANSWERABLE_YEARS.contains(&instant.year()) {
+        return Ok(instant);
+    }
+    let (first, last) = (ANSWERABLE_YEARS.start(), ANSWERABLE_YEARS.end());
+    Err(format!("{text:?} is outside the calendar: give an instant of the years {first} to {last}"))
 }
 
 fn single(question: &Cron, now: DateTime<Utc>, output: &mut impl Write) -> Result<(), CronError> {
@@ -180,13 +186,14 @@ mod tests {
             &["--batch", "--timezone", "UTC"],
             &["--batch", "--at", "2026-03-27T09:30:00Z"],
             &[&OFFICE[..], &["--at", "tomorrow"]].concat(),
+            &[&OFFICE[..], &["--at", "2095-01-01T00:00:00Z"]].concat(),
         ] {
             assert!(ask(arguments, b"").is_err(), "{arguments:?}");
         }
     }
 
     /// Each line of a batch and its answer.
-    const LINES: [(&[u8], &str); 16] = [
+    const LINES: [(&[u8], &str); 18] = [
         (
             b"Europe/London\t0 8 * * 1-5\t0 18 * * 1-5\t2026-03-27T09:30:00Z",
             "2026-03-30T07:00:00Z\t2026-03-27T18:00:00Z\ttrue",
@@ -228,6 +235,11 @@ mod tests {
             b"UTC\t0 8 * * *\t0 18 * * *\tnoon",
             "error: \"noon\" is no instant such as 2026-03-29T00:30:00Z: premature end of input",
         ),
+        (
+            b"UTC\t0 8 * * *\t0 18 * * *\t1970-12-31T23:59:59Z",
+            "error: \"1970-12-31T23:59:59Z\" is outside the calendar: give an instant of the years 1971 to 2094",
+        ),
+        (b"UTC\t0 8 * * *\t0 18 * * *\t2094-12-31T23:59:59Z", "2095-01-01T08:00:00Z\t2095-01-01T18:00:00Z\tfalse"),
     ];
 
     #[test]

@@ -4,10 +4,16 @@
 mod calendar;
 mod parse;
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Days, FixedOffset, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 
-use self::parse::Spec;
+use self::calendar::Calendar;
+
+/// The years of the instants that a next time can be asked for. The calendar reaches from 1970 to 2100: a clock may be a
+/// day apart from UTC, and the search needs five years ahead.
+pub const ANSWERABLE_YEARS: RangeInclusive<i32> = 1971..=2094;
 
 /// A five-field cron expression: minute, hour, day of month, month, day of week.
 ///
@@ -28,7 +34,10 @@ use self::parse::Spec;
 /// differs from KEDA, whose parser goes on to the next day that has the time.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    spec: Spec,
+    zone: Option<Tz>,
+    /// It leaves no hour of the day out.
+    every_hour: bool,
+    calendar: Calendar,
 }
 
 /// One time a schedule fires.
@@ -44,30 +53,28 @@ pub(super) struct Firing {
 impl Schedule {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
-        Ok(Self { spec: parse::spec(text)? })
+        let spec = parse::spec(text)?;
+        Ok(Self { zone: spec.zone, every_hour: spec.hour.is_every_hour(), calendar: Calendar::new(&spec)? })
     }
 
     /// The first instant after `instant` at which this fires, in `tz` unless the expression names a zone of its own.
     ///
-    /// `None` when there is none within five years: 30 February never comes.
+    /// `None` when there is none within five years: 30 February never comes. So it is for instants outside
+    /// [`ANSWERABLE_YEARS`], but for a few years at its ends.
     pub fn next_after(&self, instant: DateTime<Utc>, tz: Tz) -> Option<DateTime<Utc>> {
         self.next_firing(instant, tz).map(|firing| firing.at)
     }
 
     pub(super) fn next_firing(&self, instant: DateTime<Utc>, tz: Tz) -> Option<Firing> {
-        let tz = self.spec.zone.unwrap_or(tz);
-        if self.spec.hour.is_every_hour() {
-            self.next_in_real_time(instant, tz)
-        } else {
-            self.next_on_the_wall_clock(instant, tz)
-        }
+        let tz = self.zone.unwrap_or(tz);
+        if self.every_hour { self.next_in_real_time(instant, tz) } else { self.next_on_the_wall_clock(instant, tz) }
     }
 
     /// Takes each matching reading of the clock in turn, at the first instant that shows it or something later.
     fn next_on_the_wall_clock(&self, instant: DateTime<Utc>, tz: Tz) -> Option<Firing> {
         let mut reading = wall_clock(instant, tz);
         loop {
-            reading = self.spec.next_after(reading)?;
+            reading = self.calendar.next_after(reading)?;
             let at = match tz.from_local_datetime(&reading).earliest() {
                 Some(at) => at,
                 None => GapInfo::new(&reading, &tz)?.end?,
@@ -84,7 +91,7 @@ impl Schedule {
         let mut from = instant;
         let mut reading = wall_clock(from, tz);
         loop {
-            let next = self.spec.next_after(reading)?;
+            let next = self.calendar.next_after(reading)?;
             let at = (next - utc_offset(from, tz)).and_utc();
             let tomorrow = from + Days::new(1);
             if let Some(change) = clock_change(from, at.min(tomorrow), tz) {
@@ -160,7 +167,7 @@ pub enum TimeZoneError {
     Local,
 }
 
-/// Why an expression cannot be read. The texts are those of robfig/cron v3.0.1.
+/// Why an expression cannot be read. The texts are those of robfig/cron v3.0.1, but for the calendar's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// There is no text.
@@ -227,6 +234,9 @@ pub enum ScheduleError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The calendar does not take what was read.
+    #[error("no times can be computed: {0}")]
+    Calendar(String),
     /// A number below zero.
     #[error("negative number ({number}) not allowed: {text}")]
     Negative {
@@ -239,8 +249,10 @@ pub enum ScheduleError {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{Datelike as _, Timelike as _};
     use proptest::prelude::*;
 
+    use super::parse::Spec;
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -360,14 +372,20 @@ mod tests {
         assert_eq!(time_zone("Local"), Err(TimeZoneError::Local));
     }
 
+    /// Whether the fields allow a reading of the clock, without the calendar that [`Schedule`] searches.
+    fn allows(spec: &Spec, reading: NaiveDateTime) -> bool {
+        let of_month = spec.day_of_month.contains(reading.day());
+        let of_week = spec.day_of_week.contains(reading.weekday().num_days_from_sunday());
+        let both = spec.day_of_month.star || spec.day_of_week.star;
+        spec.minute.contains(reading.minute())
+            && spec.hour.contains(reading.hour())
+            && spec.month.contains(reading.month())
+            && if both { of_month && of_week } else { of_month || of_week }
+    }
+
     /// The rule of [`Schedule`] applied minute by minute.
-    fn firings_minute_by_minute(
-        schedule: &Schedule,
-        tz: Tz,
-        from: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Vec<DateTime<Utc>> {
-        let matches = |reading| schedule.spec.includes(reading);
+    fn firings_minute_by_minute(spec: &Spec, tz: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        let matches = |reading| allows(spec, reading);
         let minute = TimeDelta::minutes(1);
         let mut latest = wall_clock(from, tz);
         let mut found = Vec::new();
@@ -375,8 +393,8 @@ mod tests {
         while instant <= until {
             let reading = wall_clock(instant, tz);
             let passed = std::iter::successors(Some(latest + minute), |next| Some(*next + minute));
-            if schedule.spec.hour.is_every_hour() && matches(reading)
-                || !schedule.spec.hour.is_every_hour() && passed.take_while(|next| *next <= reading).any(matches)
+            if spec.hour.is_every_hour() && matches(reading)
+                || !spec.hour.is_every_hour() && passed.take_while(|next| *next <= reading).any(matches)
             {
                 found.push(instant);
             }
@@ -389,7 +407,7 @@ mod tests {
     fn expression() -> impl Strategy<Value = String> {
         let minute = prop_oneof!["\\*", "\\*/(7|15|30)", "[1-5]?[0-9](,[1-5]?[0-9])?"];
         let hour = prop_oneof!["\\*", "\\*/[2-5]", "0-23", "[0-3](,2[0-3])?", "0-[1-3]", "1?[0-9]"];
-        let days = prop_oneof![Just("* * *"), Just("? * 0,4,6"), Just("*/2 * *"), Just("29,30 * 0")];
+        let days = prop_oneof![Just("* * *"), Just("? * 0,4,6"), Just("*/2 * *"), Just("29,30 * 0"), Just(", 3,10 5")];
         (minute, hour, days).prop_map(|(minute, hour, days)| format!("{minute} {hour} {days}"))
     }
 
@@ -427,7 +445,7 @@ mod tests {
             let from = DateTime::from_timestamp(day * 86_400, 0).unwrap();
             let until = from + TimeDelta::days(60);
             // A day ahead, so that an hour which repeats at the beginning is known to.
-            let mut expected = firings_minute_by_minute(&schedule, tz, from - TimeDelta::days(1), until);
+            let mut expected = firings_minute_by_minute(&parse::spec(&expression).unwrap(), tz, from - TimeDelta::days(1), until);
             expected.retain(|instant| *instant > from);
             prop_assert_eq!(firings(&schedule, tz, from, until), expected);
         }
@@ -438,7 +456,7 @@ mod tests {
         fn no_time_is_lost_or_added_where_clocks_change(expression in expression(), (tz, change) in change()) {
             let schedule = Schedule::parse(&expression).unwrap();
             let (from, until) = (change - TimeDelta::hours(4), change + TimeDelta::hours(6));
-            let expected = firings_minute_by_minute(&schedule, tz, from, until);
+            let expected = firings_minute_by_minute(&parse::spec(&expression).unwrap(), tz, from, until);
             prop_assert_eq!(firings(&schedule, tz, from, until), expected);
         }
 

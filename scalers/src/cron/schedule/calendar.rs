@@ -1,64 +1,111 @@
-//! The search for an expression's next time on a calendar and a clock that never changes. Pure.
+//! The search for an expression's next time on a calendar and a clock that never changes: the `cron` crate's, in UTC.
+//!
+//! The crate's own dialect differs from KEDA's: Sunday is 1, and both day fields must hold. It therefore gets the values
+//! that [`parse`](super::parse) has read, as lists of numbers, and never the text of a user.
 
-use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use std::ops::RangeInclusive;
 
-use super::parse::Spec;
+use chrono::{Datelike, NaiveDateTime};
+
+use super::ScheduleError;
+use super::parse::{Field, Spec};
 
 /// How many calendar years after the current one a schedule is searched for its next time, as in robfig/cron. Long
 /// enough for any 29 February but the one after a century's missing leap day.
 const YEARS_AHEAD: i32 = 5;
 
-impl Spec {
-    /// The first reading after `after` that the fields allow; always a whole minute.
+/// The years that the crate's calendar has.
+const YEARS: RangeInclusive<i32> = 1970..=2100;
+
+/// When an expression fires, by a clock that never changes.
+#[derive(Clone, Debug)]
+pub(super) struct Calendar {
+    /// The earliest of their times counts. Two where day of month and day of week are both restricted: either suffices.
+    /// None where a field allows no value at all.
+    alternatives: Box<[cron::Schedule]>,
+}
+
+impl Calendar {
+    /// # Errors
+    /// Values that the crate refuses. No expression is known that has such.
+    pub(super) fn new(spec: &Spec) -> Result<Self, ScheduleError> {
+        let (of_month, of_week) = (&spec.day_of_month, &spec.day_of_week);
+        let days = if of_month.star || of_week.star {
+            vec![(list(of_month, 1..=31, 0), list(of_week, 0..=6, 1))]
+        } else {
+            let every = || Some("*".to_owned());
+            vec![(list(of_month, 1..=31, 0), every()), (every(), list(of_week, 0..=6, 1))]
+        };
+        let times = [list(&spec.minute, 0..=59, 0), list(&spec.hour, 0..=23, 0), list(&spec.month, 1..=12, 0)];
+        let [Some(minute), Some(hour), Some(month)] = times else { return Ok(Self { alternatives: Box::default() }) };
+        let alternatives = days.into_iter().filter_map(|(of_month, of_week)| Some((of_month?, of_week?)));
+        let alternatives = alternatives.map(|(of_month, of_week)| {
+            let text = format!("0 {minute} {hour} {of_month} {month} {of_week}");
+            cron::Schedule::try_from(text).map_err(|error| ScheduleError::Calendar(error.to_string()))
+        });
+        Ok(Self { alternatives: alternatives.collect::<Result<_, _>>()? })
+    }
+
+    /// The first reading after `after` at which this fires; always a whole minute.
     ///
-    /// `None` when there is none within five years.
+    /// `None` when there is none within five years, or outside the years from 1970 to 2100.
     pub(super) fn next_after(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        let this_minute = after.with_second(0)?.with_nanosecond(0)?;
-        let from = this_minute.checked_add_signed(TimeDelta::minutes(1))?;
-        let (mut day, mut hour, mut minute) = (from.date(), from.hour(), from.minute());
-        while day.year() <= after.year() + YEARS_AHEAD {
-            if self.allows_day(day)
-                && let Some(time) = self.first_time(hour, minute)
-            {
-                return Some(day.and_time(time));
-            }
-            (hour, minute) = (0, 0);
-            day = if self.month.contains(day.month()) { day.succ_opt()? } else { first_of_next_month(day)? };
+        if !YEARS.contains(&after.year()) {
+            return None;
         }
-        None
-    }
-
-    /// Two restricted day fields are joined with or; a star in either of them makes it and.
-    fn allows_day(&self, day: NaiveDate) -> bool {
-        let of_month = self.day_of_month.contains(day.day());
-        let of_week = self.day_of_week.contains(day.weekday().num_days_from_sunday());
-        let both = self.day_of_month.star || self.day_of_week.star;
-        self.month.contains(day.month()) && if both { of_month && of_week } else { of_month || of_week }
-    }
-
-    /// The first time of a day that is not before this one.
-    fn first_time(&self, hour: u32, minute: u32) -> Option<NaiveTime> {
-        let this_hour = self.minute.at_or_after(minute).filter(|_| self.hour.contains(hour));
-        match this_hour {
-            Some(minute) => NaiveTime::from_hms_opt(hour, minute, 0),
-            None => NaiveTime::from_hms_opt(self.hour.at_or_after(hour + 1)?, self.minute.at_or_after(0)?, 0),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn includes(&self, reading: NaiveDateTime) -> bool {
-        self.minute.contains(reading.minute()) && self.hour.contains(reading.hour()) && self.allows_day(reading.date())
+        let next = self.alternatives.iter().filter_map(|schedule| schedule.after(&after.and_utc()).next()).min()?;
+        (next.year() <= after.year() + YEARS_AHEAD).then(|| next.naive_utc())
     }
 }
 
-fn first_of_next_month(day: NaiveDate) -> Option<NaiveDate> {
-    day.with_day(1)?.checked_add_months(Months::new(1))
+/// The values of a field whose bounds are these, as the crate writes them: each is `shift` higher there.
+/// `None` if there are none.
+fn list(field: &Field, bounds: RangeInclusive<u32>, shift: u32) -> Option<String> {
+    if bounds.clone().all(|value| field.contains(value)) {
+        // A list of all values would take memory for each of them.
+        return Some("*".to_owned());
+    }
+    let values = bounds.filter(|value| field.contains(*value)).map(|value| (value + shift).to_string());
+    values.reduce(|list, value| list + "," + &value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::parse::spec;
     use super::*;
+
+    fn calendar(expression: &str) -> Calendar {
+        Calendar::new(&spec(expression).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_crate_is_given_lists_in_its_own_numbers() {
+        for (expression, alternatives) in [
+            ("* * * * *", &["0 * * * * *"][..]),
+            ("*/20 8-10 1,15 jan-mar *", &["0 0,20,40 8,9,10 1,15 1,2,3 *"]),
+            ("0 8 * * 1-5", &["0 0 8 * * 2,3,4,5,6"]),
+            ("0 8 ? * sun,SAT", &["0 0 8 * * 1,7"]),
+            // The star of one field makes both hold, whatever else its list has.
+            ("0 8 3,* * 5", &["0 0 8 * * 6"]),
+            ("0 8 13 * 5", &["0 0 8 13 * *", "0 0 8 * * 6"]),
+            // All values are a restriction too, unless a star says so.
+            ("0 8 13 * 0-6", &["0 0 8 13 * *", "0 0 8 * * *"]),
+            ("0 8 */2 * */6", &["0 0 8 1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31 * *", "0 0 8 * * 1,7"]),
+            // A list without a value.
+            (", 8 * * *", &[]),
+            ("0 , * * *", &[]),
+            ("0 8 * , *", &[]),
+            ("0 8 , * *", &[]),
+            ("0 8 * * ,", &[]),
+            ("0 8 , * ,", &[]),
+            ("0 8 , * 5", &["0 0 8 * * 6"]),
+            ("0 8 13 * ,", &["0 0 8 13 * *"]),
+        ] {
+            let calendar = calendar(expression);
+            let sources: Vec<_> = calendar.alternatives.iter().map(cron::Schedule::source).collect();
+            assert_eq!(sources, alternatives, "{expression}");
+        }
+    }
 
     #[test]
     fn the_next_time_across_the_ends_of_hours_days_months_and_years() {
@@ -74,15 +121,23 @@ mod tests {
             ("0 0 29 2 *", "2024-02-29T00:00:00", "2028-02-29T00:00:00"),
             ("0 0 29 2 1", "2024-02-29T00:00:00", "2025-02-03T00:00:00"),
             ("59 23 * 2 *", "2027-02-28T23:59:00", "2028-02-01T23:59:00"),
+            ("0 8 * * *", "2100-12-30T08:00:00", "2100-12-31T08:00:00"),
         ] {
-            let reading: NaiveDateTime = after.parse().unwrap();
-            let found = spec(expression).unwrap().next_after(reading);
+            let found = calendar(expression).next_after(after.parse().unwrap());
             assert_eq!(found, Some(next.parse().unwrap()), "{expression} after {after}");
         }
     }
 
     #[test]
-    fn the_end_of_all_time_is_no_next_time() {
-        assert_eq!(spec("0 8 * * *").unwrap().next_after(NaiveDateTime::MAX), None);
+    fn there_is_no_next_time_outside_the_crates_calendar_or_beyond_five_years() {
+        let daily = calendar("0 8 * * *");
+        for after in ["1969-12-31T23:59:59", "2100-12-31T08:00:00", "2101-01-01T00:00:00"] {
+            assert_eq!(daily.next_after(after.parse().unwrap()), None, "{after}");
+        }
+        assert_eq!(daily.next_after(NaiveDateTime::MIN), None);
+        assert_eq!(daily.next_after(NaiveDateTime::MAX), None);
+        let leap_day = calendar("0 0 29 2 *");
+        // 2100 has no 29 February.
+        assert_eq!(leap_day.next_after("2096-03-01T00:00:00".parse().unwrap()), None);
     }
 }

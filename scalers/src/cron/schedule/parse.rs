@@ -42,13 +42,7 @@ impl Field {
     }
 
     pub(super) fn contains(self, value: u32) -> bool {
-        self.at_or_after(value) == Some(value)
-    }
-
-    /// The smallest value that is not below `value`.
-    pub(super) fn at_or_after(self, value: u32) -> Option<u32> {
-        let rest = self.values & u64::MAX.checked_shl(value)?;
-        (rest != 0).then(|| rest.trailing_zeros())
+        1_u64.checked_shl(value).is_some_and(|bit| self.values & bit != 0)
     }
 }
 
