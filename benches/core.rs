@@ -97,11 +97,11 @@ fn cron_window(c: &mut Criterion) {
 
 fn metric_answer(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new(false) else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false, Term::always()) else { return };
     // Nobody is asked there: only a fallback needs to know how many replicas there are.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
-    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), Term::always(metrics.leading()));
+    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), Term::always());
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
         b.to_async(&runtime).iter(|| async {
@@ -180,7 +180,7 @@ fn scaled_object(number: usize) -> serde_json::Value {
 
 fn review(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new(false) else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false, Term::always()) else { return };
     // Nobody is asked there: only cpu and memory need to know the target.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };

@@ -2,6 +2,10 @@
 //!
 //! Owns the series of this process; each trigger and each ScaledObject holds a handle to its own, which takes them
 //! away when it is dropped. Must not know what the figures mean.
+//!
+//! Series of ScaledObjects and their triggers come from the leader only, so that a sum over all replicas counts each once.
+//! [`Metrics::text`] decides that at each scrape. A gauge is set on every replica, and is current when its replica takes
+//! over; a count moves only while its replica leads ([`LeaderCount`]).
 
 mod exchanges;
 mod series;
@@ -21,8 +25,9 @@ use prometheus::{
 };
 
 use crate::key::Key;
+use crate::lease::Term;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
-use series::{Family, Figure, Roll, newest};
+use series::{Family, Figure, LeaderCount, Roll, newest};
 
 const TRIGGER_LABELS: [&str; 6] = ["metric", "namespace", "scaledObject", "scaler", "triggerIndex", "type"];
 const OBJECT_LABELS: [&str; 2] = ["namespace", "scaledObject"];
@@ -55,6 +60,8 @@ const REQUESTS: Family = Family::counter("keda_scaler_http_requests_total", "HTT
 const REQUEST_DURATION: (&str, &str) =
     ("keda_scaler_http_request_duration_seconds", "How long HTTP requests made for triggers took.");
 
+const LEADER: Family = Family::gauge("ebb_leader", "Whether this replica leads (1) or stands by (0).");
+
 const REVIEWS: (&str, &str) =
     ("keda_webhook_scaled_object_validations_total", "ScaledObjects that were reviewed at admission.");
 const REFUSALS: (&str, &str) =
@@ -62,19 +69,23 @@ const REFUSALS: (&str, &str) =
 const REVIEW_LABELS: [&str; 3] = ["namespace", "action", "reason"];
 
 /// Where a trigger keeps a family's figure.
-type FigureOf = fn(&TriggerMetrics) -> &Figure;
+type FigureOf = fn(&TriggerMetrics) -> f64;
 
 /// Every series of the process.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    /// Whether this replica leads.
+    term: Arc<Term>,
+    /// Series of this process, which every replica exports.
+    process: Registry,
+    /// Series of ScaledObjects, which the leader exports.
+    scaled_objects: Registry,
     latencies: HistogramVec,
     lateness: Histogram,
     /// None: the durations of each trigger are kept, with the trigger.
     requests: Option<HistogramVec>,
     kinds: IntGaugeVec,
     resources: IntGaugeVec,
-    leading: IntGauge,
     /// Reviews of ScaledObjects at admission.
     reviews: IntCounterVec,
     /// Those that ended with a refusal.
@@ -101,96 +112,86 @@ pub struct TriggerLabels {
 }
 
 impl Metrics {
-    /// Whether this replica is the one that writes.
-    pub fn leading(&self) -> IntGauge {
-        self.leading.clone()
-    }
-
-    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger.
+    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger. `term`:
+    /// whether this replica leads.
     ///
     /// # Errors
     /// A name that is registered twice.
-    pub fn new(high_cardinality: bool) -> Result<Arc<Self>, prometheus::Error> {
-        let registry = Registry::new();
-        let whole = |name: &str, help: &str, labels: &[&str]| {
-            registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+    pub fn new(high_cardinality: bool, term: Arc<Term>) -> Result<Arc<Self>, prometheus::Error> {
+        let (process, scaled_objects) = (Registry::new(), Registry::new());
+        let gauges = |registry: &Registry, name: &str, help: &str, labels: &[&str]| {
+            registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
-        let counted = |(name, help): (&str, &str), labels: &[&str]| {
-            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        let counters = |(name, help): (&str, &str), labels: &[&str]| {
+            registered(&process, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
-        let build = whole(
-            "keda_build_info",
-            "The release that runs.",
-            &["version", "git_commit", "goversion", "goos", "goarch"],
-        )?;
-        build
-            .with_label_values(&[
-                env!("CARGO_PKG_VERSION"),
-                option_env!("EBB_GIT_COMMIT").unwrap_or_default(),
-                "",
-                std::env::consts::OS,
-                go_architecture(std::env::consts::ARCH),
-            ])
-            .set(1);
+        let build_labels = ["version", "git_commit", "goversion", "goos", "goarch"];
+        let build = gauges(&process, "keda_build_info", "The release that runs.", &build_labels)?;
+        build.with_label_values(&build_info()).set(1);
         let lateness = HistogramOpts::new("ebb_scale_loop_latency_seconds", "How late polls were.")
             .buckets(LATENESS_BUCKETS.to_vec());
         let requests = HistogramOpts::new(REQUEST_DURATION.0, REQUEST_DURATION.1).buckets(DURATION_BUCKETS.to_vec());
         let requests = HistogramVec::new(requests, &["scaler", "status_code"])?;
-        let requests = if high_cardinality { None } else { Some(registered(&registry, requests)?) };
+        let requests = if high_cardinality { None } else { Some(registered(&scaled_objects, requests)?) };
         let latencies = HistogramOpts::new("ebb_scaler_latency_seconds", "How long triggers took to be read.")
             .buckets(LATENCY_BUCKETS.to_vec());
-        let metrics = Self {
-            latencies: registered(&registry, HistogramVec::new(latencies, &["type"])?)?,
-            lateness: registered(&registry, Histogram::with_opts(lateness)?)?,
+        #[cfg(target_os = "linux")]
+        process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Arc::new(Self {
+            term,
+            latencies: registered(&scaled_objects, HistogramVec::new(latencies, &["type"])?)?,
+            lateness: registered(&scaled_objects, Histogram::with_opts(lateness)?)?,
             requests,
-            kinds: whole("keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
-            resources: whole(
+            kinds: gauges(&scaled_objects, "keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
+            resources: gauges(
+                &scaled_objects,
                 "keda_resource_registered_total",
                 "Resources of KEDA's kinds in use.",
                 &["type", "namespace"],
             )?,
-            leading: registered(
-                &registry,
-                IntGauge::new("ebb_leader", "Whether this replica writes (1) or stands by (0).")?,
-            )?,
-            reviews: counted(REVIEWS, &REVIEW_LABELS[..2])?,
-            refusals: counted(REFUSALS, &REVIEW_LABELS)?,
+            reviews: counters(REVIEWS, &REVIEW_LABELS[..2])?,
+            refusals: counters(REFUSALS, &REVIEW_LABELS)?,
             triggers: Roll::default(),
             objects: Roll::default(),
-            registry: registry.clone(),
-        };
-        #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(Arc::new(metrics))
+            process,
+            scaled_objects,
+        }))
     }
 
-    /// Everything in Prometheus's text format.
+    /// What is exported at this moment, in Prometheus's text format.
     ///
     /// # Errors
     /// A series that cannot be written.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        // One family at a time: all of them at once would take a multiple of what the text takes.
-        let mut write = |family: MetricFamily| {
-            if family.get_metric().is_empty() { Ok(()) } else { TextEncoder::new().encode(&[family], &mut text) }
-        };
+        TextEncoder::new().encode(&self.process.gather(), &mut text)?;
+        let leads = self.term.leads();
+        write(&mut text, LEADER.of([], std::iter::once(([], f64::from(u8::from(leads))))))?;
+        if leads {
+            TextEncoder::new().encode(&self.scaled_objects.gather(), &mut text)?;
+            self.write_triggers(&mut text)?;
+            self.write_objects(&mut text)?;
+        }
+        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    }
+
+    fn write_triggers(&self, text: &mut Vec<u8>) -> Result<(), prometheus::Error> {
         let triggers = self.triggers.living();
         let triggers = newest(&triggers, |trigger| &trigger.labels);
         let indices: Vec<_> = triggers.iter().map(|trigger| trigger.labels.index.to_string()).collect();
         let families: [(Family, FigureOf); 5] = [
-            (VALUE, |trigger| &trigger.value),
-            (LATENCY, |trigger| &trigger.latency),
-            (ACTIVE, |trigger| &trigger.active),
-            (NEXT_CHANGE, |trigger| &trigger.next_change),
-            (ERRORS, |trigger| &trigger.errors),
+            (VALUE, |trigger| trigger.value.get()),
+            (LATENCY, |trigger| trigger.latency.get()),
+            (ACTIVE, |trigger| trigger.active.get()),
+            (NEXT_CHANGE, |trigger| trigger.next_change.get()),
+            (ERRORS, |trigger| trigger.errors.get()),
         ];
         for (family, figure) in families {
             let series = triggers
                 .iter()
                 .zip(&indices)
-                .map(|(trigger, index)| (trigger_values(&trigger.labels, index), figure(trigger).get()));
-            write(family.of(TRIGGER_LABELS, series.filter(|(_, number)| !number.is_nan())))?;
+                .map(|(trigger, index)| (trigger_values(&trigger.labels, index), figure(trigger)));
+            write(text, family.of(TRIGGER_LABELS, series.filter(|(_, number)| !number.is_nan())))?;
         }
         let requests: Vec<_> = triggers
             .iter()
@@ -201,12 +202,15 @@ impl Metrics {
         #[expect(clippy::cast_precision_loss)]
         let counts =
             requests.iter().map(|(labels, code, exchanges)| (request_values(labels, code), exchanges.count as f64));
-        write(REQUESTS.of(REQUEST_LABELS, counts))?;
+        write(text, REQUESTS.of(REQUEST_LABELS, counts))?;
         let durations = requests.iter().filter_map(|(labels, code, exchanges)| {
             Some((request_values(labels, code), exchanges.durations.as_deref()?))
         });
         let family = Family::gauge(REQUEST_DURATION.0, REQUEST_DURATION.1);
-        write(family.spread(REQUEST_LABELS, &DURATION_BUCKETS, durations))?;
+        write(text, family.spread(REQUEST_LABELS, &DURATION_BUCKETS, durations))
+    }
+
+    fn write_objects(&self, text: &mut Vec<u8>) -> Result<(), prometheus::Error> {
         let objects = self.objects.living();
         let objects = newest(&objects, |object| &object.key);
         let by_object = |number: fn(&ObjectMetrics) -> f64| {
@@ -214,12 +218,11 @@ impl Metrics {
                 .iter()
                 .map(move |object| ([object.key.namespace.as_str(), object.key.name.as_str()], number(object)))
         };
-        write(OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
-        write(PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
+        write(text, OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
+        write(text, PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
         let loops = by_object(|object| object.loop_latency.get()).filter(|(_, number)| !number.is_nan());
         let loops = loops.map(|([namespace, name], number)| ([namespace, name, "scaledobject"], number));
-        write(LOOP_LATENCY.of(LOOP_LABELS, loops))?;
-        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+        write(text, LOOP_LATENCY.of(LOOP_LABELS, loops))
     }
 
     /// The series of a trigger. They exist until the handle is dropped.
@@ -228,7 +231,7 @@ impl Metrics {
             value: Figure::unknown(),
             latency: Figure::unknown(),
             active: Figure::unknown(),
-            errors: Figure::default(),
+            errors: LeaderCount::new(Arc::clone(&self.term)),
             next_change: Figure::unknown(),
             traffic: Traffic::default(),
             latencies: self.latencies.with_label_values(&[labels.kind]),
@@ -259,7 +262,7 @@ impl Metrics {
     pub fn object(self: &Arc<Self>, key: &Key) -> Arc<ObjectMetrics> {
         let object = Arc::new(ObjectMetrics {
             _resource: self.resource("scaled_object", &key.namespace),
-            errors: Figure::default(),
+            errors: LeaderCount::new(Arc::clone(&self.term)),
             paused: Figure::default(),
             loop_latency: Figure::unknown(),
             triggers: Mutex::default(),
@@ -274,6 +277,22 @@ impl Metrics {
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+/// One family at a time: all of them at once would take a multiple of what the text takes.
+fn write(text: &mut Vec<u8>, family: MetricFamily) -> Result<(), prometheus::Error> {
+    if family.get_metric().is_empty() { Ok(()) } else { TextEncoder::new().encode(&[family], text) }
+}
+
+/// The values of the labels of `keda_build_info`.
+fn build_info() -> [&'static str; 5] {
+    [
+        env!("CARGO_PKG_VERSION"),
+        option_env!("EBB_GIT_COMMIT").unwrap_or_default(),
+        "",
+        std::env::consts::OS,
+        go_architecture(std::env::consts::ARCH),
+    ]
 }
 
 fn trigger_values<'a>(labels: &'a TriggerLabels, index: &'a str) -> [&'a str; 6] {
@@ -301,13 +320,13 @@ pub struct TriggerMetrics {
     /// The metric's last value.
     pub value: Figure,
     /// How long the last reading took, in seconds.
-    pub latency: Figure,
+    latency: Figure,
     /// How long readings of this kind of trigger take, in seconds.
-    pub latencies: Histogram,
+    latencies: Histogram,
     /// 1 while the trigger is active.
     pub active: Figure,
     /// Readings that failed.
-    pub errors: Figure,
+    pub errors: LeaderCount,
     /// Not a number while it is not known.
     next_change: Figure,
     all: Arc<Metrics>,
@@ -317,6 +336,9 @@ pub struct TriggerMetrics {
 
 impl Observer for TriggerMetrics {
     fn exchanged(&self, status: Option<u16>, took: Duration) {
+        if !self.all.term.leads() {
+            return;
+        }
         if let Some(durations) = &self.all.requests {
             durations.with_label_values(&[self.labels.kind, status_code(status).as_str()]).observe(took.as_secs_f64());
         }
@@ -328,6 +350,14 @@ impl TriggerMetrics {
     /// By which labels the series are known.
     pub fn labels(&self) -> &TriggerLabels {
         &self.labels
+    }
+
+    /// Notes how long a reading took.
+    pub fn took(&self, time: Duration) {
+        self.latency.set(time.as_secs_f64());
+        if self.all.term.leads() {
+            self.latencies.observe(time.as_secs_f64());
+        }
     }
 
     /// Shows when the metric changes next. Without an instant there is no such series: most triggers cannot know.
@@ -354,7 +384,7 @@ impl Drop for ResourceMetrics {
 #[derive(Debug)]
 pub struct ObjectMetrics {
     /// Checks and ticks that went wrong.
-    pub errors: Figure,
+    pub errors: LeaderCount,
     /// 1 while it is paused.
     pub paused: Figure,
     /// How late the last poll was, in seconds.
@@ -378,7 +408,9 @@ impl ObjectMetrics {
     /// Notes how late a poll was.
     pub fn late(&self, by: Duration) {
         self.loop_latency.set(by.as_secs_f64());
-        self.all.lateness.observe(by.as_secs_f64());
+        if self.all.term.leads() {
+            self.all.lateness.observe(by.as_secs_f64());
+        }
     }
 }
 
@@ -419,9 +451,113 @@ mod tests {
         }
     }
 
+    /// Every series of a replica that has had something to count, and what keeps them.
+    fn full(high_cardinality: bool, term: Arc<Term>) -> (Arc<Metrics>, impl Sized) {
+        let metrics = Metrics::new(high_cardinality, term).unwrap();
+        let (trigger, object) = (trigger(&metrics), metrics.object(&Key::new("ns", "app")));
+        happen(&trigger, &object);
+        metrics.reviewed("ns", "create", ["incorrect-replicas"]);
+        (metrics, (trigger, object))
+    }
+
+    fn happen(trigger: &TriggerMetrics, object: &ObjectMetrics) {
+        trigger.value.set(7.0);
+        trigger.active.set(1.0);
+        trigger.took(Duration::from_millis(3));
+        trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
+        trigger.errors.inc();
+        trigger.exchanged(Some(200), Duration::from_millis(3));
+        object.set_triggers(["rabbitmq"].into_iter());
+        object.late(Duration::from_millis(20));
+        object.errors.inc();
+    }
+
+    fn exports(text: &str, series: &str) -> bool {
+        text.lines().any(|line| line.starts_with(&format!("# TYPE {series}")))
+    }
+
+    #[test]
+    fn a_standby_exports_what_the_documentation_says() {
+        let page = include_str!("../docs/metrics.md");
+        let rows = page.split("## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+        for high_cardinality in [false, true] {
+            let leader = full(high_cardinality, Term::always()).0.text().unwrap();
+            let standby = full(high_cardinality, Term::elected()).0.text().unwrap();
+            assert!(leader.contains("\nebb_leader 1\n") && standby.contains("\nebb_leader 0\n"), "{standby}");
+            let mut documented = Vec::new();
+            for row in rows.clone() {
+                let (series, rest) = row.split_once("` | ").unwrap();
+                let series = series.trim_end_matches('…');
+                let from_all = match rest.split(' ').next().unwrap() {
+                    "all" => true,
+                    "leader" => false,
+                    other => panic!("{series} comes from {other}"),
+                };
+                assert!(exports(&leader, series), "{series} of the leader");
+                assert_eq!(exports(&standby, series), from_all, "{series} of a standby");
+                documented.push(series);
+            }
+            assert!(documented.len() > 15, "{documented:?}");
+            let families = leader.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+            for family in families {
+                assert!(documented.iter().any(|series| family.starts_with(series)), "{family} is not documented");
+            }
+        }
+    }
+
+    /// The number of the first series of a family.
+    fn number(text: &str, family: &str) -> Option<f64> {
+        let line = text.lines().find(|line| line.starts_with(family))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_stand_still_while_another_replica_leads_and_go_on_in_the_next_term() {
+        const COUNTS: [&str; 6] = [
+            "keda_scaler_detail_errors_total{",
+            "keda_scaled_object_errors_total{",
+            "keda_scaler_http_requests_total{",
+            "keda_scaler_http_request_duration_seconds_count{",
+            "ebb_scaler_latency_seconds_count{",
+            "ebb_scale_loop_latency_seconds_count",
+        ];
+        let end = || tokio::time::Instant::now() + Duration::from_secs(10);
+        for high_cardinality in [false, true] {
+            let term = Term::elected();
+            let metrics = Metrics::new(high_cardinality, Arc::clone(&term)).unwrap();
+            let (trigger, object) = (trigger(&metrics), metrics.object(&Key::new("ns", "app")));
+            let counts = || COUNTS.map(|family| number(&metrics.text().unwrap(), family));
+            happen(&trigger, &object);
+            term.renew(end());
+            happen(&trigger, &object);
+            assert_eq!(counts(), [None; 6], "the Lease is this replica's, but it does not write yet");
+            assert!(term.open(1));
+            happen(&trigger, &object);
+            assert_eq!(counts(), [Some(1.0); 6]);
+            // Nobody renews it, and nobody says so.
+            tokio::time::advance(Duration::from_secs(10)).await;
+            assert_eq!(counts(), [None; 6]);
+            happen(&trigger, &object);
+            term.end();
+            happen(&trigger, &object);
+            assert_eq!(counts(), [None; 6]);
+            trigger.value.set(9.0);
+            term.renew(end());
+            assert!(term.open(2));
+            assert_eq!(counts(), [Some(1.0); 6]);
+            assert_eq!(
+                number(&metrics.text().unwrap(), "keda_scaler_metrics_value{"),
+                Some(9.0),
+                "as it was last read"
+            );
+            happen(&trigger, &object);
+            assert_eq!(counts(), [Some(2.0); 6]);
+        }
+    }
+
     #[test]
     fn a_next_change_is_shown_while_one_is_known() {
-        let metrics = Metrics::new(false).unwrap();
+        let metrics = Metrics::new(false, Term::always()).unwrap();
         let trigger = trigger(&metrics);
         let shown = || {
             let text = metrics.text().unwrap();
@@ -440,7 +576,7 @@ mod tests {
 
     #[test]
     fn series_live_as_long_as_their_trigger() {
-        let metrics = Metrics::new(false).unwrap();
+        let metrics = Metrics::new(false, Term::always()).unwrap();
         let trigger = trigger(&metrics);
         trigger.value.set(7.0);
         let line = "keda_scaler_metrics_value{metric=\"s0-rabbitmq-jobs\",namespace=\"ns\",scaledObject=\"app\",scaler=\"rabbitMQScaler\",triggerIndex=\"0\",type=\"scaledobject\"} 7";
@@ -453,7 +589,7 @@ mod tests {
 
     #[test]
     fn triggers_and_resources_are_counted_while_their_object_is_there() {
-        let metrics = Metrics::new(false).unwrap();
+        let metrics = Metrics::new(false, Term::always()).unwrap();
         let text = || metrics.text().unwrap();
         let object = metrics.object(&Key::new("ns", "app"));
         object.set_triggers(["rabbitmq", "cron", "rabbitmq"].into_iter());
@@ -478,7 +614,7 @@ mod tests {
     #[test]
     fn http_requests_have_kedas_labels() {
         for high_cardinality in [false, true] {
-            let metrics = Metrics::new(high_cardinality).unwrap();
+            let metrics = Metrics::new(high_cardinality, Term::always()).unwrap();
             let trigger = trigger(&metrics);
             trigger.exchanged(Some(200), Duration::from_millis(3));
             trigger.exchanged(Some(200), Duration::from_millis(30));
@@ -507,7 +643,7 @@ mod tests {
 
     #[test]
     fn nothing_is_there_twice_while_an_object_is_made_anew() {
-        let metrics = Metrics::new(false).unwrap();
+        let metrics = Metrics::new(false, Term::always()).unwrap();
         let (old, new) = (trigger(&metrics), trigger(&metrics));
         old.value.set(1.0);
         new.value.set(2.0);

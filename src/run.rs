@@ -88,9 +88,9 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     }
     let brokers = Brokers::new(outbound.clone(), settings.outbound.shares());
 
-    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels)?;
     let elect = settings.election.elect;
-    let term = if elect { Term::elected(metrics.leading()) } else { Term::always(metrics.leading()) };
+    let term = if elect { Term::elected() } else { Term::always() };
+    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels, Arc::clone(&term))?;
     let for_watches = config(&settings).await?;
     let watching = api_client::connect(&for_watches, None)?;
     let client = api_client::connect(&for_watches, Some(ANSWER))?;

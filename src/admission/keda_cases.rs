@@ -22,6 +22,7 @@ use serde_json::json;
 use super::*;
 use crate::args::Check;
 use crate::check_command;
+use crate::lease::Term;
 
 /// What becomes of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +166,7 @@ fn admission(beside: &[Value]) -> Admission {
         brokers: Brokers::default(),
         scope: Scope::default(),
         strict: false,
-        metrics: Metrics::new(false).unwrap(),
+        metrics: Metrics::new(false, Term::always()).unwrap(),
         counted: Mutex::default(),
     }
 }

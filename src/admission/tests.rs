@@ -2,6 +2,7 @@ use kube::runtime::reflector;
 use serde_json::json;
 
 use super::*;
+use crate::lease::Term;
 
 fn request(operation: &str, object: &Value, old: &Value) -> Request {
     serde_json::from_value(
@@ -34,7 +35,7 @@ fn admission(strict: bool) -> Admission {
         brokers: Brokers::default(),
         scope: Scope { namespaces: crate::scope::Namespaces::parse("shop").unwrap(), ..Scope::default() },
         strict,
-        metrics: Metrics::new(false).unwrap(),
+        metrics: Metrics::new(false, Term::always()).unwrap(),
         counted: Mutex::default(),
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -16,8 +15,6 @@ pub struct Term {
     state: Mutex<State>,
     gained: Notify,
     quiet: Notify,
-    /// Tells in `/metrics` whether this replica writes.
-    leading: IntGauge,
 }
 
 #[derive(Debug, Default)]
@@ -34,18 +31,17 @@ struct State {
 
 impl Term {
     /// One without an election: this replica is the only one.
-    pub fn always(leading: IntGauge) -> Arc<Self> {
-        leading.set(1);
-        Arc::new(Self::new(false, leading))
+    pub fn always() -> Arc<Self> {
+        Arc::new(Self::new(false))
     }
 
     /// One that a [`Keeper`](super::Keeper) gives and takes.
-    pub fn elected(leading: IntGauge) -> Arc<Self> {
-        Arc::new(Self::new(true, leading))
+    pub fn elected() -> Arc<Self> {
+        Arc::new(Self::new(true))
     }
 
-    fn new(elected: bool, leading: IntGauge) -> Self {
-        Self { elected, state: Mutex::default(), gained: Notify::new(), quiet: Notify::new(), leading }
+    fn new(elected: bool) -> Self {
+        Self { elected, state: Mutex::default(), gained: Notify::new(), quiet: Notify::new() }
     }
 
     /// Whether there are several replicas, of which one writes.
@@ -69,7 +65,7 @@ impl Term {
     }
 
     /// The Lease is this replica's until then. True if it was not before.
-    pub(super) fn renew(&self, until: Instant) -> bool {
+    pub(crate) fn renew(&self, until: Instant) -> bool {
         let mut state = self.state.lock();
         let new = state.until.replace(until).is_none();
         if new {
@@ -81,10 +77,9 @@ impl Term {
     }
 
     /// The Lease is not this replica's any more. True if it was.
-    pub(super) fn end(&self) -> bool {
+    pub(crate) fn end(&self) -> bool {
         let mut state = self.state.lock();
         state.open = false;
-        self.leading.set(0);
         state.until.take().is_some()
     }
 
@@ -111,7 +106,6 @@ impl Term {
             return false;
         }
         state.open = true;
-        self.leading.set(1);
         true
     }
 
@@ -150,13 +144,9 @@ mod tests {
 
     use super::*;
 
-    fn gauge() -> IntGauge {
-        IntGauge::new("leading", "leading").unwrap()
-    }
-
     #[tokio::test(start_paused = true)]
     async fn it_writes_from_its_opening_to_its_end() {
-        let term = Term::elected(gauge());
+        let term = Term::elected();
         assert!(!term.leads());
         assert!(term.renew(Instant::now() + Duration::from_secs(10)));
         assert!(term.number() == Some(1) && !term.leads(), "what is there is not known yet");
@@ -174,7 +164,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn its_end_waits_for_writes_under_way() {
-        let term = Term::always(gauge());
+        let term = Term::always();
         let write = term.write().unwrap();
         let begin = Instant::now();
         term.quiet(Duration::from_secs(3)).await;

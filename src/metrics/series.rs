@@ -10,6 +10,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
+use crate::lease::Term;
+
 /// One number.
 #[derive(Debug, Default)]
 pub struct Figure(AtomicU64);
@@ -35,6 +37,33 @@ impl Figure {
     /// The number.
     pub fn get(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What happened while this replica led. It stands still while another does, and goes on from there: each event counts
+/// once among all replicas.
+#[derive(Debug)]
+pub struct LeaderCount {
+    figure: Figure,
+    term: Arc<Term>,
+}
+
+impl LeaderCount {
+    /// Nothing has happened yet.
+    pub(super) fn new(term: Arc<Term>) -> Self {
+        Self { figure: Figure::default(), term }
+    }
+
+    /// Adds one, if this replica leads.
+    pub fn inc(&self) {
+        if self.term.leads() {
+            self.figure.inc();
+        }
+    }
+
+    /// The number.
+    pub fn get(&self) -> f64 {
+        self.figure.get()
     }
 }
 

@@ -119,9 +119,7 @@ impl Trigger {
     async fn note(&self, read: impl Future<Output = Result<Reading, ReadError>>) -> Result<Sample, ReadError> {
         let begun = Instant::now();
         let read = read.await;
-        let took = begun.elapsed().as_secs_f64();
-        self.metrics.latencies.observe(took);
-        self.metrics.latency.set(took);
+        self.metrics.took(begun.elapsed());
         match read {
             Ok(reading) => {
                 self.failures.store(0, Ordering::Relaxed);

@@ -43,7 +43,7 @@ use ebb_tests::world::{Outcome, Shared, World};
 /// its rhythm, and they would only take longer.
 static SHARED: Shared = Shared::new(|| {
     let mut options = Options::new("e2e");
-    options.with.extend(["prometheus", "kafka2"]);
+    options.with.extend(["kafka2"]);
     options.hpa_sync_period = Some(secs(2));
     options.hpa_downscale_stabilization = Some(secs(4));
     // Tokens of Kafka's users end and are renewed while a story runs.

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::audit::{self, Request};
+use ebb_tests::dashboard::{check_ebbs, check_kedas};
 use ebb_tests::ebb;
+use ebb_tests::prometheus::{Prometheus, Scraping};
 use ebb_tests::replicas::Replicas;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
@@ -108,10 +111,9 @@ async fn with_replicas(
     })
 }
 
-/// What it polls and would scale as the next leader.
-async fn served(replica: &ebb::Ebb, namespace: &str) -> Result<usize> {
-    let series = format!("keda_scaled_object_errors_total{{namespace=\"{namespace}\"");
-    Ok(replica.metrics().await?.lines().filter(|line| line.starts_with(&series)).count())
+#[test]
+fn a_sum_over_two_replicas_counts_each_trigger_once() -> Outcome {
+    story(async |world| with_replicas(world, 2, counted_once).await)
 }
 
 async fn cut_off(world: &World, replicas: &Replicas) -> Result<()> {
@@ -119,19 +121,20 @@ async fn cut_off(world: &World, replicas: &Replicas) -> Result<()> {
     let user = world.app(name, 0, 0, json!({"pollingInterval": 1})).await?;
     let first = leader(replicas).await?;
     let standby = 1 - first;
-    wait::until("the standby to serve it too", secs(20), async || {
-        ensure!(served(replicas.get(standby), name).await? == 1, "it does not");
-        Ok(())
-    })
-    .await?;
+    // A standby has no series of it, but answers for it.
+    let metric = format!("s0-rabbitmq-{name}");
+    ebb::serve_from(&world.bed, replicas.get(standby).secure_port).await?;
+    user.wait_metric("my-app", &metric, 0.0).await?;
     // A control plane that comes back knows of no change before its start: who was not there is told what there is.
     replicas.freeze(standby)?;
     world.bed.stop_part("kube-apiserver").await?;
     world.bed.start_part("kube-apiserver").await?;
     wait::until("the leader to be back", secs(30), async || user.delete_all("ScaledObject").await).await?;
     replicas.thaw(standby)?;
+    ebb::serve_from(&world.bed, replicas.get(standby).secure_port).await?;
     wait::until("the standby to have forgotten it", secs(30), async || {
-        ensure!(served(replicas.get(standby), name).await? == 0, "it is served yet");
+        let answer = user.metric("my-app", &metric).await.map_err(|error| format!("{error:#}"));
+        ensure!(answer.as_ref().is_err_and(|error| error.contains("NotFound")), "it is served yet: {answer:?}");
         Ok(())
     })
     .await?;
@@ -217,4 +220,69 @@ async fn one_after_the_other(world: &World, replicas: &Replicas) -> Result<()> {
     watch.never_since(begin, "other than 1", |replicas| replicas != 1)?;
     user.delete_all("ScaledObject").await?;
     user.delete_all("Deployment").await
+}
+
+/// Two replicas, scraped as by a ServiceMonitor, with a ScaledObject that can be read and one that cannot.
+async fn counted_once(world: &World, replicas: &Replicas) -> Result<()> {
+    let name = "leadership-counted";
+    let spec = json!({"pollingInterval": 1, "minReplicaCount": 1, "maxReplicaCount": 1});
+    let user = world.app(name, 1, 40, spec.clone()).await?;
+    user.apply(&deployment("broken", 1, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+    let mut broken = spec;
+    broken["triggers"] = json!([rabbitmq("leadership-counted-no-such-queue")]);
+    user.apply(&scaled_object("broken", broken)).await?;
+    let prometheus = Prometheus::start(Scraping::ServiceMonitor, replicas.all(), name).await?;
+    let first = leader(replicas).await?;
+    let second = 1 - first;
+    dashboards(&prometheus, name).await?;
+    ensure!(prometheus.query("sum(ebb_leader)").await?[0].1.total_cmp(&1.0).is_eq(), "one of two leads");
+    let text = replicas.get(second).metrics().await?;
+    ensure!(text.contains("\nebb_leader 0\n") && text.contains("\nkeda_build_info{"), "{text}");
+    ensure!(!text.contains(name), "a standby has series of ScaledObjects: {text}");
+
+    // Frozen until another leads: what it says first after that is that it stands by.
+    replicas.freeze(first)?;
+    next_leader(replicas, first, Instant::now()).await?;
+    replicas.thaw(first)?;
+    let text = replicas.get(first).metrics().await?;
+    ensure!(text.contains("\nebb_leader 0\n") && !text.contains(name), "the lease was lost: {text}");
+    dashboards(&prometheus, name).await?;
+
+    // It fails to read the queue each second, and that is the other's to count. Then it leads again.
+    let before = errors(&prometheus, name, first, "max_over_time", "[5m]").await?;
+    tokio::time::sleep(secs(10)).await;
+    let (stopped, counted) = tokio::join!(
+        replicas.stop(second),
+        wait::until("the first count of its next term", secs(10), async || {
+            errors(&prometheus, name, first, "", "").await
+        })
+    );
+    let (_, counted) = (stopped?, counted?);
+    ensure!((before..before + 5.0).contains(&counted), "{counted} errors after {before} in its first term");
+    wait::until("it to go on counting", secs(10), async || {
+        let now = errors(&prometheus, name, first, "", "").await?;
+        ensure!(now > counted, "{now} errors");
+        Ok(())
+    })
+    .await?;
+    let resets = errors(&prometheus, name, first, "resets", "[5m]").await?;
+    ensure!(resets < 0.5, "{resets} resets");
+    replicas.restart(second).await?;
+    dashboards(&prometheus, name).await?;
+    user.delete_all("ScaledObject").await?;
+    user.delete_all("Deployment").await
+}
+
+/// Both dashboards show the same of two replicas as of one: 40 messages and not 80.
+async fn dashboards(prometheus: &Prometheus, name: &str) -> Result<()> {
+    check_ebbs(prometheus, name, 40.0).await?;
+    check_kedas(prometheus, name, name, 40.0).await
+}
+
+/// The errors of the broken trigger in the series of one replica.
+async fn errors(prometheus: &Prometheus, name: &str, replica: usize, over: &str, range: &str) -> Result<f64> {
+    let labels = format!("exported_namespace=\"{name}\", scaledObject=\"broken\", pod=\"ebb-{replica}\"");
+    let found = prometheus.query(&format!("{over}(keda_scaler_detail_errors_total{{{labels}}}{range})")).await?;
+    ensure!(found.len() == 1, "{found:?}");
+    Ok(found[0].1)
 }

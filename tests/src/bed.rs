@@ -80,8 +80,6 @@ pub struct Facts {
     pub kafka: Option<KafkaFacts>,
     /// The OAuth 2.0 token server, if asked for.
     pub tokens: Option<TokenFacts>,
-    /// Prometheus, if asked for.
-    pub prometheus: Option<PrometheusFacts>,
     /// The addresses of each TLS door in front of a broker (`amqps`, `https`, `amqps-mutual`, `https-mutual`, `kafka`),
     /// separated by commas.
     #[serde(default)]
@@ -270,15 +268,6 @@ pub struct TokenRequest {
     pub credentials: String,
     /// The form's parameters but for the secret.
     pub parameters: BTreeMap<String, String>,
-}
-
-/// Where Prometheus is.
-#[derive(Clone, Debug, Deserialize)]
-pub struct PrometheusFacts {
-    /// Its URL.
-    pub url: String,
-    /// Its configuration file, read when it starts.
-    pub config: PathBuf,
 }
 
 /// Running servers. Dropping this ends them, unless they are detached.
