@@ -76,6 +76,8 @@ pub struct Facts {
     pub client_ca: Authority,
     /// RabbitMQ, if asked for.
     pub rabbitmq: Option<RabbitFacts>,
+    /// A second RabbitMQ that keeps no statistics. It runs once [`Bed::start_part`] has started it.
+    pub rabbitmq_without_statistics: Option<RabbitFacts>,
     /// Kafka, if asked for.
     pub kafka: Option<KafkaFacts>,
     /// The OAuth 2.0 token server, if asked for.
@@ -157,6 +159,8 @@ pub struct RabbitFacts {
     pub client_cert: PathBuf,
     /// The key of that certificate.
     pub client_key: PathBuf,
+    /// The user whom that certificate is enough for, by SASL EXTERNAL: the name in it.
+    pub cert_user: String,
 }
 
 /// Where Kafka is and who may use it. An address names every broker, separated by commas, as clients want it.
@@ -303,6 +307,14 @@ impl Bed {
     /// RabbitMQ's addresses.
     pub fn rabbitmq(&self) -> Result<&RabbitFacts> {
         self.facts.rabbitmq.as_ref().context("this control plane was started without RabbitMQ")
+    }
+
+    /// The addresses of the RabbitMQ that keeps no statistics, once it runs.
+    pub async fn rabbitmq_without_statistics(&self) -> Result<&RabbitFacts> {
+        let facts = self.facts.rabbitmq_without_statistics.as_ref();
+        let facts = facts.context("this control plane was started without RabbitMQ")?;
+        self.start_part("rabbitmq-without-statistics").await?;
+        Ok(facts)
     }
 
     /// Kafka's addresses.

@@ -129,6 +129,12 @@ func (b *bed) assembleBrokers(o options) error {
 		if err := b.openRabbitDoors(certs); err != nil {
 			return err
 		}
+		second, err := broker.WithoutStatistics(o.dir, b.ports)
+		if err != nil {
+			return err
+		}
+		b.onRequest(second.Server())
+		b.info.RabbitMQWithoutStatistics = &second.Info
 	}
 	switch {
 	case o.kafkaBrokers > 0:
@@ -166,6 +172,11 @@ func (b *bed) chain(specs ...part.Spec) {
 	b.parts = append(b.parts, chain...)
 }
 
+// onRequest adds a part that is started by the control API only.
+func (b *bed) onRequest(spec part.Spec) {
+	b.parts = append(b.parts, part.New(spec, b.deaths))
+}
+
 func (b *bed) startParts() error {
 	group, ctx := errgroup.WithContext(b.ctx)
 	for _, chain := range b.chains {
@@ -197,7 +208,7 @@ func (b *bed) stop() {
 	together((*part.Part).Stop, b.part("node"))
 	discard := (*part.Part).Discard
 	together(discard, b.part("kube-controller-manager"), b.part("prometheus"), b.part("rabbitmq"),
-		b.part("kafka"), b.part("kafka-2"))
+		b.part("rabbitmq-without-statistics"), b.part("kafka"), b.part("kafka-2"))
 	together(discard, b.part("kube-apiserver"), b.part("epmd"), b.part("tokens"))
 	together(discard, b.part("etcd"))
 	b.ports.Release()

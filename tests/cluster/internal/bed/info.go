@@ -24,8 +24,11 @@ type Info struct {
 	FrontProxy FrontProxy     `json:"frontProxy"`
 	ClientCA   ClientCA       `json:"clientCA"`
 	RabbitMQ   *rabbitmq.Info `json:"rabbitmq,omitempty"`
-	Kafka      *kafka.Info    `json:"kafka,omitempty"`
-	Tokens     *tokens.Info   `json:"tokens,omitempty"`
+	// RabbitMQWithoutStatistics is a second broker. Its part runs from when the
+	// control API is asked to start it.
+	RabbitMQWithoutStatistics *rabbitmq.Info `json:"rabbitmqWithoutStatistics,omitempty"`
+	Kafka                     *kafka.Info    `json:"kafka,omitempty"`
+	Tokens                    *tokens.Info   `json:"tokens,omitempty"`
 	// Doors are the addresses of each door by its name, separated by commas.
 	Doors      map[string]string `json:"doors,omitempty"`
 	Prometheus *prometheus.Info  `json:"prometheus,omitempty"`

@@ -30,10 +30,11 @@ func (b *Broker) writeConfig() error {
 }
 
 func (b *Broker) plugins() string {
-	if b.tokens == nil {
-		return "[rabbitmq_management].\n"
+	plugins := "rabbitmq_management,rabbitmq_auth_mechanism_ssl"
+	if b.tokens != nil {
+		plugins += ",rabbitmq_auth_backend_oauth2"
 	}
-	return "[rabbitmq_management,rabbitmq_auth_backend_oauth2].\n"
+	return "[" + plugins + "].\n"
 }
 
 func (b *Broker) config() string {
@@ -45,6 +46,12 @@ load_definitions = %s
 listeners.ssl.bed = 127.0.0.1:%d
 management.ssl.ip = 127.0.0.1
 management.ssl.port = %d
+
+# A client certificate is enough for the user who is its common name.
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = AMQPLAIN
+auth_mechanisms.3 = EXTERNAL
+ssl_cert_login_from = common_name
 
 # Figures shall soon be in the HTTP API: a test waits for them.
 collect_statistics_interval = 1000
@@ -70,7 +77,7 @@ auth_oauth2.default_key = %[2]s
 auth_oauth2.signing_keys.%[2]s = %[3]s
 `, tokens.RabbitMQAudience, tokens.KeyID, b.tokens.PublicKey)
 	}
-	return config
+	return config + b.settings
 }
 
 // environment is all that the start script gets to see: settings of the machine
@@ -81,7 +88,7 @@ func (b *Broker) environment() []string {
 		"LANG=C.UTF-8",
 		"HOME=" + b.dir, // Holds the Erlang cookie.
 
-		"RABBITMQ_NODENAME=ebb@localhost",
+		"RABBITMQ_NODENAME=" + b.node + "@localhost",
 		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", b.distPort),
 		fmt.Sprintf("ERL_EPMD_PORT=%d", b.epmdPort),
 		"ERL_EPMD_ADDRESS=127.0.0.1",

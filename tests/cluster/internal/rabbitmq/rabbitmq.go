@@ -47,12 +47,18 @@ type Info struct {
 	CA         string `json:"ca"`
 	ClientCert string `json:"clientCert"`
 	ClientKey  string `json:"clientKey"`
+	// CertUser is the user whom the certificate is enough for, by SASL EXTERNAL.
+	CertUser string `json:"certUser,omitempty"`
 }
 
 // Broker is one RabbitMQ node with a port mapper of its own.
 type Broker struct {
 	Info Info
 
+	// name is the part's, the folder's and the log's, node the Erlang node's.
+	name, node string
+	// settings are the last lines of rabbitmq.conf.
+	settings           string
 	dir                string
 	logs               string
 	epmdPort, distPort int
@@ -73,28 +79,45 @@ func Installed() error {
 // New writes the configuration of a broker whose data is in bedDir/rabbitmq. It
 // accepts the tokens of an issuer if there is one.
 func New(bedDir string, block *ports.Block, certs *pki.Brokers, issuer *tokens.Info) (*Broker, error) {
-	b := &Broker{
-		dir: filepath.Join(bedDir, "rabbitmq"), logs: filepath.Join(bedDir, "logs"), certs: certs, tokens: issuer,
+	b := &Broker{name: "rabbitmq", node: "ebb", tokens: issuer}
+	var err error
+	if b.epmdPort, err = block.Next(); err != nil {
+		return nil, err
 	}
+	return b, b.prepare(bedDir, block, certs)
+}
+
+// WithoutStatistics writes the configuration of a second broker, which keeps no
+// statistics: its management API has no rates, and counts messages in lists of
+// queues only. It shares the first one's port mapper.
+func (b *Broker) WithoutStatistics(bedDir string, block *ports.Block) (*Broker, error) {
+	second := &Broker{
+		name: "rabbitmq-without-statistics", node: "ebb-without-statistics", epmdPort: b.epmdPort,
+		settings: "management.disable_stats = true\nmanagement.enable_queue_totals = true\n",
+	}
+	return second, second.prepare(bedDir, block, b.certs)
+}
+
+func (b *Broker) prepare(bedDir string, block *ports.Block, certs *pki.Brokers) (err error) {
+	b.dir, b.logs, b.certs = filepath.Join(bedDir, b.name), filepath.Join(bedDir, "logs"), certs
 	b.Info = Info{
 		Host: "127.0.0.1",
 		User: adminUser, Password: adminPassword,
 		LimitedUser: limitedUser, LimitedPassword: limitedPassword,
-		CA: certs.CA.Cert, ClientCert: certs.Client.Cert, ClientKey: certs.Client.Key,
+		CA: certs.CA.Cert, ClientCert: certs.Client.Cert, ClientKey: certs.Client.Key, CertUser: certUser,
 	}
-	var err error
 	for _, port := range []*int{
-		&b.Info.AMQPPort, &b.Info.HTTPPort, &b.Info.AMQPSPort, &b.Info.HTTPSPort, &b.epmdPort, &b.distPort,
+		&b.Info.AMQPPort, &b.Info.HTTPPort, &b.Info.AMQPSPort, &b.Info.HTTPSPort, &b.distPort,
 	} {
 		if *port, err = block.Next(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	b.Info.AMQP = b.url("amqp", b.Info.AMQPPort)
 	b.Info.HTTP = b.url("http", b.Info.HTTPPort)
 	b.Info.AMQPS = b.url("amqps", b.Info.AMQPSPort)
 	b.Info.HTTPS = b.url("https", b.Info.HTTPSPort)
-	return b, b.writeConfig()
+	return b.writeConfig()
 }
 
 func (b *Broker) url(scheme string, port int) string {
@@ -120,10 +143,10 @@ func (b *Broker) Server() part.Spec {
 	amqp, amqps := accepts(b.Info.AMQPPort), accepts(b.Info.AMQPSPort)
 	management := part.Probe(http.DefaultClient, b.Info.HTTP+"/api/overview")
 	return part.Spec{
-		Name: "rabbitmq",
+		Name: b.name,
 		Path: serverPath,
 		Env:  b.environment(),
-		Log:  filepath.Join(b.logs, "rabbitmq.log"),
+		Log:  filepath.Join(b.logs, b.name+".log"),
 		Ready: func(ctx context.Context) error {
 			if err := errors.Join(amqp(ctx), amqps(ctx)); err != nil {
 				return err
