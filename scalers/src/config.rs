@@ -176,6 +176,35 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// What names `key` and gives it no value, in words; `None` if nothing does, or another source has a value.
+    pub fn empty(&self, key: &str, sources: &[Source]) -> Option<String> {
+        if self.text(key, sources).is_some() {
+            return None;
+        }
+        sources.iter().find_map(|source| match source {
+            Source::Env => self.env_name(key).map(|name| self.missing_variable(key, name)),
+            Source::Auth => self
+                .trigger
+                .auth
+                .contains_key(key)
+                .then(|| format!("the parameter `{key}` of its TriggerAuthentication is empty")),
+            Source::Metadata => {
+                self.trigger.metadata.contains_key(key).then(|| format!("`{key}` in its metadata is empty"))
+            }
+        })
+    }
+
+    /// Where `key` is given and not read, in words: KEDA does not read it there either.
+    pub fn misplaced(&self, key: &str, sources: &[Source]) -> Option<String> {
+        let given = |name: &str| self.trigger.metadata.get(name).is_some_and(|value| !value.trim().is_empty());
+        let from_env = format!("{key}FromEnv");
+        let unread = |name: &str| format!("`{name}` in its metadata is not read");
+        if !sources.contains(&Source::Metadata) && given(key) {
+            return Some(unread(key));
+        }
+        (!sources.contains(&Source::Env) && given(&from_env)).then(|| unread(&from_env))
+    }
+
     /// Like [`Reader::text`], but its absence is a problem; reading goes on with an empty text.
     pub fn required(&mut self, key: &str, sources: &[Source]) -> &'a str {
         if let Some(value) = self.text(key, sources) {
@@ -264,17 +293,19 @@ impl<'a> Reader<'a> {
         self.trigger.metadata.get(&format!("{key}FromEnv"))
     }
 
+    fn missing_variable(&self, key: &str, name: &str) -> String {
+        let how = if self.trigger.env.contains_key(name) {
+            "is empty in the target's container"
+        } else {
+            "the target's container does not set"
+        };
+        format!("{key}FromEnv names the environment variable {name:?}, which {how}")
+    }
+
     fn how_to_give(&self, key: &str, sources: &[Source]) -> String {
         let trigger = format!("trigger {} ({})", self.trigger.index, self.trigger.kind);
         if let Some(name) = self.env_name(key).filter(|_| sources.contains(&Source::Env)) {
-            return match self.trigger.env.get(name) {
-                None => format!(
-                    "{trigger}: {key}FromEnv names the environment variable {name:?}, which the target's container does not set"
-                ),
-                Some(_) => format!(
-                    "{trigger}: {key}FromEnv names the environment variable {name:?}, which is empty in the target's container"
-                ),
-            };
+            return format!("{trigger}: {}", self.missing_variable(key, name));
         }
         let ways = sources.iter().map(|source| match source {
             Source::Metadata => format!("`{key}` in its metadata"),
@@ -337,6 +368,31 @@ mod tests {
         let mut reader = Reader::new(&trigger);
         reader.required("host", &[Metadata, Env]);
         assert!(reader.finish().unwrap_err().cures()[0].contains("\"RABBITMQ_URL\""));
+    }
+
+    #[test]
+    fn what_is_named_and_has_no_value_is_said() {
+        let all = [Metadata, Auth, Env];
+        let trigger = trigger(
+            &[("a", " "), ("bFromEnv", "B"), ("cFromEnv", "C"), ("d", ""), ("dFromEnv", "D"), ("f", "f")],
+            &[("e", "")],
+            &[("C", ""), ("D", "d")],
+        );
+        let reader = Reader::new(&trigger);
+        for (key, said) in [
+            ("a", Some("`a` in its metadata is empty")),
+            ("b", Some("bFromEnv names the environment variable \"B\", which the target's container does not set")),
+            ("c", Some("cFromEnv names the environment variable \"C\", which is empty in the target's container")),
+            ("d", None),
+            ("e", Some("the parameter `e` of its TriggerAuthentication is empty")),
+            ("g", None),
+        ] {
+            assert_eq!(reader.empty(key, &all).as_deref(), said, "{key}");
+        }
+        assert_eq!(reader.misplaced("f", &all), None);
+        assert_eq!(reader.misplaced("f", &[Auth]).as_deref(), Some("`f` in its metadata is not read"));
+        assert_eq!(reader.misplaced("b", &[Auth, Env]), None);
+        assert_eq!(reader.misplaced("b", &[Auth]).as_deref(), Some("`bFromEnv` in its metadata is not read"));
     }
 
     #[test]

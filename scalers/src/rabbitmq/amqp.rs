@@ -13,7 +13,7 @@ use std::time::Duration;
 use lapin::options::QueueDeclareOptions;
 use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::types::{FieldTable, ShortString};
-use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
@@ -48,12 +48,44 @@ pub struct EndpointParts {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// User.
-    pub username: String,
-    /// Password: never printed.
-    pub password: String,
+    /// As whom.
+    pub login: Login,
     /// Virtual host; empty for the default one, `/`.
     pub vhost: String,
+}
+
+/// How to prove who asks.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Login {
+    /// By user and password.
+    Password {
+        /// Its name.
+        user: String,
+        /// Never printed.
+        password: String,
+        /// How both are sent.
+        mechanism: Mechanism,
+    },
+    /// As the user whom the broker finds in the client's certificate (SASL EXTERNAL).
+    Certificate,
+}
+
+/// How user and password are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    /// SASL PLAIN.
+    Plain,
+    /// RabbitMQ's older form of it.
+    AmqPlain,
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password { user, .. } => write!(f, "user {user:?}"),
+            Self::Certificate => f.write_str("the user in the client certificate"),
+        }
+    }
 }
 
 impl Endpoint {
@@ -76,17 +108,26 @@ impl Endpoint {
     }
 
     fn uri(&self) -> AMQPUri {
+        let (userinfo, mechanism) = match &self.0.login {
+            Login::Password { user, password, mechanism } => (
+                AMQPUserInfo { username: user.clone(), password: password.clone() },
+                match mechanism {
+                    Mechanism::Plain => SASLMechanism::Plain,
+                    Mechanism::AmqPlain => SASLMechanism::AMQPlain,
+                },
+            ),
+            Login::Certificate => {
+                (AMQPUserInfo { username: String::new(), password: String::new() }, SASLMechanism::External)
+            }
+        };
         AMQPUri {
             scheme: if self.0.tls.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
-            authority: AMQPAuthority {
-                userinfo: AMQPUserInfo { username: self.0.username.clone(), password: self.0.password.clone() },
-                host: self.0.host.clone(),
-                port: self.0.port,
-            },
+            authority: AMQPAuthority { userinfo, host: self.0.host.clone(), port: self.0.port },
             vhost: self.0.vhost.clone(),
             query: AMQPQueryString {
                 heartbeat: Some(20),
                 frame_max: Some(LARGEST_FRAME),
+                auth_mechanism: Some(mechanism),
                 ..AMQPQueryString::default()
             },
         }
@@ -95,7 +136,7 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({}@{}, vhost {:?})", self.0.username, self.broker(), self.0.vhost)
+        write!(f, "Endpoint({} at {}, vhost {:?})", self.0.login, self.broker(), self.0.vhost)
     }
 }
 
@@ -306,6 +347,9 @@ impl Client {
             Ok(Ok(connection)) => {
                 tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
                 Ok(connection)
+            }
+            Ok(Err(cause)) if cause.contains("ACCESS_REFUSED") => {
+                Err(self.unreachable(format!("{cause} (as {})", self.endpoint.0.login)))
             }
             Ok(Err(cause)) => Err(self.unreachable(cause)),
             Err(_) => Err(self.unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),

@@ -1,6 +1,7 @@
 //! The parameters of a `rabbitmq` trigger and the rules between them.
 
 mod access;
+mod login;
 mod measure;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::figures::Operation;
 use super::host::{Host, Protocol};
 use super::mode::Mode;
 use super::{amqp, management, timeout};
-use crate::config::Source::{Auth, Env, Metadata as Meta};
+use crate::config::Source::{self, Auth, Env, Metadata as Meta};
 use crate::config::{ConfigError, Key, Reader, TriggerConfig};
 use access::Access;
 use measure::Measure;
@@ -99,7 +100,7 @@ impl Metadata {
         let search = search(&mut reader);
         let timeout = timeout(&mut reader);
         let host = match Host::parse(host) {
-            Ok(host) if protocol.is_some_and(|protocol| protocol != host.protocol) => {
+            Ok(host) if protocol.is_some_and(|protocol| protocol != host.protocol()) => {
                 reader.problem_with_cure(
                     "protocol does not fit the scheme of host",
                     "amqp goes with amqp:// and amqps://, http with http:// and https://; leave protocol out to let host decide",
@@ -112,7 +113,7 @@ impl Metadata {
                 None
             }
         };
-        let is_amqp = host.as_ref().map_or(protocol == Some(Protocol::Amqp), |host| host.protocol == Protocol::Amqp);
+        let is_amqp = host.as_ref().map_or(protocol == Some(Protocol::Amqp), |host| host.protocol() == Protocol::Amqp);
         access.check(&mut reader, is_amqp);
         if is_amqp {
             refuse_what_needs_http(&mut reader, search.is_some(), exclude_unacknowledged);
@@ -134,33 +135,81 @@ impl Metadata {
         }
         let activation_value = reader.number("activationValue", &[Meta]).unwrap_or(0.0);
         let timeout = timeout.filter(|timeout| !timeout.is_zero());
-        let unacknowledged = management_host(&mut reader, &access, host.as_ref(), timeout);
-
-        let broker = host.map(|host| match host.protocol {
-            Protocol::Amqp => {
-                let endpoint = amqp_endpoint(host, vhost, &access);
-                for (key, name) in [("queueName", queue.as_str()), ("the virtual host", endpoint.vhost())] {
-                    if name.len() > LONGEST_AMQP_NAME {
-                        reader.problem(format!(
-                            "{key} is longer than {LONGEST_AMQP_NAME} bytes, which AMQP cannot carry"
-                        ));
-                    }
-                }
-                let vhost = endpoint.vhost().into();
-                let unacknowledged = unacknowledged.map(|endpoint| Management { endpoint, vhost });
-                Broker::Amqp { endpoint, unacknowledged }
-            }
-            Protocol::Http => {
-                let given = vhost.map_or_else(|| host.vhost.clone(), ToOwned::to_owned);
-                let vhost = if given.is_empty() { "/".into() } else { given.into() };
-                let endpoint = access.management(host, timeout);
-                Broker::Management { at: Management { endpoint, vhost }, exclude_unacknowledged, pattern: search }
-            }
+        let ask = Ask { queue: &queue, vhost, timeout, exclude_unacknowledged };
+        let broker = host.and_then(|host| match host.protocol() {
+            Protocol::Amqp => amqp_broker(&mut reader, &access, host, &ask),
+            Protocol::Http => http_broker(&mut reader, &access, &host, &ask, search),
         });
         reader.finish()?;
         let broker = broker.ok_or_else(|| ConfigError::new("no broker given"))?;
         let Measure { mode, target, .. } = measure;
         Ok(Self { queue: queue.into(), mode, target, activation_value, broker })
+    }
+}
+
+/// What is to be asked of the broker.
+struct Ask<'a> {
+    queue: &'a str,
+    /// `vhostName`.
+    vhost: Option<&'a str>,
+    timeout: Option<Duration>,
+    exclude_unacknowledged: bool,
+}
+
+fn amqp_broker(reader: &mut Reader<'_>, access: &Access, host: Host, ask: &Ask<'_>) -> Option<Broker> {
+    let login = access.amqp(reader, &host);
+    let unacknowledged = management_host(reader, access, login.as_ref(), ask.timeout);
+    let endpoint = amqp::Endpoint::new(amqp::EndpointParts {
+        tls: host.encrypted.then(|| access.tls.clone()),
+        host: host.name,
+        port: host.port,
+        login: login?,
+        vhost: ask.vhost.map_or(host.vhost, ToOwned::to_owned),
+    });
+    for (key, name) in [("queueName", ask.queue), ("the virtual host", endpoint.vhost())] {
+        if name.len() > LONGEST_AMQP_NAME {
+            reader.problem(format!("{key} is longer than {LONGEST_AMQP_NAME} bytes, which AMQP cannot carry"));
+        }
+    }
+    let vhost: Arc<str> = endpoint.vhost().into();
+    if unacknowledged.is_some() {
+        refuse_dots(reader, ask.queue, &vhost);
+    }
+    let unacknowledged = unacknowledged.map(|endpoint| Management { endpoint, vhost });
+    Some(Broker::Amqp { endpoint, unacknowledged })
+}
+
+fn http_broker(
+    reader: &mut Reader<'_>,
+    access: &Access,
+    host: &Host,
+    ask: &Ask<'_>,
+    pattern: Option<Search>,
+) -> Option<Broker> {
+    if reader.text("managementHost", &[Meta, Auth, Env]).is_some() {
+        reader.problem_with_cure(
+            "managementHost can only be used with the AMQP protocol",
+            "host is the management API already: drop managementHost",
+        );
+    }
+    let identity = access.http(reader, host);
+    let vhost = ask.vhost.unwrap_or(&host.vhost);
+    let vhost = if vhost.is_empty() { "/" } else { vhost };
+    refuse_dots(reader, if pattern.is_some() { "" } else { ask.queue }, vhost);
+    let endpoint = access.management(host, identity?, ask.timeout)?;
+    let at = Management { endpoint, vhost: vhost.into() };
+    Some(Broker::Management { at, exclude_unacknowledged: ask.exclude_unacknowledged, pattern })
+}
+
+/// A path's `.` and `..` lead elsewhere, encoded or not, so that another queue would be asked about.
+fn refuse_dots(reader: &mut Reader<'_>, queue: &str, vhost: &str) {
+    for (key, name) in [("queueName", queue), ("the virtual host", vhost)] {
+        if matches!(name, "." | "..") {
+            reader.problem_with_cure(
+                format!("{key} is {name:?}, which the path of a request cannot hold"),
+                "give an amqp:// or amqps:// host without managementHost",
+            );
+        }
     }
 }
 
@@ -223,24 +272,17 @@ fn refuse_what_needs_http(reader: &mut Reader<'_>, use_regex: bool, exclude_unac
 fn management_host(
     reader: &mut Reader<'_>,
     access: &Access,
-    host: Option<&Host>,
+    login: Option<&amqp::Login>,
     timeout: Option<Duration>,
 ) -> Option<management::Endpoint> {
-    let address = reader.text("managementHost", &[Meta, Auth, Env])?;
-    let host = host?;
-    if host.protocol == Protocol::Http {
-        reader.problem_with_cure(
-            "managementHost can only be used with the AMQP protocol",
-            "host is the management API already: drop managementHost",
-        );
-        return None;
+    const SOURCES: &[Source] = &[Meta, Auth, Env];
+    if let Some(empty) = reader.empty("managementHost", SOURCES) {
+        reader.problem_with_cure(format!("managementHost: {empty}"), "fill it, or drop it");
     }
-    match Host::parse(address) {
-        Ok(mut api) if api.protocol == Protocol::Http => {
-            if api.username.is_empty() {
-                (api.username, api.password) = (host.username.clone(), host.password.clone());
-            }
-            Some(access.management(api, timeout))
+    match Host::parse(reader.text("managementHost", SOURCES)?) {
+        Ok(api) if api.protocol() == Protocol::Http => {
+            let identity = access.beside_amqp(reader, login?, &api)?;
+            access.management(&api, identity, timeout)
         }
         Ok(_) => {
             reader.problem("managementHost must begin with http:// or https://");
@@ -251,23 +293,6 @@ fn management_host(
             None
         }
     }
-}
-
-fn amqp_endpoint(host: Host, vhost: Option<&str>, access: &Access) -> amqp::Endpoint {
-    let (username, password) = match &access.credentials {
-        Some((username, password)) => (username.clone(), password.clone()),
-        // RabbitMQ's own default where the address has no credentials.
-        None if host.username.is_empty() && host.password.is_empty() => ("guest".into(), "guest".into()),
-        None => (host.username, host.password),
-    };
-    amqp::Endpoint::new(amqp::EndpointParts {
-        tls: host.encrypted.then(|| access.tls.clone()),
-        host: host.name,
-        port: host.port,
-        username,
-        password,
-        vhost: vhost.map_or(host.vhost, ToOwned::to_owned),
-    })
 }
 
 #[cfg(test)]

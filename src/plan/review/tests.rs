@@ -152,6 +152,35 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
     }
 }
 
+/// A way to log in whose values are not known may be whole, and one that stands where it is not read is none.
+#[test]
+fn a_login_whose_parts_are_not_known_is_not_missed() {
+    let certificate = names(&["tls", "ca", "cert", "key"]);
+    let host = |host: &str| rabbitmq(&json!({"host": host}));
+    let from_env = json!({"host": "amqp://broker", "usernameFromEnv": "U", "passwordFromEnv": "P"});
+    for (spec, given) in [
+        (host("amqps://broker"), certificate.clone()),
+        (host("amqps://CN=user@broker"), certificate.clone()),
+        (host("amqps://broker"), Given::Anything),
+        (host("amqps://CN=user@broker"), Given::Anything),
+        (rabbitmq(&from_env), Given::Nothing),
+        (host("amqp://broker"), names(&["username", "password"])),
+    ] {
+        assert_eq!(review(&spec, &given), [], "{spec} with {given:?}");
+    }
+    for (spec, given, text) in [
+        (host("amqps://user@broker"), Given::Nothing, "host has a user and no password"),
+        (
+            rabbitmq(&json!({"host": "amqp://broker", "username": "u", "password": "p"})),
+            Given::Nothing,
+            "`username` in its metadata is not read",
+        ),
+    ] {
+        let found = review(&spec, &given);
+        assert!(found.iter().any(|(_, _, what)| what.contains(text)), "{spec} with {given:?}: {found:?}");
+    }
+}
+
 #[test]
 fn what_an_authentication_gives_for_kerberos_is_not_said_to_be_missing() {
     let metadata = json!({"bootstrapServers": "k:9092", "consumerGroup": "g", "topic": "t", "sasl": "gssapi"});

@@ -5,6 +5,7 @@
 //! have. What is wrong every time is wrong.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use ebb_crds::ScaleTrigger;
 use ebb_scalers::broker::Brokers;
@@ -13,6 +14,12 @@ use ebb_scalers::{ConfigError, Kind, TriggerConfig};
 
 use super::{Finding, Given};
 use crate::plan::validate;
+
+/// A certificate and its key, which a parameter could hold.
+static IDENTITY: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
+    let made = rcgen::generate_simple_self_signed(["sample".to_owned()]).ok()?;
+    Some((made.cert.pem(), made.signing_key.serialize_pem()))
+});
 
 /// A line of what is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,10 +142,13 @@ fn sample(parameter: &str, world: World) -> Option<&'static str> {
         return None;
     }
     match parameter {
-        "ca" | "cert" | "key" | "keyPassword" | "workloadIdentityResource" | "kerberosDisableFAST" => None,
+        "ca" | "keyPassword" | "workloadIdentityResource" | "kerberosDisableFAST" => None,
+        "cert" => IDENTITY.as_ref().map(|(cert, _)| cert.as_str()),
+        "key" => IDENTITY.as_ref().map(|(_, key)| key.as_str()),
         "host" if world == World::Amqp => Some("amqp://broker"),
         "host" | "managementHost" => Some("http://broker"),
         "protocol" => Some("auto"),
+        "tls" if world == World::Amqp => Some("enable"),
         "tls" => Some("disable"),
         "sasl" => Some("none"),
         "saslTokenProvider" => Some("bearer"),

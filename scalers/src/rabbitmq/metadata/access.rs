@@ -1,33 +1,50 @@
-//! Who asks and whom to trust: `username` and `password`, TLS, OAuth 2.0.
+//! Who asks and whom to trust: `username` and `password`, TLS, OAuth 2.0. Which of them is used: [`login`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use url::form_urlencoded;
 
+use super::login::{self, Certificate, Given, Refusal};
 use crate::config::Reader;
 use crate::config::Source::{Auth, Env, Metadata as Meta};
 use crate::oauth::{Account, ClientCredentials};
+use crate::rabbitmq::amqp;
 use crate::rabbitmq::host::Host;
 use crate::rabbitmq::management::{Endpoint, Identity};
 use crate::tls::{GivenIdentity, Tls};
 
-/// What a trigger gives to be let in.
+const OAUTH: [&str; 3] = ["oauthTokenURI", "clientID", "clientSecret"];
+/// Parameters besides `username` and `password` with which one logs in.
+const OTHER_WAYS: [&str; 6] = ["cert", "key", "oauthTokenURI", "clientID", "clientSecret", "workloadIdentityResource"];
+
+/// What a trigger gives to log in with.
 pub(super) struct Access {
     /// `username` and `password`; they take the place of those in an address.
-    pub(super) credentials: Option<(String, String)>,
+    credentials: Option<(String, String)>,
     pub(super) tls: Tls,
+    tls_enabled: bool,
+    certificate: Certificate,
+    empty_credentials: Vec<String>,
+    other_ways: Vec<String>,
     oauth: Option<Account>,
     oauth_incomplete: bool,
     workload_identity: bool,
+    /// Whether what is given is refused already, so that no login follows from it.
+    refused: bool,
 }
 
 impl Access {
     /// Reads everything that does not depend on the protocol.
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let tls = tls(reader);
+        let (tls, tls_enabled) = tls(reader);
+        let certificate = match ["cert", "key"].map(|key| reader.text(key, &[Auth]).is_some()) {
+            [true, true] if tls_enabled => Certificate::Used,
+            [true, true] => Certificate::Unused,
+            _ => Certificate::None,
+        };
         let credentials = credentials(reader);
-        let given = ["oauthTokenURI", "clientID", "clientSecret"].map(|key| reader.text(key, &[Auth]));
+        let given = OAUTH.map(|key| reader.text(key, &[Auth]));
         let oauth = match given {
             [Some(token_url), Some(client_id), Some(client_secret)] => Some(Account {
                 credentials: ClientCredentials {
@@ -44,7 +61,19 @@ impl Access {
         };
         let oauth_incomplete = oauth.is_none() && given.iter().any(Option::is_some);
         let workload_identity = reader.text("workloadIdentityResource", &[Auth]).is_some();
-        Self { credentials, tls, oauth, oauth_incomplete, workload_identity }
+        let half_certificate = reader.text("cert", &[Auth]).is_some() != reader.text("key", &[Auth]).is_some();
+        Self {
+            tls,
+            tls_enabled,
+            certificate,
+            empty_credentials: empty_credentials(reader),
+            other_ways: other_ways(reader),
+            oauth,
+            oauth_incomplete,
+            workload_identity,
+            refused: credentials.is_err() || oauth_incomplete || workload_identity || half_certificate,
+            credentials: credentials.unwrap_or_default(),
+        }
     }
 
     /// Notes what does not go together, or not with the protocol.
@@ -77,20 +106,56 @@ impl Access {
         }
     }
 
+    /// How to log in over AMQP. `None` once something that is given for it has been refused.
+    pub(super) fn amqp(&self, reader: &mut Reader<'_>, host: &Host) -> Option<amqp::Login> {
+        if self.refused || self.oauth.is_some() {
+            return None;
+        }
+        noted(reader, "", login::amqp(self.given(), host))
+    }
+
+    /// How to log in to a management API. `None` once something that is given for it has been refused.
+    pub(super) fn http(&self, reader: &mut Reader<'_>, host: &Host) -> Option<Identity> {
+        match &self.oauth {
+            Some(account) => Some(Identity::Bearer(account.clone())),
+            None if self.refused => None,
+            None => noted(reader, "", login::http(self.given(), host)),
+        }
+    }
+
+    /// How to log in to the management API beside an AMQP broker: as the same user, unless its address names another.
+    pub(super) fn beside_amqp(&self, reader: &mut Reader<'_>, login: &amqp::Login, api: &Host) -> Option<Identity> {
+        match login {
+            amqp::Login::Password { user, password, .. } if api.user.is_none() => {
+                Some(Identity::Basic(user.clone(), password.clone()))
+            }
+            _ => noted(reader, "managementHost: ", login::http(self.given(), api)),
+        }
+    }
+
     /// The management API at an HTTP address.
-    pub(super) fn management(&self, host: Host, timeout: Option<Duration>) -> Endpoint {
+    pub(super) fn management(&self, host: &Host, identity: Identity, timeout: Option<Duration>) -> Option<Endpoint> {
         let tls = if host.encrypted { self.tls.clone() } else { Tls::default() };
-        let identity = match (&self.oauth, &self.credentials) {
-            (Some(account), _) => Identity::Bearer(account.clone()),
-            (None, Some((username, password))) => Identity::Basic(username.clone(), password.clone()),
-            (None, None) if host.username.is_empty() => Identity::Anonymous,
-            (None, None) => Identity::Basic(host.username, host.password),
-        };
-        Endpoint { base: host.base, identity, tls, timeout }
+        Some(Endpoint { base: host.api.clone()?, identity, tls, timeout })
+    }
+
+    fn given(&self) -> Given<'_> {
+        Given {
+            credentials: self.credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str())),
+            certificate: self.certificate,
+            tls_enabled: self.tls_enabled,
+            empty_credentials: &self.empty_credentials,
+            other_ways: &self.other_ways,
+        }
     }
 }
 
-fn tls(reader: &mut Reader<'_>) -> Tls {
+fn noted<T>(reader: &mut Reader<'_>, before: &str, login: Result<T, Refusal>) -> Option<T> {
+    login.map_err(|Refusal { problem, cure }| reader.problem_with_cure(format!("{before}{problem}"), cure)).ok()
+}
+
+/// The settings, and whether `tls` is `enable`.
+fn tls(reader: &mut Reader<'_>) -> (Tls, bool) {
     let enabled = match reader.text("tls", &[Auth]) {
         None | Some("disable") => false,
         Some("enable") => true,
@@ -107,28 +172,44 @@ fn tls(reader: &mut Reader<'_>) -> Tls {
     }
     if !enabled {
         // As in KEDA, where they have no effect without tls: enable.
-        return Tls::new(None, None, unsafe_ssl).unwrap_or_default();
+        return (Tls::new(None, None, unsafe_ssl).unwrap_or_default(), false);
     }
     let identity = cert.zip(key).map(|(cert, key)| GivenIdentity { cert, key, key_password });
-    Tls::new(ca, identity, unsafe_ssl).unwrap_or_else(|problem| {
+    let tls = Tls::new(ca, identity, unsafe_ssl).unwrap_or_else(|problem| {
         reader.problem(problem);
         Tls::default()
-    })
+    });
+    (tls, true)
 }
 
-fn credentials(reader: &mut Reader<'_>) -> Option<(String, String)> {
+/// `username` and `password`; an error, which is noted, where only one of them is given.
+fn credentials(reader: &mut Reader<'_>) -> Result<Option<(String, String)>, ()> {
     match (reader.text("username", &[Auth, Env]), reader.text("password", &[Auth, Env])) {
-        (None, None) => None,
-        (Some(username), Some(password)) => Some((username.to_owned(), password.to_owned())),
+        (None, None) => Ok(None),
+        (Some(username), Some(password)) => Ok(Some((username.to_owned(), password.to_owned()))),
         (username, _) => {
             let (given, missing) = if username.is_some() { ("username", "password") } else { ("password", "username") };
-            reader.problem_with_cure(
-                "username and password must be given together",
-                format!("{given} is given and {missing} is not"),
+            let why = reader.empty(missing, &[Auth, Env]);
+            let cure = why.map_or_else(
+                || format!("{given} is given and {missing} is not"),
+                |why| format!("{given} is given, and {why}"),
             );
-            None
+            reader.problem_with_cure("username and password must be given together", cure);
+            Err(())
         }
     }
+}
+
+fn empty_credentials(reader: &Reader<'_>) -> Vec<String> {
+    ["username", "password"].iter().filter_map(|key| reader.empty(key, &[Auth, Env])).collect()
+}
+
+/// Ways to log in that are named and empty, or given where they are not read.
+fn other_ways(reader: &Reader<'_>) -> Vec<String> {
+    let empty = OTHER_WAYS.iter().filter_map(|key| reader.empty(key, &[Auth]));
+    let credentials = ["username", "password"].iter().filter_map(|key| reader.misplaced(key, &[Auth, Env]));
+    let others = OTHER_WAYS.iter().filter_map(|key| reader.misplaced(key, &[Auth]));
+    empty.chain(credentials).chain(others).collect()
 }
 
 /// Separated by commas as in KEDA, or by spaces as in OAuth 2.0.

@@ -2,12 +2,19 @@
 
 use super::*;
 
+mod keda_cases;
+
 fn read(metadata: &[(&str, &str)], auth: &[(&str, &str)]) -> Result<Metadata, ConfigError> {
+    read_all(metadata, auth, &[])
+}
+
+fn read_all(metadata: &[(&str, &str)], auth: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Metadata, ConfigError> {
     let map =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let mut metadata: std::collections::BTreeMap<String, String> = map(metadata);
     metadata.entry("queueName".into()).or_insert_with(|| "jobs".into());
-    Metadata::read(&TriggerConfig { kind: "rabbitmq".into(), metadata, auth: map(auth), ..TriggerConfig::default() })
+    let (auth, env) = (map(auth), map(env));
+    Metadata::read(&TriggerConfig { kind: "rabbitmq".into(), metadata, auth, env, ..TriggerConfig::default() })
 }
 
 const AMQP: (&str, &str) = ("host", "amqp://u:p@h:5672/");
@@ -139,6 +146,12 @@ fn what_only_ebb_checks_is_named_with_its_cure() {
         (vec![HTTP, ("managementHost", "http://h")], vec![], "managementHost can only be used with the AMQP protocol"),
         (vec![AMQP, ("managementHost", "amqp://h")], vec![], "managementHost must begin with http:// or https://"),
         (vec![AMQP, ("managementHost", "h:15672")], vec![], "managementHost: unknown host URL scheme"),
+        (vec![AMQP, ("managementHost", "http://m@h")], vec![], "managementHost: host has a user and no password"),
+        (vec![AMQP, ("managementHostFromEnv", "M")], vec![], "managementHost: managementHostFromEnv names"),
+        (vec![HTTP, ("queueName", "..")], vec![], "queueName is \"..\""),
+        (vec![HTTP, ("vhostName", ".")], vec![], "the virtual host is \".\""),
+        (vec![("host", "http://u:p@h/%2E%2E")], vec![], "the virtual host is \"..\""),
+        (vec![AMQP, ("managementHost", "http://h"), ("queueName", ".")], vec![], "queueName is \".\""),
     ] {
         let error = read(&given, &auth).unwrap_err().to_string();
         assert!(error.contains(text), "{given:?}: {error}");
@@ -154,7 +167,9 @@ fn what_keda_lets_pass_passes() {
         (vec![AMQP, ("mode", "QueueLength"), ("value", "1"), ("timeout", "0")], vec![]),
         (vec![AMQP, ("unsafeSsl", "true")], vec![]),
         (vec![AMQP], vec![("tls", "enable")]),
-        // Without tls: enable they are not looked at.
+        (vec![AMQP, ("queueName", ".."), ("vhostName", ".")], vec![]),
+        (vec![HTTP, ("queueName", "."), ("useRegex", "true")], vec![]),
+        // Without tls: enable they are not looked at, where there is another way to log in.
         (vec![AMQP], vec![("ca", "rubbish"), ("cert", "c"), ("key", "k")]),
         (vec![HTTP, ("pageSize", "1000"), ("operation", "max")], vec![]),
     ] {
@@ -180,6 +195,52 @@ fn credentials_from_an_authentication_take_the_place_of_those_in_the_address() {
     assert!(!format!("{at:?}").contains("s3cr"), "{at:?}");
 }
 
+/// What the page of KEDA does not let one write: every way to log in that names nothing, or stands where it is not read.
+#[test]
+fn credentials_that_point_nowhere_are_named_and_never_become_others() {
+    let variable = "usernameFromEnv names the environment variable \"U\", which the target's container does not set, and \
+                    passwordFromEnv names the environment variable \"P\", which is empty in the target's container";
+    let from_env = [("usernameFromEnv", "U"), ("passwordFromEnv", "P")];
+    let parameters = "the parameter `username` of its TriggerAuthentication is empty, and the parameter `password` of \
+                      its TriggerAuthentication is empty";
+    let certificate = "the parameter `cert` of its TriggerAuthentication is empty, and the parameter `key` of its \
+                       TriggerAuthentication is empty";
+    let unread = "`username` in its metadata is not read, and `password` in its metadata is not read";
+    let oauth = "the parameter `oauthTokenURI` of its TriggerAuthentication is empty, and the parameter `clientID` of \
+                 its TriggerAuthentication is empty, and the parameter `clientSecret` of its TriggerAuthentication is \
+                 empty";
+    for host in ["amqp://h", "amqps://h", "http://h", "https://h"] {
+        let host = ("host", host);
+        for (metadata, auth, text) in [
+            (vec![host, from_env[0], from_env[1]], vec![], variable),
+            (vec![host], vec![("username", ""), ("password", " ")], parameters),
+            (vec![host, ("username", "u"), ("password", "p")], vec![], unread),
+            (vec![host], vec![("tls", "enable"), ("cert", ""), ("key", "")], certificate),
+            (vec![host], vec![("cert", ""), ("key", "")], certificate),
+            (vec![host, ("certFromEnv", "C")], vec![("tls", "enable")], "`certFromEnv` in its metadata is not read"),
+            (vec![host], OAUTH.map(|(key, _)| (key, "")).to_vec(), oauth),
+            (vec![host, ("clientSecretFromEnv", "C")], vec![], "`clientSecretFromEnv` in its metadata is not read"),
+            (
+                vec![host],
+                vec![("workloadIdentityResource", "")],
+                "the parameter `workloadIdentityResource` of its TriggerAuthentication is empty",
+            ),
+            (vec![host], vec![("cert", "c"), ("key", "k")], "cert and key are given without tls: enable"),
+            (vec![host], vec![("tls", ""), ("cert", "c"), ("key", "k")], "cert and key are given without tls: enable"),
+        ] {
+            let error = read_all(&metadata, &auth, &[("P", "")]).unwrap_err();
+            assert!(error.to_string().contains(text), "{metadata:?} {auth:?}: {error}");
+            assert_eq!((error.problems().len(), error.cures().len()), (1, 1), "{metadata:?} {auth:?}: {error}");
+        }
+    }
+    // A variable that is there is used, whatever else is empty.
+    let metadata = [("host", "amqp://h"), from_env[0], from_env[1]];
+    let read = read_all(&metadata, &[("username", "")], &[("U", "alice"), ("P", "p")]).unwrap();
+    assert!(format!("{:?}", read.broker).contains("alice"), "{read:?}");
+    let half = read_all(&metadata, &[], &[("U", "alice")]).unwrap_err();
+    assert!(half.cures()[0].contains("\"P\", which the target's container does not set"), "{half:?}");
+}
+
 #[test]
 fn the_virtual_host_is_the_last_segment_of_the_address_unless_named() {
     for (given, vhost) in [
@@ -191,6 +252,26 @@ fn the_virtual_host_is_the_last_segment_of_the_address_unless_named() {
     ] {
         let Broker::Management { at, .. } = read(&given, &[]).unwrap().broker else { unreachable!("http") };
         assert_eq!(*at.vhost, *vhost, "{given:?}");
+    }
+}
+
+#[test]
+fn over_amqp_the_virtual_host_is_all_behind_the_first_slash_unless_named() {
+    for (given, vhost) in [
+        (vec![AMQP], "/"),
+        (vec![("host", "amqp://u:p@h")], "/"),
+        (vec![("host", "amqp://u:p@h//staging")], "/staging"),
+        (vec![("host", "amqp://u:p@h/%2Fstaging")], "/staging"),
+        (vec![("host", "amqp://u:p@h/staging")], "staging"),
+        (vec![("host", "amqp://u:p@h//")], "/"),
+        // A name is taken as it is called.
+        (vec![("host", "amqp://u:p@h/other"), ("vhostName", "/staging")], "/staging"),
+        (vec![("host", "amqp://u:p@h/other"), ("vhostName", "%2F")], "%2F"),
+        (vec![("host", "amqp://u:p@h/other"), ("vhostName", "/")], "/"),
+        (vec![("host", "amqp://u:p@h/other"), ("vhostName", "")], "other"),
+    ] {
+        let Broker::Amqp { endpoint, .. } = read(&given, &[]).unwrap().broker else { unreachable!("amqp") };
+        assert_eq!(endpoint.vhost(), vhost, "{given:?}");
     }
 }
 
