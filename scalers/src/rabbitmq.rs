@@ -25,7 +25,7 @@ use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::{form_encode, metric_name};
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use figures::{Figures, Operation};
-use management::{Identity, Pattern};
+use management::{About, Identity, Pattern};
 pub(crate) use metadata::KEYS;
 use metadata::{Broker, Management, Metadata, Search};
 use mode::Mode;
@@ -95,8 +95,12 @@ impl Vhost {
         Ok(Self { client, name: vhost })
     }
 
-    async fn queue(&self, queue: &Arc<str>) -> Result<Figures, ReadError> {
-        Arc::clone(&self.client).figures(&self.name, queue).await
+    async fn queue(&self, queue: &Arc<str>, mode: Mode) -> Result<Figures, ReadError> {
+        let figures = Arc::clone(&self.client).figures(&self.name, queue).await?;
+        if mode.needs_rates() {
+            self.client.check_rates(About::Queue { vhost: &self.name, queue }, &figures).await?;
+        }
+        Ok(figures)
     }
 
     /// A pattern that matches nothing is not the same as queues that are empty: it may be mistyped, and queues that
@@ -106,6 +110,7 @@ impl Vhost {
         pattern: &Pattern,
         operation: Operation,
         allow_no_match: bool,
+        mode: Mode,
     ) -> Result<Figures, ReadError> {
         let matches = Arc::clone(&self.client).matches(&self.name, pattern).await?;
         let (expression, vhost, address) = (&pattern.expression, &self.name, self.client.address());
@@ -119,13 +124,20 @@ impl Vhost {
                 )))
             };
         }
-        matches.figures(operation).ok_or_else(|| {
-            let (queues, unknown) = matches.counts();
+        let (queues, unknown) = matches.counts();
+        // Without statistics those that have no figures never will.
+        let figures = matches.figures(operation).filter(|_| unknown == 0 || !self.client.has_no_statistics());
+        let figures = figures.ok_or_else(|| {
             ReadError::Query(format!(
                 "error inspecting RabbitMQ: of {queues} queues in vhost {vhost:?} at {address} that match \
-                 {expression:?} the broker has no statistics for {unknown} yet"
+                 {expression:?} {unknown} have no figures: {}",
+                self.client.why_unknown()
             ))
-        })
+        })?;
+        if mode.needs_rates() {
+            self.client.check_rates(About::Pattern { vhost, expression }, &figures).await?;
+        }
+        Ok(figures)
     }
 }
 
@@ -141,15 +153,16 @@ impl Scaler for RabbitMq {
                 let ready = f64::from(Arc::clone(client).ready_messages(&self.queue).await?);
                 let messages = match unacknowledged {
                     None => ready,
-                    Some(at) => with_unacknowledged(ready, &at.queue(&self.queue).await?),
+                    Some(at) => with_unacknowledged(ready, &at.queue(&self.queue, self.mode).await?),
                 };
                 (Figures { messages, ready, ..Figures::default() }, messages)
             }
             Source::Queue { at, exclude_unacknowledged } => {
-                counted(at.queue(&self.queue).await?, *exclude_unacknowledged)
+                counted(at.queue(&self.queue, self.mode).await?, *exclude_unacknowledged)
             }
             Source::Pattern { at, exclude_unacknowledged, pattern, operation, allow_no_match } => {
-                counted(at.pattern(pattern, *operation, *allow_no_match).await?, *exclude_unacknowledged)
+                let figures = at.pattern(pattern, *operation, *allow_no_match, self.mode).await?;
+                counted(figures, *exclude_unacknowledged)
             }
         };
         Ok(self.mode.reading(&figures, messages, self.activation_value))

@@ -1,5 +1,9 @@
 //! What a rabbitmq trigger can measure, of which queues, and how it is let in.
 
+mod logins;
+mod statistics;
+mod vhosts;
+
 use std::fs;
 
 use anyhow::{Result, bail, ensure};

@@ -4,6 +4,8 @@
 //! the channel, so queues known to be missing are asked about on a channel of their own: a missing queue never costs
 //! the others their channel, and never a connection.
 
+mod endpoint;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
@@ -13,11 +15,12 @@ use std::time::Duration;
 use lapin::options::QueueDeclareOptions;
 use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::types::{FieldTable, ShortString};
-use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
+use lapin::uri::{AMQPAuthority, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
+pub use self::endpoint::{Endpoint, EndpointParts, Login, Mechanism};
 use crate::broker::{Backoff, Flights, Pacer, chance};
 use crate::outbound::Outbound;
 use crate::scaler::ReadError;
@@ -25,120 +28,12 @@ use crate::tls::Tls;
 
 /// How long a connection may take from the first packet to the open virtual host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The smallest that every version of RabbitMQ takes; questions about queues are a few hundred bytes. lapin's buffers are
-/// 64 times as large: 0.5 MB for a connection, where the broker's own proposal of 128 KiB makes it 8 MB.
-const LARGEST_FRAME: u32 = 8_192;
 /// How long the broker may take to answer one question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a question is asked on the channel that all share before it gets one to itself.
 const SHARED_TRIES: u32 = 4;
 /// Early looks at idle workloads' queues that one broker connection bears.
 const EARLY_LOOKS_PER_SECOND: u32 = 250;
-
-/// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint(EndpointParts);
-
-/// The parts of an [`Endpoint`].
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct EndpointParts {
-    /// `amqps` instead of `amqp`, and whom to trust.
-    pub tls: Option<Tls>,
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// As whom.
-    pub login: Login,
-    /// Virtual host; empty for the default one, `/`.
-    pub vhost: String,
-}
-
-/// How to prove who asks.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub enum Login {
-    /// By user and password.
-    Password {
-        /// Its name.
-        user: String,
-        /// Never printed.
-        password: String,
-        /// How both are sent.
-        mechanism: Mechanism,
-    },
-    /// As the user whom the broker finds in the client's certificate (SASL EXTERNAL).
-    Certificate,
-}
-
-/// How user and password are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mechanism {
-    /// SASL PLAIN.
-    Plain,
-    /// RabbitMQ's older form of it.
-    AmqPlain,
-}
-
-impl fmt::Display for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Password { user, .. } => write!(f, "user {user:?}"),
-            Self::Certificate => f.write_str("the user in the client certificate"),
-        }
-    }
-}
-
-impl Endpoint {
-    /// An endpoint; an empty virtual host means `/`, as in KEDA.
-    pub fn new(mut parts: EndpointParts) -> Self {
-        if parts.vhost.is_empty() {
-            "/".clone_into(&mut parts.vhost);
-        }
-        Self(parts)
-    }
-
-    /// `host:port`.
-    pub fn broker(&self) -> String {
-        format!("{}:{}", self.0.host, self.0.port)
-    }
-
-    /// The virtual host.
-    pub fn vhost(&self) -> &str {
-        &self.0.vhost
-    }
-
-    fn uri(&self) -> AMQPUri {
-        let (userinfo, mechanism) = match &self.0.login {
-            Login::Password { user, password, mechanism } => (
-                AMQPUserInfo { username: user.clone(), password: password.clone() },
-                match mechanism {
-                    Mechanism::Plain => SASLMechanism::Plain,
-                    Mechanism::AmqPlain => SASLMechanism::AMQPlain,
-                },
-            ),
-            Login::Certificate => {
-                (AMQPUserInfo { username: String::new(), password: String::new() }, SASLMechanism::External)
-            }
-        };
-        AMQPUri {
-            scheme: if self.0.tls.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
-            authority: AMQPAuthority { userinfo, host: self.0.host.clone(), port: self.0.port },
-            vhost: self.0.vhost.clone(),
-            query: AMQPQueryString {
-                heartbeat: Some(20),
-                frame_max: Some(LARGEST_FRAME),
-                auth_mechanism: Some(mechanism),
-                ..AMQPQueryString::default()
-            },
-        }
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({} at {}, vhost {:?})", self.0.login, self.broker(), self.0.vhost)
-    }
-}
 
 /// A shared connection. It is opened by the first question and again, after a pause, when it was lost.
 #[derive(Debug)]
@@ -342,14 +237,14 @@ impl Client {
 
     async fn connect(&self) -> Result<Connection, ReadError> {
         let properties = ConnectionProperties::default().with_connection_name("ebb".into());
-        let attempt = connect(self.endpoint.uri(), self.endpoint.0.tls.as_ref(), &self.outbound, properties);
+        let attempt = connect(self.endpoint.uri(), self.endpoint.tls(), &self.outbound, properties);
         match timeout(CONNECT_TIMEOUT, attempt).await {
             Ok(Ok(connection)) => {
                 tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
                 Ok(connection)
             }
             Ok(Err(cause)) if cause.contains("ACCESS_REFUSED") => {
-                Err(self.unreachable(format!("{cause} (as {})", self.endpoint.0.login)))
+                Err(self.unreachable(format!("{cause} (as {})", self.endpoint.login())))
             }
             Ok(Err(cause)) => Err(self.unreachable(cause)),
             Err(_) => Err(self.unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),

@@ -11,6 +11,31 @@ pub struct Figures {
     pub publish_rate: f64,
     /// Messages delivered or fetched a second.
     pub deliver_get_rate: f64,
+    /// What the two rates come from.
+    pub rates: Rates,
+}
+
+/// What the rates of a queue come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rates {
+    /// The broker's statistics name them.
+    #[default]
+    Counted,
+    /// The broker's statistics name none, and they are 0: nothing has happened, or no rates are kept.
+    Unnamed,
+    /// There are no statistics: the two rates mean nothing.
+    Missing,
+}
+
+impl Rates {
+    /// What the rates of two queues together come from.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Missing, _) | (_, Self::Missing) => Self::Missing,
+            (Self::Unnamed, Self::Unnamed) => Self::Unnamed,
+            _ => Self::Counted,
+        }
+    }
 }
 
 impl Figures {
@@ -25,6 +50,7 @@ impl Figures {
             ready: join(self.ready, other.ready),
             publish_rate: join(self.publish_rate, other.publish_rate),
             deliver_get_rate: join(self.deliver_get_rate, other.deliver_get_rate),
+            rates: self.rates.and(other.rates),
         }
     }
 }
@@ -70,6 +96,10 @@ impl Matches {
         match queue {
             None => self.unknown += 1,
             Some(figures) => {
+                if self.known == 0 {
+                    // What the rates come from is said by the queues alone.
+                    (self.sum.rates, self.max.rates) = (figures.rates, figures.rates);
+                }
                 self.known += 1;
                 self.sum = self.sum.with(figures, |a, b| a + b);
                 self.max = self.max.with(figures, f64::max);
@@ -106,7 +136,7 @@ mod tests {
     use super::*;
 
     fn queue(messages: f64, publish_rate: f64) -> Figures {
-        Figures { messages, ready: messages - 1.0, publish_rate, deliver_get_rate: 0.5 }
+        Figures { messages, ready: messages - 1.0, publish_rate, deliver_get_rate: 0.5, rates: Rates::Counted }
     }
 
     #[test]
@@ -116,13 +146,36 @@ mod tests {
         for figures in [queue(3.0, 0.0), queue(4.0, 2.5)] {
             matches.add(Some(figures));
         }
-        let of = |operation| matches.figures(operation).unwrap();
-        assert_eq!(of(Operation::Sum), Figures { messages: 7.0, ready: 5.0, publish_rate: 2.5, deliver_get_rate: 1.0 });
-        assert_eq!(
-            of(Operation::Avg),
-            Figures { messages: 3.5, ready: 2.5, publish_rate: 1.25, deliver_get_rate: 0.5 }
-        );
-        assert_eq!(of(Operation::Max), Figures { messages: 4.0, ready: 3.0, publish_rate: 2.5, deliver_get_rate: 0.5 });
+        for (operation, messages, ready, publish_rate, deliver_get_rate) in [
+            (Operation::Sum, 7.0, 5.0, 2.5, 1.0),
+            (Operation::Avg, 3.5, 2.5, 1.25, 0.5),
+            (Operation::Max, 4.0, 3.0, 2.5, 0.5),
+        ] {
+            let expected = Figures { messages, ready, publish_rate, deliver_get_rate, rates: Rates::Counted };
+            assert_eq!(matches.figures(operation), Some(expected), "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn one_queue_without_statistics_leaves_the_rates_of_all_unknown() {
+        use Rates::{Counted, Missing, Unnamed};
+        for (queues, rates) in [
+            (vec![Counted, Unnamed], Counted),
+            (vec![Unnamed, Counted, Unnamed], Counted),
+            (vec![Unnamed, Unnamed], Unnamed),
+            (vec![Unnamed], Unnamed),
+            (vec![Counted, Missing], Missing),
+            (vec![Missing, Unnamed], Missing),
+            (vec![Missing], Missing),
+        ] {
+            let mut matches = Matches::default();
+            for rates in &queues {
+                matches.add(Some(Figures { rates: *rates, ..queue(1.0, 0.0) }));
+            }
+            for operation in [Operation::Sum, Operation::Avg, Operation::Max] {
+                assert_eq!(matches.figures(operation).unwrap().rates, rates, "{queues:?} {operation:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,10 +2,16 @@
 //!
 //! A queue is asked about by its name. Once more than a few are asked about within a second, one paged list answers for
 //! all of them; what is missing in it is asked about by name, so that the error is precise. Queues that match a pattern
-//! are searched for by the broker, over as many pages as there are.
+//! are searched for by the broker, over as many pages as there are. A broker without statistics counts messages in lists
+//! alone; see [`statistics`].
 
+mod about;
 mod answer;
+mod endpoint;
+mod failure;
 mod interest;
+mod statistics;
+mod waiting;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -21,19 +27,22 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use url::Url;
 
 use super::figures::{Figures, Matches};
 use crate::broker::{Backoff, Breaker, Flights, chance};
 use crate::exchange;
-use crate::oauth::{Account, TokenSource};
+use crate::oauth::TokenSource;
 use crate::outbound::Outbound;
 use crate::scaler::ReadError;
-use crate::tls::Tls;
+pub(super) use about::About;
 #[cfg(fuzzing)]
 pub use answer::figures;
 use answer::{COLUMNS, OrEmpty, Page, Row};
+pub use endpoint::{Endpoint, Identity};
+use failure::Failure;
 use interest::Interest;
+use statistics::Statistics;
+use waiting::Waiting;
 
 /// Everything but RFC 3986's unreserved characters: the broker decodes `+` as itself, so a space must be `%20`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -47,40 +56,6 @@ const LARGEST_ANSWER: usize = 8 << 20;
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 /// As much of the broker's own words as an error shows.
 const LONGEST_REASON: usize = 200;
-
-/// As whom to ask.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub enum Identity {
-    /// As nobody, or with the certificate of the TLS settings.
-    Anonymous,
-    /// User and password, which is never printed.
-    Basic(String, String),
-    /// With a token that OAuth 2.0 gives.
-    Bearer(Account),
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Anonymous => f.write_str("nobody"),
-            Self::Basic(user, _) => write!(f, "user {user:?}"),
-            Self::Bearer(account) => write!(f, "client {:?}", account.credentials.client_id),
-        }
-    }
-}
-
-/// Where the management API is and how to talk to it. Triggers with equal endpoints share one client.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// The URL below which `/api` lies, without credentials.
-    pub base: Url,
-    /// As whom.
-    pub identity: Identity,
-    /// Whom to trust.
-    pub tls: Tls,
-    /// How long one exchange may take. None: as long as in all clients.
-    pub timeout: Option<Duration>,
-}
 
 /// Which queues of a virtual host a pattern means.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,49 +78,11 @@ pub struct Client {
     /// Questions about one queue that are under way or wait for a permit.
     waiting: AtomicUsize,
     breaker: Breaker,
+    statistics: Statistics,
     interests: Mutex<HashMap<Arc<str>, Interest>>,
     queues: Flights<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
     lists: Flights<Arc<str>, Result<(), ReadError>>,
     patterns: Flights<(Arc<str>, Pattern), Result<Matches, ReadError>>,
-}
-
-/// Why a request gave nothing.
-enum Failure {
-    /// The broker said no to this question.
-    Refused(ReadError),
-    /// The page that was asked for is not there (any more).
-    PageOutOfRange,
-    /// The broker as a whole is not to be had.
-    Broker(ReadError),
-    /// It was not asked: it failed a moment ago, with this error.
-    Resting(ReadError),
-}
-
-impl Failure {
-    fn error(self) -> ReadError {
-        match self {
-            Self::Refused(error) | Self::Broker(error) | Self::Resting(error) => error,
-            Self::PageOutOfRange => ReadError::Query("error inspecting RabbitMQ: the broker has no first page".into()),
-        }
-    }
-}
-
-/// What a request is about, for errors.
-#[derive(Clone, Copy)]
-enum About<'a> {
-    Queue { vhost: &'a str, queue: &'a str },
-    Pattern { vhost: &'a str, expression: &'a str },
-    List { vhost: &'a str },
-}
-
-impl fmt::Display for About<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Queue { vhost, queue } => write!(f, "queue {queue:?} in vhost {vhost:?}"),
-            Self::Pattern { vhost, expression } => write!(f, "queues that match {expression:?} in vhost {vhost:?}"),
-            Self::List { vhost } => write!(f, "the queues in vhost {vhost:?}"),
-        }
-    }
 }
 
 /// The API's words for what is wrong with a request.
@@ -174,6 +111,7 @@ impl Client {
             connections: Semaphore::new(CONNECTIONS),
             waiting: AtomicUsize::new(0),
             breaker: Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(10))),
+            statistics: Statistics::default(),
             interests: Mutex::default(),
             queues: Flights::default(),
             lists: Flights::default(),
@@ -223,7 +161,7 @@ impl Client {
         self.endpoint.base.as_str()
     }
 
-    async fn ask(&self, vhost: &str, queue: &str) -> Result<Figures, ReadError> {
+    async fn ask(self: &Arc<Self>, vhost: &str, queue: &str) -> Result<Figures, ReadError> {
         let _waiting = Waiting::new(&self.waiting);
         let permit = self.connections.acquire().await;
         // A list may have been read while this one waited.
@@ -231,12 +169,19 @@ impl Client {
             return Ok(figures);
         }
         let about = About::Queue { vhost, queue };
-        let path = format!("{}/{}?columns={COLUMNS}", encoded(vhost), encoded(queue));
         let begun = Instant::now();
-        let row: OrEmpty<Row> = self.get(&path, about).await.map_err(|failure| self.note(failure))?;
+        let mut figures = None;
+        if !self.statistics.are_off() {
+            let path = format!("queues/{}/{}?columns={COLUMNS}", encoded(vhost), encoded(queue));
+            let row: OrEmpty<Row> = self.get(&path, about).await.map_err(|failure| self.note(failure))?;
+            figures = row.object().and_then(Row::figures);
+        }
         drop(permit);
-        let figures = row.object().and_then(Row::figures);
-        let figures = figures.ok_or_else(|| self.refused(about, "the broker has no statistics for it yet"))?;
+        let figures = match figures {
+            Some(figures) => figures,
+            None if self.keeps_no_statistics().await? => self.total(vhost, queue).await?,
+            None => return Err(self.refused(about, "the broker has no statistics for it yet")),
+        };
         if let Some(interest) = self.interests.lock().get_mut(vhost) {
             interest.asked_singly(begun.elapsed());
             interest.keep(queue, figures, Instant::now());
@@ -275,14 +220,24 @@ impl Client {
         Ok(())
     }
 
-    async fn search(&self, vhost: &str, Pattern { expression, page_size }: &Pattern) -> Result<Matches, ReadError> {
+    async fn search(
+        self: &Arc<Self>,
+        vhost: &str,
+        Pattern { expression, page_size }: &Pattern,
+    ) -> Result<Matches, ReadError> {
         let about = About::Pattern { vhost, expression };
         let filter = format!("&use_regex=true&name={}", encoded(expression));
-        let mut matches = Matches::default();
-        self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures()))
-            .await
-            .map_err(|failure| self.note(failure))?;
-        Ok(matches)
+        loop {
+            let mut matches = Matches::default();
+            let were_off = self.statistics.are_off();
+            self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures()))
+                .await
+                .map_err(|failure| self.note(failure))?;
+            // Figures that are missing for want of statistics are there in a list without them.
+            if were_off || matches.counts().1 == 0 || !self.keeps_no_statistics().await? {
+                return Ok(matches);
+            }
+        }
     }
 
     /// Goes through all pages.
@@ -299,8 +254,9 @@ impl Client {
             let mut page = 1;
             loop {
                 let path = format!(
-                    "{}?page={page}&page_size={page_size}&pagination=true{filter}&columns={COLUMNS}",
-                    encoded(vhost)
+                    "queues/{}?page={page}&page_size={page_size}&pagination=true{filter}{}&columns={COLUMNS}",
+                    encoded(vhost),
+                    self.statistics.filter()
                 );
                 let permit = self.connections.acquire().await;
                 let Page { page_count, items } = match self.get(&path, about).await {
@@ -366,7 +322,7 @@ impl Client {
 
     async fn send(&self, path: &str, about: About<'_>) -> Result<Response, Failure> {
         let http = self.http.as_ref().map_err(|cause| Failure::Broker(self.unreachable(cause.clone())))?;
-        let request = http.get(format!("{}/api/queues/{path}", self.endpoint.base.as_str().trim_end_matches('/')));
+        let request = http.get(format!("{}/api/{path}", self.endpoint.base.as_str().trim_end_matches('/')));
         let (request, token) = match (&self.endpoint.identity, &self.tokens) {
             (Identity::Basic(user, password), _) => (request.basic_auth(user, Some(password)), None),
             (Identity::Bearer(_), Some(tokens)) => {
@@ -431,22 +387,6 @@ impl Client {
             cause = source;
         }
         self.unreachable(cause.to_string())
-    }
-}
-
-/// Counts a question for as long as it is there, however it ends.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -84,7 +84,13 @@ mod tests {
             (ExpectedQueueConsumptionTime, 1.0, 1.0, 2.0, 0.0, 0.0, false),
             (ExpectedQueueConsumptionTime, 0.0, 0.0, 2.0, 0.0, 0.0, false),
         ] {
-            let figures = Figures { messages, ready: messages, publish_rate: publish, deliver_get_rate: deliver };
+            let figures = Figures {
+                messages,
+                ready: messages,
+                publish_rate: publish,
+                deliver_get_rate: deliver,
+                ..Figures::default()
+            };
             let reading = mode.reading(&figures, messages, activation);
             assert_eq!(reading, Reading { value, active }, "{mode:?} of {figures:?} above {activation}");
         }

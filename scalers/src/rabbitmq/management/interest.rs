@@ -127,8 +127,10 @@ impl Interest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rabbitmq::figures::Rates;
 
-    const QUEUE: Figures = Figures { messages: 7.0, ready: 7.0, publish_rate: 0.0, deliver_get_rate: 0.0 };
+    const QUEUE: Figures =
+        Figures { messages: 7.0, ready: 7.0, publish_rate: 0.0, deliver_get_rate: 0.0, rates: Rates::Counted };
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)

@@ -27,11 +27,18 @@ pub(super) struct Access {
     certificate: Certificate,
     empty_credentials: Vec<String>,
     other_ways: Vec<String>,
-    oauth: Option<Account>,
-    oauth_incomplete: bool,
+    oauth: OAuth,
     workload_identity: bool,
     /// Whether what is given is refused already, so that no login follows from it.
     refused: bool,
+}
+
+/// The parameters of OAuth 2.0.
+enum OAuth {
+    None,
+    /// Some of those that belong together.
+    Incomplete,
+    Whole(Account),
 }
 
 impl Access {
@@ -46,7 +53,8 @@ impl Access {
         let credentials = credentials(reader);
         let given = OAUTH.map(|key| reader.text(key, &[Auth]));
         let oauth = match given {
-            [Some(token_url), Some(client_id), Some(client_secret)] => Some(Account {
+            [None, None, None] => OAuth::None,
+            [Some(token_url), Some(client_id), Some(client_secret)] => OAuth::Whole(Account {
                 credentials: ClientCredentials {
                     token_url: token_url.to_owned(),
                     client_id: client_id.to_owned(),
@@ -57,9 +65,8 @@ impl Access {
                 // A secret is sent there: unsafeSsl is about the broker.
                 tls: tls.verifying(),
             }),
-            _ => None,
+            _ => OAuth::Incomplete,
         };
-        let oauth_incomplete = oauth.is_none() && given.iter().any(Option::is_some);
         let workload_identity = reader.text("workloadIdentityResource", &[Auth]).is_some();
         let half_certificate = reader.text("cert", &[Auth]).is_some() != reader.text("key", &[Auth]).is_some();
         Self {
@@ -68,10 +75,12 @@ impl Access {
             certificate,
             empty_credentials: empty_credentials(reader),
             other_ways: other_ways(reader),
+            refused: credentials.is_err()
+                || matches!(oauth, OAuth::Incomplete)
+                || workload_identity
+                || half_certificate,
             oauth,
-            oauth_incomplete,
             workload_identity,
-            refused: credentials.is_err() || oauth_incomplete || workload_identity || half_certificate,
             credentials: credentials.unwrap_or_default(),
         }
     }
@@ -86,13 +95,13 @@ impl Access {
                 "use username and password, a client certificate, or OAuth2 with clientID and clientSecret",
             );
         }
-        if self.oauth_incomplete {
+        if matches!(self.oauth, OAuth::Incomplete) {
             reader.problem_with_cure(
                 "OAuth2 requires tokenUrl clientId and clientSecret to be configured in TriggerAuthentication",
                 "give oauthTokenURI, clientID and clientSecret",
             );
         }
-        let Some(account) = &self.oauth else { return };
+        let OAuth::Whole(account) = &self.oauth else { return };
         if is_amqp {
             reader.problem("OAuth2 authentication is only supported with HTTP protocol, not AMQP");
         }
@@ -108,7 +117,7 @@ impl Access {
 
     /// How to log in over AMQP. `None` once something that is given for it has been refused.
     pub(super) fn amqp(&self, reader: &mut Reader<'_>, host: &Host) -> Option<amqp::Login> {
-        if self.refused || self.oauth.is_some() {
+        if self.refused || matches!(self.oauth, OAuth::Whole(_)) {
             return None;
         }
         noted(reader, "", login::amqp(self.given(), host))
@@ -117,9 +126,9 @@ impl Access {
     /// How to log in to a management API. `None` once something that is given for it has been refused.
     pub(super) fn http(&self, reader: &mut Reader<'_>, host: &Host) -> Option<Identity> {
         match &self.oauth {
-            Some(account) => Some(Identity::Bearer(account.clone())),
-            None if self.refused => None,
-            None => noted(reader, "", login::http(self.given(), host)),
+            OAuth::Whole(account) => Some(Identity::Bearer(account.clone())),
+            _ if self.refused => None,
+            _ => noted(reader, "", login::http(self.given(), host)),
         }
     }
 

@@ -1,0 +1,124 @@
+//! Where an AMQP connection leads, and as whom.
+
+use std::fmt;
+
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
+
+use crate::tls::Tls;
+
+/// The smallest that every version of RabbitMQ takes; questions about queues are a few hundred bytes. lapin's buffers are
+/// 64 times as large: 0.5 MB for a connection, where the broker's own proposal of 128 KiB makes it 8 MB.
+const LARGEST_FRAME: u32 = 8_192;
+
+/// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint(EndpointParts);
+
+/// The parts of an [`Endpoint`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EndpointParts {
+    /// `amqps` instead of `amqp`, and whom to trust.
+    pub tls: Option<Tls>,
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// As whom.
+    pub login: Login,
+    /// Virtual host; empty for the default one, `/`.
+    pub vhost: String,
+}
+
+/// How to prove who asks.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Login {
+    /// By user and password.
+    Password {
+        /// Its name.
+        user: String,
+        /// Never printed.
+        password: String,
+        /// How both are sent.
+        mechanism: Mechanism,
+    },
+    /// As the user whom the broker finds in the client's certificate (SASL EXTERNAL).
+    Certificate,
+}
+
+/// How user and password are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    /// SASL PLAIN.
+    Plain,
+    /// RabbitMQ's older form of it.
+    AmqPlain,
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password { user, .. } => write!(f, "user {user:?}"),
+            Self::Certificate => f.write_str("the user in the client certificate"),
+        }
+    }
+}
+
+impl Endpoint {
+    /// An endpoint; an empty virtual host means `/`, as in KEDA.
+    pub fn new(mut parts: EndpointParts) -> Self {
+        if parts.vhost.is_empty() {
+            "/".clone_into(&mut parts.vhost);
+        }
+        Self(parts)
+    }
+
+    /// `host:port`.
+    pub fn broker(&self) -> String {
+        format!("{}:{}", self.0.host, self.0.port)
+    }
+
+    /// The virtual host.
+    pub fn vhost(&self) -> &str {
+        &self.0.vhost
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
+    }
+
+    pub(super) fn login(&self) -> &Login {
+        &self.0.login
+    }
+
+    pub(super) fn uri(&self) -> AMQPUri {
+        let (userinfo, mechanism) = match &self.0.login {
+            Login::Password { user, password, mechanism } => (
+                AMQPUserInfo { username: user.clone(), password: password.clone() },
+                match mechanism {
+                    Mechanism::Plain => SASLMechanism::Plain,
+                    Mechanism::AmqPlain => SASLMechanism::AMQPlain,
+                },
+            ),
+            Login::Certificate => {
+                (AMQPUserInfo { username: String::new(), password: String::new() }, SASLMechanism::External)
+            }
+        };
+        AMQPUri {
+            scheme: if self.0.tls.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+            authority: AMQPAuthority { userinfo, host: self.0.host.clone(), port: self.0.port },
+            vhost: self.0.vhost.clone(),
+            query: AMQPQueryString {
+                heartbeat: Some(20),
+                frame_max: Some(LARGEST_FRAME),
+                auth_mechanism: Some(mechanism),
+                ..AMQPQueryString::default()
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({} at {}, vhost {:?})", self.0.login, self.broker(), self.0.vhost)
+    }
+}
