@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::process;
-use ebb_tests::sandbox::{Sandbox, is_ready};
+use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use futures::{StreamExt, TryStreamExt, stream};
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::story;
@@ -39,18 +38,8 @@ impl<'a> Crowd<'a> {
         let user = world.sandbox(name).await?;
         let names: Vec<String> = (0..count).map(|number| format!("{name}-{number}")).collect();
         let deployments: Vec<Value> = names.iter().map(|name| deployment(name, 0, env)).collect();
-        user.apply_all(&deployments).await?;
-        let crowd = Self { world, user, names };
-        wait::until("the Deployment controller to be done", secs(120), async || {
-            let done = crowd.count("apps/v1", "deployments", |item| {
-                item["status"]["observedGeneration"] == item["metadata"]["generation"]
-            });
-            let done = done.await?;
-            ensure!(done == count, "{done} of {count} are");
-            Ok(())
-        })
-        .await?;
-        Ok(crowd)
+        user.deploy_all(&deployments).await?;
+        Ok(Self { world, user, names })
     }
 
     /// Applies a ScaledObject for each. Tells when the last was applied, and when all of them were Ready.
@@ -62,12 +51,7 @@ impl<'a> Crowd<'a> {
         let applied = begin.elapsed();
         // Asking for all of them is work for the API server: first for the one that was applied last.
         self.user.wait_ready(self.last()).await?;
-        wait::until("all of them to be Ready", secs(180), async || {
-            let ready = self.count("keda.sh/v1alpha1", "scaledobjects", is_ready).await?;
-            ensure!(ready == objects.len(), "{ready} of {} are", objects.len());
-            Ok(())
-        })
-        .await?;
+        self.user.wait_all_ready(objects.len(), secs(180)).await?;
         Ok((applied, begin.elapsed()))
     }
 
@@ -103,12 +87,6 @@ impl<'a> Crowd<'a> {
 
     fn last(&self) -> &str {
         self.names.last().map_or("", String::as_str)
-    }
-
-    async fn count(&self, group: &str, plural: &str, fits: impl Fn(&Value) -> bool) -> Result<usize> {
-        let path = format!("/apis/{group}/namespaces/{}/{plural}", self.user.name);
-        let list = self.user.send(Method::GET, &path, None).await?;
-        Ok(list["items"].as_array().context("no list")?.iter().filter(|item| fits(item)).count())
     }
 
     /// Does what is to be done with them and takes them away, however it went: the next stories are to have a quiet

@@ -18,6 +18,10 @@ pub struct Request {
     pub received: DateTime<Utc>,
     /// When it was answered.
     pub answered: DateTime<Utc>,
+    /// The status code of the answer, 0 if there is none.
+    pub code: u16,
+    /// Whether the answer goes on, as a watch's does: the log has another line for its end.
+    pub open: bool,
     /// Whether it was done.
     pub accepted: bool,
     /// Whether it needed a right that was there, whatever came of it.
@@ -65,11 +69,13 @@ fn request(line: &str) -> Option<Request> {
     let time = |key: &str| event[key].as_str()?.parse::<DateTime<Utc>>().ok();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let about = &event["objectRef"];
-    let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
+    let code = event["responseStatus"]["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
     let credential = text(&event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0]);
     Some(Request {
         received: time("requestReceivedTimestamp")?,
         answered: time("stageTimestamp")?,
+        code,
+        open: event["stage"] == "ResponseStarted",
         accepted: (200..300).contains(&code),
         allowed: !matches!(code, 0 | 401 | 403),
         user: text(&event["user"]["username"]),
@@ -85,7 +91,8 @@ fn request(line: &str) -> Option<Request> {
 }
 
 impl Request {
-    fn is_write(&self) -> bool {
+    /// Whether it may change something.
+    pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod balancer;
 pub mod bed;
 pub mod churn;
+pub mod crowd;
 pub mod dashboard;
 pub mod direct;
 pub mod ebb;

@@ -21,11 +21,27 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Sends a signal, by name, to all processes of a process group.
+pub fn signal_group(group: u32, name: &str) -> Result<()> {
+    let status = Command::new("kill").args(["-s", name, "--", &format!("-{group}")]).stderr(Stdio::null()).status()?;
+    ensure!(status.success(), "process group {group} cannot be sent SIG{name}");
+    Ok(())
+}
+
 /// The memory that a process has in use, in kilobytes (`VmRSS` of `man 5 proc`).
 pub fn resident_kb(pid: u32) -> Result<u64> {
+    status_kb(pid, "VmRSS:")
+}
+
+/// The most memory that a process has had in use so far, in kilobytes (`VmHWM` of `man 5 proc`).
+pub fn peak_kb(pid: u32) -> Result<u64> {
+    status_kb(pid, "VmHWM:")
+}
+
+fn status_kb(pid: u32, key: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no {key}"))?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
@@ -33,12 +49,21 @@ pub fn resident_kb(pid: u32) -> Result<u64> {
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     /// `USER_HZ`, which is 100 on every architecture that Linux runs on today.
     const TICK: Duration = Duration::from_millis(10);
+    Ok(TICK * (stat(pid, 14)? + stat(pid, 15)?))
+}
+
+/// The process group of a process (`pgrp` of `man 5 proc`).
+pub fn group_of(pid: u32) -> Result<u32> {
+    stat(pid, 5)
+}
+
+/// A number of a process's status, by its place in `man 5 proc`, from the third on.
+fn stat(pid: u32, place: usize) -> Result<u32> {
     let path = format!("/proc/{pid}/stat");
     let stat = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     // The second field, the name, may hold spaces; the third comes after its closing bracket.
-    let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).context("too few fields")?.parse::<u32>().context("no number");
-    Ok(TICK * (ticks(11)? + ticks(12)?))
+    let mut fields = stat.rsplit_once(')').context("no name")?.1.split_whitespace();
+    fields.nth(place - 3).context("too few fields")?.parse().context("no number")
 }
 
 /// How many TCP connections a process has open to a port, on whichever address.
@@ -85,8 +110,17 @@ pub struct Tether(Child);
 impl Tether {
     /// Ties the process with this pid to the life of this one.
     pub fn to(pid: u32) -> Result<Self> {
+        Self::tie(&pid.to_string())
+    }
+
+    /// Ties all processes of a process group to the life of this one.
+    pub fn to_group(group: u32) -> Result<Self> {
+        Self::tie(&format!("-{group}"))
+    }
+
+    fn tie(target: &str) -> Result<Self> {
         let shell = Command::new("sh")
-            .args(["-c", "read -r released || kill -s KILL \"$0\"", &pid.to_string()])
+            .args(["-c", "read -r released || kill -s KILL -- \"$0\"", target])
             .stdin(Stdio::piped())
             .spawn()
             .context("cannot start sh")?;

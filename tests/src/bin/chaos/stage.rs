@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use ebb_tests::bed::Options;
 use ebb_tests::kafka::Kafka;
 use ebb_tests::process;
 use ebb_tests::random::Random;
 use ebb_tests::replicas::Replicas;
-use ebb_tests::sandbox::{Sandbox, is_ready};
-use ebb_tests::wait::{self, secs};
+use ebb_tests::sandbox::Sandbox;
+use ebb_tests::wait::secs;
 use ebb_tests::world::World;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinHandle;
@@ -110,15 +110,8 @@ impl Stage {
 
     async fn apply(&self) -> Result<()> {
         let objects: Vec<_> = self.apps.iter().flat_map(|app| app.objects()).cloned().collect();
-        let user = &self.user;
-        user.apply_all(&objects).await?;
-        wait::until("all ScaledObjects to be Ready", secs(60), async || {
-            let list = user.get("ScaledObject", "").await?;
-            let ready = list["items"].as_array().into_iter().flatten().filter(|object| is_ready(object)).count();
-            ensure!(ready == self.apps.len(), "{ready} of {} are", self.apps.len());
-            Ok(())
-        })
-        .await
+        self.user.apply_all(&objects).await?;
+        self.user.wait_all_ready(self.apps.len(), secs(60)).await
     }
 }
 
