@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity chaos churn losses admission setup bed build fmt lint bench fuzz crds
+.PHONY: help demo down test e2e parity chaos churn losses admission load setup bed build fmt lint bench fuzz crds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ losses: setup bed build ## five hundred edits while half of Ebb's writes or thei
 
 admission: setup bed build ## measure the webhook: 200 creations a second beside 5,000 ScaledObjects (15 minutes)
 	@target/release/admission
+
+N ?= 100
+KIND ?= rabbitmq
+load: setup bed build ## measure N ScaledObjects (100) of KIND rabbitmq, kafka, cron or mixed; PEER="command" beside Ebb (docs/load.md)
+	@N="$(N)" KIND="$(KIND)" target/release/load
 
 setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing
 	@tests/cluster/install.sh
