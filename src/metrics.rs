@@ -9,6 +9,7 @@
 
 mod exchanges;
 mod series;
+mod text;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,16 +19,12 @@ use chrono::{DateTime, Utc};
 use ebb_scalers::exchange::Observer;
 use parking_lot::Mutex;
 use prometheus::core::Collector;
-use prometheus::proto::MetricFamily;
-use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::key::Key;
 use crate::lease::Term;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
-use series::{Family, Figure, LeaderCount, Roll, newest};
+use series::{Family, Figure, LeaderCount, Roll};
 
 const TRIGGER_LABELS: [&str; 6] = ["metric", "namespace", "scaledObject", "scaler", "triggerIndex", "type"];
 const OBJECT_LABELS: [&str; 2] = ["namespace", "scaledObject"];
@@ -67,9 +64,6 @@ const REVIEWS: (&str, &str) =
 const REFUSALS: (&str, &str) =
     ("keda_webhook_scaled_object_validation_errors_total", "ScaledObjects that were refused at admission.");
 const REVIEW_LABELS: [&str; 3] = ["namespace", "action", "reason"];
-
-/// Where a trigger keeps a family's figure.
-type FigureOf = fn(&TriggerMetrics) -> f64;
 
 /// Every series of the process.
 #[derive(Debug)]
@@ -158,73 +152,6 @@ impl Metrics {
         }))
     }
 
-    /// What is exported at this moment, in Prometheus's text format.
-    ///
-    /// # Errors
-    /// A series that cannot be written.
-    pub fn text(&self) -> Result<String, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.process.gather(), &mut text)?;
-        let leads = self.term.leads();
-        write(&mut text, LEADER.of([], std::iter::once(([], f64::from(u8::from(leads))))))?;
-        if leads {
-            TextEncoder::new().encode(&self.scaled_objects.gather(), &mut text)?;
-            self.write_triggers(&mut text)?;
-            self.write_objects(&mut text)?;
-        }
-        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
-    }
-
-    fn write_triggers(&self, text: &mut Vec<u8>) -> Result<(), prometheus::Error> {
-        let triggers = self.triggers.living();
-        let triggers = newest(&triggers, |trigger| &trigger.labels);
-        let indices: Vec<_> = triggers.iter().map(|trigger| trigger.labels.index.to_string()).collect();
-        let families: [(Family, FigureOf); 5] = [
-            (VALUE, |trigger| trigger.value.get()),
-            (LATENCY, |trigger| trigger.latency.get()),
-            (ACTIVE, |trigger| trigger.active.get()),
-            (NEXT_CHANGE, |trigger| trigger.next_change.get()),
-            (ERRORS, |trigger| trigger.errors.get()),
-        ];
-        for (family, figure) in families {
-            let series = triggers
-                .iter()
-                .zip(&indices)
-                .map(|(trigger, index)| (trigger_values(&trigger.labels, index), figure(trigger)));
-            write(text, family.of(TRIGGER_LABELS, series.filter(|(_, number)| !number.is_nan())))?;
-        }
-        let requests: Vec<_> = triggers
-            .iter()
-            .flat_map(|trigger| trigger.traffic.all().into_iter().map(|exchanges| (&trigger.labels, exchanges)))
-            .map(|(labels, exchanges)| (labels, exchanges.status_code(), exchanges))
-            .collect();
-        // Counts are far below 2^53.
-        #[expect(clippy::cast_precision_loss)]
-        let counts =
-            requests.iter().map(|(labels, code, exchanges)| (request_values(labels, code), exchanges.count as f64));
-        write(text, REQUESTS.of(REQUEST_LABELS, counts))?;
-        let durations = requests.iter().filter_map(|(labels, code, exchanges)| {
-            Some((request_values(labels, code), exchanges.durations.as_deref()?))
-        });
-        let family = Family::gauge(REQUEST_DURATION.0, REQUEST_DURATION.1);
-        write(text, family.spread(REQUEST_LABELS, &DURATION_BUCKETS, durations))
-    }
-
-    fn write_objects(&self, text: &mut Vec<u8>) -> Result<(), prometheus::Error> {
-        let objects = self.objects.living();
-        let objects = newest(&objects, |object| &object.key);
-        let by_object = |number: fn(&ObjectMetrics) -> f64| {
-            objects
-                .iter()
-                .map(move |object| ([object.key.namespace.as_str(), object.key.name.as_str()], number(object)))
-        };
-        write(text, OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
-        write(text, PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
-        let loops = by_object(|object| object.loop_latency.get()).filter(|(_, number)| !number.is_nan());
-        let loops = loops.map(|([namespace, name], number)| ([namespace, name, "scaledobject"], number));
-        write(text, LOOP_LATENCY.of(LOOP_LABELS, loops))
-    }
-
     /// The series of a trigger. They exist until the handle is dropped.
     pub fn trigger(self: &Arc<Self>, labels: TriggerLabels) -> Arc<TriggerMetrics> {
         let trigger = Arc::new(TriggerMetrics {
@@ -279,11 +206,6 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C)
     Ok(collector)
 }
 
-/// One family at a time: all of them at once would take a multiple of what the text takes.
-fn write(text: &mut Vec<u8>, family: MetricFamily) -> Result<(), prometheus::Error> {
-    if family.get_metric().is_empty() { Ok(()) } else { TextEncoder::new().encode(&[family], text) }
-}
-
 /// The values of the labels of `keda_build_info`.
 fn build_info() -> [&'static str; 5] {
     [
@@ -293,16 +215,6 @@ fn build_info() -> [&'static str; 5] {
         std::env::consts::OS,
         go_architecture(std::env::consts::ARCH),
     ]
-}
-
-fn trigger_values<'a>(labels: &'a TriggerLabels, index: &'a str) -> [&'a str; 6] {
-    [&labels.metric, &labels.scaled_object.namespace, &labels.scaled_object.name, &labels.scaler, index, "scaledobject"]
-}
-
-fn request_values<'a>(labels: &'a TriggerLabels, status_code: &'a str) -> [&'a str; 6] {
-    // KEDA has the trigger's type here, and its name apart.
-    let name = if labels.named { &*labels.scaler } else { "" };
-    [&labels.metric, &labels.scaled_object.namespace, &labels.scaled_object.name, labels.kind, status_code, name]
 }
 
 /// What Go calls a processor's architecture.

@@ -24,7 +24,7 @@ const KEDAS_PANELS: [&str; 4] = [
     "sum by(metric) (keda_scaler_metrics_value{exported_namespace=~\"$namespace\", metric=~\"$metric\"})",
 ];
 
-/// The variables of KEDA's own dashboard: where the values of which label come from.
+/// The variables of KEDA's own dashboard: a selector of series, and the label that has the values.
 const KEDAS_VARIABLES: [(&str, &str); 4] = [
     ("keda_scaled_object_errors_total", "exported_namespace"),
     ("keda_scaled_object_errors_total{exported_namespace=\"$namespace\"}", "scaledObject"),
