@@ -1,6 +1,7 @@
 //! The HPA is what its ScaledObject says, whoever else writes it.
 
 use anyhow::{Context, Result, ensure};
+use ebb_tests::audit;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::world::{Outcome, World};
@@ -114,6 +115,81 @@ fn a_field_that_comes_back_is_named_in_one_event_and_left_alone() -> Outcome {
         edited["maxReplicas"] = json!(9);
         wait_spec(&user, &edited).await?;
         ensure!(user.told("my-app", "HPAContested").await? == 1, "the contest has more than one event");
+        Ok(())
+    })
+}
+
+/// A policy of the cluster that sets the behavior of every HPA that is written in this namespace.
+fn policy(namespace: &str) -> [Value; 2] {
+    let window = "Object{spec: Object.spec{behavior: Object.spec.behavior{scaleDown: \
+                  Object.spec.behavior.scaleDown{stabilizationWindowSeconds: 120}}}}";
+    let metadata = json!({"name": namespace});
+    let rule = json!({
+        "apiGroups": ["autoscaling"], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"],
+        "resources": ["horizontalpodautoscalers"],
+    });
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy", "metadata": metadata,
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule]}, "reinvocationPolicy": "Never", "failurePolicy": "Fail",
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": window}}],
+        },
+    });
+    let selected = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}});
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicyBinding", "metadata": metadata,
+        "spec": {"policyName": namespace, "matchResources": selected},
+    });
+    [policy, binding]
+}
+
+#[test]
+fn what_a_policy_of_the_cluster_adds_to_every_write_is_no_contest() -> Outcome {
+    story(async |world| {
+        let name = "drift-policy";
+        let user = ready_app(world, name).await?;
+        for object in policy(name) {
+            user.kubectl.apply(&object.to_string()).await?;
+        }
+        let window = |hpa: &Value| hpa["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 120;
+        // The API server takes a while to heed it.
+        wait::until("the policy to hold", secs(30), async || {
+            write_as(&user, "other-autoscaler", &json!({"metadata": {"labels": {"team": "blue"}}})).await?;
+            write_as(&user, "other-autoscaler", &json!({"metadata": {"labels": {"team": null}}})).await?;
+            ensure!(window(&user.get("HorizontalPodAutoscaler", HPA).await?), "no behavior");
+            Ok(())
+        })
+        .await?;
+        for max in [9, 8] {
+            user.edit("my-app", json!({"maxReplicaCount": max})).await?;
+            wait::until("the edit and the policy to be in the HPA", secs(10), async || {
+                let hpa = user.get("HorizontalPodAutoscaler", HPA).await?;
+                ensure!(hpa["spec"]["maxReplicas"] == max && window(&hpa), "{}", hpa["spec"]);
+                Ok(())
+            })
+            .await?;
+        }
+        write_as(&user, "other-autoscaler", &json!({"spec": {"maxReplicas": 3}})).await?;
+        wait::until("another writer's change to go", secs(10), async || {
+            let hpa = user.get("HorizontalPodAutoscaler", HPA).await?;
+            ensure!(hpa["spec"]["maxReplicas"] == 8 && window(&hpa), "{}", hpa["spec"]);
+            Ok(())
+        })
+        .await?;
+        let updates = || -> Result<usize> {
+            let writes = audit::writes(&world.bed)?;
+            let own = |write: &&audit::Request| write.namespace == name && write.is_the_holders();
+            Ok(writes.iter().filter(own).filter(|write| write.what() == "update horizontalpodautoscalers").count())
+        };
+        tokio::time::sleep(secs(1)).await;
+        let before = updates()?;
+        ensure!(before > 0, "the audit log has no update of Ebb's");
+        tokio::time::sleep(secs(4)).await;
+        ensure!(updates()? == before, "Ebb writes the HPA again and again");
+        ensure!(user.told("my-app", "HPAContested").await? == 0, "a policy is taken for a contest");
+        for kind in ["mutatingadmissionpolicybinding", "mutatingadmissionpolicy"] {
+            user.kubectl.run(&["delete", kind, name]).await?;
+        }
         Ok(())
     })
 }
