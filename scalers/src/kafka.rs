@@ -13,6 +13,7 @@ mod lag;
 mod metadata;
 mod partitions;
 mod proof;
+mod room;
 mod standing;
 mod topics;
 mod unused;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 use crate::broker::{Backoff, Breaker, Brokers, chance};
 use crate::config::{ConfigError, TriggerConfig};
 use crate::metric_name::metric_name;
+use crate::peer::said;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use client::{Client, Wanted};
 use endpoint::Sasl;
@@ -278,7 +280,7 @@ impl Kafka {
             if wanted.len() == before {
                 return Err(ReadError::Query(format!(
                     "expected at least one active partition within the topic '{}'",
-                    topic.name
+                    said(&topic.name)
                 )));
             }
         }

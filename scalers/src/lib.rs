@@ -4,7 +4,9 @@
 //! triggers share ([`broker`]) and one module for each kind. Must not touch: Kubernetes. Whatever a scaler needs
 //! from the cluster has been fetched into its [`TriggerConfig`] before it is built.
 
+mod body;
 pub mod broker;
+pub mod budget;
 pub mod config;
 pub mod cron;
 pub mod exchange;
@@ -13,6 +15,7 @@ pub mod kafka;
 mod metric_name;
 pub mod oauth;
 pub mod outbound;
+pub mod peer;
 pub mod rabbitmq;
 mod scaler;
 pub mod tls;

@@ -9,6 +9,7 @@ use url::Url;
 
 pub use denied::{DENIED_BY_DEFAULT, Denied, Refusal};
 
+use crate::budget::Budget;
 use crate::tls::{Authorities, Range};
 
 /// KEDA's default for one HTTP exchange (`KEDA_HTTP_DEFAULT_TIMEOUT`).
@@ -31,6 +32,8 @@ pub struct Outbound {
     pub authorities: Authorities,
     /// Where no connection may lead.
     pub denied: Denied,
+    /// The memory that answers may take, all together.
+    pub budget: Budget,
 }
 
 impl Default for Outbound {
@@ -43,6 +46,7 @@ impl Default for Outbound {
             tls: Range::default(),
             authorities: Authorities::default(),
             denied: Denied::default(),
+            budget: Budget::default(),
         }
     }
 }

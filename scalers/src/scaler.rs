@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use crate::peer::{LONGEST_ERROR, cut};
+
 /// How the HPA compares a metric with its target (`triggers[].metricType`; the `HorizontalPodAutoscaler` v2 API's
 /// `MetricTarget.type` for external metrics).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -73,6 +75,22 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// The same, of a length that a condition, an event and a line of the log bear, and without characters that act.
+    ///
+    /// Kinds cut what a peer says where they take it up ([`crate::peer::said`]). Every reading's error passes through here
+    /// besides, whatever its kind has let through.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let short = |text: String| cut(text, LONGEST_ERROR);
+        match self {
+            Self::Connect { broker, cause } => Self::Connect { broker: short(broker), cause: short(cause) },
+            Self::Query(text) => Self::Query(short(text)),
+            Self::Timeout { broker, what, after } => Self::Timeout { broker: short(broker), what: short(what), after },
+        }
+    }
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
@@ -110,5 +128,25 @@ pub trait Scaler: Send + Sync + std::fmt::Debug {
     /// The next instant at which the reading changes by itself, where that can be known.
     fn next_change(&self, _now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_an_error_is_bounded() {
+        let long = || "x\n".repeat(1 << 20);
+        for error in [
+            ReadError::Query(long()),
+            ReadError::Connect { broker: long(), cause: long() },
+            ReadError::Timeout { broker: long(), what: long(), after: Duration::from_secs(3) },
+        ] {
+            let text = error.bounded().to_string();
+            assert!(text.len() < 3 * LONGEST_ERROR && !text.contains('\n'), "{}", text.len());
+        }
+        let short = ReadError::Query("queue \"jobs\": größer".into());
+        assert_eq!(short.clone().bounded(), short);
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ebb_scalers::broker::Shares;
+use ebb_scalers::budget::Budget;
 use ebb_scalers::outbound::{DENIED_BY_DEFAULT, Denied, Outbound};
 use ebb_scalers::tls::{Authorities, Ciphers, Range};
 
@@ -285,6 +286,7 @@ impl OutboundArgs {
             tls: Range::new(self.min_tls_version.0.map(|version| version.min), self.ciphers.0.as_ref()),
             authorities,
             denied: self.denied_addresses.clone(),
+            budget: Budget::default(),
         };
         (outbound, troubles)
     }

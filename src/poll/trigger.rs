@@ -136,7 +136,7 @@ impl Trigger {
                 // A cached value must not outlive the broker that it came from.
                 *self.last.lock() = None;
                 self.metrics.errors.inc();
-                Err(error)
+                Err(error.bounded())
             }
         }
     }

@@ -19,10 +19,12 @@ use super::groups::{GroupQuestion, Positions, ShareAnswer};
 use super::idle::Idle;
 use super::proof::{Answers, LOOKS, Question};
 use super::topics::{ByLeader, LAYOUT_AGE, Layout, Topic, Topics};
-use super::wire::{ANSWER, Cluster, Code, End, Fault, Partition, PartitionOffset};
+use super::wire::{ANSWER, Cluster, Code, End, Fault, Partition};
 use crate::broker::{Backoff, Breaker, Flights, Gather, chance};
+use crate::budget::Budget;
 use crate::oauth::TokenSource;
 use crate::outbound::Outbound;
+use crate::peer::said;
 use crate::scaler::ReadError;
 
 /// How long questions are gathered before they go out together.
@@ -51,6 +53,7 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
+    budget: Budget,
     pub(super) cluster: Cluster,
     health: Breaker,
     pub(super) topics: Topics,
@@ -83,6 +86,7 @@ impl Client {
     pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>, outbound: &Arc<Outbound>) -> Self {
         Self {
             endpoint: endpoint.clone(),
+            budget: outbound.budget.clone(),
             cluster: Cluster::new(endpoint, tokens, outbound),
             health: breaker(),
             topics: Topics::default(),
@@ -203,7 +207,10 @@ impl Client {
             error
         })?;
         let mut refused = HashMap::new();
-        for PartitionOffset { topic, partition, offset } in answer {
+        let asked: HashSet<_> = partitions.into_iter().collect();
+        // An answer may hold more than was asked for, and what it holds is kept.
+        let answer = answer.into_iter().map(|found| ((found.topic, found.partition), found.offset));
+        for ((topic, partition), offset) in answer.filter(|(partition, _)| asked.contains(partition)) {
             let Some(topic) = self.topics.find(&topic) else { continue };
             match offset {
                 Ok(offset) => topic.set_offset(end, partition, at, offset),
@@ -233,13 +240,12 @@ impl Client {
         self.health.succeeded();
         for described in answer {
             let Some(topic) = self.topics.find(&described.name) else { continue };
-            let layout = match described.partitions {
-                Ok(mut partitions) => {
-                    partitions.sort_unstable();
-                    Ok(partitions.into())
-                }
-                Err(error) => Err(self.query(&format!("topic {:?}", described.name), error)),
-            };
+            let what = format!("topic {:?}", described.name);
+            let layout = described.partitions.map_err(|error| self.query(&what, error)).and_then(|mut partitions| {
+                topic.make_room(partitions.len(), &self.budget).map_err(|error| self.query(&what, error))?;
+                partitions.sort_unstable();
+                Ok(partitions.into())
+            });
             topic.set_layout(now, layout);
         }
         Ok(())
@@ -247,7 +253,8 @@ impl Client {
 
     /// An answer that says no.
     pub(super) fn query(&self, what: &str, problem: impl Display) -> ReadError {
-        ReadError::Query(format!("{what} at {}: {problem}", self.endpoint.broker()))
+        // A topic's name may be the broker's word.
+        ReadError::Query(format!("{} at {}: {problem}", said(what), self.endpoint.broker()))
     }
 
     pub(super) fn explain(&self, what: &str, fault: Fault) -> ReadError {

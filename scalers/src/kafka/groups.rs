@@ -5,7 +5,7 @@
 //! there are records and nothing is committed, and remembered: a reading is one question to the coordinator, but for one in ten
 //! seconds of a group without commits. A group that is deleted may come back with another type.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Client, MOVING, MOVING_PAUSE};
+use super::room::MOST_COMMITTED;
 use super::wire::{ANSWER, Code, Fault, Partition, PartitionOffset, ShareOffset, SharePartition};
 use crate::scaler::ReadError;
 
@@ -124,11 +125,25 @@ impl Client {
     async fn ask_group(self: Arc<Self>, (group, partitions): GroupQuestion) -> Result<Arc<Positions>, ReadError> {
         let ask = || self.cluster.group_offsets(&group, partitions.as_deref());
         let offsets = patiently(ask).await.map_err(|fault| self.explain(&offsets_of(&group), fault))?;
+        let asked: Option<HashSet<_>> = partitions.as_ref().map(|partitions| partitions.iter().cloned().collect());
+        if asked.is_none() {
+            self.check_count(&offsets_of(&group), offsets.len())?;
+        }
         let positions = offsets.into_iter().map(|PartitionOffset { topic, partition, offset }| {
             let position = |offset: i64| (offset >= 0).then_some(Position { offset, share_lag: None });
             ((topic, partition), offset.map(position))
         });
+        // An answer may hold more than was asked for.
+        let positions = positions.filter(|(partition, _)| asked.as_ref().is_none_or(|asked| asked.contains(partition)));
         Ok(Arc::new(Positions { by_partition: positions.collect(), is_whole: partitions.is_none() }))
+    }
+
+    /// Whether a group is not in more partitions than are looked at together.
+    fn check_count(&self, what: &str, partitions: usize) -> Result<(), ReadError> {
+        if partitions <= MOST_COMMITTED {
+            return Ok(());
+        }
+        Err(self.query(what, format!("there are some for {partitions} partitions, and {MOST_COMMITTED} are the most")))
     }
 
     /// What a share group has read; none if it is no share group. Those who ask at the same time share one question.
@@ -140,10 +155,14 @@ impl Client {
 
     async fn ask_share_group(self: Arc<Self>, group: Arc<str>) -> ShareAnswer {
         match patiently(|| self.cluster.share_offsets(&group)).await {
-            Ok(found) => match share_positions(found.unwrap_or_default()) {
-                Ok(positions) => Ok(positions.map(Arc::new)),
-                Err(NotCounted) => Err(self.query(&format!("the lag of share group {group:?}"), NOT_COUNTED)),
-            },
+            Ok(found) => {
+                let found = found.unwrap_or_default();
+                self.check_count(&share_offsets_of(&group), found.len())?;
+                match share_positions(found) {
+                    Ok(positions) => Ok(positions.map(Arc::new)),
+                    Err(NotCounted) => Err(self.query(&format!("the lag of share group {group:?}"), NOT_COUNTED)),
+                }
+            }
             Err(Fault::Refused(code)) if code.is_not_such_a_group() => Ok(None),
             Err(fault) => Err(self.explain(&share_offsets_of(&group), fault)),
         }

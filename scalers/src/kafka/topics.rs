@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::room::Room;
 use super::wire::{End, Partition};
+use crate::budget::Budget;
 use crate::scaler::ReadError;
 
 /// How old the list of a topic's partitions may be: new ones are seen within this time.
@@ -29,6 +31,8 @@ pub(super) type Layout = Arc<[(i32, Option<i32>)]>;
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
     layout: Mutex<Option<(Instant, Result<Layout, ReadError>)>>,
+    /// Memory for its partitions.
+    room: Mutex<Option<Room>>,
     offsets: Mutex<HashMap<(End, i32), (Instant, i64)>>,
     /// Counts the times that an end was seen to have moved.
     moves: watch::Sender<u64>,
@@ -40,6 +44,7 @@ impl Topic {
         Self {
             name: Arc::clone(name),
             layout: Mutex::default(),
+            room: Mutex::default(),
             offsets: Mutex::default(),
             moves: watch::Sender::new(0),
             watchers: AtomicUsize::new(0),
@@ -60,6 +65,18 @@ impl Topic {
             self.offsets.lock().retain(|(_, partition), _| layout.iter().any(|(present, _)| present == partition));
         }
         *self.layout.lock() = Some((now, layout));
+    }
+
+    /// Takes memory for so many partitions.
+    ///
+    /// # Errors
+    /// They are too many.
+    pub(super) fn make_room(&self, partitions: usize, budget: &Budget) -> Result<(), String> {
+        let mut room = self.room.lock();
+        // What it has may be all that is left.
+        *room = None;
+        *room = Some(Room::for_partitions(partitions, budget)?);
+        Ok(())
     }
 
     /// The partitions have moved: they are asked for again with the next reading.

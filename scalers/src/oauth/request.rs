@@ -8,19 +8,21 @@ use parking_lot::Mutex;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::{Account, ClientCredentials};
+use crate::body::{self, Body};
+use crate::budget::Budget;
 use crate::exchange;
 use crate::metric_name::form_encode;
 use crate::outbound::Outbound;
+use crate::peer::said;
 use crate::scaler::ReadError;
 
-/// Tokens of this size are not in use.
-const LARGEST_ANSWER: usize = 64 * 1024;
-/// As much of the endpoint's own words as an error shows.
-const LONGEST_DESCRIPTION: usize = 200;
+/// No token is as long. With what it is read as the answer takes 64 KiB.
+const LARGEST_ANSWER: usize = 32 << 10;
 
 /// How the client shows its secret (RFC 6749, section 2.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,7 @@ pub(super) struct Success {
 pub(super) struct Requester {
     credentials: ClientCredentials,
     http: Result<reqwest::Client, String>,
+    budget: Budget,
     /// How long an exchange may take.
     timeout: Duration,
     /// The style that worked, once one has.
@@ -61,22 +64,39 @@ struct Answer {
     error_description: Option<String>,
 }
 
-/// Some endpoints write the number as a text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Number(f64),
-    Text(String),
-}
+/// How long a token lives, where the endpoint says so. Some write the number as a text.
+struct Seconds(Option<Duration>);
 
-impl Seconds {
-    fn duration(&self) -> Option<Duration> {
-        let seconds = match self {
-            Self::Number(seconds) => *seconds,
-            Self::Text(text) => text.parse().ok()?,
-        };
-        // Zero is how some endpoints leave it open, as Go's client has it.
-        Duration::try_from_secs_f64(seconds).ok().filter(|life| !life.is_zero())
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Seconds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds")
+            }
+
+            fn visit_f64<E>(self, seconds: f64) -> Result<Seconds, E> {
+                // Zero is how some endpoints leave it open, as Go's client has it.
+                Ok(Seconds(Duration::try_from_secs_f64(seconds).ok().filter(|life| !life.is_zero())))
+            }
+
+            fn visit_u64<E>(self, seconds: u64) -> Result<Seconds, E> {
+                Ok(Seconds(Some(Duration::from_secs(seconds)).filter(|life| !life.is_zero())))
+            }
+
+            fn visit_i64<E>(self, _negative: i64) -> Result<Seconds, E> {
+                Ok(Seconds(None))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Seconds, E> {
+                text.parse().map_or(Ok(Seconds(None)), |seconds| self.visit_f64(seconds))
+            }
+        }
+
+        from.deserialize_any(Number)
     }
 }
 
@@ -90,7 +110,8 @@ impl Requester {
             Ok(client.redirect(Policy::none()).build()?)
         };
         let http = build().map_err(|error| error.to_string());
-        Self { credentials: account.credentials.clone(), http, timeout, style: Mutex::new(None) }
+        let budget = outbound.budget.clone();
+        Self { credentials: account.credentials.clone(), http, budget, timeout, style: Mutex::new(None) }
     }
 
     /// One token. The secret goes into the header first; an endpoint that refuses this is asked once more with the
@@ -128,7 +149,7 @@ impl Requester {
         let response = exchange::send(request).await.map_err(|error| self.explain(&error))?;
         let status = response.status();
         let body = self.body(response).await?;
-        let answer: Answer = serde_json::from_slice(&body).unwrap_or_default();
+        let answer: Answer = serde_json::from_slice(&body.bytes).unwrap_or_default();
         match (status, answer) {
             (StatusCode::OK, Answer { access_token: Some(token), token_type, expires_in, .. })
                 if !token.is_empty() && is_header_text(&token) =>
@@ -136,7 +157,7 @@ impl Requester {
                 if token_type.as_ref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
                     return Err(self.refused("the token is not of the type Bearer").into());
                 }
-                Ok(Success { token, life: expires_in.and_then(|seconds| seconds.duration()) })
+                Ok(Success { token, life: expires_in.and_then(|Seconds(life)| life) })
             }
             (StatusCode::OK, Answer { error: None, .. }) => {
                 Err(self.refused("the answer holds no access_token").into())
@@ -153,15 +174,12 @@ impl Requester {
         }
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Refusal> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(&error))? {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(self.refused(&format!("the answer is longer than {LARGEST_ANSWER} bytes")).into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+    async fn body(&self, response: Response) -> Result<Body, Refusal> {
+        body::read(response, LARGEST_ANSWER, &self.budget).await.map_err(|fault| match fault {
+            body::Fault::TooLong(longest) => self.refused(&format!("the answer is longer than {longest} bytes")).into(),
+            body::Fault::NotNow(why) => self.unreachable(why).into(),
+            body::Fault::Http(error) => self.explain(&error).into(),
+        })
     }
 
     fn broker(&self) -> String {
@@ -176,11 +194,11 @@ impl Requester {
                 what = what.replace(&secret, "***");
             }
         }
-        let cut: String = what.chars().filter(|letter| !letter.is_control()).take(LONGEST_DESCRIPTION).collect();
         ReadError::Query(format!(
-            "no token from {} for client {:?}: {cut}",
+            "no token from {} for client {:?}: {}",
             self.credentials.endpoint(),
-            self.credentials.client_id
+            self.credentials.client_id,
+            said(what)
         ))
     }
 
@@ -197,7 +215,7 @@ impl Requester {
         while let Some(source) = cause.source() {
             cause = source;
         }
-        self.unreachable(cause.to_string())
+        self.unreachable(said(cause))
     }
 }
 

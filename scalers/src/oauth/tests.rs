@@ -144,7 +144,7 @@ async fn errors_name_the_endpoint_and_the_code_and_never_the_secret() {
         (http("200 OK", "<html>"), "the answer holds no access_token"),
         (http("200 OK", r#"{"access_token": "a\nb"}"#), "the answer holds no access_token"),
         (http("200 OK", r#"{"access_token": "a", "token_type": "mac"}"#), "not of the type Bearer"),
-        (http("200 OK", &long), "longer than 65536 bytes"),
+        (http("200 OK", &long), "longer than 32768 bytes"),
         ("rubbish".into(), "cannot connect to the token endpoint"),
     ];
     for (answer, text) in cases {

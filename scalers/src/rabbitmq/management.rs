@@ -23,21 +23,23 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::figures::{Figures, Matches};
+use crate::body::{self, Body, LONGEST_REFUSAL};
 use crate::broker::{Backoff, Breaker, Flights, chance};
+use crate::budget::Budget;
 use crate::exchange;
 use crate::oauth::TokenSource;
 use crate::outbound::Outbound;
+use crate::peer::said;
 use crate::scaler::ReadError;
 pub(super) use about::About;
 #[cfg(fuzzing)]
 pub use answer::figures;
-use answer::{COLUMNS, OrEmpty, Page, Row};
+use answer::{COLUMNS, Complaint, OrEmpty, Page, Row};
 pub use endpoint::{Endpoint, Identity};
 use failure::Failure;
 use interest::Interest;
@@ -50,12 +52,10 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const CONNECTIONS: usize = 2;
 /// The most queues that the broker gives on one page.
 pub(super) const LARGEST_PAGE: u32 = 500;
-/// No page of [`LARGEST_PAGE`] queues with the columns that are asked for is longer.
-const LARGEST_ANSWER: usize = 8 << 20;
+/// No page of [`LARGEST_PAGE`] queues with the columns that are asked for is longer: four kilobytes are left for a name.
+const LARGEST_ANSWER: usize = 2 << 20;
 /// How long all pages of a list may take together.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
-/// As much of the broker's own words as an error shows.
-const LONGEST_REASON: usize = 200;
 
 /// Which queues of a virtual host a pattern means.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,6 +73,7 @@ pub struct Client {
     http: Result<reqwest::Client, String>,
     timeout: Duration,
     tokens: Option<Arc<TokenSource>>,
+    budget: Budget,
     /// A permit is one request under way.
     connections: Semaphore,
     /// Questions about one queue that are under way or wait for a permit.
@@ -83,15 +84,6 @@ pub struct Client {
     queues: Flights<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
     lists: Flights<Arc<str>, Result<(), ReadError>>,
     patterns: Flights<(Arc<str>, Pattern), Result<Matches, ReadError>>,
-}
-
-/// The API's words for what is wrong with a request.
-#[derive(Deserialize, Default)]
-struct Complaint {
-    #[serde(default)]
-    error: serde_json::Value,
-    #[serde(default)]
-    reason: serde_json::Value,
 }
 
 impl Client {
@@ -108,6 +100,7 @@ impl Client {
             http,
             timeout,
             tokens,
+            budget: outbound.budget.clone(),
             connections: Semaphore::new(CONNECTIONS),
             waiting: AtomicUsize::new(0),
             breaker: Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(10))),
@@ -287,11 +280,11 @@ impl Client {
         }
         let status = response.status();
         let body = self.body(response, about).await?;
-        let complaint = || serde_json::from_slice::<Complaint>(&body).unwrap_or_default().words();
+        let complaint = || Complaint::read(&body.bytes).words();
         match status {
             StatusCode::OK => {
                 self.breaker.succeeded();
-                serde_json::from_slice(&body)
+                serde_json::from_slice(&body.bytes)
                     .map_err(|_| Failure::Refused(self.refused(about, "the answer is not the management API's")))
             }
             StatusCode::NOT_FOUND => {
@@ -340,17 +333,15 @@ impl Client {
         Ok(response)
     }
 
-    async fn body(&self, mut response: Response, about: About<'_>) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Broker(self.explain(about, &error)))? {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(Failure::Refused(
-                    self.refused(about, &format!("the answer is longer than {LARGEST_ANSWER} bytes")),
-                ));
+    async fn body(&self, response: Response, about: About<'_>) -> Result<Body, Failure> {
+        let longest = if response.status() == StatusCode::OK { LARGEST_ANSWER } else { LONGEST_REFUSAL };
+        body::read(response, longest, &self.budget).await.map_err(|fault| match fault {
+            body::Fault::TooLong(longest) => {
+                Failure::Refused(self.refused(about, &format!("the answer is longer than {longest} bytes")))
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+            body::Fault::NotNow(why) => Failure::Broker(self.unreachable(why)),
+            body::Fault::Http(error) => Failure::Broker(self.explain(about, &error)),
+        })
     }
 
     /// Leaves the broker alone for a while if it is the broker that failed.
@@ -386,18 +377,7 @@ impl Client {
         while let Some(source) = cause.source() {
             cause = source;
         }
-        self.unreachable(cause.to_string())
-    }
-}
-
-impl Complaint {
-    fn words(&self) -> String {
-        let words = match (&self.error, &self.reason) {
-            (serde_json::Value::Null, serde_json::Value::Null) => return String::new(),
-            (error, serde_json::Value::Null) => format!(": {error}"),
-            (error, reason) => format!(": {error}: {reason}"),
-        };
-        words.chars().filter(|letter| !letter.is_control()).take(LONGEST_REASON).collect()
+        self.unreachable(said(cause))
     }
 }
 

@@ -6,6 +6,9 @@ use std::sync::Arc;
 /// The port of a broker that is given without one.
 const PORT: u16 = 9092;
 
+/// The longest name of a host.
+const LONGEST_NAME: usize = 255;
+
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::kafka) struct Address {
@@ -14,9 +17,12 @@ pub(in crate::kafka) struct Address {
 }
 
 impl Address {
-    /// None where the number is no port.
+    /// None where the number is no port, or the text no host.
     pub(super) fn of(host: String, port: i32) -> Option<Self> {
         let port = u16::try_from(port).ok().filter(|port| *port > 0)?;
+        if !is_host(&host) {
+            return None;
+        }
         Some(Self { host: host.into(), port })
     }
 
@@ -38,6 +44,13 @@ impl Address {
     }
 }
 
+/// Whether a text may be a name or an address: not longer than names may be (RFC 1035, section 2.3.4), and without spaces and
+/// control characters.
+fn is_host(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len())
+        && text.chars().all(|letter| letter.is_alphanumeric() || "-._:%".contains(letter))
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
@@ -48,6 +61,17 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_broker_calls_a_host_may_be_none() {
+        let of = |host: &str| Address::of(host.into(), 9092);
+        for host in ["kafka-0.kafka.svc", "10.0.0.1", "fe80::1%eth0", "k_1", "größe", &"a".repeat(255)] {
+            assert!(of(host).is_some(), "{host}");
+        }
+        for host in ["", "a b", "a\nb", "a/b", "a\u{202e}b", &"a".repeat(256)] {
+            assert!(of(host).is_none(), "{host:?}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_and_printed() {

@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::codec::{Malformed, Reader, Writer};
+use super::codec::{self, Malformed, Reader, Writer};
 use super::error::Code;
+use crate::budget::LARGEST;
 
-/// The longest answer that is taken, in bytes: the partitions of thousands of topics are a few million.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// The longest answer that is taken, in bytes, where nothing else is said: sixty thousand partitions.
+const LONGEST_ANSWER: usize = codec::longest(LARGEST);
+/// The longest answer of a broker that has not let the client in, in bytes: with what it becomes it takes 64 KiB. The versions
+/// of all requests are half a kilobyte.
+const LONGEST_OF_A_STRANGER: usize = codec::longest(64 << 10);
+/// As many kinds of requests as a broker may know. Kafka 4 has less than a hundred.
+const KINDS: i16 = 1_000;
 
 /// A question to a broker. All versions are ones that every broker from Kafka 1.0 to 4 takes (KIP-896 took none of them
 /// away), and the newest of them without tagged fields that Ebb has any use for.
@@ -55,6 +61,7 @@ pub(in crate::kafka) type Versions = HashMap<i16, (i16, i16)>;
 impl Request for ApiVersions {
     const KEY: i16 = 18;
     const NAME: &'static str = "ApiVersions";
+    const LONGEST: usize = LONGEST_OF_A_STRANGER;
     type Answer = Result<Versions, Code>;
 
     fn version(&self) -> i16 {
@@ -66,7 +73,8 @@ impl Request for ApiVersions {
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed> {
         let checked = Code::check(from.i16()?);
         let versions = from.array(|from| Ok((from.i16()?, (from.i16()?, from.i16()?))))?;
-        Ok(checked.map(|()| versions.into_iter().collect()))
+        let known = versions.into_iter().filter(|(key, _)| (0..KINDS).contains(key));
+        Ok(checked.map(|()| known.collect()))
     }
 }
 
@@ -78,6 +86,7 @@ pub(in crate::kafka) struct SaslHandshake {
 impl Request for SaslHandshake {
     const KEY: i16 = 17;
     const NAME: &'static str = "SaslHandshake";
+    const LONGEST: usize = LONGEST_OF_A_STRANGER;
     /// The mechanisms that the broker has, if that is not among them.
     type Answer = Result<(), (Code, Vec<String>)>;
 
@@ -113,6 +122,7 @@ pub(in crate::kafka) struct Challenge {
 impl Request for SaslAuthenticate<'_> {
     const KEY: i16 = 36;
     const NAME: &'static str = "SaslAuthenticate";
+    const LONGEST: usize = LONGEST_OF_A_STRANGER;
     /// The code and the broker's own words, where the client is not let in.
     type Answer = Result<Challenge, (Code, Option<String>)>;
 
@@ -127,7 +137,7 @@ impl Request for SaslAuthenticate<'_> {
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed> {
         let checked = Code::check(from.i16()?);
         let said = from.nullable_string()?;
-        let bytes = from.bytes()?.to_vec();
+        let bytes = from.bytes_owned()?;
         let session_ms = if self.version > 0 { from.i64()? } else { 0 };
         Ok(checked.map(|()| Challenge { bytes, session_ms }).map_err(|code| (code, said)))
     }

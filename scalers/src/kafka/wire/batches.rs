@@ -97,10 +97,7 @@ impl<'a> Batch<'a> {
             return Some(self.first.max(from));
         }
         // It holds what the consumer has read, and may hold more: compaction takes away records, and leaves the others' offsets.
-        match self.offsets() {
-            Ok(offsets) => offsets.into_iter().find(|offset| *offset >= from),
-            Err(_) => Some(from),
-        }
+        self.first_offset_from(from).unwrap_or(Some(from))
     }
 
     /// The kind of a marker.
@@ -112,17 +109,19 @@ impl<'a> Batch<'a> {
         record.i16()
     }
 
-    /// The offsets of its records.
-    fn offsets(&self) -> Result<Vec<i64>, Malformed> {
+    /// The offset of the first of its records that does not lie before this one.
+    fn first_offset_from(&self, from: i64) -> Result<Option<i64>, Malformed> {
         let mut records = self.records;
-        let mut offsets = Vec::new();
         while records.left() > 0 {
             let length = usize::try_from(records.varint()?).map_err(|_| Malformed("a record has a negative length"))?;
             let mut record = Reader::new(records.take(length)?);
             let (_attributes, _time) = (record.i8()?, record.varint()?);
-            offsets.push(self.first.saturating_add(record.varint()?));
+            let offset = self.first.saturating_add(record.varint()?);
+            if offset >= from {
+                return Ok(Some(offset));
+            }
         }
-        Ok(offsets)
+        Ok(None)
     }
 }
 

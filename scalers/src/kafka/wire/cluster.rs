@@ -8,19 +8,21 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::try_join_all;
 use futures::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 
 use super::super::endpoint::Endpoint;
+use super::super::room::Room;
 use super::address::Address;
 use super::api::Request;
 use super::connection::{Connection, Means};
 use super::coordinator::FindCoordinator;
 use super::error::{Code, Fault};
 use super::fetch::{Fetch, Piece};
-use super::metadata::{Metadata, TopicLayout};
+use super::metadata::{Layouts, Metadata, TopicLayout};
 use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
 use super::sasl::Proof;
 use super::share::{DescribeShareGroupOffsets, SharePartition};
@@ -34,6 +36,8 @@ pub(in crate::kafka) const ANSWER: Duration = Duration::from_secs(3);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How many brokers are tried besides those that the triggers name: an answer may hold any number.
 const FEW: usize = 8;
+/// How many topics are asked for at once, so that the answer is not too long where each has hundreds of partitions.
+const TOPICS: usize = 64;
 /// When the next of several brokers is tried beside one that has not been reached yet.
 const STAGGER: Duration = Duration::from_millis(300);
 
@@ -91,12 +95,13 @@ impl Cluster {
     /// # Errors
     /// No broker answers.
     pub(in crate::kafka) async fn describe(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, Fault> {
-        let layouts = self.ask_any(&Metadata { topics }).await?;
-        if !layouts.brokers.is_empty() {
-            *self.brokers.lock() = layouts.brokers.into_iter().collect();
+        let asked = topics.chunks(TOPICS).map(async |topics| self.ask_any(&Metadata { topics }).await);
+        let layouts = try_join_all(asked).await?;
+        if let Some(Layouts { brokers, .. }) = layouts.iter().find(|layouts| !layouts.brokers.is_empty()) {
+            *self.brokers.lock() = brokers.iter().cloned().collect();
             self.forget_unused();
         }
-        Ok(layouts.topics)
+        Ok(layouts.into_iter().flat_map(|layouts| layouts.topics).collect())
     }
 
     /// One end of each partition that this broker leads.
@@ -257,18 +262,20 @@ impl Cluster {
         self.coordinators.lock().retain(|group, _| Arc::strong_count(group) > 1);
     }
 
-    fn door(&self, address: &Address) -> Arc<Door> {
+    /// The way to an address, and how many there are.
+    fn door(&self, address: &Address) -> (Arc<Door>, usize) {
         let mut doors = self.doors.lock();
-        Arc::clone(doors.entry(address.clone()).or_insert_with(|| Arc::new(Door::new(address))))
+        let door = Arc::clone(doors.entry(address.clone()).or_insert_with(|| Arc::new(Door::new(address))));
+        (door, doors.len())
     }
 
     async fn connection(&self, address: &Address) -> Result<Arc<Connection>, Fault> {
-        let door = self.door(address);
+        let (door, doors) = self.door(address);
         if let Some(open) = door.open() {
             return Ok(open);
         }
         // Whoever is tired of waiting does not end the attempt, which others may wait for too.
-        let attempt = tokio::spawn(Arc::clone(&door).connect(Arc::clone(&self.access)));
+        let attempt = tokio::spawn(door.connect(Arc::clone(&self.access), doors));
         attempt.await.unwrap_or_else(|error| Err(Fault::Unreachable(error.to_string())))
     }
 }
@@ -287,7 +294,7 @@ impl Door {
         self.connection.lock().as_ref().filter(|connection| connection.is_open()).cloned()
     }
 
-    async fn connect(self: Arc<Self>, access: Arc<Access>) -> Result<Arc<Connection>, Fault> {
+    async fn connect(self: Arc<Self>, access: Arc<Access>, doors: usize) -> Result<Arc<Connection>, Fault> {
         let _alone = self.connecting.lock().await;
         if let Some(open) = self.open() {
             return Ok(open);
@@ -295,7 +302,7 @@ impl Door {
         if let Some(fault) = self.health.resting(Instant::now()) {
             return Err(fault);
         }
-        match access.open(&self.address).await {
+        match access.open(&self.address, doors).await {
             Ok(connection) => {
                 tracing::info!(endpoint = ?access.endpoint, broker = %self.address, "connected to Kafka");
                 self.health.succeeded();
@@ -311,7 +318,7 @@ impl Door {
 }
 
 impl Access {
-    async fn open(&self, address: &Address) -> Result<Connection, Fault> {
+    async fn open(&self, address: &Address, doors: usize) -> Result<Connection, Fault> {
         let tls = self.tls.get_or_init(|| {
             let connector =
                 |tls: &crate::tls::Tls| Ok(TlsConnector::from(Arc::new(tls.client_config(&self.outbound)?)));
@@ -323,6 +330,8 @@ impl Access {
             None => None,
         };
         let proof = self.endpoint.sasl.as_ref().and_then(|sasl| Proof::of(sasl, token));
-        Connection::open(address, Means { denied: &self.outbound.denied, tls, proof }).await
+        let Outbound { denied, budget, .. } = &*self.outbound;
+        let room = Room::for_connection(doors, budget).map_err(Fault::Unreachable)?;
+        Connection::open(address, Means { denied, budget, room, tls, proof }).await
     }
 }

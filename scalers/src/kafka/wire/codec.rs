@@ -1,10 +1,29 @@
 //! The primitive types of the Kafka protocol (kafka.apache.org/protocol, "Protocol Primitive Types"), in the form that they
 //! have in versions without tagged fields. Pure.
 //!
-//! Nothing that an answer says of its own length is believed: what is read is in the bytes that have come, and no more
-//! memory is taken than they fill.
+//! Nothing that an answer says of its own length is believed. What is read is in the bytes that have come, and takes at most
+//! [`TIMES`] their size.
 
 use std::fmt;
+
+/// What an answer becomes may take so many times the bytes that came. Topics that are not there take the most of all that an
+/// honest broker says: 14 bytes and a name become 64 and the name.
+const TIMES: usize = 5;
+/// And so many bytes besides: what a small answer becomes is small in any case.
+const BESIDES: usize = 1 << 10;
+
+/// What the allocator adds to a text.
+pub(super) const ALLOCATION: usize = 16;
+
+/// The memory that an answer of `length` bytes takes, with what it is read as.
+pub(super) const fn memory(length: usize) -> usize {
+    length + TIMES * length + BESIDES
+}
+
+/// The longest answer that takes no more memory than this.
+pub(super) const fn longest(memory: usize) -> usize {
+    (memory - BESIDES) / (1 + TIMES)
+}
 
 /// An answer that is none: what was expected where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,27 +98,37 @@ impl Writer {
 
 /// Reads an answer.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::kafka) struct Reader<'a>(&'a [u8]);
+pub(in crate::kafka) struct Reader<'a> {
+    bytes: &'a [u8],
+    /// Memory that what is read may take yet.
+    allowance: usize,
+}
 
 impl<'a> Reader<'a> {
     pub(in crate::kafka) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self { bytes, allowance: memory(bytes.len()) - bytes.len() }
+    }
+
+    /// Takes memory for what is read.
+    pub(super) fn take_memory(&mut self, bytes: usize) -> Result<(), Malformed> {
+        self.allowance = self.allowance.checked_sub(bytes).ok_or(Malformed("it takes too much memory"))?;
+        Ok(())
     }
 
     /// How many bytes are left.
     pub(super) fn left(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, left) = self.0.split_at_checked(length).ok_or(Malformed("it ends too early"))?;
-        self.0 = left;
+        let (taken, left) = self.bytes.split_at_checked(length).ok_or(Malformed("it ends too early"))?;
+        self.bytes = left;
         Ok(taken)
     }
 
     fn number<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (taken, left) = self.0.split_first_chunk().ok_or(Malformed("it ends too early"))?;
-        self.0 = left;
+        let (taken, left) = self.bytes.split_first_chunk().ok_or(Malformed("it ends too early"))?;
+        self.bytes = left;
         Ok(*taken)
     }
 
@@ -141,9 +170,17 @@ impl<'a> Reader<'a> {
             -1 => Ok(None),
             length => {
                 let length = usize::try_from(length).map_err(|_| Malformed("a text has a negative length"))?;
-                Ok(Some(String::from_utf8_lossy(self.take(length)?).into_owned()))
+                let text = String::from_utf8_lossy(self.take(length)?).into_owned();
+                self.take_memory(text.len() + ALLOCATION)?;
+                Ok(Some(text))
             }
         }
+    }
+
+    /// Passes over a text that is not needed.
+    pub(super) fn skip_string(&mut self) -> Result<(), Malformed> {
+        let length = self.i16()?;
+        self.take(usize::try_from(length).unwrap_or(0)).map(drop)
     }
 
     pub(super) fn string(&mut self) -> Result<String, Malformed> {
@@ -158,10 +195,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A copy of them.
+    pub(super) fn bytes_owned(&mut self) -> Result<Vec<u8>, Malformed> {
+        let bytes = self.bytes()?;
+        self.take_memory(bytes.len())?;
+        Ok(bytes.to_vec())
+    }
+
     /// As much as there is of what may be cut off.
     pub(super) fn take_most(&mut self, length: usize) -> &'a [u8] {
-        let (taken, left) = self.0.split_at(length.min(self.0.len()));
-        self.0 = left;
+        let (taken, left) = self.bytes.split_at(length.min(self.bytes.len()));
+        self.bytes = left;
         taken
     }
 
@@ -170,15 +214,33 @@ impl<'a> Reader<'a> {
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
-        let mut items = Vec::new();
-        match self.i32()? {
-            ..-1 => return Err(Malformed("an array has a negative length")),
-            count => (0..count).try_for_each(|_| {
-                items.push(read(self)?);
-                Ok(())
-            })?,
+        let count = self.count()?;
+        let mut items = self.room_for(count)?;
+        for _ in 0..count {
+            items.push(read(self)?);
         }
         Ok(items)
+    }
+
+    /// A vector for so many elements. All its memory is taken at once: one that grows takes up to three times as much.
+    pub(super) fn room_for<T>(&mut self, count: usize) -> Result<Vec<T>, Malformed> {
+        self.take_memory(count.saturating_mul(size_of::<T>()))?;
+        Ok(Vec::with_capacity(count))
+    }
+
+    /// An array that nothing is kept of. Every element takes at least a byte.
+    pub(super) fn each(&mut self, mut read: impl FnMut(&mut Self) -> Result<(), Malformed>) -> Result<(), Malformed> {
+        (0..self.count()?).try_for_each(|_| read(self))
+    }
+
+    /// The number of an array's elements.
+    fn count(&mut self) -> Result<usize, Malformed> {
+        match self.i32()? {
+            -1 => Ok(0),
+            count => usize::try_from(count)
+                .map_err(|_| Malformed("an array has a negative length"))
+                .and_then(|count| if count <= self.left() { Ok(count) } else { Err(Malformed("it ends too early")) }),
+        }
     }
 }
 
@@ -214,7 +276,7 @@ mod tests {
     fn a_length_that_is_none_is_not_believed() {
         let all = [0x7f, 0xff, 0xff, 0xff];
         assert!(Reader::new(&all).bytes().is_err());
-        assert!(Reader::new(&all).array(Reader::i32).is_err());
+        assert!(Reader::new(&all).array(Reader::i32).is_err() && Reader::new(&all).each(|_| Ok(())).is_err());
         assert!(Reader::new(&all).string().is_err());
         let negative = [0xff, 0xff, 0xff, 0xfe];
         assert!(Reader::new(&negative).bytes().is_err());
@@ -239,6 +301,31 @@ mod tests {
         }
         assert!(Reader::new(&[0x80; 11]).varint().is_err());
         assert!(Reader::new(&[0x80]).varint().is_err());
+    }
+
+    #[test]
+    fn an_answer_becomes_no_more_than_a_few_times_its_size() {
+        // A million empty texts in two megabytes would take 24.
+        let mut bytes = 1_000_000_i32.to_be_bytes().to_vec();
+        bytes.extend(vec![0; 2_000_000]);
+        assert_eq!(Reader::new(&bytes).array(Reader::string), Err(Malformed("it takes too much memory")));
+        // A byte that is no UTF-8 becomes three.
+        let mut bytes = [0x7f, 0xff].repeat(100);
+        bytes.resize(100 * 0x8001, 0xff);
+        let mut reader = Reader::new(&bytes);
+        let texts = (0..100).map_while(|_| reader.string().ok()).count();
+        assert!(texts < 100, "{texts}");
+        let mut reader = Reader::new(&[0, 0, 0, 3, 1, 2, 3]);
+        assert_eq!(reader.each(|reader| reader.i8().map(drop)), Ok(()));
+        assert_eq!(reader.left(), 0);
+    }
+
+    #[test]
+    fn the_longest_answer_takes_the_memory_that_it_may() {
+        for bytes in [8 << 10, 64 << 10, 8 << 20] {
+            let length = longest(bytes);
+            assert!(memory(length) <= bytes && memory(length + 1) > bytes, "{bytes}");
+        }
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The types of flexible versions (KIP-482): compact texts and arrays, and tagged fields. Pure.
 //!
-//! The same rule as in [`codec`](super::codec) holds: no length is believed, and memory is taken as elements are read.
+//! The same rule as in [`codec`](super::codec) holds: no length is believed, and what is read takes a few times what came.
 
-use super::codec::{Malformed, Reader, Writer};
+use super::codec::{ALLOCATION, Malformed, Reader, Writer};
 
 /// The longest compact length that is taken: more than any answer has bytes.
 const LONGEST: u32 = i32::MAX.cast_unsigned();
@@ -57,6 +57,7 @@ fn nullable_length(from: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
 /// Reads a compact text.
 pub(super) fn text<'a>(from: &mut Reader<'a>) -> Result<std::borrow::Cow<'a, str>, Malformed> {
     let length = nullable_length(from)?.ok_or(Malformed("a text is missing"))?;
+    from.take_memory(length + ALLOCATION)?;
     Ok(String::from_utf8_lossy(from.take(length)?))
 }
 
@@ -87,8 +88,9 @@ pub(super) fn array<'a, T>(
     from: &mut Reader<'a>,
     mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, Malformed> {
-    let mut items = Vec::new();
-    for _ in 0..array_length(from)? {
+    let count = array_length(from)?;
+    let mut items = from.room_for(count)?;
+    for _ in 0..count {
         items.push(read(from)?);
     }
     Ok(items)

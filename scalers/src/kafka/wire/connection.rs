@@ -19,9 +19,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::super::room::Room;
 use super::address::Address;
 use super::api::{ApiVersions, Request, SaslAuthenticate, SaslHandshake, Versions};
-use super::codec::Reader;
+use super::codec::{self, Reader};
 use super::coordinator::FindCoordinator;
 use super::error::Fault;
 use super::fetch::Fetch;
@@ -29,7 +30,9 @@ use super::metadata::Metadata;
 use super::offsets::{End, ListOffsets, OffsetFetch};
 use super::sasl::{self, Proof};
 use super::share::DescribeShareGroupOffsets;
+use crate::budget::{Budget, PATIENCE, Reservation};
 use crate::outbound::Denied;
+use crate::peer::said;
 
 /// How long a connection may take from the first packet until it may be asked something.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,12 +40,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ADDRESS: Duration = Duration::from_millis(1500);
 /// A session is given up after this part of its life, for another one.
 const RENEW_AFTER: f64 = 0.8;
-/// The longest answer to a question that was given up.
+/// The longest answer to a question that was given up. It is passed over.
 const LONGEST_FORGOTTEN: usize = 16 << 20;
 
 /// What a connection is made with.
 pub(super) struct Means<'a> {
     pub(super) denied: &'a Denied,
+    pub(super) budget: &'a Budget,
+    /// Memory for the connection.
+    pub(super) room: Room,
     pub(super) tls: Option<TlsConnector>,
     pub(super) proof: Option<Proof<'a>>,
 }
@@ -57,6 +63,7 @@ pub(super) struct Connection {
     renew_at: Option<Instant>,
     /// The version of `DescribeShareGroupOffsets` that the broker knows, if any.
     share_offsets: Option<i16>,
+    _room: Room,
 }
 
 #[derive(Debug)]
@@ -73,10 +80,13 @@ struct State {
 
 #[derive(Debug)]
 struct Waiting {
-    teller: oneshot::Sender<Vec<u8>>,
+    teller: oneshot::Sender<Body>,
     longest: usize,
     read: usize,
 }
+
+/// An answer as it came, and the memory for it and for what it is read as.
+type Body = (Vec<u8>, Reservation);
 
 impl Shared {
     /// Ends it, for the first reason that there is. Whoever waits is told.
@@ -114,14 +124,14 @@ impl Connection {
     }
 
     async fn opened(address: &Address, means: Means<'_>) -> Result<Self, Fault> {
-        let unreachable = |error: io::Error| Fault::Unreachable(error.to_string());
+        let unreachable = |error: io::Error| Fault::unreachable(error);
         let tcp = connect(address, means.denied).await.map_err(unreachable)?;
         let mut connection = match means.tls {
-            None => Self::over(tcp),
+            None => Self::over(tcp, means.budget, means.room),
             Some(tls) => {
                 let name = ServerName::try_from(address.host.to_string());
-                let name = name.map_err(|error| Fault::Unreachable(error.to_string()))?;
-                Self::over(tls.connect(name, tcp).await.map_err(unreachable)?)
+                let name = name.map_err(Fault::unreachable)?;
+                Self::over(tls.connect(name, tcp).await.map_err(unreachable)?, means.budget, means.room)
             }
         };
         let versions = connection.ask(&ApiVersions, CONNECT).await?.map_err(Fault::Refused)?;
@@ -134,12 +144,12 @@ impl Connection {
         Ok(connection)
     }
 
-    fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+    fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static, budget: &Budget, room: Room) -> Self {
         let (frames, queue) = mpsc::unbounded_channel();
         let state = State { waiting: HashMap::new(), heard: Instant::now(), ended: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
-        let task = tokio::spawn(drive(stream, queue, Arc::clone(&shared)));
-        Self { frames, shared, task, next: AtomicI32::new(1), renew_at: None, share_offsets: None }
+        let task = tokio::spawn(drive(stream, queue, Arc::clone(&shared), budget.clone()));
+        Self { frames, shared, task, next: AtomicI32::new(1), renew_at: None, _room: room, share_offsets: None }
     }
 
     /// Whether new questions may come by it.
@@ -171,7 +181,7 @@ impl Connection {
         let begin = Instant::now();
         self.frames.send(request.frame(number)).map_err(|_| self.shared.ended())?;
         match timeout(limit, answer).await {
-            Ok(Ok(body)) => request.read(&mut Reader::new(&body)).map_err(|malformed| {
+            Ok(Ok((body, _reserved))) => request.read(&mut Reader::new(&body)).map_err(|malformed| {
                 // What else comes from there is no more to be relied on.
                 self.end(format!("{}: {malformed}", R::NAME));
                 self.shared.ended()
@@ -248,6 +258,7 @@ async fn drive(
     stream: impl AsyncRead + AsyncWrite + Send,
     mut queue: mpsc::UnboundedReceiver<Vec<u8>>,
     shared: Arc<Shared>,
+    budget: Budget,
 ) {
     let (answers, mut questions) = split(stream);
     let mut answers = BufReader::new(answers);
@@ -264,7 +275,7 @@ async fn drive(
     };
     let ended: io::Result<()> = tokio::select! {
         written = writing => written,
-        error = read_answers(&mut answers, &shared) => Err(error),
+        error = read_answers(&mut answers, &shared, &budget) => Err(error),
     };
     shared.end(ended.err().map_or_else(|| "the connection was closed".into(), |error| why(&error)));
 }
@@ -274,20 +285,21 @@ fn why(error: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             "the broker closed the connection".into()
         }
-        _ => error.to_string(),
+        // What TLS says of a certificate holds the broker's words.
+        _ => said(error),
     }
 }
 
 /// Hands every answer to who waits for it, until one is none.
-async fn read_answers(from: &mut (impl AsyncRead + Unpin), shared: &Shared) -> io::Error {
+async fn read_answers(from: &mut (impl AsyncRead + Unpin), shared: &Shared, budget: &Budget) -> io::Error {
     loop {
-        if let Err(error) = read_answer(from, shared).await {
+        if let Err(error) = read_answer(from, shared, budget).await {
             return error;
         }
     }
 }
 
-async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared) -> io::Result<()> {
+async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared, budget: &Budget) -> io::Result<()> {
     let length = usize::try_from(from.read_i32().await?).ok().and_then(|length| length.checked_sub(4));
     let number = from.read_i32().await?;
     let length = length.ok_or_else(|| io::Error::other("an answer of a negative length: that is no Kafka broker"))?;
@@ -299,18 +311,28 @@ async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared) -> io
     let longest = waiting.as_ref().map_or(LONGEST_FORGOTTEN, |waiting| waiting.longest);
     if length > longest {
         return Err(io::Error::other(format!(
-            "an answer of {length} bytes: that is no Kafka broker, or one with too much to say"
+            "an answer of {length} bytes, where {longest} are the most: that is no Kafka broker, or one with too much to say"
         )));
     }
-    let Some(waiting) = waiting else { return skip(from, length).await };
+    let Some(mut waiting) = waiting else { return skip(from, length).await };
     let read = length.min(waiting.read);
-    // Memory is taken as the bytes come, not as they are announced.
-    let mut body = Vec::with_capacity(read.min(16 << 10));
-    if (&mut *from).take(read as u64).read_to_end(&mut body).await? < read {
+    let reserved = tokio::select! {
+        reserved = budget.reserve_soon(codec::memory(read)) => reserved?,
+        // Whoever asked has given up meanwhile.
+        () = waiting.teller.closed() => return skip(from, length).await,
+    };
+    let mut body = Vec::with_capacity(read);
+    // Nobody holds memory with an answer that begins and does not go on.
+    let came = timeout(PATIENCE, (&mut *from).take(read as u64).read_to_end(&mut body)).await;
+    let came = came.map_err(|_| {
+        let patience = PATIENCE.as_secs();
+        io::Error::new(io::ErrorKind::TimedOut, format!("an answer of {read} bytes had not come after {patience} s"))
+    })?;
+    if came? < read {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     skip(from, length - read).await?;
-    let _ = waiting.teller.send(body);
+    let _ = waiting.teller.send((body, reserved));
     Ok(())
 }
 
@@ -331,7 +353,11 @@ mod tests {
     /// A connection, and the end that a broker has of it.
     fn connected() -> (Connection, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        (Connection::over(ours), theirs)
+        (over(ours, &Budget::default()), theirs)
+    }
+
+    fn over(ours: DuplexStream, budget: &Budget) -> Connection {
+        Connection::over(ours, budget, Room::for_connection(0, budget).unwrap())
     }
 
     /// The number of the next question.
@@ -418,12 +444,14 @@ mod tests {
             (&b"\0\0\0\x06\0\0\0\x01no"[..], "FindCoordinator: an answer that makes no sense (it ends too early)"),
             (
                 &[&too_long[..], b"\0\0\0\x01"].concat(),
-                "an answer of 104857596 bytes: that is no Kafka broker, or one with too much to say",
+                "an answer of 104857596 bytes, where 1397930 are the most: that is no Kafka broker, or one with too much to \
+                 say",
             ),
             (b"\0\0\0\0\0\0\0\x01", "an answer of a negative length: that is no Kafka broker"),
             (
                 b"HTTP/1.1 400 Bad Request\r\n",
-                "an answer of 1213486156 bytes: that is no Kafka broker, or one with too much to say",
+                "an answer of 1213486156 bytes, where 16777216 are the most: that is no Kafka broker, or one with too much \
+                 to say",
             ),
         ] {
             let (connection, mut broker) = connected();
@@ -438,5 +466,56 @@ mod tests {
         let (connection, broker) = connected();
         drop(broker);
         assert_eq!(find(&connection, "one").await, unreachable("the broker closed the connection"));
+    }
+
+    /// Begins an answer of this length to the next question, and goes no further.
+    async fn begin(broker: &mut DuplexStream, length: usize) {
+        let number = asked(broker).await;
+        broker.write_i32(4 + i32::try_from(length).unwrap()).await.unwrap();
+        broker.write_i32(number).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_has_not_let_the_client_in_has_little_to_say() {
+        let (connection, mut broker) = connected();
+        let question = connection.ask(&ApiVersions, LIMIT);
+        let (versions, ()) = tokio::join!(question, begin(&mut broker, 11 << 10));
+        let Err(Fault::Unreachable(why)) = versions else { panic!("that was taken") };
+        assert!(why.starts_with("an answer of 11264 bytes, where 10752 are the most"), "{why}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_for_which_there_is_no_memory_is_waited_for_and_then_named() {
+        let budget = Budget::default();
+        let (ours, mut broker) = tokio::io::duplex(1 << 20);
+        let connection = over(ours, &budget);
+        let held = [budget.reserve(usize::MAX).await, budget.reserve(usize::MAX).await];
+        let mut large = coordinator("large");
+        large.resize(100_000, 0);
+        let answers = async {
+            let number = asked(&mut broker).await;
+            tokio::time::sleep(PATIENCE / 2).await;
+            answer(&mut broker, number, &large).await;
+            tokio::time::sleep(PATIENCE / 4).await;
+            drop(held);
+        };
+        let (found, ()) = tokio::join!(find(&connection, "one"), answers);
+        assert_eq!(found, Ok("large:9092".into()), "it waited for its turn");
+
+        let _held = [budget.reserve(usize::MAX).await, budget.reserve(usize::MAX).await];
+        let (found, ()) = tokio::join!(find(&connection, "two"), begin(&mut broker, 100_000));
+        let Err(Fault::Unreachable(why)) = found else { panic!("{found:?}") };
+        assert!(why.contains("other brokers' answers have taken all memory"), "{why}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_go_on_gives_its_memory_back() {
+        let budget = Budget::default();
+        let (ours, mut broker) = tokio::io::duplex(1 << 20);
+        let connection = over(ours, &budget);
+        let (found, ()) = tokio::join!(find(&connection, "one"), begin(&mut broker, 1 << 20));
+        let why = "an answer of 1048576 bytes had not come after 2 s";
+        assert_eq!(found, unreachable(why));
+        assert!(timeout(Duration::from_millis(1), budget.reserve(usize::MAX)).await.is_ok());
     }
 }

@@ -28,11 +28,12 @@ impl Request for FindCoordinator<'_> {
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed> {
         let _throttle_time_ms = from.i32()?;
         let checked = Code::check(from.i16()?);
-        let _said = from.nullable_string()?;
+        // The broker's own words for the code.
+        from.skip_string()?;
         let _number = from.i32()?;
         let (host, port) = (from.string()?, from.i32()?);
         match checked {
-            Ok(()) => Address::of(host, port).map(Ok).ok_or(Malformed("a broker has no port")),
+            Ok(()) => Address::of(host, port).map(Ok).ok_or(Malformed("a broker has no address")),
             Err(code) => Ok(Err(code)),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::address::Address;
+use crate::peer::said;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +17,16 @@ pub(in crate::kafka) enum Fault {
 }
 
 impl Fault {
+    /// The way to the broker is the fault. What is wrong may be the broker's own words.
+    pub(super) fn unreachable(why: impl fmt::Display) -> Self {
+        Self::Unreachable(said(why))
+    }
+
     /// The same, with whose fault it is.
     pub(super) fn at(self, address: &Address) -> Self {
         match self {
-            Self::Unreachable(why) => Self::Unreachable(format!("{address}: {why}")),
+            // The broker's address may be another broker's words.
+            Self::Unreachable(why) => Self::Unreachable(format!("{}: {why}", said(address))),
             fault => fault,
         }
     }

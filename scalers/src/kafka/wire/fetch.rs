@@ -58,7 +58,9 @@ impl Request for Fetch<'_> {
 
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed> {
         let _throttle_time_ms = from.i32()?;
-        let (topics, _topic, partitions, _partition) = (from.i32()?, from.string()?, from.i32()?, from.i32()?);
+        let topics = from.i32()?;
+        from.skip_string()?;
+        let (partitions, _partition) = (from.i32()?, from.i32()?);
         if (topics, partitions) != (1, 1) {
             return Err(Malformed("it is not about the one partition"));
         }

@@ -5,6 +5,9 @@ use super::api::Request;
 use super::codec::{Malformed, Reader, Writer};
 use super::error::Code;
 
+/// As many brokers as a cluster may have: Ebb connects to each that leads a partition.
+const MOST_BROKERS: usize = 500;
+
 /// What a broker says of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::kafka) struct TopicLayout {
@@ -45,15 +48,16 @@ impl<N: AsRef<str>> Request for Metadata<'_, N> {
         let _throttle_time_ms = from.i32()?;
         let brokers = from.array(|from| {
             let (number, host, port) = (from.i32()?, from.string()?, from.i32()?);
-            let _rack = from.nullable_string()?;
-            Ok((number, host, port))
+            // The rack.
+            from.skip_string()?;
+            Ok((number, Address::of(host, port)))
         })?;
-        let _cluster_id = from.nullable_string()?;
+        // The cluster's id.
+        from.skip_string()?;
         let _controller = from.i32()?;
         let topics = from.array(topic)?;
-        let brokers = brokers.into_iter();
-        let brokers = brokers.filter_map(|(number, host, port)| Some((number, Address::of(host, port)?))).collect();
-        Ok(Layouts { brokers, topics })
+        let brokers = brokers.into_iter().filter_map(|(number, address)| Some((number, address?)));
+        Ok(Layouts { brokers: brokers.take(MOST_BROKERS).collect(), topics })
     }
 }
 
@@ -65,7 +69,9 @@ fn topic(from: &mut Reader<'_>) -> Result<TopicLayout, Malformed> {
         // What is wrong with a partition is that it has no leader, or that some replica is not to be had.
         let _error = from.i16()?;
         let (number, leader) = (from.i32()?, from.i32()?);
-        let (_replicas, _in_sync) = (from.array(Reader::i32)?, from.array(Reader::i32)?);
+        // The replicas, and those that are in sync.
+        from.each(|from| from.i32().map(drop))?;
+        from.each(|from| from.i32().map(drop))?;
         Ok((number, (leader >= 0).then_some(leader)))
     })?;
     Ok(TopicLayout { name, partitions: checked.map(|()| partitions) })

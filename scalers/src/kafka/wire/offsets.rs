@@ -48,14 +48,25 @@ fn read_partitions(
     from: &mut Reader<'_>,
     read: impl Fn(&mut Reader<'_>) -> Result<(i32, Result<i64, Code>), Malformed>,
 ) -> Result<Vec<PartitionOffset>, Malformed> {
-    let topics = from.array(|from| {
-        let topic: Arc<str> = from.string()?.into();
-        from.array(|from| {
-            let (partition, offset) = read(from)?;
-            Ok(PartitionOffset { topic: Arc::clone(&topic), partition, offset })
+    // They are counted first, so that they are kept once.
+    let (mut ahead, mut count) = (*from, 0);
+    ahead.each(|from| {
+        from.skip_string()?;
+        from.each(|from| {
+            count += 1;
+            read(from).map(drop)
         })
     })?;
-    Ok(topics.into_iter().flatten().collect())
+    let mut partitions = from.room_for(count)?;
+    from.each(|from| {
+        let topic: Arc<str> = from.string()?.into();
+        from.each(|from| {
+            let (partition, offset) = read(from)?;
+            partitions.push(PartitionOffset { topic: Arc::clone(&topic), partition, offset });
+            Ok(())
+        })
+    })?;
+    Ok(partitions)
 }
 
 /// One end of each of these partitions, which the broker that is asked is to lead.
@@ -126,7 +137,8 @@ impl Request for OffsetFetch<'_> {
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed> {
         let offsets = read_partitions(from, |from| {
             let (partition, offset) = (from.i32()?, from.i64()?);
-            let _metadata = from.nullable_string()?;
+            // The metadata.
+            from.skip_string()?;
             let checked = Code::check(from.i16()?);
             Ok((partition, checked.map(|()| offset)))
         })?;

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::error::Fault;
 use super::scram::{self, Hash};
 use crate::oauth::Token;
+use crate::peer::said;
 
 /// What is shown.
 pub(super) enum Proof<'a> {
@@ -120,9 +121,9 @@ pub(super) async fn authenticate(
 }
 
 fn text(challenge: &Challenge) -> Result<String, Fault> {
-    String::from_utf8(challenge.bytes.clone()).map_err(|_| failed("the broker's message is no text"))
+    std::str::from_utf8(&challenge.bytes).map(ToOwned::to_owned).map_err(|_| failed("the broker's message is no text"))
 }
 
 fn failed(why: impl fmt::Display) -> Fault {
-    Fault::Unreachable(format!("authentication failed: {why}"))
+    Fault::Unreachable(format!("authentication failed: {}", said(why)))
 }

@@ -1,8 +1,15 @@
 //! The management API's answers about queues, as far as they are asked for.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::LARGEST_PAGE;
+use crate::body::LONGEST_REFUSAL;
+use crate::peer::said;
 use crate::rabbitmq::figures::{Figures, Rates};
 
 /// The columns that are asked for: without them the broker sends some kilobytes for each queue.
@@ -26,20 +33,69 @@ pub(super) struct Row {
 #[derive(Deserialize)]
 pub(super) struct Page {
     pub(super) page_count: u32,
+    #[serde(deserialize_with = "rows")]
     pub(super) items: Vec<OrEmpty<Row>>,
 }
 
-/// An object; where it would have no fields the broker writes an empty list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum OrEmpty<T> {
-    Object(T),
-    Empty([(); 0]),
+/// Reads no more queues than a page may have: three bytes of an answer are one.
+fn rows<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OrEmpty<Row>>, D::Error> {
+    struct Rows;
+
+    impl<'de> Visitor<'de> for Rows {
+        type Value = Vec<OrEmpty<Row>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {LARGEST_PAGE} queues")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut rows = Vec::new();
+            while let Some(row) = items.next_element()? {
+                if rows.len() >= LARGEST_PAGE as usize {
+                    return Err(A::Error::custom("more queues than a page has"));
+                }
+                rows.push(row);
+            }
+            Ok(rows)
+        }
+    }
+
+    from.deserialize_seq(Rows)
 }
 
-impl<T> Default for OrEmpty<T> {
-    fn default() -> Self {
-        Self::Empty([])
+/// An object; where it would have no fields the broker writes an empty list. What it turns out to be is not kept meanwhile, as
+/// serde's untagged enums do, which takes many times its size.
+#[derive(Default)]
+pub(super) enum OrEmpty<T> {
+    Object(T),
+    #[default]
+    Empty,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrEmpty<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OrEmpty<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or an empty list")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(OrEmpty::Object)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                match items.next_element::<IgnoredAny>()? {
+                    None => Ok(OrEmpty::Empty),
+                    Some(_) => Err(A::Error::custom("a list that is not empty")),
+                }
+            }
+        }
+
+        from.deserialize_any(Either(PhantomData))
     }
 }
 
@@ -47,7 +103,7 @@ impl<T> OrEmpty<T> {
     pub(super) fn object(&self) -> Option<&T> {
         match self {
             Self::Object(object) => Some(object),
-            Self::Empty(_) => None,
+            Self::Empty => None,
         }
     }
 }
@@ -111,6 +167,66 @@ impl Switches {
     pub(super) const COLUMNS: &str = "disable_stats,rates_mode";
 }
 
+/// The API's words for what is wrong with a request.
+#[derive(Deserialize, Default)]
+pub(super) struct Complaint {
+    #[serde(default)]
+    error: Option<Words>,
+    #[serde(default)]
+    reason: Option<Words>,
+}
+
+/// A text, or the sign of anything else.
+struct Words(String);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("words")
+            }
+
+            fn visit_str<E>(self, words: &str) -> Result<Words, E> {
+                Ok(Words(said(words)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Words, A::Error> {
+                while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Words("{…}".into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Words, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Words("[…]".into()))
+            }
+        }
+
+        from.deserialize_any(Text)
+    }
+}
+
+impl Complaint {
+    /// Reads an answer that says no. One in another form has no words.
+    pub(super) fn read(answer: &[u8]) -> Self {
+        let whole = answer.len() <= LONGEST_REFUSAL;
+        whole.then(|| serde_json::from_slice(answer).ok()).flatten().unwrap_or_default()
+    }
+
+    /// What follows a status.
+    pub(super) fn words(&self) -> String {
+        let words = match (&self.error, &self.reason) {
+            (None, None) => return String::new(),
+            (Some(Words(words)), None) | (None, Some(Words(words))) => format!("{words:?}"),
+            (Some(Words(error)), Some(Words(reason))) => format!("{error:?}: {reason:?}"),
+        };
+        format!(": {}", said(words))
+    }
+}
+
 /// All figures that the management API's answer about a queue or a page of queues gives, for `make fuzz`.
 #[cfg(fuzzing)]
 pub fn figures(answer: &[u8]) -> Vec<f64> {
@@ -126,6 +242,39 @@ mod tests {
 
     fn figures(messages: f64, ready: f64, publish_rate: f64, deliver_get_rate: f64, rates: Rates) -> Figures {
         Figures { messages, ready, publish_rate, deliver_get_rate, rates }
+    }
+
+    #[test]
+    fn what_is_read_is_no_larger_than_what_came() {
+        // Each of these is small on the wire and would be some fifteen to forty times as large as a tree of values.
+        let lists = format!("{{\"page_count\": 1, \"items\": [[{}]]}}", vec!["[]"; 100_000].join(","));
+        assert!(serde_json::from_str::<Page>(&lists).is_err(), "a queue is no list of lists");
+        let rows = |count| format!("{{\"page_count\": 1, \"items\": [{}]}}", vec!["{}"; count].join(","));
+        assert_eq!(serde_json::from_str::<Page>(&rows(500)).unwrap().items.len(), 500);
+        let error = serde_json::from_str::<Page>(&rows(501)).err().unwrap();
+        assert!(error.to_string().contains("more queues than a page has"), "{error}");
+        let unknown =
+            format!("{{\"messages\": 1, \"messages_ready\": 1, \"other\": [{}]}}", vec!["0"; 100_000].join(","));
+        let row: OrEmpty<Row> = serde_json::from_str(&unknown).unwrap();
+        assert_eq!(row.object().and_then(Row::figures), Some(figures(1.0, 1.0, 0.0, 0.0, Rates::Missing)));
+    }
+
+    #[test]
+    fn complaints_are_repeated_as_far_as_they_are_words() {
+        for (answer, words) in [
+            (r#"{"error": "not_authorised", "reason": "Login failed"}"#, r#": "not_authorised": "Login failed""#),
+            (r#"{"error": "bad_request"}"#, r#": "bad_request""#),
+            (r#"{"error": null, "reason": "no\nsuch"}"#, r#": "no\\nsuch""#),
+            (r#"{"error": {"a": [1, 2]}, "reason": ["b", {"c": 1}]}"#, r#": "{…}": "[…]""#),
+            (r#"{"error": 7}"#, ""),
+            ("<html>", ""),
+            ("{}", ""),
+        ] {
+            assert_eq!(Complaint::read(answer.as_bytes()).words(), words, "{answer}");
+        }
+        let long = format!(r#"{{"error": "{}", "reason": "{}"}}"#, "x".repeat(1_000), "y".repeat(1_000));
+        assert!(Complaint::read(long.as_bytes()).words().chars().count() <= 202);
+        assert_eq!(Complaint::read(&vec![b' '; LONGEST_REFUSAL + 1]).words(), "");
     }
 
     #[test]

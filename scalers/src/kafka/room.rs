@@ -1,0 +1,91 @@
+//! How much of what brokers say is kept: partitions of topics, and connections to the brokers that they name.
+//!
+//! A broker may be anybody's, and what it says of itself is kept for as long as a trigger is there. What usual clusters have
+//! is kept in any case. What is more comes out of memory that all clusters share, and is an error where that is used up.
+
+use crate::budget::{Budget, Reservation};
+
+/// The most partitions of a topic that are looked at.
+const MOST_PARTITIONS: usize = 10_000;
+/// The most partitions that a group may have committed to whose triggers name no topic: each may be a topic's own.
+pub(super) const MOST_COMMITTED: usize = 2_000;
+/// A topic of so many partitions is usual.
+const FEW_PARTITIONS: usize = 500;
+/// What is kept of a partition: its leader, both ends of its log, and where each group stands in it. In bytes, with what the
+/// tables for it leave empty.
+const PARTITION: usize = 384;
+/// So many connections of a client are usual.
+const FEW_CONNECTIONS: usize = 32;
+/// What a connection takes besides answers, in bytes.
+const CONNECTION: usize = 16 << 10;
+
+/// Memory for what is kept. It is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Room {
+    _reserved: Option<Reservation>,
+}
+
+impl Room {
+    /// For so many partitions of one topic.
+    ///
+    /// # Errors
+    /// They are too many.
+    pub(super) fn for_partitions(partitions: usize, budget: &Budget) -> Result<Self, String> {
+        if partitions > MOST_PARTITIONS {
+            return Err(format!(
+                "it has {partitions} partitions, and {MOST_PARTITIONS} are the most that Ebb looks at"
+            ));
+        }
+        Self::beyond(partitions > FEW_PARTITIONS, partitions * PARTITION, budget).ok_or_else(|| {
+            format!(
+                "it has {partitions} partitions, and other topics of more than {FEW_PARTITIONS} have taken all memory for \
+                 such"
+            )
+        })
+    }
+
+    /// For one more connection of a client that has so many.
+    ///
+    /// # Errors
+    /// They are too many.
+    pub(super) fn for_connection(connections: usize, budget: &Budget) -> Result<Self, String> {
+        Self::beyond(connections > FEW_CONNECTIONS, CONNECTION, budget).ok_or_else(|| {
+            format!(
+                "it is one of {connections} brokers of its cluster, and others have taken all memory for connections to more \
+                 than {FEW_CONNECTIONS}"
+            )
+        })
+    }
+
+    fn beyond(more: bool, bytes: usize, budget: &Budget) -> Option<Self> {
+        if !more {
+            return Some(Self { _reserved: None });
+        }
+        budget.keep(bytes).map(|reserved| Self { _reserved: Some(reserved) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_topics_have_room_in_any_case_and_large_ones_while_there_is_some() {
+        let budget = Budget::default();
+        let error = Room::for_partitions(MOST_PARTITIONS + 1, &budget).unwrap_err();
+        assert!(error.contains("10001 partitions"), "{error}");
+        let mut large: Vec<_> = (0..100).map_while(|_| Room::for_partitions(MOST_PARTITIONS, &budget).ok()).collect();
+        assert!((2..20).contains(&large.len()), "{}", large.len());
+        assert!((0..100_000).all(|_| Room::for_partitions(FEW_PARTITIONS, &budget).is_ok()));
+        large.pop();
+        assert!(Room::for_partitions(MOST_PARTITIONS, &budget).is_ok());
+    }
+
+    #[test]
+    fn usual_clusters_have_room_in_any_case_and_large_ones_while_there_is_some() {
+        let budget = Budget::default();
+        let many: Vec<_> = (0..1_000_000).map_while(|_| Room::for_connection(500, &budget).ok()).collect();
+        assert!((1_000..5_000).contains(&many.len()), "{}", many.len());
+        assert!(Room::for_connection(33, &budget).is_err() && Room::for_connection(32, &budget).is_ok());
+    }
+}
