@@ -4,18 +4,17 @@
 //! the channel, so queues known to be missing are asked about on a channel of their own: a missing queue never costs
 //! the others their channel, and never a connection.
 
+mod dial;
 mod endpoint;
+mod gate;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
-use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::types::{FieldTable, ShortString};
-use lapin::uri::{AMQPAuthority, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
@@ -23,8 +22,8 @@ use tokio::time::{Instant, timeout};
 pub use self::endpoint::{Endpoint, EndpointParts, Login, Mechanism};
 use crate::broker::{Backoff, Flights, Pacer, chance};
 use crate::outbound::Outbound;
+use crate::peer::said;
 use crate::scaler::ReadError;
-use crate::tls::Tls;
 
 /// How long a connection may take from the first packet to the open virtual host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -205,7 +204,7 @@ impl Client {
 
     async fn open_channel(&self) -> Result<Channel, Failure> {
         let connection = self.connection().await.map_err(Failure::Connection)?;
-        connection.create_channel().await.map_err(|error| Failure::Connection(self.unreachable(error.to_string())))
+        connection.create_channel().await.map_err(|error| Failure::Connection(self.unreachable(said(error))))
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, ReadError> {
@@ -237,7 +236,8 @@ impl Client {
 
     async fn connect(&self) -> Result<Connection, ReadError> {
         let properties = ConnectionProperties::default().with_connection_name("ebb".into());
-        let attempt = connect(self.endpoint.uri(), self.endpoint.tls(), &self.outbound, properties);
+        let (uri, tls) = (self.endpoint.uri(), self.endpoint.tls());
+        let attempt = dial::connect(uri, tls, &self.outbound, properties, CONNECT_TIMEOUT);
         match timeout(CONNECT_TIMEOUT, attempt).await {
             Ok(Ok(connection)) => {
                 tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
@@ -259,7 +259,7 @@ impl Client {
         let ErrorKind::ProtocolError(amqp) = error.kind() else {
             // The question came upon a channel that another one's answer had just closed.
             let swept = matches!(error.kind(), ErrorKind::InvalidChannelState(..)) && !channel.status().connected();
-            return if swept { Failure::Swept } else { Failure::Connection(self.unreachable(error.to_string())) };
+            return if swept { Failure::Swept } else { Failure::Connection(self.unreachable(said(error))) };
         };
         // Reply codes of the AMQP 0-9-1 specification: 403 access-refused, 404 not-found, 405 resource-locked. They close
         // the channel, and every question on its way with it; the text names the queue that was meant.
@@ -270,43 +270,12 @@ impl Client {
                 error: ReadError::Query(format!(
                     "error inspecting RabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
                     self.endpoint.broker(),
-                    amqp.get_message().as_str()
+                    said(amqp.get_message())
                 )),
             },
-            _ => Failure::Connection(self.unreachable(error.to_string())),
+            _ => Failure::Connection(self.unreachable(said(error))),
         }
     }
-}
-
-/// Connects to an address that is not denied, and over TLS with settings of our own: lapin's know no client certificate in
-/// PEM form and verify every server.
-async fn connect(
-    uri: AMQPUri,
-    tls: Option<&Tls>,
-    outbound: &Outbound,
-    properties: ConnectionProperties,
-) -> Result<Connection, String> {
-    let connector = tls.map(|tls| tls.client_config(outbound)).transpose()?.map(RustlsConnector::from);
-    let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
-    let denied = outbound.denied.clone();
-    let connected = Connection::connector(
-        uri,
-        runtime,
-        async move |uri: AMQPUri, runtime| {
-            let AMQPAuthority { host, port, .. } = uri.authority;
-            let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-            for address in denied.resolve(&host, port).await? {
-                match (AsyncTcpStream::connect(&runtime, address).await, &connector) {
-                    (Ok(stream), Some(connector)) => return Ok(stream.into_rustls(connector, &host).await?),
-                    (Ok(stream), None) => return Ok(stream),
-                    (Err(error), _) => failed = error,
-                }
-            }
-            Err(failed.into())
-        },
-        properties,
-    );
-    connected.await.map_err(|error| error.to_string())
 }
 
 impl Link {

@@ -4,11 +4,8 @@ use std::fmt;
 
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 
+use super::gate::LARGEST_FRAME;
 use crate::tls::Tls;
-
-/// The smallest that every version of RabbitMQ takes; questions about queues are a few hundred bytes. lapin's buffers are
-/// 64 times as large: 0.5 MB for a connection, where the broker's own proposal of 128 KiB makes it 8 MB.
-const LARGEST_FRAME: u32 = 8_192;
 
 /// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
