@@ -82,5 +82,5 @@ printf '"%s"\n' hunter2 amqp://u:hunter2@ https://u:hunter2@ >>"$work/metadata.d
 for target in "${targets[@]}"; do
 	printf '\n==> fuzzing %s for %s s\n' "$target" "$seconds"
 	"$work/bin/$target" "$work/corpus/$target" "$work/seeds/$target" -dict="$work/$target.dict" -max_total_time="$seconds" \
-		-timeout=25 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
+		-timeout=25 -rss_limit_mb=512 -max_len=4096 -print_final_stats=1 -artifact_prefix="$work/found/$target-"
 done
