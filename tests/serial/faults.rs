@@ -2,6 +2,8 @@
 
 mod brokers;
 mod credentials;
+mod flood;
+mod floods;
 pub(crate) mod impostor;
 mod impostors;
 mod tampering;
@@ -57,9 +59,14 @@ impl App {
 
     /// The HPA is told what waits, and at once.
     async fn serves_quickly(&self, user: &Sandbox) -> Result<()> {
+        self.serves_within(user, QUICK).await
+    }
+
+    /// The HPA is told what waits within this time.
+    async fn serves_within(&self, user: &Sandbox, limit: Duration) -> Result<()> {
         let begin = Instant::now();
         let lag = user.metric(&self.name, &self.metric).await?;
-        ensure!(begin.elapsed() < QUICK, "{}: the metric took {:.2?}", self.name, begin.elapsed());
+        ensure!(begin.elapsed() < limit, "{}: the metric took {:.2?}", self.name, begin.elapsed());
         #[allow(clippy::cast_precision_loss)]
         let right = (lag - WAITING as f64).abs() < 1e-9;
         ensure!(right, "{}: {lag}", self.name);

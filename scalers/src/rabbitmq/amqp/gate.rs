@@ -340,4 +340,15 @@ pub(super) mod tests {
         let passed = (0..1_000).take_while(|_| gate.check(&secure).is_ok()).count();
         assert_eq!(passed, LONGEST_WELCOME / secure.len());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_looked_at(table: Vec<u8>, head: [u8; HEAD], bytes: Vec<u8>) {
+            let _ = Gate::default().check(&start(&table));
+            let _ = Gate::default().check(&bytes);
+            if let Ok(size) = frame_size(head) {
+                proptest::prop_assert!(size > HEAD && size <= LARGEST_FRAME as usize);
+            }
+        }
+    }
 }
