@@ -262,6 +262,8 @@ impl Kafka {
     /// The partitions of these topics that the trigger looks at.
     async fn wanted(&self, topics: &[Arc<Topic>]) -> Result<Vec<Wanted>, ReadError> {
         let layouts = join_all(topics.iter().map(|topic| self.client.layout(topic))).await;
+        let partitions = layouts.iter().flatten().map(|layout| layout.len()).sum();
+        room::check_trigger(partitions).map_err(|error| self.client.query("the topics", error))?;
         let mut wanted = Vec::new();
         for (topic, layout) in topics.iter().zip(layouts) {
             let layout = match layout {

@@ -68,6 +68,9 @@ pub struct Client {
     pub(super) looking: Semaphore,
 }
 
+/// So many leaders are remembered at most besides those that are asked just now: as many as brokers of a cluster are looked at.
+const MOST_LEADERS: usize = 500;
+
 /// A broker as the leader of partitions.
 #[derive(Debug)]
 struct Leader {
@@ -189,7 +192,12 @@ impl Client {
 
     fn leader(&self, id: i32) -> Arc<Leader> {
         let new = || Leader { ends: Gather::new(TOGETHER), starts: Gather::new(TOGETHER), health: breaker() };
-        Arc::clone(self.leaders.lock().entry(id).or_insert_with(|| Arc::new(new())))
+        let mut leaders = self.leaders.lock();
+        if leaders.len() >= MOST_LEADERS && !leaders.contains_key(&id) {
+            // A broker may name another leader each time.
+            leaders.retain(|_, leader| Arc::strong_count(leader) > 1);
+        }
+        Arc::clone(leaders.entry(id).or_insert_with(|| Arc::new(new())))
     }
 
     async fn list_offsets(

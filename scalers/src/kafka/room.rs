@@ -19,6 +19,20 @@ const FEW_CONNECTIONS: usize = 32;
 /// What a connection takes besides answers, in bytes.
 const CONNECTION: usize = 16 << 10;
 
+/// Checks how many partitions the topics of one trigger have together: a reading takes some memory for each.
+///
+/// # Errors
+/// They are too many.
+pub(super) fn check_trigger(partitions: usize) -> Result<(), String> {
+    if partitions <= MOST_PARTITIONS {
+        return Ok(());
+    }
+    Err(format!(
+        "they have {partitions} partitions together, and {MOST_PARTITIONS} are the most that one trigger looks at: name \
+         fewer topics"
+    ))
+}
+
 /// Memory for what is kept. It is given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -79,6 +93,13 @@ mod tests {
         assert!((0..100_000).all(|_| Room::for_partitions(FEW_PARTITIONS, &budget).is_ok()));
         large.pop();
         assert!(Room::for_partitions(MOST_PARTITIONS, &budget).is_ok());
+    }
+
+    #[test]
+    fn a_trigger_has_so_many_partitions_and_no_more() {
+        assert_eq!(check_trigger(MOST_PARTITIONS), Ok(()));
+        let error = check_trigger(MOST_PARTITIONS + 1).unwrap_err();
+        assert!(error.contains("10001 partitions together"), "{error}");
     }
 
     #[test]

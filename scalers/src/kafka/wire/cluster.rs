@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::future::try_join_all;
 use futures::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -95,13 +94,20 @@ impl Cluster {
     /// # Errors
     /// No broker answers.
     pub(in crate::kafka) async fn describe(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, Fault> {
-        let asked = topics.chunks(TOPICS).map(async |topics| self.ask_any(&Metadata { topics }).await);
-        let layouts = try_join_all(asked).await?;
-        if let Some(Layouts { brokers, .. }) = layouts.iter().find(|layouts| !layouts.brokers.is_empty()) {
-            *self.brokers.lock() = brokers.iter().cloned().collect();
+        let (mut known, mut described) = (Vec::new(), Vec::new());
+        // One after the other: what an answer becomes is part of no budget any more.
+        for topics in topics.chunks(TOPICS) {
+            let Layouts { brokers, topics } = self.ask_any(&Metadata { topics }).await?;
+            if known.is_empty() {
+                known = brokers;
+            }
+            described.extend(topics);
+        }
+        if !known.is_empty() {
+            *self.brokers.lock() = known.into_iter().collect();
             self.forget_unused();
         }
-        Ok(layouts.into_iter().flat_map(|layouts| layouts.topics).collect())
+        Ok(described)
     }
 
     /// One end of each partition that this broker leads.

@@ -57,8 +57,10 @@ fn nullable_length(from: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
 /// Reads a compact text.
 pub(super) fn text<'a>(from: &mut Reader<'a>) -> Result<std::borrow::Cow<'a, str>, Malformed> {
     let length = nullable_length(from)?.ok_or(Malformed("a text is missing"))?;
-    from.take_memory(length + ALLOCATION)?;
-    Ok(String::from_utf8_lossy(from.take(length)?))
+    let text = String::from_utf8_lossy(from.take(length)?);
+    // Twice: whoever keeps it copies it. Each byte that is no UTF-8 takes three.
+    from.take_memory(2 * (text.len() + ALLOCATION))?;
+    Ok(text)
 }
 
 /// Passes over a compact text that may be null.

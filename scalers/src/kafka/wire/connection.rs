@@ -331,9 +331,9 @@ async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared, budge
     if came? < read {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    skip(from, length - read).await?;
+    // Before the rest, which nobody wants and which may never come.
     let _ = waiting.teller.send((body, reserved));
-    Ok(())
+    skip(from, length - read).await
 }
 
 async fn skip(from: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<()> {

@@ -78,7 +78,7 @@ impl Request for DescribeShareGroupOffsets<'_> {
 impl DescribeShareGroupOffsets<'_> {
     fn read_group(&self, from: &mut Reader<'_>) -> Result<Result<Vec<SharePartition>, Code>, Malformed> {
         compact::skip_text(from)?;
-        let topics = compact::array(from, |from| {
+        let topics: Vec<Vec<SharePartition>> = compact::array(from, |from| {
             let topic: Arc<str> = compact::text(from)?.into();
             let _id = from.take(16)?;
             let partitions = compact::array(from, |from| self.read_partition(&topic, from))?;
@@ -88,7 +88,10 @@ impl DescribeShareGroupOffsets<'_> {
         let checked = Code::check(from.i16()?);
         compact::skip_text(from)?;
         compact::skip_tags(from)?;
-        Ok(checked.map(|()| topics.into_iter().flatten().collect()))
+        let count = topics.iter().map(Vec::len).sum();
+        let mut partitions = from.room_for(count)?;
+        partitions.extend(topics.into_iter().flatten());
+        Ok(checked.map(|()| partitions))
     }
 
     fn read_partition(&self, topic: &Arc<str>, from: &mut Reader<'_>) -> Result<SharePartition, Malformed> {
