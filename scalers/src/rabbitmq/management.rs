@@ -201,7 +201,7 @@ impl Client {
         let mut interests = self.interests.lock();
         let interest = interests.entry(Arc::clone(vhost)).or_default();
         match outcome {
-            Ok(()) => interest.listed(begun, Instant::now()),
+            Ok(_) => interest.listed(begun, Instant::now()),
             Err(failure @ (Failure::Resting(_) | Failure::Broker(ReadError::Connect { .. }))) => {
                 return Err(self.note(failure));
             }
@@ -222,10 +222,8 @@ impl Client {
         let filter = format!("&use_regex=true&name={}", encoded(expression));
         loop {
             let mut matches = Matches::default();
-            let were_off = self.statistics.are_off();
-            self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures()))
-                .await
-                .map_err(|failure| self.note(failure))?;
+            let listed = self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures())).await;
+            let were_off = listed.map_err(|failure| self.note(failure))?;
             // Figures that are missing for want of statistics are there in a list without them.
             if were_off || matches.counts().1 == 0 || !self.keeps_no_statistics().await? {
                 return Ok(matches);
@@ -233,7 +231,7 @@ impl Client {
         }
     }
 
-    /// Goes through all pages.
+    /// Goes through all pages. Says whether they were asked for without statistics.
     async fn pages(
         &self,
         about: About<'_>,
@@ -241,26 +239,27 @@ impl Client {
         page_size: u32,
         filter: &str,
         mut each: impl FnMut(&Row) + Send,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let limit = LIST_TIMEOUT.max(self.timeout);
+        // The same for all pages, or some queues would have figures and others none.
+        let statistics = self.statistics.filter();
         let all = async {
             let mut page = 1;
             loop {
                 let path = format!(
-                    "queues/{}?page={page}&page_size={page_size}&pagination=true{filter}{}&columns={COLUMNS}",
+                    "queues/{}?page={page}&page_size={page_size}&pagination=true{filter}{statistics}&columns={COLUMNS}",
                     encoded(vhost),
-                    self.statistics.filter()
                 );
                 let permit = self.connections.acquire().await;
                 let Page { page_count, items } = match self.get(&path, about).await {
                     // Queues have gone since the first page was read.
-                    Err(Failure::PageOutOfRange) if page > 1 => return Ok(()),
+                    Err(Failure::PageOutOfRange) if page > 1 => return Ok(!statistics.is_empty()),
                     answer => answer?,
                 };
                 drop(permit);
                 items.iter().filter_map(OrEmpty::object).for_each(&mut each);
                 if page >= page_count {
-                    return Ok(());
+                    return Ok(!statistics.is_empty());
                 }
                 page += 1;
             }
