@@ -33,6 +33,8 @@ const AT_ONCE: usize = 2;
 const SAME_EVENT: Duration = Duration::from_mins(10);
 /// How long an event is tried to be written that the API server has not answered about.
 const GIVEN_UP_AFTER: Duration = Duration::from_mins(5);
+/// The same where the API server could not process it, which says nothing about other events.
+const HELD_UP: Duration = Duration::from_secs(2);
 /// The first and the longest pause between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -151,7 +153,7 @@ impl Events {
     /// Starts the sender; it ends when all handles are gone or at `shutdown`, after what is queued.
     pub fn start(client: Client, term: Arc<Term>, shutdown: CancellationToken) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(send(client, waiting, shutdown));
+        tokio::spawn(send(client, Arc::clone(&term), waiting, shutdown));
         Self { queue, term }
     }
 
@@ -168,16 +170,16 @@ impl Events {
 
 /// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
 /// of Kubernetes' own controllers do.
-async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
+async fn send(client: Client, term: Arc<Term>, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
     let (sent, outage) = (Sent::default(), Outage::default());
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
-            let (client, sent, outage) = (&client, &sent, &outage);
+            let (client, term, sent, outage) = (&client, &*term, &sent, &outage);
             async move {
                 let event = sent.event(&about, reason, shortened(note.into_owned()));
                 let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
-                deliver(&api, &event, outage).await;
+                deliver(&api, &event, term, outage).await;
             }
         })
         .await;
@@ -185,24 +187,34 @@ async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: Cancellat
 
 /// Writes an event, again where the answer says nothing about it. It has a name and a count of its own, so that it is
 /// there once however often it is written.
-async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
+async fn deliver(api: &Api<Event>, event: &Event, term: &Term, outage: &Outage) {
     let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
-    loop {
+    // After the end of a term it is the next leader's to speak.
+    while term.leads() {
         let Err(error) = write(api, event).await else {
             outage.ended();
             return;
         };
-        let object = event.involved_object.name.as_deref();
-        let refused =
-            matches!(&error, kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429);
-        if refused || begin.elapsed() + pause > GIVEN_UP_AFTER {
+        if begin.elapsed() + pause > patience(&error) {
+            let object = event.involved_object.name.as_deref();
             tracing::warn!(%error, reason = event.reason, object, "cannot write an event");
             return;
         }
         outage.began(&error);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// How long an event is tried to be written that got this error.
+fn patience(error: &kube::Error) -> Duration {
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 429 | 503 | 504) => GIVEN_UP_AFTER,
+        // A webhook in the way of one namespace, for instance: the events of others do not wait for it.
+        kube::Error::Api(status) if status.code >= 500 => HELD_UP,
+        kube::Error::Api(_) => Duration::ZERO,
+        _ => GIVEN_UP_AFTER,
     }
 }
 

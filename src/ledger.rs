@@ -79,12 +79,13 @@ impl Ledger {
     /// Takes note of the status that the watch shows. `listed` says that it came with a list, whose word counts even where
     /// its version is an older one: the API server's store may have been restored from a backup.
     pub fn observe(&self, version: Version, status: &ScaledObjectStatus, listed: bool) {
-        let differs = {
+        let (differs, writing) = {
             let mut observed = self.observed.lock();
-            if listed { observed.list(version, status) } else { observed.see(version, status) }
+            let differs = if listed { observed.list(version, status) } else { observed.see(version, status) };
+            (differs, observed.is_doubted())
         };
         if differs && self.term.leads() {
-            self.looks.soon(&self.key, &self.turn);
+            self.looks.soon(&self.key, &self.turn, writing);
         }
     }
 

@@ -61,8 +61,10 @@ pub(super) async fn ensure(
     {
         return Ok(applied.left_until.map(|until| until - now));
     }
-    // A write whose answer is lost leaves nothing to rely on.
-    object.memory.lock().applied_hpa = None;
+    // A write whose answer is lost leaves nothing to rely on, but what others did before is still true.
+    let unknown =
+        before.clone().map(|applied| AppliedHpa { made: Fingerprint::default(), left_until: None, ..applied });
+    object.memory.lock().applied_hpa = unknown;
     let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
     let known = before.is_some();
     let contest = before.and_then(|applied| applied.contest);
@@ -133,8 +135,8 @@ async fn bring_about(
         if replacement::is_same(&present, &next) {
             return Ok(Outcome::right(present, contest));
         }
-        let found = replacement::parts(&present);
-        if let Some(until) = contest.as_ref().and_then(|contest| contest.is_left_alone(&found, now)) {
+        let (found, wanted_parts) = (replacement::parts(&present), replacement::parts(&next));
+        if let Some(until) = contest.as_ref().and_then(|contest| contest.is_left_alone(&found, &wanted_parts, now)) {
             return Ok(Outcome { left_until: Some(until), ..Outcome::right(present, contest) });
         }
         match api.replace(&name, &params, &next).await {

@@ -35,7 +35,10 @@ pub type Asked = mpsc::UnboundedReceiver<(Key, Duration)>;
 /// When a status is looked at next.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    waiting: AtomicBool,
+    /// A look waits because of a write that failed, or because of somebody else's write. One does not stand in for the other, as
+    /// their pauses differ.
+    repeats: AtomicBool,
+    follows: AtomicBool,
     /// How often somebody else has written it of late, and when last.
     foreign: Mutex<Option<(u32, Instant)>>,
 }
@@ -43,7 +46,8 @@ pub(super) struct Turn {
 impl Turn {
     /// To be called at the beginning of a look: what happens from now on asks for another one.
     pub(super) fn begin(&self) {
-        self.waiting.store(false, Ordering::Release);
+        self.repeats.store(false, Ordering::Release);
+        self.follows.store(false, Ordering::Release);
     }
 
     fn foreign_pause(&self, now: Instant) -> Duration {
@@ -62,19 +66,19 @@ impl Looks {
         (Self(asking), asked)
     }
 
-    /// Asks for a look after somebody has written the status.
-    pub(super) fn soon(&self, key: &Key, turn: &Turn) {
-        let pause = turn.foreign_pause(Instant::now());
-        self.ask(key, turn, pause);
+    /// Asks for a look after somebody has written the status: Ebb itself, as it seems, if it is `writing`.
+    pub(super) fn soon(&self, key: &Key, turn: &Turn, writing: bool) {
+        let pause = if writing { FOREIGN } else { turn.foreign_pause(Instant::now()) };
+        self.ask(key, &turn.follows, pause);
     }
 
     /// Asks for a look after the `failed`th write in a row that failed.
     pub(super) fn again(&self, key: &Key, turn: &Turn, failed: u32) {
-        self.ask(key, turn, pause_after(failed));
+        self.ask(key, &turn.repeats, pause_after(failed));
     }
 
-    fn ask(&self, key: &Key, turn: &Turn, pause: Duration) {
-        if !turn.waiting.swap(true, Ordering::AcqRel) {
+    fn ask(&self, key: &Key, waits: &AtomicBool, pause: Duration) {
+        if !waits.swap(true, Ordering::AcqRel) {
             // Without a receiver the process is about to end.
             let _ = self.0.send((key.clone(), pause));
         }
@@ -109,6 +113,10 @@ mod tests {
         looks.again(&key, &turn, 1);
         looks.again(&key, &turn, 2);
         assert_eq!(asked.try_recv().unwrap(), (key.clone(), Duration::from_millis(500)));
+        assert!(asked.try_recv().is_err());
+        looks.soon(&key, &turn, false);
+        looks.soon(&key, &turn, false);
+        assert_eq!(asked.try_recv().unwrap().1, FOREIGN, "it does not wait for the other");
         assert!(asked.try_recv().is_err());
         turn.begin();
         looks.again(&key, &turn, 3);

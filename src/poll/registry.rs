@@ -30,6 +30,8 @@ use crate::plan::policy::Policy;
 use crate::plan::status;
 use crate::target::{self, Targets};
 
+/// How long a count that was set without an answer counts as Ebb's where it is found.
+const UNANSWERED: Duration = Duration::from_mins(1);
 /// How much a poll may be late before the process counts as stuck.
 const OVERDUE: Duration = Duration::from_mins(1);
 
@@ -70,8 +72,8 @@ pub struct Memory {
     pub last_active: Option<DateTime<Utc>>,
     /// The target's count of replicas when it was last seen.
     pub replicas: Option<(i32, Instant)>,
-    /// A count that was set, from which one and why, as long as no look has shown whether it is there.
-    pub unanswered: Option<(i32, i32, Step)>,
+    /// A count that was set, as long as no look has shown whether it is there.
+    pub unanswered: Option<Unanswered>,
     /// The error that each trigger has now and that an event has told, by the trigger's place.
     pub told: BTreeMap<usize, String>,
     /// Why the target cannot be scaled, as the log has told.
@@ -98,6 +100,31 @@ pub struct Memory {
     pub failures_found: BTreeMap<String, u32>,
     /// Whether a Ready event has been sent, by this Ebb or one before it.
     pub announced: bool,
+}
+
+/// A count of replicas that was set without an answer yet: from which one, to which one, why, and when.
+pub type Unanswered = ((i32, i32, Step), Instant);
+
+impl Memory {
+    /// Notes that a count is set: how many there are is not known until the answer comes. Gives what was set before.
+    pub fn asked_for(&mut self, change: (i32, i32, Step)) -> Option<Unanswered> {
+        self.replicas = None;
+        self.unanswered.replace((change, Instant::now()))
+    }
+
+    /// The change that was set without an answer, if it turns out to have been done. Later than that the count may be
+    /// anybody's.
+    pub fn unanswered_is_there(&mut self, replicas: i32) -> Option<(i32, i32, Step)> {
+        let (change, asked) = self.unanswered?;
+        if asked.elapsed() > UNANSWERED {
+            self.unanswered = None;
+            return None;
+        }
+        (change.1 == replicas).then(|| {
+            self.unanswered = None;
+            change
+        })
+    }
 }
 
 /// An HPA as the API server answered that it is.

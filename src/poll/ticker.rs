@@ -184,8 +184,7 @@ impl Ticker {
             // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
             let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
             let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
-            let there = object.memory.lock().unanswered.take_if(|(_, to, _)| *to == present.replicas);
-            if let Some((from, to, step)) = there {
+            if let Some((from, to, step)) = object.memory.lock().unanswered_is_there(present.replicas) {
                 self.tell_scaled(object, live, seen, (from, to), step);
             }
             let decision = decide(present.replicas);
@@ -198,7 +197,7 @@ impl Ticker {
                 return Ok(decision);
             }
             // What is set without an answer may be there at the next look.
-            let earlier = object.memory.lock().unanswered.replace((present.replicas, replicas, step));
+            let earlier = object.memory.lock().asked_for((present.replicas, replicas, step));
             match self.set(object, live, &present, replicas).await {
                 Ok(()) => {
                     self.tell_scaled(object, live, seen, (present.replicas, replicas), step);
@@ -211,7 +210,8 @@ impl Ticker {
                     object.memory.lock().unanswered = earlier;
                     attempts -= 1;
                 }
-                Err(error) if attempts > 1 && error.is_unanswered() => attempts -= 1,
+                // Once more: each try may take as long as the API server is given.
+                Err(error) if attempts > 1 && error.is_unanswered() => attempts = 1,
                 Err(error) => {
                     let mut memory = object.memory.lock();
                     memory.replicas = None;

@@ -48,9 +48,12 @@ impl Contest {
         Self { made, fields: BTreeMap::new() }
     }
 
-    /// Whether `present` differs in fields only that are left alone now: until when.
-    pub fn is_left_alone(&self, present: &Value, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let differing = differences(&self.made, present);
+    /// Whether `present` differs in fields only that are left alone now: until when. `next` is what Ebb would write over it,
+    /// with the labels and annotations of others.
+    pub fn is_left_alone(&self, present: &Value, next: &Value, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut expected = self.made.clone();
+        expected["metadata"] = next["metadata"].clone();
+        let differing = differences(&expected, present);
         let truces = differing.iter().map(|path| self.fields.get(path)?.truce.filter(|truce| *truce > now));
         truces.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
@@ -183,18 +186,24 @@ mod tests {
     fn a_field_that_comes_back_three_times_is_left_alone_for_an_hour() {
         let mut contest = Contest::new(made());
         for minute in 0..2 {
-            assert_eq!(contest.is_left_alone(&held(), at(minute)), None);
+            assert_eq!(contest.is_left_alone(&held(), &made(), at(minute)), None);
             assert_eq!(contest.correct(&held(), made(), at(minute)), Vec::<Path>::new());
         }
         assert_eq!(contest.correct(&held(), made(), at(2)), [path("spec.behavior.scaleDown.selectPolicy")]);
-        assert_eq!(contest.is_left_alone(&held(), at(61)), Some(at(62)));
+        assert_eq!(contest.is_left_alone(&held(), &made(), at(61)), Some(at(62)));
         // Another field is put right at once.
         let other = json!({"spec": {"maxReplicas": 9, "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}});
-        assert_eq!(contest.is_left_alone(&other, at(10)), None);
+        assert_eq!(contest.is_left_alone(&other, &made(), at(10)), None);
+        // Neither a label that another program keeps changing nor its absence ends the truce.
+        let with = |mut value: Value| {
+            value["metadata"] = json!({"annotations": {"heartbeat": "7"}});
+            value
+        };
+        assert_eq!(contest.is_left_alone(&with(held()), &with(made()), at(61)), Some(at(62)));
         // An hour later it is put right once, without another event.
-        assert_eq!(contest.is_left_alone(&held(), at(62)), None);
+        assert_eq!(contest.is_left_alone(&held(), &made(), at(62)), None);
         assert_eq!(contest.correct(&held(), made(), at(62)), Vec::<Path>::new());
-        assert_eq!(contest.is_left_alone(&held(), at(63)), Some(at(122)));
+        assert_eq!(contest.is_left_alone(&held(), &made(), at(63)), Some(at(122)));
         assert!(!contest.is_over(at(240)));
         assert!(contest.is_over(at(250)));
     }

@@ -1,4 +1,4 @@
-//! A digest of an HPA, by which a change that matters is told from one that does not without keeping the object.
+//! A digest of an HPA. It shows whether a change matters, without the object.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
@@ -6,8 +6,8 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 use super::marks_ownership;
 
-/// What an HPA looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an HPA looks like. The default is that of no HPA.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Of the specification and the controller.
     spec: u64,
