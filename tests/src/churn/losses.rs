@@ -11,12 +11,15 @@ use crate::wait::{self, secs};
 use crate::workload::{deployment, rabbitmq, scaled_object};
 use crate::world::World;
 
+/// What the sleepers get their broker's address from.
+const AUTHENTICATION: &str = "broker";
+
 /// Half of the writes go wrong.
 const FAULTS: Faults = Faults { lost_requests: 0.2, lost_answers: 0.2, hanging: 0.01, late: 0.1, seed: 0 };
 /// Workloads that are woken meanwhile.
 const SLEEPERS: usize = 8;
 /// Every write that Ebb makes (`docs/security.md`).
-const WRITES: [&str; 9] = [
+const WRITES: [&str; 14] = [
     "create horizontalpodautoscalers",
     "update horizontalpodautoscalers",
     "patch scaledobjects",
@@ -26,6 +29,20 @@ const WRITES: [&str; 9] = [
     "update leases",
     "create secrets",
     "patch apiservices",
+    "update validatingwebhookconfigurations",
+    "delete horizontalpodautoscalers",
+    "patch triggerauthentications",
+    "patch triggerauthentications/status",
+    "patch events",
+];
+/// Of these there are few, and the faults may miss them all.
+const FEW: [&str; 6] = [
+    "create secrets",
+    "update validatingwebhookconfigurations",
+    "delete horizontalpodautoscalers",
+    "patch triggerauthentications",
+    "patch triggerauthentications/status",
+    "patch events",
 ];
 
 /// Runs Ebb behind a proxy that loses writes, while users edit and somebody damages what Ebb keeps. Then nothing is lost
@@ -36,9 +53,8 @@ pub async fn edit_and_lose(world: &World, namespace: &str, seed: u64, size: Size
     let path = lossy.kubeconfig.to_string_lossy().into_owned();
     world.ebb.restart_with(&["--leader-elect=true"], &[("KUBECONFIG", &path)]).await?;
     let mut run = Run::begin(world, namespace, seed, size).await?;
-    let sleepers = Sleepers::begin(world, &format!("{namespace}-sleepers")).await?;
-
     lossy.set(Faults { seed, ..FAULTS }).await?;
+    let sleepers = Sleepers::begin(world, &format!("{namespace}-sleepers")).await?;
     let per_round = size.edits / size.rounds;
     for round in 0..size.rounds {
         run.edit(per_round).await?;
@@ -54,8 +70,7 @@ pub async fn edit_and_lose(world: &World, namespace: &str, seed: u64, size: Size
     for what in WRITES {
         let fates = counts.get(what).with_context(|| format!("{what} never came: {counts:?}"))?;
         let lost: u64 = fates.iter().filter(|(fate, _)| *fate != "passed").map(|(_, count)| count).sum();
-        // A Secret is made once, if the first try is not lost.
-        ensure!(lost > 0 || what.ends_with("secrets"), "no {what} was lost: {counts:?}");
+        ensure!(lost > 0 || FEW.contains(&what), "no {what} was lost: {counts:?}");
     }
     sleepers.check().await?;
     compare(world, &[run]).await?;
@@ -96,11 +111,14 @@ impl Sleepers {
     async fn begin(world: &World, namespace: &str) -> Result<Self> {
         let user = world.sandbox(namespace).await?;
         let url = world.rabbit.url();
+        user.authenticate(AUTHENTICATION, &[("host", &url)]).await?;
         for name in Self::names() {
             world.rabbit.declare(&name).await?;
             world.rabbit.purge(&name).await?;
             user.apply(&deployment(&name, 0, &[("RABBITMQ_URL", &url)])).await?;
-            user.apply(&scaled_object(&name, json!({"pollingInterval": 2, "triggers": [rabbitmq(&name)]}))).await?;
+            let mut trigger = rabbitmq(&name);
+            trigger["authenticationRef"] = json!({"name": AUTHENTICATION});
+            user.apply(&scaled_object(&name, json!({"pollingInterval": 2, "triggers": [trigger]}))).await?;
         }
         try_join_all(Self::names().iter().map(|name| user.wait_ready(name))).await?;
         Ok(Self(user))
@@ -120,7 +138,8 @@ impl Sleepers {
         Ok(())
     }
 
-    /// Each was woken once, and its event says so.
+    /// Each was woken once, and its event says so. The API server reaches Ebb, so that its certificates are right, and the
+    /// authentication lists all who use it.
     async fn check(&self) -> Result<()> {
         for name in Self::names() {
             wait::until("the event of the activation", secs(60), async || {
@@ -130,8 +149,16 @@ impl Sleepers {
             })
             .await?;
             self.0.wait_condition(&name, "Active", "True").await?;
+            self.0.wait_metric(&name, &format!("s0-rabbitmq-{name}"), 1.0).await?;
         }
-        Ok(())
+        wait::until("the authentication to list its users", secs(30), async || {
+            let found = self.0.get("TriggerAuthentication", AUTHENTICATION).await?;
+            let listed = found["status"]["scaledobjects"].as_str().unwrap_or_default();
+            let all = Self::names().iter().all(|name| listed.split(',').any(|user| user.trim() == name));
+            ensure!(all && found["metadata"]["finalizers"] == json!(["finalizer.keda.sh"]), "{found}");
+            Ok(())
+        })
+        .await
     }
 
     async fn end(&self) -> Result<()> {
