@@ -126,7 +126,11 @@ impl Client {
                 self.lost(error.clone());
                 Err(error)
             }
-            Err(Failure::Swept) => Err(self.unreachable("the channel was closed".into())),
+            // That says nothing about the queue, nor about the connection.
+            Err(Failure::Swept) => Err(ReadError::Query(format!(
+                "error inspecting RabbitMQ: queue {queue:?} at {}: its channel was closed because of other queues",
+                self.endpoint.broker()
+            ))),
         }
     }
 
@@ -204,7 +208,11 @@ impl Client {
 
     async fn open_channel(&self) -> Result<Channel, Failure> {
         let connection = self.connection().await.map_err(Failure::Connection)?;
-        connection.create_channel().await.map_err(|error| Failure::Connection(self.unreachable(said(error))))
+        connection.create_channel().await.map_err(|error| match error.kind() {
+            // The broker's close of the channel that had this number before came upon the new one.
+            ErrorKind::ProtocolError(amqp) if is_of_a_queue(amqp.get_id()) => Failure::Swept,
+            _ => Failure::Connection(self.unreachable(said(error))),
+        })
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, ReadError> {
@@ -261,11 +269,12 @@ impl Client {
             let swept = matches!(error.kind(), ErrorKind::InvalidChannelState(..)) && !channel.status().connected();
             return if swept { Failure::Swept } else { Failure::Connection(self.unreachable(said(error))) };
         };
-        // Reply codes of the AMQP 0-9-1 specification: 403 access-refused, 404 not-found, 405 resource-locked. They close
-        // the channel, and every question on its way with it; the text names the queue that was meant.
+        // They close the channel, and every question on its way with it; the text names the queue that was meant.
         match amqp.get_id() {
-            403..=405 if shared && !amqp.get_message().as_str().contains(&format!("'{queue}'")) => Failure::Swept,
-            code @ 403..=405 => Failure::Queue {
+            code if is_of_a_queue(code) && shared && !amqp.get_message().as_str().contains(&format!("'{queue}'")) => {
+                Failure::Swept
+            }
+            code if is_of_a_queue(code) => Failure::Queue {
                 missing: code == 404,
                 error: ReadError::Query(format!(
                     "error inspecting RabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
@@ -276,6 +285,11 @@ impl Client {
             _ => Failure::Connection(self.unreachable(said(error))),
         }
     }
+}
+
+/// Reply codes of the AMQP 0-9-1 specification: 403 access-refused, 404 not-found, 405 resource-locked.
+fn is_of_a_queue(code: u16) -> bool {
+    (403..=405).contains(&code)
 }
 
 impl Link {
