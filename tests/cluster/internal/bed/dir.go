@@ -52,12 +52,17 @@ func awaitLock(lock *os.File, dir string) error {
 	}
 }
 
-// clearDir removes what a bed has written, except for the lock.
+// clearDir removes what the last bed and its tests left, except for the lock.
 func clearDir(dir string) error {
-	for _, name := range []string{
-		"bed.json", "kubeconfig", "kubectl", "pki", "etcd", "rabbitmq", "prometheus", "tokens", "kafka", "pods", "kubectl-cache", "logs", "audit-policy.yaml",
-	} {
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() == lockName {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,10 @@ func TestADirectoryHoldsOneBed(t *testing.T) {
 	if err := os.WriteFile(infoPath(dir), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	left := filepath.Join(dir, "any-broker", "data")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := claimDir(dir); err == nil {
 		t.Error("the directory was claimed twice")
 	}
@@ -25,6 +29,9 @@ func TestADirectoryHoldsOneBed(t *testing.T) {
 	}
 	if _, err := os.Stat(infoPath(dir)); err == nil {
 		t.Error("the last bed's bed.json is still there")
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("the last bed's data are still there")
 	}
 }
 
