@@ -1,10 +1,9 @@
-//! The status of each ScaledObject: what the API server is seen to have, what it should have, and the one place that
-//! writes it.
+//! The status of each ScaledObject: the observed one, the desired one, and the one place that writes it.
 //!
-//! The controller and the poll loop report facts; [`crate::plan::status`] makes the status of them. It is compared with the
-//! status that was observed last: in the watch, in the answer to a write, or, after a write without an answer, in a read.
-//! What was sent is never taken for what is stored. A status that differs is written, and a write that fails is repeated by
-//! [`looks`], whether anybody reports again or not.
+//! The controller and the poll loop report facts, and [`crate::plan::status`] makes the desired status of them. The ledger
+//! compares it with the status that was observed last: in the watch, in the answer to a write, or, after a write without an
+//! answer, in a read. It never takes a status that it sent for one that is stored. It writes a status that differs, and
+//! [`looks`] repeats a write that failed, whether anybody reports again or not.
 
 pub mod looks;
 mod observed;

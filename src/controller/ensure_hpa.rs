@@ -1,7 +1,8 @@
 //! Makes an HPA what its ScaledObject says.
 //!
-//! The HPA that is there is read and compared; nothing is concluded from what was written before. What the API server makes
-//! of a write, defaults and policies of the cluster included, is what the HPA has to look like from then on.
+//! Each pass compares the observed HPA with the desired one, and concludes nothing from an earlier write. The API server
+//! completes a write with its defaults and with the policies of the cluster. The result is the HPA that the watch has to show
+//! from then on.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{ScaledObject, names};

@@ -196,7 +196,7 @@ impl Ticker {
                 // It was paused or changed meanwhile: the next tick goes by what holds now.
                 return Ok(decision);
             }
-            // What is set without an answer may be there at the next look.
+            // A count that is set without an answer may be found at the next look.
             let earlier = object.memory.lock().asked_for((present.replicas, replicas, step));
             match self.set(object, live, &present, replicas).await {
                 Ok(()) => {

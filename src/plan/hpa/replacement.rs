@@ -1,4 +1,4 @@
-//! What is written over an HPA that is there already.
+//! The HPA that Ebb writes over one that is there already.
 
 use std::collections::{BTreeMap, BTreeSet};
 
