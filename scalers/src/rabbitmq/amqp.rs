@@ -31,6 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a question is asked on the channel that all share before it gets one to itself.
 const SHARED_TRIES: u32 = 4;
+/// The same for the channel of its own, where a new one could not be opened.
+const ALONE_TRIES: u32 = 3;
 /// Early looks at idle workloads' queues that one broker connection bears.
 const EARLY_LOOKS_PER_SECOND: u32 = 250;
 
@@ -157,11 +159,22 @@ impl Client {
             ));
             return Err(Failure::Queue { missing: false, error });
         };
-        let question = async {
-            let channel = self.open(&mut lane).await?;
-            self.declare(&channel, queue, false).await
-        };
-        self.in_time(queue, question).await
+        let mut answer = Err(Failure::Swept);
+        for _ in 0..ALONE_TRIES {
+            let question = async {
+                let channel = self.open(&mut lane).await?;
+                self.declare(&channel, queue, false).await
+            };
+            answer = self.in_time(queue, question).await;
+            if answer.is_err() {
+                // It is closed, whether the library has noticed yet or not: the next question must not come upon it.
+                *lane = None;
+            }
+            if !matches!(answer, Err(Failure::Swept)) {
+                break;
+            }
+        }
+        answer
     }
 
     async fn in_time(&self, queue: &str, answer: impl Future<Output = Result<u32, Failure>>) -> Result<u32, Failure> {
@@ -209,8 +222,12 @@ impl Client {
     async fn open_channel(&self) -> Result<Channel, Failure> {
         let connection = self.connection().await.map_err(Failure::Connection)?;
         connection.create_channel().await.map_err(|error| match error.kind() {
-            // The broker's close of the channel that had this number before came upon the new one.
-            ErrorKind::ProtocolError(amqp) if is_of_a_queue(amqp.get_id()) => Failure::Swept,
+            // The broker's close of the channel that had this number before came upon the new one, and may come upon the next
+            // ones too: they get another connection. Channels that are open keep this one.
+            ErrorKind::ProtocolError(amqp) if is_of_a_queue(amqp.get_id()) => {
+                self.link.lock().connection.take_if(|present| Arc::ptr_eq(present, &connection));
+                Failure::Swept
+            }
             _ => Failure::Connection(self.unreachable(said(error))),
         })
     }
