@@ -50,6 +50,7 @@ use crate::kept::Kept;
 use crate::key::Key;
 use crate::lease::Term;
 use crate::metrics::TriggerLabels;
+use crate::plan::names::is_object_name;
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
 use crate::plan::review::Given;
@@ -692,6 +693,8 @@ impl Context {
         kept: Option<&str>,
     ) -> Result<(), Failure> {
         let noted = scaled_object.status.as_ref().and_then(|status| status.hpa_name.clone());
+        // Anybody may have written the status.
+        let noted = noted.filter(|name| is_object_name(name));
         let seen = self.hpas.of(&Key::of(scaled_object));
         let names: BTreeSet<_> = noted.into_iter().chain(seen).chain(also).collect();
         for name in names.iter().filter(|name| Some(name.as_str()) != kept) {

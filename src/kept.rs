@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::packed::{Packed, PackedError};
 use crate::plan::hpa;
+use crate::plan::names::label_value;
 
 /// A ScaledObject, packed but for what is asked of all of them at once.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +26,8 @@ pub struct Kept {
     hpa: Option<String>,
     /// Of what a pass depends on.
     pub digest: u64,
+    /// Whether it has the finalizer and the label that Ebb puts on.
+    pub marked: bool,
     packed: Packed<ScaledObject>,
 }
 
@@ -42,6 +45,11 @@ impl Kept {
             target: object.spec.scale_target_ref.clone(),
             hpa: object.spec.hpa_config().and_then(|config| config.name()).map(str::to_owned),
             digest: digest(object),
+            marked: object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER)
+                && object
+                    .labels()
+                    .get(names::SCALED_OBJECT_NAME_LABEL)
+                    .is_some_and(|label| label == label_value(&object.name_any())),
             packed: Packed::new(object)?,
         })
     }

@@ -13,6 +13,7 @@ use kube::{Api, Client, ResourceExt as _, core::DynamicObject};
 use parking_lot::RwLock;
 use serde_json::json;
 
+use crate::plan::names::is_object_name;
 use crate::plan::status::TargetKind;
 
 /// A kind of workload that can be scaled. Clones share what is known of it.
@@ -78,6 +79,9 @@ pub enum TargetError {
         "{0} has no /scale subresource: only kinds with one can be scaled; a custom resource definition declares it under subresources.scale"
     )]
     NotScalable(String),
+    /// No object can have this name.
+    #[error("scaleTargetRef.name {0:?} is no name of an object: write letters, digits, '-' and '.'")]
+    Name(String),
     /// The object does not say how many replicas it wants.
     #[error(
         "{resource} {name:?} has no count of replicas: set the field that its definition names as specReplicasPath ({text})"
@@ -134,6 +138,10 @@ impl From<kube::Error> for TargetError {
     fn from(error: kube::Error) -> Self {
         Self::Api(Box::new(error))
     }
+}
+
+fn check(name: &str) -> Result<(), TargetError> {
+    if is_object_name(name) { Ok(()) } else { Err(TargetError::Name(name.to_owned())) }
 }
 
 /// A count of replicas, and the version of the object it was read from.
@@ -193,6 +201,7 @@ impl Targets {
 
     /// The target's present count of replicas.
     pub async fn scale(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Scale, TargetError> {
+        check(name)?;
         let scale = self.api(kind, namespace).get_scale(name).await.map_err(|error| self.explain(error, kind, name))?;
         Ok(Scale {
             replicas: scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0),
@@ -233,6 +242,7 @@ impl Targets {
 
     /// The target as it is.
     pub async fn object(&self, kind: &Kind, namespace: &str, name: &str) -> Result<DynamicObject, TargetError> {
+        check(name)?;
         self.api(kind, namespace).get(name).await.map_err(|error| self.explain(error, kind, name))
     }
 

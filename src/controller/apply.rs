@@ -8,6 +8,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
 use super::hpas;
+use crate::plan::names::label_value;
 
 /// Deletes the ScaledObject's HPA of this name, if it is its own.
 pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, name: &str) -> Result<(), kube::Error> {
@@ -27,7 +28,13 @@ pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, na
     }
 }
 
+/// Whether an HPA belongs to a ScaledObject: it names it as its controller, or it names none and has the label of this
+/// ScaledObject, which KEDA and Ebb put on their HPAs.
 pub(super) fn is_own(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
+    if present.owner_references().iter().all(|owner| owner.controller != Some(true)) {
+        let label = present.labels().get(names::SCALED_OBJECT_NAME_LABEL);
+        return label.is_some_and(|label| label == label_value(&scaled_object.name_any()));
+    }
     hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid())
 }
 

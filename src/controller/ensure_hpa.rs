@@ -18,6 +18,7 @@ use crate::key::Key;
 use crate::plan::hpa::contest::{self, Contest};
 use crate::plan::hpa::fingerprint::{self, Fingerprint};
 use crate::plan::hpa::{FIELD_MANAGER, replacement};
+use crate::plan::names::is_object_name;
 use crate::poll::registry::{AppliedHpa, Object};
 
 /// How often a write is tried that somebody else's write came before.
@@ -31,6 +32,11 @@ pub(super) enum HpaError {
         "HPA {0:?} exists and is not owned by this ScaledObject: delete it, give another name in advanced.horizontalPodAutoscalerConfig.name, or set the annotation scaledobject.keda.sh/transfer-hpa-ownership: \"true\" together with that name"
     )]
     Foreign(String),
+    /// No object can have this name.
+    #[error(
+        "{0:?} is no name of an HPA: write letters, digits, '-' and '.' in advanced.horizontalPodAutoscalerConfig.name"
+    )]
+    Name(String),
     /// The API server did not answer, or refused.
     #[error("{0}")]
     Api(#[from] kube::Error),
@@ -52,6 +58,9 @@ pub(super) async fn ensure(
 ) -> Result<Option<TimeDelta>, HpaError> {
     let Wanted { object, hpa, .. } = wanted;
     let (name, namespace) = (hpa.name_any(), &object.key.namespace);
+    if !is_object_name(&name) {
+        return Err(HpaError::Name(name));
+    }
     let asked = fingerprint::wanted(hpa);
     let before = object.memory.lock().applied_hpa.clone().filter(|applied| applied.name == name);
     let before = before.filter(|applied| applied.wanted == asked);
@@ -175,7 +184,9 @@ fn put_right(
         let writer = contest::writer(managed, &path).map(str::to_owned);
         (path, writer)
     };
-    let contested = contest.correct(&found, parts, now).into_iter().map(named).collect();
+    let mut contested: Vec<_> = contest.correct(&found, parts, now).into_iter().map(named).collect();
+    // The API server's defaults beside a field have no writer.
+    contested.sort_by_key(|(_, writer)| writer.is_none());
     Outcome { contested, ..Outcome::right(made, Some(contest)) }
 }
 

@@ -20,6 +20,7 @@ use super::References;
 use super::authentication::file;
 use super::authentication::token::Tokens;
 use super::referents::{Kind, Read, Referent, Version};
+use crate::plan::names::is_object_name;
 
 /// Why something that a ScaledObject refers to cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,9 @@ impl Sources {
         }
     }
 }
+
+/// What is wrong with the name of a Secret, a ConfigMap or a service account.
+const NO_NAME: &str = "that is no name of an object: write letters, digits, '-' and '.'";
 
 /// A reader for one check of one ScaledObject.
 pub(super) struct Lookup<'a> {
@@ -124,6 +128,9 @@ impl<'a> Lookup<'a> {
     /// A token of a service account.
     pub(super) async fn token(&self, namespace: &str, account: &str) -> Result<String, LookupError> {
         let missing = |why: &str| LookupError::Missing(format!("ServiceAccount {namespace}/{account} {why}"));
+        if !is_object_name(account) {
+            return Err(LookupError::Wrong(format!("ServiceAccount {account:?}: {NO_NAME}")));
+        }
         match self.sources.tokens.get(namespace, account, self.doubted).await {
             Ok(token) => {
                 let mut noted = self.noted.lock();
@@ -153,6 +160,9 @@ impl<'a> Lookup<'a> {
                 "{referent} is not read, as KEDA_RESTRICT_SECRET_ACCESS allows Secrets of namespace {allowed:?} only: \
                  put it there and refer to it in a ClusterTriggerAuthentication"
             )));
+        }
+        if !is_object_name(name) {
+            return Err(LookupError::Wrong(format!("{referent}: {NO_NAME}")));
         }
         let mut done = self.done.lock().await;
         let found = if let Some(found) = done.get(&referent) {

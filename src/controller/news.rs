@@ -8,12 +8,13 @@ use kube::runtime::watcher::Event;
 
 use crate::kept::Kept;
 
-/// What was last seen of each ScaledObject, as digests: there may be many, and their names are long.
+/// What was last seen of each ScaledObject, as digests: there may be many, and their names are long. Beside each is whether it
+/// had Ebb's finalizer and label: their coming is Ebb's own doing, and their going somebody else's.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    seen: HashMap<u64, u64>,
+    seen: HashMap<u64, (u64, bool)>,
     /// What was seen before the list that is under way.
-    before: HashMap<u64, u64>,
+    before: HashMap<u64, (u64, bool)>,
     seed: RandomState,
 }
 
@@ -34,9 +35,11 @@ impl News {
             Event::InitApply(object) => {
                 let which = self.which(object);
                 let before = self.before.get(&which).copied();
-                self.seen.insert(which, object.digest).or(before) != Some(object.digest)
+                differs(self.seen.insert(which, (object.digest, object.marked)).or(before), object)
             }
-            Event::Apply(object) => self.seen.insert(self.which(object), object.digest) != Some(object.digest),
+            Event::Apply(object) => {
+                differs(self.seen.insert(self.which(object), (object.digest, object.marked)), object)
+            }
             Event::Delete(object) => {
                 self.seen.remove(&self.which(object));
                 false
@@ -47,6 +50,10 @@ impl News {
     fn which(&self, object: &Kept) -> u64 {
         self.seed.hash_one((&object.meta().namespace, &object.meta().name))
     }
+}
+
+fn differs(before: Option<(u64, bool)>, now: &Kept) -> bool {
+    before.is_none_or(|(digest, marked)| digest != now.digest || (marked && !now.marked))
 }
 
 #[cfg(test)]
@@ -73,6 +80,22 @@ mod tests {
         assert!(news.is_in(&Event::Apply(object("app", 2))));
         news.is_in(&Event::Delete(object("app", 2)));
         assert!(news.is_in(&Event::Apply(object("app", 2))), "it was made again");
+    }
+
+    #[test]
+    fn marks_that_go_are_news_and_marks_that_come_are_not() {
+        let mut news = News::default();
+        let with_marks = |marked| {
+            let mut object = object("app", 1);
+            object.marked = marked;
+            object
+        };
+        news.is_in(&Event::Apply(with_marks(false)));
+        assert!(!news.is_in(&Event::Apply(with_marks(true))));
+        assert!(news.is_in(&Event::Apply(with_marks(false))));
+        news.is_in(&Event::Apply(with_marks(true)));
+        news.is_in(&Event::Init);
+        assert!(news.is_in(&Event::InitApply(with_marks(false))), "they went while the watch was away");
     }
 
     #[test]

@@ -35,6 +35,7 @@ const OWNERSHIP_MARKS: &[&str] = &[
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
     "meta.helm.sh/",
+    "kapp.k14s.io/",
     "config.k8s.io/owning-inventory",
     "config.kubernetes.io/",
     "objectset.rio.cattle.io/",

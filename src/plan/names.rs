@@ -6,6 +6,13 @@ use kube::ResourceExt as _;
 
 use super::hpa;
 
+/// Whether an object may have this name, as far as a request's path goes: `foo?x` would read the object `foo`, and an empty name
+/// all of them (Kubernetes, `IsValidPathSegmentName`; the names of almost all kinds are DNS subdomains, RFC 1123).
+pub fn is_object_name(name: &str) -> bool {
+    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':');
+    !name.is_empty() && name.len() <= 253 && name != "." && name != ".." && name.chars().all(fits)
+}
+
 /// The longest value of a label, in bytes.
 pub const LONGEST_LABEL: usize = 63;
 
@@ -43,6 +50,18 @@ pub fn label_value(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        for name in ["app", "keda-hpa-app", "a.b", "No_Name", "system:node", "..."] {
+            assert!(super::is_object_name(name), "{name:?}");
+        }
+        let long = "a".repeat(254);
+        for name in ["", ".", "..", "a/b", "../x", "app?x=y", "app/status", " app", "a%2fb", "a#b", "ä", "a\n", &long]
+        {
+            assert!(!super::is_object_name(name), "{name:?}");
+        }
+    }
+
     use super::*;
 
     #[test]

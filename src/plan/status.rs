@@ -242,7 +242,8 @@ impl Conditions<'_> {
 /// does not say: it was paused, or could not be served, and its time was written up to five minutes before that. Where
 /// nobody saw the end of activity, it is now, never earlier: the cooldown must not be cut short.
 pub fn last_active(written: &ScaledObjectStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let noted = written.last_active_time.as_ref().map(instant);
+    // A clock that was ahead must not begin the cooldown in the future.
+    let noted = written.last_active_time.as_ref().map(instant).map(|noted| noted.min(now));
     let active = written.condition(Condition::ACTIVE);
     if active.is_some_and(Condition::is_true) {
         return Some(now);

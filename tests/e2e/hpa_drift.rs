@@ -219,3 +219,48 @@ fn a_status_that_somebody_else_wrote_is_put_right() -> Outcome {
         .await
     })
 }
+
+#[test]
+fn finalizer_label_and_owner_that_somebody_took_away_come_back() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-marks").await?;
+        let bare = json!({"metadata": {"finalizers": null, "labels": {"scaledobject.keda.sh/name": null}}}).to_string();
+        user.kubectl.run(&["patch", "so", "my-app", "--type=merge", "-p", &bare]).await?;
+        write_as(&user, "somebody", &json!({"metadata": {"ownerReferences": null}})).await?;
+        wait::until("the marks to be back", secs(10), async || {
+            let metadata = user.get("ScaledObject", "my-app").await?["metadata"].clone();
+            ensure!(metadata["finalizers"] == json!(["finalizer.keda.sh"]), "{metadata}");
+            ensure!(metadata["labels"]["scaledobject.keda.sh/name"] == "my-app", "{metadata}");
+            let hpa = user.get("HorizontalPodAutoscaler", HPA).await?["metadata"].clone();
+            ensure!(hpa["ownerReferences"][0]["uid"] == metadata["uid"], "{hpa}");
+            Ok(())
+        })
+        .await?;
+        user.wait_ready("my-app").await
+    })
+}
+
+/// `foo?x` must not read the object `foo`.
+#[test]
+fn a_name_that_no_object_can_have_is_refused_and_reads_no_other() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-names").await?;
+        let cure = "is no name of an object";
+        for name in ["my-app?x=y", " my-app", "my-app/status", "../my-app"] {
+            user.edit("my-app", json!({"scaleTargetRef": {"name": name}})).await?;
+            user.wait_failing("my-app", cure).await?;
+        }
+        user.edit("my-app", json!({"scaleTargetRef": {"name": "my-app"}})).await?;
+        user.wait_ready("my-app").await?;
+        user.authenticate("broker", &[("host", &world.rabbit.url())]).await?;
+        let reference = json!({"secretTargetRef": [{"parameter": "host", "name": "broker?x", "key": "host"}]});
+        user.apply(&json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication", "metadata": {"name": "wrong"}, "spec": reference,
+        }))
+        .await?;
+        let metadata = json!({"queueName": "drift-names", "mode": "QueueLength", "value": "5"});
+        let trigger = json!({"type": "rabbitmq", "metadata": metadata, "authenticationRef": {"name": "wrong"}});
+        user.edit("my-app", json!({"triggers": [trigger]})).await?;
+        user.wait_failing("my-app", "that is no name of an object").await.map(drop)
+    })
+}

@@ -270,3 +270,27 @@ fn an_hpa_that_keda_left_is_put_right_at_the_start() -> Outcome {
         user.wait_ready("shop").await
     })
 }
+
+/// Anybody may have written the status while Ebb was away, names that no HPA can have among it.
+#[test]
+fn a_status_with_an_impossible_hpa_is_put_right_at_the_start() -> Outcome {
+    story(async |world| {
+        let user = world.sandbox("impossible-hpa").await?;
+        app(world, &user, "shop", 1, 0).await?;
+        for name in ["", "a/b", "../x"] {
+            world.ebb.stop().await?;
+            let status = json!({"status": {"hpaName": name, "lastActiveTime": "2050-01-01T00:00:00Z"}}).to_string();
+            user.kubectl.run(&["patch", "so", "shop", "--type=merge", "--subresource=status", "-p", &status]).await?;
+            world.ebb.restart().await?;
+            wait::until("the HPA's name to be right", secs(15), async || {
+                let status = user.get("ScaledObject", "shop").await?["status"].clone();
+                ensure!(status["hpaName"] == "keda-hpa-shop", "{status}");
+                Ok(())
+            })
+            .await?;
+        }
+        // An activity in the future would keep it from zero for years.
+        user.wait_replicas("shop", "0", secs(COOLDOWN + 20), |replicas| replicas == 0).await?;
+        user.kubectl.run(&["delete", "so", "shop", "--timeout=20s"]).await.map(drop)
+    })
+}
