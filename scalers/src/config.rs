@@ -251,6 +251,7 @@ impl<'a> Reader<'a> {
         if let Some(word) = words.iter().find(|word| **word == value) {
             return word;
         }
+        let value = self.shown(key, value);
         self.problem(format!("parameter \"{key}\" value \"{value}\" must be one of [{}]", words.join(" ")));
         default
     }
@@ -274,7 +275,14 @@ impl<'a> Reader<'a> {
         Err(ConfigError { prefix: String::new(), problems: self.problems, cures: self.cures })
     }
 
+    /// A value as an error may show it. One that does not come from the metadata may be a credential in the wrong place.
+    pub fn shown<'v>(&self, key: &str, value: &'v str) -> &'v str {
+        let given = self.trigger.metadata.get(key).is_some_and(|given| given.trim() == value);
+        if given { value } else { "(not shown: it comes from an authentication or the environment)" }
+    }
+
     fn unset(&mut self, key: &str, value: &str, cure: &str) {
+        let value = self.shown(key, value);
         self.problem(format!("unable to set param \"{key}\" value \"{value}\": {cure}"));
     }
 
@@ -423,5 +431,16 @@ mod tests {
     fn what_may_be_secret_is_not_printed() {
         let trigger = trigger(&[("hostFromEnv", "H")], &[("password", "hunter2")], &[("H", "amqp://u:hunter2@h")]);
         assert!(!format!("{trigger:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_value_from_an_authentication_is_not_shown() {
+        let given = trigger(&[("mode", "soap")], &[("tls", "hunter2"), ("count", "hunter3")], &[]);
+        let mut reader = Reader::new(&given);
+        reader.one_of("tls", &[Source::Auth], &["enable"], "");
+        reader.integer("count", &[Source::Auth]);
+        reader.one_of("mode", &[Source::Metadata], &["auto"], "");
+        let error = reader.finish().unwrap_err().to_string();
+        assert!(!error.contains("hunter") && error.contains("not shown") && error.contains("soap"), "{error}");
     }
 }

@@ -169,6 +169,7 @@ fn tls(reader: &mut Reader<'_>) -> (Tls, bool) {
         None | Some("disable") => false,
         Some("enable") => true,
         Some(other) => {
+            let other = reader.shown("tls", other);
             reader.problem(format!("incorrect value for TLS given: {other}"));
             false
         }

@@ -60,7 +60,11 @@ fn what_is_wrong_has_kedas_text() {
             vec![],
             "the protocol has to be either `amqp`, `http`, or `auto` but is `mqtt`",
         ),
-        (vec![AMQP], vec![("tls", "on")], "incorrect value for TLS given: on"),
+        (
+            vec![AMQP],
+            vec![("tls", "on")],
+            "incorrect value for TLS given: (not shown: it comes from an authentication or the environment)",
+        ),
         (vec![AMQP], vec![("cert", "c")], "both key and certificate must be provided"),
         (vec![AMQP], vec![("tls", "enable"), ("key", "k")], "both key and certificate must be provided"),
         (vec![HTTP, ("pageSize", "0")], vec![], "pageSize should be 1 or greater"),
