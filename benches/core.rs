@@ -17,8 +17,8 @@ use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
 use ebb::plan::review::Given;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
-use ebb::poll::registry::Registry;
 use ebb::scope::Scope;
+use ebb::store::registry::Registry;
 use ebb::target::Targets;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use ebb_scalers::broker::Brokers;
@@ -52,6 +52,9 @@ fn status_of_a_tick(c: &mut Criterion) {
         generation: Some(1),
         check: Check::Served,
         served: Some(Served {
+            generation: Some(1),
+            kinds: Arc::new(["rabbitmq".to_owned()]),
+            unknown_parameters: Box::default(),
             hpa_name: "keda-hpa-app".into(),
             metric_names: Arc::clone(&metric_names),
             resource_names: Vec::new(),
@@ -62,9 +65,12 @@ fn status_of_a_tick(c: &mut Criterion) {
             forced: false,
             metric_names,
             active: [true].into(),
-            failures: Vec::new(),
+            errors: Vec::new(),
+            formula_error: None,
+            composed: false,
             fallback: None,
-            trouble: None,
+            target_error: None,
+            build: 0,
         }),
         last_active: Some(at(0)),
         paused: Some(false),
@@ -101,7 +107,9 @@ fn metric_answer(c: &mut Criterion) {
     // Nobody is asked there: only a fallback needs to know how many replicas there are.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
-    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), Term::always());
+    let _entered = runtime.enter();
+    let events = ebb::events::Events::start(client.clone(), Term::always(), tokio_util::sync::CancellationToken::new());
+    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), events, Term::always());
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
         b.to_async(&runtime).iter(|| async {
@@ -115,8 +123,8 @@ mod bench_support {
     use super::{Arc, Policy, Registry, ScaledObject};
     use ebb::key::Key;
     use ebb::metrics::{Metrics, TriggerLabels};
-    use ebb::poll::registry::Live;
     use ebb::poll::trigger::Trigger;
+    use ebb::store::record::Serving;
     use ebb::target::Kind;
     use ebb_scalers::TriggerConfig;
     use ebb_scalers::broker::Brokers;
@@ -153,7 +161,8 @@ mod bench_support {
             kind: "cron",
         };
         let trigger = Trigger::new(scaler, false, metrics.trigger(labels), 0);
-        registry.open(&object).0.set_live(Some(Live {
+        registry.open(&object).0.serve(Some(Serving {
+            build: 0,
             policy: Policy::of(&object),
             target_kind: Kind::deployment(),
             target: object.spec.scale_target_ref.clone(),

@@ -1,10 +1,12 @@
-//! The status of each ScaledObject: the observed one, the desired one, and the one place that writes it.
+//! The facts of each ScaledObject, its events, its observed and desired status, and the one place that writes it.
 //!
-//! The controller and the poll loop report facts, and [`crate::plan::status`] makes the desired status of them. The ledger
+//! The controller and the poll loop report facts. [`crate::plan::events`] makes events of each change of them, and
+//! [`crate::plan::status`] makes the desired status of them. The ledger
 //! compares it with the status that was observed last: in the watch, in the answer to a write, or, after a write without an
 //! answer, in a read. It never takes a status that it sent for one that is stored. It writes a status that differs, and
 //! [`looks`] repeats a write that failed, whether anybody reports again or not.
 
+mod log;
 pub mod looks;
 mod observed;
 
@@ -12,16 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use parking_lot::Mutex as Lock;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::clock;
+use crate::events::Events;
 use crate::key::Key;
 use crate::lease::Term;
-use crate::plan::status::{self, Facts, Outline};
+use crate::plan::events;
+use crate::plan::status::{self, Facts, Found};
 use looks::{Looks, Turn};
 use observed::Observed;
 pub use observed::Version;
@@ -33,6 +38,7 @@ pub struct Ledger {
     uid: String,
     term: Arc<Term>,
     looks: Looks,
+    events: Events,
     turn: Turn,
     /// Apart from the rest, as the watch must not wait for a write.
     observed: Lock<Observed>,
@@ -42,7 +48,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct State {
     facts: Facts,
-    outline: Option<Outline>,
+    /// The facts that another replica's events have reported, from a takeover until the next change.
+    reported: Option<Box<Facts>>,
     /// The observation that the facts were last compared with and agreed to; none after new facts.
     agreed: Option<u64>,
     /// How many writes in a row have failed.
@@ -51,27 +58,26 @@ struct State {
     logged: Option<String>,
 }
 
-impl State {
-    fn change(&mut self, change: impl FnOnce(&mut Facts)) {
-        let before = self.facts.clone();
-        change(&mut self.facts);
-        if self.facts != before {
-            self.agreed = None;
-        }
-    }
-}
-
 impl Ledger {
     /// The ledger of a ScaledObject that has this status, written to during `term` only. `looks` repeats its writes.
-    pub fn new(key: &Key, found: &ScaledObject, status: &ScaledObjectStatus, term: Arc<Term>, looks: Looks) -> Self {
+    pub fn new(
+        key: &Key,
+        found: &ScaledObject,
+        status: &ScaledObjectStatus,
+        term: Arc<Term>,
+        looks: Looks,
+        events: Events,
+    ) -> Self {
+        let facts = Facts { found: Found::of(status), ..Facts::default() };
         Self {
             key: key.clone(),
             uid: found.uid().unwrap_or_default(),
             term,
             looks,
+            events,
             turn: Turn::default(),
             observed: Lock::new(Observed::new(Version::of(found), status)),
-            state: Mutex::default(),
+            state: Mutex::new(State { facts, ..State::default() }),
         }
     }
 
@@ -90,32 +96,63 @@ impl Ledger {
 
     /// Notes facts without writing them yet. The next report does.
     pub async fn note(&self, change: impl FnOnce(&mut Facts)) {
-        self.state.lock().await.change(change);
+        let mut state = self.state.lock().await;
+        self.change(&mut state, change);
+    }
+
+    /// Takes over from another replica, which has left this status. The next change reports all that its events have
+    /// not.
+    pub async fn take_over(&self, status: &ScaledObjectStatus) {
+        let mut state = self.state.lock().await;
+        let found = Found::of(status);
+        state.reported = Some(Box::new(state.facts.reported_by_another(found)));
+        state.facts.found = found;
+    }
+
+    /// Changes the facts, and sends the events that follow.
+    fn change(&self, state: &mut State, change: impl FnOnce(&mut Facts)) {
+        let before = state.facts.clone();
+        change(&mut state.facts);
+        if state.facts != before {
+            state.agreed = None;
+        }
+        // Another replica sends the events until this one leads.
+        let reported = if self.term.leads() { state.reported.take() } else { None };
+        let mut reference = None;
+        for change in events::changes(reported.as_deref().unwrap_or(&before), &state.facts) {
+            log::change(&self.key, &change);
+            for (reason, note) in change.events() {
+                self.events.emit(reference.get_or_insert_with(|| self.reference()), reason, note);
+            }
+        }
+    }
+
+    /// The ScaledObject, for events about it.
+    fn reference(&self) -> Arc<ObjectReference> {
+        Arc::new(ObjectReference {
+            api_version: Some(ScaledObject::api_version(&()).into_owned()),
+            kind: Some(ScaledObject::kind(&()).into_owned()),
+            namespace: Some(self.key.namespace.clone()),
+            name: Some(self.key.name.clone()),
+            uid: Some(self.uid.clone()),
+            ..ObjectReference::default()
+        })
     }
 
     /// Notes facts that come by the way. They are written at once, as by [`Ledger::report`], unless the check or the first
     /// tick, which writes too, is still to come.
     pub async fn add(&self, client: &Client, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
-        state.change(change);
+        self.change(&mut state, change);
         if state.facts.are_whole() {
             self.write(&mut state, client).await;
         }
     }
 
-    /// Notes what is known of the ScaledObject whether it can be served or not.
-    pub async fn outline(&self, outline: Outline) {
-        let mut state = self.state.lock().await;
-        if state.outline.as_ref() != Some(&outline) {
-            state.agreed = None;
-        }
-        state.outline = Some(outline);
-    }
-
     /// Notes facts, and writes the status if it is another now and this replica is the one that writes.
     pub async fn report(&self, client: &Client, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
-        state.change(change);
+        self.change(&mut state, change);
         self.write(&mut state, client).await;
     }
 
@@ -162,10 +199,7 @@ impl Ledger {
             let observed = self.observed.lock();
             (observed.serial(), observed.status())
         };
-        let mut next = status::status(&present, &state.facts, clock::now());
-        if let Some(outline) = &state.outline {
-            next = status::outline(next, outline);
-        }
+        let next = status::status(&present, &state.facts, clock::now());
         state.agreed = Some(serial);
         if next == present {
             return Ok(());

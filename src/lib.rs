@@ -24,6 +24,7 @@ pub mod poll;
 pub mod probes;
 pub mod run;
 pub mod scope;
+pub mod store;
 pub mod target;
 pub mod telemetry;
 pub mod watching;

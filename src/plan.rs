@@ -4,6 +4,8 @@
 
 pub mod activation;
 pub mod authentication;
+pub mod events;
+pub mod failure;
 pub mod fallback;
 pub mod formula;
 pub mod hpa;
@@ -12,6 +14,7 @@ pub mod names;
 pub mod pause;
 pub mod policy;
 pub mod readings;
+pub mod reconcile;
 pub mod resource;
 pub mod review;
 pub mod rules;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::poll::registry::Registry;
+use crate::store::registry::Registry;
 
 /// What the probes look at.
 #[derive(Clone)]

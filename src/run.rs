@@ -29,10 +29,10 @@ use crate::lease::{Keeper, Term};
 use crate::metrics::Metrics;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
 use crate::metrics_api::{self, Limits, ServerConfig};
-use crate::poll::registry::Registry;
 use crate::poll::ticker::Ticker;
 use crate::probes::{self, Health};
 use crate::scope::Scope;
+use crate::store::registry::Registry;
 use crate::target::Targets;
 
 /// How long the API server may take for anything but a watch.
@@ -106,7 +106,8 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let webhook_listener = if settings.webhook.port > 0 { listen(&webhook_address).await? } else { None };
 
     let targets = Targets::new(fenced.clone());
-    let registry = Registry::new(Arc::clone(&metrics), targets.clone(), Arc::clone(&term));
+    let events = Events::start(fenced.clone(), Arc::clone(&term), shutdown.clone());
+    let registry = Registry::new(Arc::clone(&metrics), targets.clone(), events.clone(), Arc::clone(&term));
     let (ready, warm) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let health = Health { registry: Arc::clone(&registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
     let served = drained(&shutdown, Arc::clone(&ready), if elect { DRAIN } else { Duration::ZERO });
@@ -122,12 +123,12 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         let keeper = Keeper::new(clients, &settings.namespace, &settings.election, identity(), Arc::clone(&term));
         tokio::spawn(keeper.keep(shutdown.clone()))
     });
-    let events = Events::start(fenced.clone(), Arc::clone(&term), shutdown.clone());
     let (recheck, rechecks) = mpsc::unbounded_channel();
-    let ticker = Ticker { client: fenced.clone(), targets, events, term, recheck };
+    let ticker = Ticker { client: fenced.clone(), targets, term, recheck };
 
     let scope = settings.scope();
-    let context = Context::new(for_watches, fenced, Arc::clone(&registry), ticker, brokers, controlled(&settings));
+    let context =
+        Context::new(for_watches, fenced, Arc::clone(&registry), events, ticker, brokers, controlled(&settings));
     let admission = webhook_listener.map(|listener| {
         let foreign = Arc::new(Foreign::default());
         let (following, watching, served) = (Arc::clone(&foreign), watching.clone(), scope.clone());

@@ -1,5 +1,6 @@
-//! Writes of the controller besides the HPA: its deletion, the finalizer and the label. Every step may be taken again
-//! without harm.
+//! The writes of a pass. Each of them may be repeated without harm.
+
+use std::sync::Arc;
 
 use ebb_crds::{ScaledObject, names};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -7,15 +8,71 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
-use super::hpas;
-use crate::plan::names::label_value;
+use super::context::Context;
+use super::ensure_hpa::{self, Ensured, Wanted};
+use crate::plan::failure::Failure;
+use crate::plan::hpa::write::is_own;
+use crate::plan::reconcile::{Marks, Plan, Replicas};
+use crate::store::record::Record;
+use crate::target::TargetError;
+
+/// How often a count is set that another writer came before.
+const ATTEMPTS: u32 = 3;
+
+/// Carries out a plan, in the order of its fields. Nothing is written while another replica leads.
+///
+/// # Errors
+/// The first write that failed. What was written before stays, and the next pass goes on from there.
+pub(super) async fn apply(
+    context: &Context,
+    object: &ScaledObject,
+    record: &Arc<Record>,
+    plan: &Plan,
+) -> Result<Ensured, Failure> {
+    if let Some((paused, _)) = plan.report.paused {
+        record.metrics.paused.set(f64::from(u8::from(paused)));
+    }
+    if plan.report.stops && record.serving().is_some() {
+        record.serve(None);
+    }
+    record.ledger.note(|facts| plan.report.begin(facts)).await;
+    let mut ensured = Ensured::default();
+    if !context.term.leads() {
+        return Ok(ensured);
+    }
+    let client = &context.client;
+    if let Some(marks) = &plan.marks {
+        mark(client, object, marks).await?;
+    }
+    if plan.status_first {
+        record.ledger.report(client, |_| {}).await;
+    }
+    if plan.report.target.as_ref().is_some_and(|target| target.replicas.is_some()) {
+        record.check.target_noted(context.target_digest(object));
+    }
+    if let Some(hpa) = &plan.hpa {
+        ensured = ensure_hpa::ensure(client, &context.hpas, &Wanted { object, record, hpa }).await?;
+    }
+    for name in &plan.surplus_hpas {
+        delete_hpa(client, object, name).await?;
+    }
+    if plan.report.stops {
+        record.hpa.clear();
+    }
+    if let Some(replicas) = plan.replicas {
+        set_replicas(context, object, record, replicas).await?;
+    }
+    if let Some(finalizers) = &plan.release {
+        ensured.released = release(client, object, finalizers).await?;
+    }
+    Ok(ensured)
+}
 
 /// Deletes the ScaledObject's HPA of this name, if it is its own.
-pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, name: &str) -> Result<(), kube::Error> {
-    let api: Api<HorizontalPodAutoscaler> =
-        Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
+async fn delete_hpa(client: &Client, object: &ScaledObject, name: &str) -> Result<(), kube::Error> {
+    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
     let Some(present) = api.get_opt(name).await? else { return Ok(()) };
-    if !is_own(scaled_object, &present) || present.metadata.deletion_timestamp.is_some() {
+    if !is_own(object, &present) || present.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
     let params = DeleteParams {
@@ -28,58 +85,64 @@ pub(super) async fn delete_hpa(client: &Client, scaled_object: &ScaledObject, na
     }
 }
 
-/// Whether an HPA belongs to a ScaledObject: it names it as its controller, or it names none and has the label of this
-/// ScaledObject, which KEDA and Ebb put on their HPAs.
-pub(super) fn is_own(scaled_object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool {
-    if present.owner_references().iter().all(|owner| owner.controller != Some(true)) {
-        let label = present.labels().get(names::SCALED_OBJECT_NAME_LABEL);
-        return label.is_some_and(|label| label == label_value(&scaled_object.name_any()));
+/// Sets the target's count, after a look at the present one. Another writer may come in between.
+async fn set_replicas(
+    context: &Context,
+    object: &ScaledObject,
+    record: &Record,
+    replicas: Replicas,
+) -> Result<(), Failure> {
+    let (reference, namespace) = (&object.spec.scale_target_ref, &record.key.namespace);
+    let set = async {
+        let kind = context.targets.kind(reference).await?;
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            let present = context.targets.scale(&kind, namespace, &reference.name).await?;
+            if present.replicas == replicas.count {
+                return Ok(());
+            }
+            match context.targets.set(&kind, namespace, &reference.name, &present, replicas.count).await {
+                Err(TargetError::Api(error)) if attempts > 0 && is_conflict(&error) => {}
+                other => return other,
+            }
+        }
+    };
+    match set.await.map_err(Failure::from) {
+        Err(failure) if replicas.optional && failure.is_final() => {
+            let count = replicas.count;
+            tracing::warn!(scaled_object = %record.key, error = %failure, count, "the replicas are not restored");
+            Ok(())
+        }
+        other => other,
     }
-    hpas::owner(present).is_some_and(|(_, uid)| Some(uid) == scaled_object.uid())
 }
 
-/// Puts the finalizer on, and the label that KEDA puts on (not while paused).
-pub(super) async fn mark(client: &Client, scaled_object: &ScaledObject, with_label: bool) -> Result<(), kube::Error> {
-    let name = scaled_object.name_any();
-    let mut finalizers = scaled_object.finalizers().to_vec();
-    let marked = finalizers.iter().any(|finalizer| finalizer == names::FINALIZER);
-    let labelled = scaled_object.labels().get(names::SCALED_OBJECT_NAME_LABEL) == Some(&name);
-    if marked && (labelled || !with_label) {
-        return Ok(());
-    }
-    if !marked {
-        finalizers.push(names::FINALIZER.to_owned());
-    }
-    let mut metadata = json!({"finalizers": finalizers, "resourceVersion": scaled_object.resource_version()});
-    if with_label {
-        metadata["labels"] = json!({names::SCALED_OBJECT_NAME_LABEL: name});
-    }
-    patch(client, scaled_object, metadata).await
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
-/// Takes the finalizer off, so that the API server lets the object go. False if it was off, or the object had gone: what
-/// the watch shows may be older than the last release.
-pub(super) async fn release(client: &Client, scaled_object: &ScaledObject) -> Result<bool, kube::Error> {
-    let finalizers: Vec<_> =
-        scaled_object.finalizers().iter().filter(|finalizer| *finalizer != names::FINALIZER).cloned().collect();
-    if finalizers.len() == scaled_object.finalizers().len() {
-        return Ok(false);
+async fn mark(client: &Client, object: &ScaledObject, marks: &Marks) -> Result<(), kube::Error> {
+    let mut metadata = json!({"finalizers": marks.finalizers, "resourceVersion": object.resource_version()});
+    if let Some(label) = &marks.label {
+        metadata["labels"] = json!({names::SCALED_OBJECT_NAME_LABEL: label});
     }
-    match patch(
-        client,
-        scaled_object,
-        json!({"finalizers": finalizers, "resourceVersion": scaled_object.resource_version()}),
-    )
-    .await
-    {
+    patch(client, object, metadata).await
+}
+
+/// Takes the finalizer off, so that the API server lets the object go. False if the object had gone: the watch may show an
+/// older state.
+async fn release(client: &Client, object: &ScaledObject, finalizers: &[String]) -> Result<bool, kube::Error> {
+    let metadata = json!({"finalizers": finalizers, "resourceVersion": object.resource_version()});
+    match patch(client, object, metadata).await {
         Ok(()) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-async fn patch(client: &Client, scaled_object: &ScaledObject, metadata: serde_json::Value) -> Result<(), kube::Error> {
-    let api: Api<ScaledObject> = Api::namespaced(client.clone(), &scaled_object.namespace().unwrap_or_default());
+async fn patch(client: &Client, object: &ScaledObject, metadata: serde_json::Value) -> Result<(), kube::Error> {
+    let api: Api<ScaledObject> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
     let change = Patch::Merge(json!({"metadata": metadata}));
-    api.patch(&scaled_object.name_any(), &PatchParams::default(), &change).await.map(drop)
+    api.patch(&object.name_any(), &PatchParams::default(), &change).await.map(drop)
 }

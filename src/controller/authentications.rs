@@ -22,10 +22,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::changed::Changed;
-use crate::events::{Events, Reason};
+use crate::events::Events;
 use crate::key::Key;
 use crate::lease::Term;
 use crate::metrics::{Metrics, ResourceMetrics};
+use crate::plan::events::Reason;
 use crate::scope::Scope;
 use crate::watching;
 use kind::Kind;

@@ -20,7 +20,8 @@ use crate::kept::Kept;
 use crate::key::Key;
 use crate::plan::hpa::fingerprint::Fingerprint;
 use crate::plan::status::{Check, Facts};
-use crate::poll::registry::{Object, Registry};
+use crate::store::record::Record;
+use crate::store::registry::Registry;
 use crate::watching;
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
@@ -147,7 +148,7 @@ struct Follower {
     /// Takes those whose HPA is not what was applied.
     strayed: mpsc::UnboundedSender<ObjectRef<Kept>>,
     /// Takes those whose HPA may have said something.
-    spoken: mpsc::UnboundedSender<Arc<Object>>,
+    spoken: mpsc::UnboundedSender<Arc<Record>>,
 }
 
 impl Follower {
@@ -191,14 +192,10 @@ async fn check(
 ) {
     tokio::time::sleep(ECHO).await;
     let Some(object) = registry.get(&owner) else { return };
-    let applied = object.memory.lock().applied_hpa.clone();
     let Some(present) = hpas.get(&key) else { return };
-    let as_it_should_be = match applied {
-        Some(applied) => applied.name == key.name && applied.made.holds_for(&present.print),
-        // The first check is still to come.
-        None => !object.is_checked(),
-    };
-    if !as_it_should_be {
+    // Before the first write there is nothing to differ from, unless the check has come to another end.
+    let drifted = object.hpa.has_drifted(&key.name, &present.print).unwrap_or_else(|| object.check.is_checked());
+    if drifted {
         strayed_from(Some(owner), &strayed);
     }
 }
@@ -211,17 +208,15 @@ fn strayed_from(owner: Option<Key>, strayed: &mpsc::UnboundedSender<ObjectRef<Ke
 }
 
 /// Has the replicas looked at where somebody other than Ebb took the workload to zero, or away from it.
-fn look_at_replicas(object: &Object, hpa: &HorizontalPodAutoscaler) {
+fn look_at_replicas(object: &Record, hpa: &HorizontalPodAutoscaler) {
     let Some(replicas) = hpa.status.as_ref().and_then(|status| status.current_replicas) else { return };
-    let mut memory = object.memory.lock();
-    if memory.replicas.is_some_and(|(known, _)| (known == 0) != (replicas == 0)) {
-        memory.replicas = None;
+    if object.poll.replicas_reported(replicas) {
         object.wake();
     }
 }
 
 /// Writes into statuses what HPAs say of themselves.
-async fn pass_on(hpas: Arc<Hpas>, client: Client, mut spoken: mpsc::UnboundedReceiver<Arc<Object>>) {
+async fn pass_on(hpas: Arc<Hpas>, client: Client, mut spoken: mpsc::UnboundedReceiver<Arc<Record>>) {
     futures::stream::poll_fn(|context| spoken.poll_recv(context))
         .for_each_concurrent(AT_ONCE, |object| {
             let (hpas, client) = (&hpas, &client);

@@ -11,7 +11,7 @@ use kube::runtime::watcher::Event;
 
 use super::referents::Referents;
 use crate::key::Key;
-use crate::poll::registry::Registry;
+use crate::store::registry::Registry;
 
 /// How often it is looked whether the checks are done.
 const STEP: Duration = Duration::from_millis(50);
@@ -71,7 +71,7 @@ impl Lists {
 
 async fn until_checked(mut keys: Vec<Key>, registry: Arc<Registry>, warm: Arc<AtomicBool>) {
     loop {
-        keys.retain(|key| !registry.get(key).is_some_and(|object| object.is_checked()));
+        keys.retain(|key| !registry.get(key).is_some_and(|object| object.check.is_checked()));
         if keys.is_empty() || warm.load(Ordering::Relaxed) {
             break;
         }

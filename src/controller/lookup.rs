@@ -16,9 +16,9 @@ use kube::{Api, Client};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::References;
 use super::authentication::file;
 use super::authentication::token::Tokens;
+use super::context::References;
 use super::referents::{Kind, Read, Referent, Version};
 use crate::plan::names::is_object_name;
 

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
-use kube::ResourceExt as _;
 use kube::api::ListParams;
 
-use super::Context;
+use super::context::Context;
 use crate::key::Key;
 
 /// ScaledObjects in one answer.
@@ -48,10 +47,8 @@ async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::
             let page = api.list(&params).await?;
             for object in &page.items {
                 let key = Key::of(object);
-                if let Some(known) =
-                    context.registry.get(&key).filter(|known| object.uid().as_ref() == Some(&known.uid))
-                {
-                    known.take_over(object);
+                if let Some(known) = context.registry.get(&key).filter(|known| known.is_of(object)) {
+                    known.take_over(object).await;
                 }
                 keys.push(key);
             }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::pause_after;
 use crate::key::Key;
-use crate::poll::registry::Registry;
+use crate::store::registry::Registry;
 
 /// Looks at the same time. Reports of ticks go before them.
 const AT_ONCE: usize = 16;

@@ -4,6 +4,7 @@
 pub mod contest;
 pub mod fingerprint;
 pub mod replacement;
+pub mod write;
 
 use std::collections::BTreeMap;
 

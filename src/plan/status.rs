@@ -17,28 +17,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::activation::Activity;
 use super::modifiers::COMPOSITE_METRIC;
-pub use facts::{Check, Facts, FallbackTick, KindFound, Outline, Served, TargetKind, Tick};
-
-/// Adds what is known before the check has come to an end.
-pub fn outline(mut status: ScaledObjectStatus, outline: &Outline) -> ScaledObjectStatus {
-    match &outline.target {
-        KindFound::Unknown => {}
-        KindFound::Absent => {
-            status.scale_target_kind = None;
-            status.scale_target_gvkr = None;
-        }
-        KindFound::Is(target) => {
-            status.scale_target_kind = Some(target.display.clone());
-            status.scale_target_gvkr = Some(target.gvkr.clone());
-        }
-    }
-    if status.original_replica_count.is_none() || (outline.moved && outline.replicas.is_some()) {
-        status.original_replica_count = outline.replicas;
-    }
-    status.triggers_types = Some(outline.triggers_types.clone());
-    status.authentications_types = Some(outline.authentications_types.clone());
-    status
-}
+pub use facts::{
+    Attempt, Check, CheckFailure, Facts, FallbackTick, Found, KindFound, Scaling, Served, TargetFailure, TargetInfo,
+    TargetKind, Tick, UnknownParameter,
+};
 
 /// The status that follows from `facts`. `previous` gives what stays: transition times, and what a failed check knows
 /// nothing about.
@@ -83,7 +65,30 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
         status.last_active_time = Some(time(last_active));
     }
     status.conditions = Some(conditions.list);
+    if let Some(info) = &facts.target {
+        target(&mut status, info);
+    }
     status
+}
+
+/// Adds what is known of the target and the triggers before the check has come to an end.
+fn target(status: &mut ScaledObjectStatus, info: &TargetInfo) {
+    match &info.target {
+        KindFound::Unknown => {}
+        KindFound::Absent => {
+            status.scale_target_kind = None;
+            status.scale_target_gvkr = None;
+        }
+        KindFound::Is(target) => {
+            status.scale_target_kind = Some(target.display.clone());
+            status.scale_target_gvkr = Some(target.gvkr.clone());
+        }
+    }
+    if status.original_replica_count.is_none() || (info.moved && info.replicas.is_some()) {
+        status.original_replica_count = info.replicas;
+    }
+    status.triggers_types = Some(info.triggers_types.clone());
+    status.authentications_types = Some(info.authentications_types.clone());
 }
 
 /// Adds what follows from the specification that is in force, and removes what one before it left.
@@ -123,15 +128,15 @@ fn unpaused(previous: &ScaledObjectStatus) -> State {
 fn ready(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
         (Check::Pending, _) => return None,
-        (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.clone()),
+        (Check::Failed(why), _) => (Condition::FALSE, "ScaledObjectCheckFailed", why.message.clone()),
         (Check::Paused, _) => (Condition::TRUE, "ScaledObjectReady", "ScaledObject is paused".into()),
-        (Check::Served, Some(Tick { trouble: Some((reason, text)), failures, .. })) => {
-            let lines: Vec<_> = std::iter::once(text).chain(failures).map(String::as_str).collect();
-            (Condition::FALSE, reason, lines.join("\n"))
+        (Check::Served, Some(tick @ Tick { target_error: Some(error), .. })) => {
+            let lines: Vec<_> = std::iter::once(error.message.as_str()).chain(tick.failures()).collect();
+            (Condition::FALSE, error.reason, lines.join("\n"))
         }
         // With a fallback it stays ready: the condition Fallback tells how things stand.
         (Check::Served, Some(tick))
-            if !tick.failures.is_empty() && (tick.fallback.is_none() || tick.activity == Activity::Active) =>
+            if tick.failures().next().is_some() && (tick.fallback.is_none() || tick.activity == Activity::Active) =>
         {
             let (status, reason, headline) = if tick.activity == Activity::Active {
                 (
@@ -142,7 +147,7 @@ fn ready(facts: &Facts) -> Option<State> {
             } else {
                 (Condition::FALSE, "TriggerError", "Triggers defined in ScaledObject are not working correctly")
             };
-            (status, reason, format!("{headline}\n{}", tick.failures.join("\n")))
+            (status, reason, format!("{headline}\n{}", tick.failures().collect::<Vec<_>>().join("\n")))
         }
         (Check::Served, _) => {
             (Condition::TRUE, "ScaledObjectReady", "ScaledObject is defined correctly and is ready for scaling".into())
@@ -152,10 +157,9 @@ fn ready(facts: &Facts) -> Option<State> {
 
 /// None while nothing is known: what was said before stays.
 fn fallback(facts: &Facts) -> Option<State> {
-    let in_effect = |tick: &Tick| tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect);
     Some(match (&facts.check, &facts.tick) {
         (Check::Pending, _) | (Check::Served, None) => return None,
-        (Check::Served, Some(tick)) if in_effect(tick) => {
+        (Check::Served, Some(_)) if facts.falls_back() => {
             (Condition::TRUE, "FallbackExists", "At least one trigger is falling back on this scaled object".into())
         }
         _ => (Condition::FALSE, "NoFallbackFound", "No fallbacks are active on this scaled object".into()),
@@ -282,315 +286,4 @@ pub fn merge_patch(from: &serde_json::Value, to: &serde_json::Value) -> Option<s
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use ebb_crds::GroupVersionKindResource;
-    use serde_json::json;
-
-    use super::*;
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
-    }
-
-    #[test]
-    fn facts_are_whole_when_nothing_is_about_to_be_added() {
-        let before_a_tick = Facts { tick: None, ..served(Activity::Inactive, &[]) };
-        for (facts, whole) in [
-            (Facts::default(), false),
-            (before_a_tick, false),
-            (served(Activity::Inactive, &[]), true),
-            (Facts { check: Check::Failed("no target".into()), ..Facts::default() }, true),
-            (Facts { check: Check::Paused, ..Facts::default() }, true),
-        ] {
-            assert_eq!(facts.are_whole(), whole, "{facts:?}");
-        }
-    }
-
-    fn served(activity: Activity, failures: &[&str]) -> Facts {
-        Facts {
-            generation: Some(2),
-            check: Check::Served,
-            served: Some(Served {
-                hpa_name: "keda-hpa-app".into(),
-                metric_names: Arc::new(["s0".into()]),
-                resource_names: Vec::new(),
-                composite: false,
-            }),
-            left_hpa: None,
-            tick: Some(Tick {
-                activity,
-                forced: false,
-                metric_names: Arc::new(["s0".into()]),
-                active: [activity == Activity::Active].into(),
-                failures: failures.iter().map(|text| (*text).to_owned()).collect(),
-                fallback: None,
-                trouble: None,
-            }),
-            last_active: None,
-            paused: Some(false),
-            paused_replicas: None,
-            hpa: None,
-        }
-    }
-
-    fn paused_at(replicas: i32) -> Facts {
-        Facts { check: Check::Paused, paused: Some(true), paused_replicas: Some(replicas), ..Facts::default() }
-    }
-
-    fn shown(status: &ScaledObjectStatus, type_: &str) -> (String, String, String) {
-        let condition = status.condition(type_).unwrap();
-        (
-            condition.status.clone(),
-            condition.reason.clone().unwrap_or_default(),
-            condition.message.clone().unwrap_or_default(),
-        )
-    }
-
-    #[test]
-    fn ready_and_active_follow_check_and_tick() {
-        for (facts, ready, active) in [
-            (
-                Facts { check: Check::Failed("why".into()), ..Facts::default() },
-                "False ScaledObjectCheckFailed why",
-                "Unknown UnknownState",
-            ),
-            (
-                Facts { check: Check::Paused, ..Facts::default() },
-                "True ScaledObjectReady ScaledObject is paused",
-                "Unknown ",
-            ),
-            (served(Activity::Active, &[]), "True ScaledObjectReady", "True ScalerActive"),
-            (served(Activity::CoolingDown, &[]), "True ScaledObjectReady", "False ScalerCooldown"),
-            (
-                served(Activity::Inactive, &["trigger 0: gone"]),
-                "False TriggerError Triggers defined in ScaledObject are not working correctly\ntrigger 0: gone",
-                "False ScalerNotActive",
-            ),
-            (served(Activity::Active, &["trigger 0: gone"]), "Unknown PartialTriggerError", "True ScalerActive"),
-        ] {
-            let status = status(&ScaledObjectStatus::default(), &facts, at(0));
-            let line = |type_| {
-                let (status, reason, message) = shown(&status, type_);
-                format!("{status} {reason} {message}")
-            };
-            assert!(line("Ready").starts_with(ready), "{}", line("Ready"));
-            assert!(line("Active").starts_with(active), "{}", line("Active"));
-            assert_eq!(status.conditions.as_ref().unwrap().len(), 4);
-        }
-    }
-
-    #[test]
-    fn the_last_activity_is_written_when_it_says_something_new() {
-        use Activity::{Active, CoolingDown};
-        for (name, before, noted, after, last, expected) in [
-            ("activity begins", Some(CoolingDown), Some(0), Active, Some(100), Some(100)),
-            ("it goes on", Some(Active), Some(0), Active, Some(299), Some(0)),
-            ("for five minutes", Some(Active), Some(0), Active, Some(300), Some(300)),
-            ("it ends", Some(Active), Some(0), CoolingDown, Some(100), Some(100)),
-            ("and is over", Some(CoolingDown), Some(100), CoolingDown, Some(100), Some(100)),
-            (
-                "the HPA has found some that no tick saw",
-                Some(CoolingDown),
-                Some(100),
-                CoolingDown,
-                Some(150),
-                Some(150),
-            ),
-            ("a first tick", None, None, CoolingDown, Some(100), Some(100)),
-            ("there has never been any", Some(CoolingDown), None, CoolingDown, None, None),
-        ] {
-            let mut facts = served(before.unwrap_or(CoolingDown), &[]);
-            facts.tick = facts.tick.filter(|_| before.is_some());
-            facts.last_active = noted.map(at);
-            facts.note_activity(after, last.map(at));
-            assert_eq!(facts.last_active, expected.map(at), "{name}");
-        }
-    }
-
-    #[test]
-    fn an_end_of_activity_that_nobody_saw_is_now() {
-        let written = |facts: Facts, noted: Option<i64>| {
-            status(&ScaledObjectStatus::default(), &Facts { last_active: noted.map(at), ..facts }, at(0))
-        };
-        let paused = || Facts { check: Check::Paused, ..Facts::default() };
-        for (name, facts, noted, expected) in [
-            ("active", served(Activity::Active, &[]), Some(0), Some(1000)),
-            ("its end was written", served(Activity::CoolingDown, &[]), Some(0), Some(0)),
-            ("never active", served(Activity::Inactive, &[]), None, None),
-            ("paused", paused(), Some(0), Some(1000)),
-            ("paused before any activity", paused(), None, None),
-            ("not served", Facts { check: Check::Failed("why".into()), ..Facts::default() }, Some(0), Some(1000)),
-        ] {
-            assert_eq!(last_active(&written(facts, noted), at(1000)), expected.map(at), "{name}");
-        }
-    }
-
-    #[test]
-    fn nothing_changes_while_nothing_happens() {
-        let facts = served(Activity::Active, &[]);
-        let first = status(&ScaledObjectStatus::default(), &facts, at(0));
-        assert_eq!(status(&first, &facts, at(100)), first);
-        let later = status(&first, &served(Activity::Inactive, &[]), at(100));
-        assert_eq!(later.condition("Active").unwrap().last_transition_time, Some(time(at(100))));
-        assert_eq!(later.condition("Ready").unwrap().last_transition_time, Some(time(at(0))));
-    }
-
-    #[test]
-    fn a_pause_and_its_end_leave_their_marks() {
-        let paused = status(&ScaledObjectStatus::default(), &paused_at(3), at(0));
-        assert_eq!((paused.paused_replica_count, shown(&paused, "Paused").1.as_str()), (Some(3), "ScaledObjectPaused"));
-        let resumed = status(&paused, &served(Activity::Inactive, &[]), at(1));
-        assert_eq!(
-            (resumed.paused_replica_count, shown(&resumed, "Paused").1.as_str()),
-            (None, "ScaledObjectUnpaused")
-        );
-        assert_eq!(status(&resumed, &served(Activity::Inactive, &[]), at(2)), resumed);
-    }
-
-    #[test]
-    fn a_fallback_is_told_and_leaves_it_ready() {
-        let facts = |in_effect, failures| {
-            let mut facts = served(Activity::Inactive, &["trigger 0: gone"]);
-            let tick = facts.tick.as_mut().unwrap();
-            tick.fallback = Some(FallbackTick { in_effect, failures: [failures].into() });
-            facts
-        };
-        let health = |status: &ScaledObjectStatus| status.health.clone().and_then(|mut health| health.remove("s0"));
-        for (in_effect, failures, shown_health, reason) in [
-            (false, 1, "Failing", "NoFallbackFound"),
-            (true, 4, "Failing", "FallbackExists"),
-            (false, 0, "Happy", "NoFallbackFound"),
-        ] {
-            let status = status(&ScaledObjectStatus::default(), &facts(in_effect, failures), at(0));
-            assert_eq!((shown(&status, "Ready").0.as_str(), shown(&status, "Fallback").1.as_str()), ("True", reason));
-            let health = health(&status).unwrap();
-            assert_eq!(
-                (health.number_of_failures, health.status.as_deref()),
-                (i32::try_from(failures).ok(), Some(shown_health))
-            );
-        }
-        let before = status(&ScaledObjectStatus::default(), &facts(true, 4), at(0));
-        let after = status(&before, &served(Activity::Inactive, &[]), at(1));
-        assert_eq!((health(&after), shown(&after, "Fallback").0.as_str()), (None, "False"));
-    }
-
-    #[test]
-    fn one_direction_paused_is_paused_and_served() {
-        let held = Facts { paused: Some(true), ..served(Activity::Active, &[]) };
-        let status = status(&ScaledObjectStatus::default(), &held, at(0));
-        assert_eq!(shown(&status, "Paused").1, "ScaledObjectPaused");
-        assert_eq!((shown(&status, "Active").0.as_str(), status.hpa_name.as_deref()), ("True", Some("keda-hpa-app")));
-        assert_eq!(status.paused_replica_count, None);
-    }
-
-    #[test]
-    fn the_original_count_is_the_first_of_each_target() {
-        let found = |replicas, moved| Outline { replicas, moved, ..Outline::default() };
-        let original = |status: &ScaledObjectStatus| status.original_replica_count;
-        let first = outline(ScaledObjectStatus::default(), &found(Some(3), false));
-        assert_eq!(original(&first), Some(3));
-        assert_eq!(original(&outline(first.clone(), &found(Some(0), false))), Some(3));
-        assert_eq!(original(&outline(first.clone(), &found(None, true))), Some(3));
-        assert_eq!(original(&outline(first, &found(Some(2), true))), Some(2));
-    }
-
-    #[test]
-    fn a_failed_check_ends_no_pause() {
-        let paused = status(&ScaledObjectStatus::default(), &paused_at(3), at(0));
-        let failed = Facts { check: Check::Failed("why".into()), ..paused_at(3) };
-        let still = status(&paused, &failed, at(1));
-        assert_eq!((shown(&still, "Paused").0.as_str(), still.paused_replica_count), ("True", Some(3)));
-        let ended = status(&still, &Facts { paused: Some(false), paused_replicas: None, ..failed }, at(2));
-        assert_eq!((shown(&ended, "Paused").0.as_str(), ended.paused_replica_count), ("False", None));
-    }
-
-    /// Every fact that is not history gives the same status, whatever the status was before.
-    #[test]
-    fn the_status_does_not_depend_on_the_one_before() {
-        let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
-        let running = || Facts { hpa: Some(Arc::new(hpa.clone())), ..served(Activity::Active, &[]) };
-        let failed = || Facts { check: Check::Failed("why".into()), paused: Some(false), ..Facts::default() };
-        let all = [
-            ("served", running()),
-            ("served, nothing active", served(Activity::Inactive, &["trigger 0: gone"])),
-            ("paused", Facts { paused_replicas: None, ..paused_at(0) }),
-            ("paused at a count", paused_at(2)),
-            ("paused at a count, without a target", Facts { check: Check::Failed("why".into()), ..paused_at(2) }),
-            ("never served", failed()),
-            ("never served by this process", Facts { left_hpa: Some("keda-hpa-app".into()), ..failed() }),
-            ("the last valid one stays in force", Facts { check: Check::Failed("why".into()), ..running() }),
-        ];
-        let timeless = |mut status: ScaledObjectStatus| {
-            for condition in status.conditions.iter_mut().flatten() {
-                condition.last_transition_time = None;
-                if condition.type_ == Condition::PAUSED && condition.status == Condition::FALSE {
-                    (condition.reason, condition.message) = (None, None);
-                }
-            }
-            status
-        };
-        for (name, facts) in &all {
-            let fresh = timeless(status(&ScaledObjectStatus::default(), facts, at(0)));
-            for (history, before) in &all {
-                let before = status(&ScaledObjectStatus::default(), before, at(-1));
-                let mut after = timeless(status(&before, facts, at(0)));
-                // The HPA's word of a moment ago stays until it has another.
-                if facts.hpa.is_none() && facts.hpa_name().is_some() {
-                    let kept = |condition: &Condition| condition.type_ != Condition::HPA_ACTIVE;
-                    after.conditions.as_mut().unwrap().retain(kept);
-                }
-                assert_eq!(after, fresh, "{name}, after {history}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_kind_that_the_cluster_does_not_have_leaves_the_status() {
-        let kind = TargetKind { display: "apps/v1.Deployment".into(), gvkr: GroupVersionKindResource::default() };
-        let found = |target| Outline { target, ..Outline::default() };
-        let known = outline(ScaledObjectStatus::default(), &found(KindFound::Is(Arc::new(kind))));
-        assert_eq!(known.scale_target_kind.as_deref(), Some("apps/v1.Deployment"));
-        assert_eq!(outline(known.clone(), &found(KindFound::Unknown)), known);
-        let absent = outline(known, &found(KindFound::Absent));
-        assert_eq!((absent.scale_target_kind, absent.scale_target_gvkr), (None, None));
-    }
-
-    #[test]
-    fn before_the_first_check_what_was_said_before_stays() {
-        let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
-        let facts = Facts { hpa: Some(Arc::new(hpa)), ..served(Activity::Active, &[]) };
-        let before = status(&ScaledObjectStatus::default(), &facts, at(0));
-        assert_eq!(status(&before, &Facts::default(), at(1)), before);
-        let new = status(&ScaledObjectStatus::default(), &Facts::default(), at(0));
-        assert_eq!((shown(&new, "Ready").0.as_str(), shown(&new, "Active").0.as_str()), ("Unknown", "Unknown"));
-    }
-
-    #[test]
-    fn the_hpas_own_word_is_passed_on() {
-        let hpa = |status: &str, reason: &str| HorizontalPodAutoscalerCondition {
-            status: status.into(),
-            reason: Some(reason.into()),
-            message: Some("said".into()),
-            ..HorizontalPodAutoscalerCondition::default()
-        };
-        assert_eq!(
-            hpa_active(&hpa("True", "ValidMetricFound")),
-            ("True", "HPAActive", "HPA is actively scaling".into())
-        );
-        assert_eq!(hpa_active(&hpa("False", "ScalingDisabled")), ("True", "ScalingDisabled", "said".into()));
-        assert_eq!(
-            hpa_active(&hpa("False", "FailedGetExternalMetric")),
-            ("False", "FailedGetExternalMetric", "said".into())
-        );
-    }
-
-    #[test]
-    fn a_merge_patch_holds_just_the_changes() {
-        let from = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1]});
-        let to = json!({"a": 1, "b": {"c": 3}, "e": [1, 2]});
-        assert_eq!(merge_patch(&from, &to), Some(json!({"b": {"c": 3, "d": null}, "e": [1, 2]})));
-        assert_eq!(merge_patch(&to, &to), None);
-    }
-}
+mod tests;

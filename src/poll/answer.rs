@@ -8,13 +8,14 @@ use ebb_scalers::MetricSpec;
 use futures::future::join_all;
 use tokio::time::timeout;
 
-use super::registry::{Live, Registry};
 use crate::clock;
 use crate::key::Key;
 use crate::metrics_api::{MetricError, MetricSource, MetricValue};
 use crate::plan::fallback::{self, Fallback};
 use crate::plan::hpa;
 use crate::plan::modifiers::{Composite, Modifiers};
+use crate::store::record::Serving;
+use crate::store::registry::Registry;
 use crate::target::TargetError;
 
 /// How long the API server may take for a count of replicas: the HPA waits for the answer.
@@ -32,7 +33,7 @@ impl MetricSource for Registry {
         let key = Key::new(namespace, scaled_object);
         let not_found =
             || MetricError::NotFound(format!("ScaledObject {key} has no metric {metric:?}, or is not served"));
-        let live = self.get(&key).and_then(|object| object.live()).ok_or_else(not_found)?;
+        let live = self.get(&key).and_then(|object| object.serving()).ok_or_else(not_found)?;
         let composite = live.modifiers.as_deref().filter(|modifiers| same_metric(&modifiers.metric.name, metric));
         let (spec, known) = if let Some(modifiers) = composite {
             (&modifiers.metric, formula(&live, modifiers).await)
@@ -58,7 +59,7 @@ impl Registry {
     async fn fall_back(
         &self,
         namespace: &str,
-        live: &Live,
+        live: &Serving,
         metric: &MetricSpec,
         fallback: &Fallback,
     ) -> Result<f64, TargetError> {
@@ -75,7 +76,7 @@ impl Registry {
     }
 }
 
-async fn trigger(live: &Live, place: usize) -> Result<Known, String> {
+async fn trigger(live: &Serving, place: usize) -> Result<Known, String> {
     let trigger = &live.triggers[place];
     match (trigger.answer().await, live.fallback) {
         (Ok(sample), _) => Ok(Known::At(hpa::told(sample.reading.value), sample.at)),
@@ -84,7 +85,7 @@ async fn trigger(live: &Live, place: usize) -> Result<Known, String> {
     }
 }
 
-async fn formula(live: &Live, modifiers: &Modifiers) -> Result<Known, String> {
+async fn formula(live: &Serving, modifiers: &Modifiers) -> Result<Known, String> {
     // A trigger that the formula does not need is not asked.
     let needed: Vec<_> = live.named().filter(|(_, name)| modifiers.uses(*name)).collect();
     let samples = join_all(needed.iter().map(|(trigger, _)| trigger.answer())).await;

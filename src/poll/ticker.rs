@@ -13,17 +13,17 @@ use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::registry::{Live, Object};
 use super::schedule::{Due, Rhythm, Schedule};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
-use crate::events::{Events, Reason};
 use crate::key::Key;
 use crate::lease::Term;
 use crate::plan::activation::{self, Activity, Decision, Sight, Step};
 use crate::plan::modifiers::COMPOSITE_METRIC;
 use crate::plan::readings::{self, Seen, Sum};
-use crate::plan::status::Tick;
+use crate::plan::status::{Attempt, Scaling, TargetFailure, Tick};
+use crate::store::poll_state::ReplicaChange;
+use crate::store::record::{Record, Serving};
 use crate::target::{Scale, TargetError, Targets};
 
 /// How long the API server may take for one question.
@@ -41,8 +41,6 @@ pub struct Ticker {
     pub client: Client,
     /// For the replicas.
     pub targets: Targets,
-    /// For the events.
-    pub events: Events,
     /// When replicas may be set.
     pub term: Arc<Term>,
     /// Takes ScaledObjects whose triggers cannot be read: what they refer to, a changed password above all, is read
@@ -52,12 +50,12 @@ pub struct Ticker {
 
 impl Ticker {
     /// Begins the loop of `object`, which goes on until the object is closed.
-    pub fn start(self: &Arc<Self>, object: &Arc<Object>) {
+    pub fn start(self: &Arc<Self>, object: &Arc<Record>) {
         let ticking = tokio::spawn(Arc::clone(self).run(Arc::clone(object)));
-        object.ticks(ticking.abort_handle());
+        object.polled_by(ticking.abort_handle());
     }
 
-    async fn run(self: Arc<Self>, object: Arc<Object>) {
+    async fn run(self: Arc<Self>, object: Arc<Record>) {
         loop {
             // It ends by itself only when it panicked. That is a bug, but no reason to leave the workload alone.
             let _ = AssertUnwindSafe(self.keep_ticking(&object)).catch_unwind().await;
@@ -67,10 +65,10 @@ impl Ticker {
         }
     }
 
-    async fn keep_ticking(&self, object: &Object) {
+    async fn keep_ticking(&self, object: &Record) {
         let mut rhythm = Rhythm::default();
         loop {
-            let Some(live) = object.live() else {
+            let Some(live) = object.serving() else {
                 object.expect_poll(None);
                 object.woken().await;
                 continue;
@@ -108,50 +106,51 @@ impl Ticker {
 
     /// Reads every trigger and does what follows. Tells when to look again. `is_poll` says that a `pollingInterval` is over,
     /// not that something else called for it.
-    async fn tick(&self, object: &Object, live: &Live, is_poll: bool) -> Tried {
+    async fn tick(&self, object: &Record, live: &Serving, is_poll: bool) -> Tried {
         let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
         let samples = join_all(live.triggers.iter().map(read)).await;
         let seen: Vec<_> =
             live.named().zip(&samples).map(|((trigger, name), sample)| trigger.seen(name, sample)).collect();
         let sum = readings::add_up(&seen, live.fallback.as_ref(), live.modifiers.as_deref());
-        let errors: Vec<_> =
-            live.triggers.iter().zip(&samples).map(|(trigger, sample)| error(trigger, sample)).collect();
+        let errors: Vec<_> = live.triggers.iter().zip(&samples).enumerate().filter_map(error).collect();
         note_activity(object, live);
-        self.tell_failures(object, live, &errors, sum.formula_error.as_ref());
 
         let outcome = self.scale(object, live, &seen, &sum).await;
         let (decision, trouble) = match outcome {
             Ok(decision) => (decision, None),
             Err((decision, error)) => (decision, Some(error)),
         };
-        let now = clock::now();
         if decision.activity == Activity::Active {
-            object.memory.lock().last_active = Some(now);
+            object.poll.activity_seen(Some(clock::now()));
         }
-        let last_active = object.memory.lock().last_active;
-        let refusals = tell_target(object, trouble.as_ref());
-        self.tell_fallback(object, sum.standing.as_ref().is_some_and(|standing| standing.in_effect));
-        let failures: Vec<_> = errors.into_iter().flatten().chain(sum.formula_error).collect();
-        let failed = !failures.is_empty();
+        let refusals = object.poll.scaling_ended(trouble.as_ref().is_some_and(|trouble| trouble.cause().is_refusal()));
+        let failed = !errors.is_empty() || sum.formula_error.is_some();
+        if object.serving().is_some_and(|now| now.build == live.build) {
+            object.poll.triggers_read(failed);
+        }
         if failed || trouble.is_some() {
             object.metrics.errors.inc();
         }
         if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
-            // The controller lives as long as its loops; without it there is nobody to tell.
+            // The controller lives as long as its loops; without it nobody reads the references again.
             let _ = self.recheck.send(object.key.clone());
         }
+        let last_active = object.poll.last_active();
         object
             .ledger
             .report(&self.client, |facts| {
                 facts.note_activity(decision.activity, last_active);
                 facts.tick = Some(Tick {
+                    build: live.build,
                     activity: decision.activity,
                     forced: live.policy.is_forced(),
                     metric_names: Arc::clone(&live.metric_names),
                     active: sum.triggers,
-                    failures,
+                    errors,
+                    formula_error: sum.formula_error,
+                    composed: live.modifiers.is_some(),
                     fallback: sum.standing,
-                    trouble: trouble.as_ref().map(|trouble| (trouble.reason(), trouble.to_string())),
+                    target_error: trouble.as_ref().map(|trouble| Box::new(trouble.failure())),
                 });
             })
             .await;
@@ -166,13 +165,13 @@ impl Ticker {
     /// Brings the target to the count that the readings ask for. With an error comes what was decided before it.
     async fn scale(
         &self,
-        object: &Object,
-        live: &Live,
+        object: &Record,
+        live: &Serving,
         seen: &[Seen<'_>],
         sum: &Sum,
     ) -> Result<Decision, (Decision, Trouble)> {
         let decide = |replicas| decide(object, live, sum, replicas);
-        let known = object.memory.lock().replicas;
+        let known = object.poll.replicas();
         if let Some((replicas, _)) = known.filter(|(_, seen)| seen.elapsed() < REPLICAS_KNOWN_FOR) {
             let decision = decide(replicas);
             if decision.scale.is_none() {
@@ -184,168 +183,88 @@ impl Ticker {
             // The HPA's own floor stands for a count that cannot be read: it keeps the Active condition right.
             let unknown = || decide(known.map_or(1, |(replicas, _)| replicas));
             let present = self.present(object, live).await.map_err(|error| (unknown(), Trouble::Reading(error)))?;
-            if let Some((from, to, step)) = object.memory.lock().unanswered_is_there(present.replicas) {
-                self.tell_scaled(object, live, seen, (from, to), step);
+            if let Some(change) = object.poll.unanswered_change_made(present.replicas) {
+                note_scaling(object, live, seen, change).await;
             }
             let decision = decide(present.replicas);
             let Some((replicas, step)) = decision.scale else { return Ok(decision) };
             if !self.term.leads() {
                 return Ok(decision);
             }
-            if object.live().is_none_or(|now| !std::ptr::eq(Arc::as_ptr(&now), live)) {
+            if object.serving().is_none_or(|now| !std::ptr::eq(Arc::as_ptr(&now), live)) {
                 // It was paused or changed meanwhile: the next tick goes by what holds now.
                 return Ok(decision);
             }
-            // A count that is set without an answer may be found at the next look.
-            let earlier = object.memory.lock().asked_for((present.replicas, replicas, step));
+            let change = (present.replicas, replicas, step);
+            let earlier = object.poll.change_sent(change);
             match self.set(object, live, &present, replicas).await {
                 Ok(()) => {
-                    self.tell_scaled(object, live, seen, (present.replicas, replicas), step);
-                    let mut memory = object.memory.lock();
-                    memory.replicas = Some((replicas, Instant::now()));
-                    memory.unanswered = None;
+                    object.poll.change_made(replicas);
+                    note_scaling(object, live, seen, change).await;
                     return Ok(decision);
                 }
                 Err(TargetError::Api(error)) if attempts > 1 && is_conflict(&error) => {
-                    object.memory.lock().unanswered = earlier;
+                    object.poll.change_refused(earlier);
                     attempts -= 1;
                 }
                 // Once more: each try may take as long as the API server is given.
                 Err(error) if attempts > 1 && error.is_unanswered() => attempts = 1,
-                Err(error) => {
-                    let mut memory = object.memory.lock();
-                    memory.replicas = None;
-                    if !error.is_unanswered() {
-                        memory.unanswered = earlier;
+                Err(cause) => {
+                    if !cause.is_unanswered() {
+                        object.poll.change_refused(earlier);
                     }
-                    drop(memory);
-                    let trouble = Trouble::Writing(error);
-                    self.tell_not_scaled(object, live, (present.replicas, replicas), step, &trouble);
-                    return Err((decision, trouble));
+                    return Err((decision, Trouble::Writing { cause, change, target: display_target(object, live) }));
                 }
             }
         }
     }
 
-    async fn present(&self, object: &Object, live: &Live) -> Result<Scale, TargetError> {
+    async fn present(&self, object: &Record, live: &Serving) -> Result<Scale, TargetError> {
         let question = self.targets.scale(&live.target_kind, &object.key.namespace, &live.target.name);
         let scale = timeout(API_TIMEOUT, question).await.map_err(|_| TargetError::Timeout)??;
-        object.memory.lock().replicas = Some((scale.replicas, Instant::now()));
+        object.poll.replicas_seen(scale.replicas, Instant::now());
         Ok(scale)
     }
 
-    async fn set(&self, object: &Object, live: &Live, present: &Scale, replicas: i32) -> Result<(), TargetError> {
+    async fn set(&self, object: &Record, live: &Serving, present: &Scale, replicas: i32) -> Result<(), TargetError> {
         let namespace = &object.key.namespace;
         let order = self.targets.set(&live.target_kind, namespace, &live.target.name, present, replicas);
         timeout(API_TIMEOUT, order).await.map_err(|_| TargetError::Timeout)?
     }
+}
 
-    fn tell_scaled(&self, object: &Object, live: &Live, seen: &[Seen<'_>], (from, to): (i32, i32), step: Step) {
-        let target = display_target(object, live);
-        tracing::info!(scaled_object = %object.key, target, from, to, ?step, "scaled");
-        match step {
-            Step::Activate => {
-                let cause = if live.policy.is_forced() {
-                    "caused by forced activation annotation".to_owned()
-                } else {
-                    format!("triggered by {}", active_names(live, seen))
-                };
-                let note = format!("Scaled {target} from {from} to {to}, {cause}");
-                self.events.emit(&object.reference(), Reason::ScaleTargetActivated, note);
-            }
-            Step::FallBack => {
-                let note = format!("Scaled {target} from {from} to {to}, triggered by the fallback");
-                self.events.emit(&object.reference(), Reason::ScaleTargetActivated, note);
-            }
-            Step::Deactivate => {
-                let note = format!("Deactivated {target} from {from} to {to}");
-                self.events.emit(&object.reference(), Reason::ScaleTargetDeactivated, note);
-            }
-            Step::Raise => {}
-        }
-    }
-
-    /// One event for each beginning and each end of a fallback.
-    fn tell_fallback(&self, object: &Object, falls_back: bool) {
-        let before = std::mem::replace(&mut object.memory.lock().falling_back, falls_back);
-        if before == falls_back {
-            return;
-        }
-        let (reason, note) = if falls_back {
-            (Reason::FallbackActivated, "ScaledObject fallback is active")
-        } else {
-            (Reason::FallbackDeactivated, "ScaledObject fallback is no longer active")
-        };
-        tracing::info!(scaled_object = %object.key, note);
-        self.events.emit(&object.reference(), reason, note);
-    }
-
-    /// One event for each error, for as long as it stays the same.
-    fn tell_not_scaled(&self, object: &Object, live: &Live, (from, to): (i32, i32), step: Step, trouble: &Trouble) {
-        if object.memory.lock().told_target.as_ref() == Some(&trouble.to_string()) {
-            return;
-        }
-        let (reason, words) = match step {
-            Step::Deactivate => (Reason::ScaleTargetDeactivationFailed, "Failed to deactivate"),
-            Step::Activate | Step::FallBack | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scale"),
-        };
-        let note = format!("{words} {} from {from} to {to}: {}", display_target(object, live), trouble.cause());
-        self.events.emit(&object.reference(), reason, note);
-    }
-
-    /// One event for each error of each trigger and of the formula, for as long as it stays the same.
-    fn tell_failures(&self, object: &Object, live: &Live, errors: &[Option<String>], formula_error: Option<&String>) {
-        let mut memory = object.memory.lock();
-        // What is wrong with the formula itself has its place behind the triggers.
-        let formula = live.triggers.len();
-        if memory.told.get(&formula) != formula_error {
-            memory.told.remove(&formula);
-            if let Some(error) = formula_error {
-                tracing::warn!(scaled_object = %object.key, error, "the formula has no value");
-                self.events.emit(&object.reference(), Reason::MetricSourceFailed, error.clone());
-                memory.told.insert(formula, error.clone());
-            }
-        }
-        let reason = if live.modifiers.is_some() { Reason::MetricSourceFailed } else { Reason::ScalerFailed };
-        for (index, (trigger, error)) in live.triggers.iter().zip(errors).enumerate() {
-            match error {
-                None => {
-                    if memory.told.remove(&index).is_some() {
-                        tracing::info!(scaled_object = %object.key, trigger = trigger.display(), "the trigger can be read again");
-                    }
-                }
-                Some(text) => {
-                    if memory.told.get(&index) != Some(text) {
-                        tracing::warn!(scaled_object = %object.key, error = text, "a trigger cannot be read");
-                        self.events.emit(&object.reference(), reason, text.clone());
-                        memory.told.insert(index, text.clone());
-                    }
-                }
-            }
-        }
-    }
+/// Notes that the target was scaled, with the cause for the event.
+async fn note_scaling(object: &Record, live: &Serving, seen: &[Seen<'_>], (from, to, step): ReplicaChange) {
+    let cause = match step {
+        Step::Activate if live.policy.is_forced() => "caused by forced activation annotation".to_owned(),
+        Step::FallBack => "triggered by the fallback".to_owned(),
+        Step::Activate | Step::Deactivate | Step::Raise => format!("triggered by {}", active_names(live, seen)),
+    };
+    let target = display_target(object, live);
+    let scaling = Box::new(Scaling { target, from, to, step, cause, at: clock::now() });
+    object.ledger.note(|facts| facts.scaling = Some(scaling)).await;
 }
 
 /// What the readings call for at this count of replicas.
-fn decide(object: &Object, live: &Live, sum: &Sum, replicas: i32) -> Decision {
+fn decide(object: &Record, live: &Serving, sum: &Sum, replicas: i32) -> Decision {
     let sight = Sight {
         replicas,
         active: usize::from(sum.active),
         failed: sum.failed,
         fallback: sum.fallback,
-        last_active: object.memory.lock().last_active,
+        last_active: object.poll.last_active(),
         now: clock::now(),
     };
     activation::decide(&live.policy, &sight)
 }
 
-/// How the status and events tell that a trigger cannot be read.
-fn error(trigger: &Trigger, sample: &Result<Sample, ReadError>) -> Option<String> {
-    Some(format!("{}: {}", trigger.display(), sample.as_ref().err()?))
+/// The place of a trigger that cannot be read, and the text of the status and the event.
+fn error((place, (trigger, sample)): (usize, (&Arc<Trigger>, &Result<Sample, ReadError>))) -> Option<(usize, String)> {
+    Some((place, format!("{}: {}", trigger.display(), sample.as_ref().err()?)))
 }
 
 /// What is active, as events call it.
-fn active_names(live: &Live, seen: &[Seen<'_>]) -> String {
+fn active_names(live: &Serving, seen: &[Seen<'_>]) -> String {
     let active = live.triggers.iter().zip(seen).filter(|(_, seen)| seen.active);
     let names: Vec<_> = active.map(|(trigger, _)| trigger.metrics().labels().scaler.as_ref()).collect();
     if names.is_empty() { COMPOSITE_METRIC.to_owned() } else { names.join(";") }
@@ -356,23 +275,32 @@ fn active_names(live: &Live, seen: &[Seen<'_>]) -> String {
 enum Trouble {
     #[error("Error getting current replicas count for ScaleTarget: {0}")]
     Reading(#[source] TargetError),
-    #[error("Error scaling ScaleTarget: {0}")]
-    Writing(#[source] TargetError),
+    #[error("Error scaling ScaleTarget: {cause}")]
+    Writing {
+        #[source]
+        cause: TargetError,
+        change: ReplicaChange,
+        target: String,
+    },
 }
 
 impl Trouble {
     fn cause(&self) -> &TargetError {
         match self {
-            Self::Reading(cause) | Self::Writing(cause) => cause,
+            Self::Reading(cause) | Self::Writing { cause, .. } => cause,
         }
     }
 
-    /// Of the Ready condition. KEDA knows the first.
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Reading(_) => "ErrorGettingCurrentReplicas",
-            Self::Writing(_) => "ErrorScalingTarget",
-        }
+    /// The same for the status and the event. KEDA has the first reason only.
+    fn failure(&self) -> TargetFailure {
+        let (reason, attempt) = match self {
+            Self::Reading(_) => ("ErrorGettingCurrentReplicas", None),
+            Self::Writing { cause, change: (from, to, step), target } => {
+                let (target, cause) = (target.clone(), cause.to_string());
+                ("ErrorScalingTarget", Some(Attempt { target, from: *from, to: *to, step: *step, cause }))
+            }
+        };
+        TargetFailure { reason, message: self.to_string(), attempt }
     }
 }
 
@@ -383,40 +311,21 @@ struct Tried {
     cooldown_ends: Option<DateTime<Utc>>,
 }
 
-/// Logs why the target cannot be scaled, for as long as it stays the same once. Tells how often the API server has refused
-/// it in a row.
-fn tell_target(object: &Object, trouble: Option<&Trouble>) -> u32 {
-    let text = trouble.map(ToString::to_string);
-    let mut memory = object.memory.lock();
-    let refused = trouble.is_some_and(|trouble| trouble.cause().is_refusal());
-    memory.refusals = if refused { memory.refusals.saturating_add(1) } else { 0 };
-    if text != memory.told_target {
-        if let Some(error) = &text {
-            tracing::warn!(scaled_object = %object.key, error, "cannot scale the target");
-        } else {
-            tracing::info!(scaled_object = %object.key, "the target can be scaled again");
-        }
-        memory.told_target = text;
-    }
-    memory.refusals
-}
-
 /// The HPA's questions between two polls find activity too: the cooldown begins after the last of it. With a formula a
 /// trigger's own activity says nothing.
-fn note_activity(object: &Object, live: &Live) {
+fn note_activity(object: &Record, live: &Serving) {
     if live.modifiers.is_some() {
         return;
     }
     let found = live.triggers.iter().filter_map(|trigger| trigger.last_active()).max();
-    let mut memory = object.memory.lock();
-    memory.last_active = memory.last_active.max(found);
+    object.poll.activity_seen(found);
 }
 
-fn plan_ahead(object: &Object, live: &Live, poll: Instant, tried: &Tried) -> Schedule {
+fn plan_ahead(object: &Record, live: &Serving, poll: Instant, tried: &Tried) -> Schedule {
     let (now, present) = (Instant::now(), clock::now());
     let edges = live.triggers.iter().filter_map(|trigger| trigger.next_change(present));
     let change = edges.chain(tried.cooldown_ends).min();
-    let at_rest = object.memory.lock().replicas.is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
+    let at_rest = object.poll.replicas().is_some_and(|(replicas, _)| replicas <= live.policy.idle.unwrap_or(0));
     let idle = at_rest && !live.policy.scale_out_paused;
     Schedule {
         poll: now.checked_add(tried.within).map_or(poll, |within| poll.min(within)),
@@ -427,7 +336,7 @@ fn plan_ahead(object: &Object, live: &Live, poll: Instant, tried: &Tried) -> Sch
 }
 
 /// Waits until one of the triggers may have something new, and tells its place.
-async fn stirred(live: &Live) -> usize {
+async fn stirred(live: &Serving) -> usize {
     match &live.triggers[..] {
         [] => return std::future::pending().await,
         [trigger] => {
@@ -439,7 +348,7 @@ async fn stirred(live: &Live) -> usize {
     select_all(live.triggers.iter().map(|trigger| Box::pin(trigger.stirred()))).await.1
 }
 
-fn next_looks(live: &Live) -> Vec<(usize, Instant)> {
+fn next_looks(live: &Serving) -> Vec<(usize, Instant)> {
     let now = Instant::now();
     let looks = live.triggers.iter().enumerate();
     looks.filter_map(|(index, trigger)| trigger.next_look(now).map(|turn| (index, turn))).collect()
@@ -447,7 +356,7 @@ fn next_looks(live: &Live) -> Vec<(usize, Instant)> {
 
 /// Whether an early look found activity, or an error, which the poll will come upon and tell. With a formula a trigger's
 /// own activity says nothing: there it is another value that is worth asking the others.
-async fn worth_a_poll(live: &Live, triggers: &[usize]) -> bool {
+async fn worth_a_poll(live: &Serving, triggers: &[usize]) -> bool {
     let looked_at: Vec<&Arc<Trigger>> = triggers.iter().filter_map(|index| live.triggers.get(*index)).collect();
     let looks = looked_at.iter().map(|trigger| async {
         let before = trigger.last();
@@ -464,6 +373,6 @@ fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
-fn display_target(object: &Object, live: &Live) -> String {
+fn display_target(object: &Record, live: &Serving) -> String {
     format!("{} {}/{}", live.target_kind.display(), object.key.namespace, live.target.name)
 }

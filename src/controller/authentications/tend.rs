@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::kind::Kind;
 use super::{AuthKey, Authentications};
-use crate::events::Reason;
+use crate::plan::events::Reason;
 
 /// Changes that come within this time are written together.
 const GATHER: Duration = Duration::from_millis(300);

@@ -214,6 +214,9 @@ impl World {
         }
         (self.memory.facts.paused, self.memory.facts.paused_replicas) = (Some(self.policy.is_held()), None);
         self.memory.facts.serve(Served {
+            generation: self.object.metadata.generation,
+            kinds: ["rabbitmq".to_owned()].into(),
+            unknown_parameters: Box::default(),
             hpa_name: hpa::name(&self.object),
             metric_names: names.into(),
             resource_names: Vec::new(),
@@ -280,16 +283,20 @@ impl World {
             self.seen_active = Some(self.now);
         }
         self.memory.facts.note_activity(decision.activity, self.memory.last_active);
-        let failures = self.readings.iter().filter(|reading| reading.is_none()).map(|_| "cannot be read".to_owned());
+        let failed = self.readings.iter().enumerate().filter(|(_, reading)| reading.is_none());
+        let errors = failed.map(|(place, _)| (place, "cannot be read".to_owned())).collect();
         let Sum { triggers, standing, formula_error, .. } = self.add_up();
         self.memory.facts.tick = Some(Tick {
+            build: 0,
             activity: decision.activity,
             forced: self.policy.is_forced(),
             metric_names: self.metrics.iter().map(|metric| metric.name.clone()).collect(),
             active: triggers,
-            failures: failures.chain(formula_error).collect(),
+            errors,
+            formula_error,
+            composed: self.modifiers.is_some(),
             fallback: standing,
-            trouble: None,
+            target_error: None,
         });
         self.report();
         let polling = TimeDelta::seconds(self.settings.polling.into());

@@ -1,12 +1,13 @@
-//! What Ebb knows about a ScaledObject, of which its status is made.
+//! What Ebb knows about a ScaledObject. Its status and its events follow from these facts.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ebb_crds::GroupVersionKindResource;
+use ebb_crds::{Condition, GroupVersionKindResource, ScaledObjectStatus};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition;
 
-use crate::plan::activation::Activity;
+use crate::plan::activation::{Activity, Step};
+use crate::plan::events::Reason;
 
 /// How often `status.lastActiveTime` is written while a workload stays active.
 const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
@@ -16,22 +17,34 @@ const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
 pub struct Facts {
     /// `metadata.generation` of the spec that was checked.
     pub generation: Option<i64>,
-    /// What came of the check.
+    /// The state that the status reported before this replica wrote it.
+    pub found: Found,
+    /// The target and the triggers, as far as they are known before the check ends. None before the first check.
+    pub target: Option<TargetInfo>,
+    /// The result of the check.
     pub check: Check,
     /// What is in force: the last specification that could be served. None while paused, and before the first.
     pub served: Option<Served>,
     /// The ScaledObject's HPA that is there although nothing is in force: a process before this one left it.
     pub left_hpa: Option<String>,
-    /// What the last tick saw; none before the first.
+    /// The result of the last tick; none before the first.
     pub tick: Option<Tick>,
+    /// The last change of the target's replicas by this process.
+    pub scaling: Option<Box<Scaling>>,
     /// When a trigger was last active, as far as it is to be written down.
     pub last_active: Option<DateTime<Utc>>,
-    /// Whether scaling is paused, in both directions or in one; not known before the first look.
+    /// Whether scaling is paused, in both directions or in one. None before the first check.
     pub paused: Option<bool>,
     /// The count that the annotation `paused-replicas` asks for.
     pub paused_replicas: Option<i32>,
-    /// What the HPA says of itself: its condition `ScalingActive`.
+    /// The HPA's condition `ScalingActive`.
     pub hpa: Option<Arc<HorizontalPodAutoscalerCondition>>,
+    /// The fields of the HPA that another writer sets again and again, as text.
+    pub contested_hpa: Option<Box<str>>,
+    /// The conflicts with VerticalPodAutoscalers, a text each.
+    pub vpa_conflicts: Vec<String>,
+    /// Ebb has removed its finalizer from the deleted ScaledObject.
+    pub released: bool,
 }
 
 impl Facts {
@@ -69,7 +82,32 @@ impl Facts {
     /// Ends what was in force, for a pause.
     pub fn pause(&mut self) {
         self.check = Check::Paused;
+        self.stop();
+    }
+
+    /// Ends what was in force, a fallback included.
+    pub fn stop(&mut self) {
         (self.served, self.left_hpa, self.tick, self.hpa) = (None, None, None, None);
+        self.found.falling_back = false;
+    }
+
+    /// The facts that another replica's events have reported, if it left a status with `found`. Its later events are
+    /// unknown, so that everything else counts as new. The exceptions are this replica's own: scalers that it has
+    /// started, and replicas that it has set.
+    #[must_use]
+    pub fn reported_by_another(&self, found: Found) -> Self {
+        Self { found, served: self.served.clone(), scaling: self.scaling.clone(), ..Self::default() }
+    }
+
+    /// Whether a fallback is in effect.
+    pub fn falls_back(&self) -> bool {
+        let by_tick = |tick: &Tick| tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect);
+        self.tick.as_ref().map_or(self.found.falling_back, by_tick)
+    }
+
+    /// Whether scaling is paused, in both directions or in one.
+    pub fn is_paused(&self) -> bool {
+        self.paused.unwrap_or(self.found.paused)
     }
 
     /// The name of the ScaledObject's HPA, where it has one.
@@ -78,23 +116,65 @@ impl Facts {
     }
 }
 
-/// What came of checking a ScaledObject.
+/// The conditions of a status that events depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// `Ready` was True.
+    pub ready: bool,
+    /// `Paused` was True.
+    pub paused: bool,
+    /// `Fallback` was True.
+    pub falling_back: bool,
+}
+
+impl Found {
+    /// The conditions of `status`. A condition that is missing counts as False.
+    pub fn of(status: &ScaledObjectStatus) -> Self {
+        let is_true = |type_| status.condition(type_).is_some_and(Condition::is_true);
+        Self {
+            ready: is_true(Condition::READY),
+            paused: is_true(Condition::PAUSED),
+            falling_back: is_true(Condition::FALLBACK),
+        }
+    }
+}
+
+/// The result of checking a ScaledObject.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Check {
     /// It has not been checked yet.
     #[default]
     Pending,
-    /// It cannot be served, or not any longer: why, and how to put it right.
-    Failed(String),
+    /// It cannot be served, or not any longer.
+    Failed(Box<CheckFailure>),
     /// It is paused.
     Paused,
     /// It is served.
     Served,
 }
 
-/// What is known of a ScaledObject that is served.
+/// Why a ScaledObject cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckFailure {
+    /// The Ready condition's message: the cause and its cure.
+    pub message: String,
+    /// The event's reason.
+    pub reason: Reason,
+    /// The event's text: for a trigger KEDA's error alone, else the message.
+    pub note: String,
+    /// KEDA's text for an event of its own about the target.
+    pub about_target: Option<&'static str>,
+}
+
+/// A specification that is in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Served {
+    /// `metadata.generation` of the specification.
+    pub generation: Option<i64>,
+    /// The triggers' types, each once and sorted.
+    pub kinds: Arc<[String]>,
+    /// Parameters that a trigger does not know, where Ebb is to report them.
+    pub unknown_parameters: Box<[UnknownParameter]>,
     /// The HPA's name.
     pub hpa_name: String,
     /// The external metrics, in the triggers' order.
@@ -103,6 +183,17 @@ pub struct Served {
     pub resource_names: Vec<String>,
     /// Whether a formula makes one metric of the external ones.
     pub composite: bool,
+}
+
+/// A parameter that a trigger does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownParameter {
+    /// The trigger's place in `spec.triggers`.
+    pub trigger: usize,
+    /// The trigger's type.
+    pub kind: String,
+    /// The key in its metadata.
+    pub key: String,
 }
 
 /// A target's kind.
@@ -126,9 +217,9 @@ pub enum KindFound {
     Is(Arc<TargetKind>),
 }
 
-/// What of a ScaledObject is known however its check ends.
+/// The target and the triggers of a ScaledObject, as far as they are known however its check ends.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Outline {
+pub struct TargetInfo {
     /// The target's kind.
     pub target: KindFound,
     /// The target's replicas when it was found.
@@ -141,9 +232,11 @@ pub struct Outline {
     pub authentications_types: String,
 }
 
-/// What a tick saw.
+/// The result of a tick.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
+    /// The number of the build of the triggers that were read. It grows with every change of the specification.
+    pub build: u64,
     /// What the triggers add up to.
     pub activity: Activity,
     /// Whether an annotation makes it active.
@@ -153,12 +246,71 @@ pub struct Tick {
     /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive. With a formula none
     /// is active by itself.
     pub active: Box<[bool]>,
-    /// The triggers that could not be read, a line each.
-    pub failures: Vec<String>,
+    /// The triggers that could not be read: place and error, in the triggers' order.
+    pub errors: Vec<(usize, String)>,
+    /// Why the formula has no value although its triggers have.
+    pub formula_error: Option<String>,
+    /// Whether a formula takes the place of the triggers.
+    pub composed: bool,
     /// How the fallback stands, if there is one.
     pub fallback: Option<FallbackTick>,
-    /// Why the target cannot be read or scaled: the Ready condition's reason and message.
-    pub trouble: Option<(&'static str, String)>,
+    /// Why the target cannot be read or scaled.
+    pub target_error: Option<Box<TargetFailure>>,
+}
+
+impl Tick {
+    /// The errors of the triggers and of the formula, a line each.
+    pub fn failures(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(|(_, error)| error).chain(&self.formula_error).map(String::as_str)
+    }
+
+    /// The error of the trigger at `place`.
+    pub fn error(&self, place: usize) -> Option<&str> {
+        self.errors.iter().find(|(index, _)| *index == place).map(|(_, error)| error.as_str())
+    }
+}
+
+/// A change of a target's replicas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaling {
+    /// The target, as events name it: `apps/v1.Deployment shop/app`.
+    pub target: String,
+    /// The count before.
+    pub from: i32,
+    /// The count from now on.
+    pub to: i32,
+    /// Why.
+    pub step: Step,
+    /// The cause, as events name it: `triggered by rabbitMQScaler`.
+    pub cause: String,
+    /// When the API server's answer came.
+    pub at: DateTime<Utc>,
+}
+
+/// Why a target cannot be read or scaled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetFailure {
+    /// The Ready condition's reason.
+    pub reason: &'static str,
+    /// The Ready condition's message.
+    pub message: String,
+    /// The change that could not be made. None: the count could not be read.
+    pub attempt: Option<Attempt>,
+}
+
+/// A change of a target's replicas that could not be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The target, as events name it.
+    pub target: String,
+    /// The count that was there.
+    pub from: i32,
+    /// The count that should be there.
+    pub to: i32,
+    /// Why it should.
+    pub step: Step,
+    /// The API server's error.
+    pub cause: String,
 }
 
 /// How a fallback stands.

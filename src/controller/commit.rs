@@ -1,0 +1,185 @@
+//! The end of a pass: the triggers go to the poll loop, and the facts follow.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ebb_crds::ScaledObject;
+use ebb_scalers::TriggerConfig;
+use kube::runtime::controller::Action;
+
+use super::context::Context;
+use super::dereference::{BuiltTrigger, Dereferenced};
+use super::ensure_hpa::{ContestNews, Ensured};
+use crate::metrics::TriggerLabels;
+use crate::plan::failure::Failure;
+use crate::plan::reconcile::{Checked, Intent, Plan, Report};
+use crate::plan::resource;
+use crate::plan::rules::Rules;
+use crate::plan::status::Facts;
+use crate::poll::trigger::Trigger;
+use crate::store::record::{Record, Serving};
+
+/// Commits what a pass has come to.
+///
+/// # Errors
+/// The failure of the plan, or of its execution. It has been reported.
+pub(super) async fn commit(
+    context: &Context,
+    object: &ScaledObject,
+    record: &Arc<Record>,
+    (intent, plan): (&Intent, Plan),
+    read: Dereferenced,
+    applied: Result<Ensured, Failure>,
+) -> Result<Action, Failure> {
+    let (ensured, next) = match (applied, plan.outcome) {
+        (Err(error), _) => {
+            failure(context, record, &plan.report.failed(&error)).await;
+            return Err(error);
+        }
+        (Ok(_), Err(error)) => {
+            failure(context, record, &plan.report).await;
+            return Err(error);
+        }
+        (Ok(ensured), Ok(next)) => (ensured, next),
+    };
+    if let Intent::Delete = intent {
+        let check = Checked::Delete { released: ensured.released };
+        record.ledger.note(|facts| Report { check, ..plan.report }.end(facts)).await;
+        context.registry.close(&record.key);
+        return Ok(Action::await_change());
+    }
+    let report = |facts: &mut Facts| {
+        plan.report.end(facts);
+        context.hpas.fill(&record.key, facts);
+        match &ensured.contest {
+            ContestNews::None => {}
+            ContestNews::Began(text) => facts.contested_hpa = Some(text.as_str().into()),
+            ContestNews::Over => facts.contested_hpa = None,
+        }
+    };
+    let Some(rules) = intent.rules() else {
+        record.check.succeeded(None);
+        record.ledger.report(&context.client, report).await;
+        return Ok(Action::requeue(next));
+    };
+    record.check.succeeded(object.metadata.generation);
+    match serving(context, object, record, rules, read) {
+        None => record.ledger.report(&context.client, report).await,
+        Some(serving) => {
+            // The first tick writes the status.
+            record.ledger.note(report).await;
+            record.serve(Some(serving));
+        }
+    }
+    let left = ensured.left_for.and_then(|left| left.to_std().ok());
+    Ok(Action::requeue(left.map_or(next, |left| next.min(left))))
+}
+
+/// Reports a check that failed. The status is written unless the API server has left something open.
+pub(super) async fn failure(context: &Context, record: &Record, report: &Report) {
+    record.metrics.errors.inc();
+    let change = |facts: &mut Facts| {
+        report.end(facts);
+        context.hpas.fill(&record.key, facts);
+    };
+    match report.check {
+        Checked::Unknown => record.ledger.note(change).await,
+        _ => record.ledger.report(&context.client, change).await,
+    }
+}
+
+/// The specification with its triggers. None: it is in force already.
+fn serving(
+    context: &Context,
+    object: &ScaledObject,
+    record: &Record,
+    rules: &Rules,
+    read: Dereferenced,
+) -> Option<Serving> {
+    let target = read.target?;
+    record.poll.replicas_seen(target.replicas, target.seen);
+    let before = record.serving();
+    let Rules { policy, fallback, modifiers, .. } = rules.clone();
+    let names = trigger_names(object);
+    let configs = read.triggers.iter().map(|(config, _)| config);
+    let digests: Vec<_> = configs.zip(&names).map(|built_from| context.digest(&built_from)).collect();
+    let modifiers = modifiers.map(Box::new);
+    let target_ref = object.spec.scale_target_ref.clone();
+    let is_in_force = before.as_ref().is_some_and(|before| {
+        before.digests == digests
+            && before.policy == policy
+            && before.target == target_ref
+            && before.fallback == fallback
+            && before.modifiers == modifiers
+    });
+    if is_in_force {
+        return None;
+    }
+    let triggers = triggers(context, object, record, (read.triggers, &digests), before.as_deref());
+    let is_kept = |trigger: &&Arc<Trigger>| {
+        before.as_ref().is_some_and(|before| before.triggers.iter().any(|before| Arc::ptr_eq(before, trigger)))
+    };
+    let kept = triggers.iter().filter(is_kept).count();
+    tracing::info!(scaled_object = %record.key, triggers = triggers.len(), kept, "built the triggers");
+    Some(Serving {
+        build: before.as_ref().map_or(0, |before| before.build + 1),
+        policy,
+        target_kind: target.kind,
+        target: target_ref,
+        fallback,
+        modifiers,
+        names,
+        digests,
+        metric_names: triggers.iter().map(|trigger| trigger.metric().name.clone()).collect(),
+        triggers,
+    })
+}
+
+/// The live triggers. A trigger whose parameters are what they were keeps its connection and its reading.
+fn triggers(
+    context: &Context,
+    object: &ScaledObject,
+    record: &Record,
+    (built, digests): (Vec<BuiltTrigger>, &[u64]),
+    before: Option<&Serving>,
+) -> Vec<Arc<Trigger>> {
+    let mut failures_found = record.poll.triggers_built();
+    let live = built.into_iter().zip(digests).map(|((config, scaler), digest)| {
+        let same = before.and_then(|before| {
+            let place = before.digests.iter().position(|before| before == digest)?;
+            before.triggers.get(place)
+        });
+        if let Some(same) = same {
+            return Arc::clone(same);
+        }
+        let labels = labels(object, record, &config, scaler.metric().name.clone());
+        // Series that go on under the same labels keep their handle: a second one would end them when the first is
+        // dropped.
+        let kept = before
+            .and_then(|before| before.triggers.iter().find(|trigger| *trigger.metrics().labels() == labels))
+            .map(|trigger| Arc::clone(trigger.metrics()));
+        let metrics = kept.unwrap_or_else(|| context.registry.metrics().trigger(labels));
+        let failures = failures_found.remove(&scaler.metric().name).unwrap_or(0);
+        Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics, failures))
+    });
+    live.collect()
+}
+
+fn labels(object: &ScaledObject, record: &Record, config: &TriggerConfig, metric: String) -> TriggerLabels {
+    let (kind, scaler_label) = ebb_scalers::kind(&config.kind).map_or(("", ""), |kind| (kind.name, kind.scaler_label));
+    let name = object.spec.triggers[config.index].name.clone().filter(|name| !name.is_empty());
+    TriggerLabels {
+        scaled_object: record.key.clone(),
+        metric,
+        named: name.is_some(),
+        scaler: name.map_or(Cow::Borrowed(scaler_label), Cow::Owned),
+        index: config.index,
+        kind,
+    }
+}
+
+/// The names of the triggers that have a scaler.
+fn trigger_names(object: &ScaledObject) -> Vec<Option<String>> {
+    let triggers = object.spec.triggers.iter().filter(|trigger| !resource::is_resource(trigger));
+    triggers.map(|trigger| trigger.name.clone()).collect()
+}

@@ -1,0 +1,154 @@
+//! The parts that a pass works with.
+
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_crds::{AuthenticationRef, ScaledObject};
+use ebb_scalers::broker::Brokers;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use kube::Client;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, Store};
+
+use super::authentications::{AuthKey, Authentications};
+use super::changed::Changed;
+use super::hpas::Hpas;
+use super::lookup::Sources;
+use super::referents::Referents;
+use crate::events::Events;
+use crate::kept::Kept;
+use crate::key::Key;
+use crate::lease::Term;
+use crate::plan::reconcile::Options;
+use crate::plan::review::Given;
+use crate::poll::ticker::Ticker;
+use crate::scope::Scope;
+use crate::store::registry::Registry;
+use crate::target::Targets;
+
+/// Where what ScaledObjects refer to is found.
+#[derive(Debug, Clone)]
+pub struct References {
+    /// The namespace of the Secrets, ConfigMaps and service accounts of ClusterTriggerAuthentications.
+    pub cluster_namespace: String,
+    /// The folder of the files of `filePath`. None: such files are refused.
+    pub file_root: Option<PathBuf>,
+    /// How long tokens of service accounts live.
+    pub token_life: Duration,
+    /// Whether Secrets are read in `cluster_namespace` only.
+    pub restrict_secrets: bool,
+}
+
+/// The controller's configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which ScaledObjects are served.
+    pub scope: Scope,
+    /// How many of them are checked at the same time.
+    pub at_once: u16,
+    /// Where what they refer to is found.
+    pub references: References,
+    /// Whether parameters that a trigger does not know are reported.
+    pub unexpected_parameters: bool,
+}
+
+/// The parts that a pass works with.
+pub struct Context {
+    /// For everything but watches: it has short timeouts.
+    pub client: Client,
+    /// The workloads.
+    pub targets: Targets,
+    /// The ScaledObjects that are known.
+    pub registry: Arc<Registry>,
+    /// Runs the poll loops.
+    pub ticker: Arc<Ticker>,
+    /// The shared connections.
+    pub brokers: Brokers,
+    /// When anything may be written.
+    pub(super) term: Arc<Term>,
+    pub(super) settings: Settings,
+    pub(super) sources: Sources,
+    pub(super) referents: Arc<Referents>,
+    pub(super) authentications: Arc<Authentications>,
+    pub(super) changed: Changed,
+    /// Yields the ScaledObjects that `changed` names, once.
+    pub(super) rechecks: parking_lot::Mutex<Option<BoxStream<'static, Key>>>,
+    /// Digests of triggers' parameters. The seed is this process's own: secrets are among them.
+    pub(super) digests: RandomState,
+    pub(super) hpas: Arc<Hpas>,
+    /// The ScaledObjects as the watch has them, and the end that it writes to.
+    pub(super) objects: (Store<Kept>, parking_lot::Mutex<Option<Writer<Kept>>>),
+}
+
+impl Context {
+    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does, through which nothing is
+    /// written but during the ticker's term.
+    pub fn new(
+        config: kube::Config,
+        client: Client,
+        registry: Arc<Registry>,
+        events: Events,
+        ticker: Ticker,
+        brokers: Brokers,
+        settings: Settings,
+    ) -> Self {
+        let (changed, rechecks) = Changed::new();
+        let (reader, writer) = reflector::store();
+        Self {
+            objects: (reader, parking_lot::Mutex::new(Some(writer))),
+            targets: ticker.targets.clone(),
+            brokers,
+            sources: Sources::new(client.clone(), &settings.references),
+            referents: Referents::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
+            authentications: Authentications::new(
+                client.clone(),
+                events,
+                Arc::clone(registry.metrics()),
+                changed.clone(),
+                settings.scope.clone(),
+                Arc::clone(&ticker.term),
+            ),
+            term: Arc::clone(&ticker.term),
+            rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
+            digests: RandomState::new(),
+            hpas: Arc::default(),
+            changed,
+            client,
+            registry,
+            ticker: Arc::new(ticker),
+            settings,
+        }
+    }
+
+    /// The ScaledObjects that are served, as the API server has them.
+    pub fn objects(&self) -> Store<Kept> {
+        self.objects.0.clone()
+    }
+
+    /// What is known of the parameters that authentications give to the triggers of a namespace.
+    pub fn given(&self) -> impl Fn(&AuthenticationRef, &str) -> Given + Send + Sync + 'static {
+        let known = Arc::clone(&self.authentications);
+        move |reference, namespace| {
+            let spec = AuthKey::of(reference, namespace).and_then(|key| known.spec(&key));
+            spec.map_or(Given::Anything, |spec| Given::by(&spec))
+        }
+    }
+
+    /// The settings that a plan depends on.
+    pub(super) fn options(&self) -> Options {
+        Options { unknown_parameters: self.settings.unexpected_parameters }
+    }
+    /// A digest that holds in this process only.
+    pub(super) fn digest(&self, value: &impl Hash) -> u64 {
+        self.digests.hash_one(value)
+    }
+
+    /// A digest of the reference to the target.
+    pub(super) fn target_digest(&self, object: &ScaledObject) -> u64 {
+        let target = &object.spec.scale_target_ref;
+        self.digest(&(target.api_version(), target.kind(), &target.name))
+    }
+}

@@ -1,0 +1,80 @@
+//! One pass over a ScaledObject.
+//!
+//! The steps are: read the intent, dereference, plan, apply, commit. [`super::dereference`] has the only reads,
+//! [`super::apply`] the only writes, and [`crate::plan::reconcile`] the decisions. Every pass may be repeated at any time.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_crds::ScaledObject;
+use futures::FutureExt as _;
+use kube::runtime::controller::Action;
+
+use super::context::Context;
+use super::{apply, commit, dereference};
+use crate::kept::Kept;
+use crate::key::Key;
+use crate::plan::failure::Failure;
+use crate::plan::reconcile::{self as plan, Intent, Report};
+use crate::store::record::Record;
+
+/// How long one pass may take.
+const PASS: Duration = Duration::from_mins(1);
+
+/// Makes one pass over a ScaledObject. Returns when the next is due if nothing changes.
+///
+/// # Errors
+/// Why the ScaledObject cannot be served. The status and the events have reported it.
+pub(super) async fn reconcile(kept: Arc<Kept>, context: Arc<Context>) -> Result<Action, Failure> {
+    let object = kept.open()?;
+    let intent = Intent::of(&object);
+    let record = record(&context, &object, &intent);
+    // A panic in one pass must not end them all.
+    let pass = AssertUnwindSafe(pass(&context, &object, &intent, &record)).catch_unwind();
+    let ended = tokio::time::timeout(PASS, pass).await;
+    let broken = match ended {
+        Ok(Ok(Ok(next))) => return Ok(next),
+        Ok(Ok(Err(failure))) => return Err(failure),
+        Ok(Err(_)) => Failure::Panicked,
+        Err(_) => Failure::Slow,
+    };
+    let report = Report { generation: object.metadata.generation, ..Report::default() };
+    commit::failure(&context, &record, &report.failed(&broken)).await;
+    Err(broken)
+}
+
+async fn pass(
+    context: &Context,
+    object: &ScaledObject,
+    intent: &Intent,
+    record: &Arc<Record>,
+) -> Result<Action, Failure> {
+    let dereferenced = dereference::dereference(context, object, intent, record).await;
+    let plan = plan::plan(object, intent, &dereferenced.observed, context.options());
+    let applied = apply::apply(context, object, record, &plan).await;
+    commit::commit(context, object, record, (intent, plan), dereferenced, applied).await
+}
+
+/// The record of the ScaledObject, with a poll loop unless it is being deleted.
+fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Record> {
+    let (record, new) = context.registry.open(object);
+    if *intent != Intent::Delete {
+        record.metrics.set_triggers(object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
+        if new {
+            context.ticker.start(&record);
+        }
+    }
+    record
+}
+
+/// The pause before the next pass after one that failed: longer each time, up to half a minute, or until something
+/// changes where only that can help.
+#[allow(clippy::needless_pass_by_value)]
+pub(super) fn error_policy(kept: Arc<Kept>, failure: &Failure, context: Arc<Context>) -> Action {
+    let key = Key::of(&*kept);
+    tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
+    let failed = context.registry.get(&key).map_or(0, |record| record.check.failed());
+    let pause = Duration::from_millis(500) * 2_u32.saturating_pow(failed.min(6));
+    Action::requeue(pause.min(failure.longest_pause()))
+}

@@ -1,0 +1,87 @@
+//! Why a ScaledObject cannot be served: KEDA's texts with a hint, and how soon another check is worth it.
+
+use std::time::Duration;
+
+use ebb_scalers::ConfigError;
+
+use super::events::Reason;
+use super::status::CheckFailure;
+use super::validate::Invalid;
+
+const TARGET: &str = "ScaledObject doesn't have correct scaleTargetRef specification";
+const HPA: &str = "failed to ensure HPA is correctly created for ScaledObject";
+
+/// The end of a check that did not succeed. The text is the Ready condition's message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The spec contradicts itself.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// An annotation cannot be understood.
+    #[error("ScaledObject doesn't have correct annotations: {0}")]
+    Annotation(String),
+    /// The target is not there, or cannot be scaled.
+    #[error("{TARGET}: {text}")]
+    Target {
+        /// The error.
+        text: String,
+        /// KEDA's text for an event of its own.
+        about: Option<&'static str>,
+    },
+    /// Triggers' parameters are wrong.
+    #[error("{HPA}: {}", with_hints(.0))]
+    Triggers(Vec<ConfigError>),
+    /// An object that a trigger refers to is not there, or the reference is wrong.
+    #[error("{HPA}: {0}")]
+    Reference(String),
+    /// The HPA cannot be made.
+    #[error("{HPA}: {0}")]
+    Hpa(String),
+    /// The API server did not answer, or refused a request for a reason that does not lie in this ScaledObject.
+    #[error("the API server: {0}")]
+    Api(String),
+    /// A bug: the stored ScaledObject cannot be read.
+    #[error("internal error, please report it: {0}")]
+    Internal(String),
+    /// A bug.
+    #[error("internal error, please report it with the log of this moment")]
+    Panicked,
+    /// The check took too long.
+    #[error("the API server did not answer in time")]
+    Slow,
+}
+
+impl Failure {
+    /// Whether it belongs into the status: it does not pass by itself in a moment.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Api(_) | Self::Slow)
+    }
+
+    /// The longest pause before the next check.
+    pub fn longest_pause(&self) -> Duration {
+        match self {
+            Self::Invalid(_) | Self::Annotation(_) | Self::Triggers(_) => Duration::from_secs(30),
+            _ => Duration::from_secs(10),
+        }
+    }
+
+    /// What the status and the events say about it.
+    pub fn report(&self) -> CheckFailure {
+        let (reason, note) = match self {
+            Self::Triggers(errors) => (Reason::ScalerFailed, with_hints(errors)),
+            Self::Reference(text) => (Reason::ScalerFailed, text.clone()),
+            other => (Reason::ScaledObjectCheckFailed, other.to_string()),
+        };
+        let about_target = match self {
+            Self::Target { about, .. } => *about,
+            _ => None,
+        };
+        CheckFailure { message: self.to_string(), reason, note, about_target }
+    }
+}
+
+fn with_hints(errors: &[ConfigError]) -> String {
+    let texts = errors.iter().map(ToString::to_string);
+    let hints = errors.iter().flat_map(ConfigError::cures).cloned();
+    texts.chain(hints).collect::<Vec<_>>().join("\n")
+}

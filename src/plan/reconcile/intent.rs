@@ -1,0 +1,58 @@
+//! What a ScaledObject asks for.
+
+use ebb_crds::ScaledObject;
+
+use crate::plan::failure::Failure;
+use crate::plan::pause::{self, Pause};
+use crate::plan::rules::Rules;
+use crate::plan::validate;
+
+/// What a ScaledObject asks for, as far as it says so itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Intent {
+    /// It is being deleted.
+    Delete,
+    /// Scaling is paused: at this count, or at the present one.
+    Pause(Option<i32>),
+    /// Its triggers scale the target, unless its specification cannot be served.
+    Serve(Box<Result<Rules, Failure>>),
+    /// Nothing can be done for it, not even mark it as Ebb's.
+    Refuse(Failure),
+}
+
+impl Intent {
+    /// The intent of a ScaledObject. An annotation that cannot be understood wins over everything but the deletion, and a
+    /// pause wins over the specification.
+    pub fn of(object: &ScaledObject) -> Self {
+        if object.metadata.deletion_timestamp.is_some() {
+            return Self::Delete;
+        }
+        match pause::pause(object.metadata.annotations.as_ref()) {
+            Err(text) => Self::Refuse(Failure::Annotation(text)),
+            Ok(Pause::At(replicas)) => Self::Pause(replicas),
+            // Without a valid label nobody could find the HPA, so nothing is written.
+            Ok(Pause::No) => match validate::name(object) {
+                Err(invalid) => Self::Refuse(invalid.into()),
+                Ok(()) => Self::Serve(Box::new(validate::check(object).map_err(Failure::from))),
+            },
+        }
+    }
+
+    /// The rules, where the specification can be served.
+    pub fn rules(&self) -> Option<&Rules> {
+        match self {
+            Self::Serve(rules) => rules.as_ref().as_ref().ok(),
+            Self::Delete | Self::Pause(_) | Self::Refuse(_) => None,
+        }
+    }
+
+    /// Whether the target's count decides something.
+    pub fn needs_replicas(&self, object: &ScaledObject) -> bool {
+        match self {
+            Self::Delete => super::delete::restored(object).is_some(),
+            Self::Pause(replicas) => replicas.is_some(),
+            Self::Serve(rules) => rules.is_ok(),
+            Self::Refuse(_) => false,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The plan for a ScaledObject whose triggers scale its target.
+
+use std::collections::BTreeSet;
+
+use ebb_crds::ScaledObject;
+use ebb_scalers::MetricSpec;
+
+use super::{Checked, Marks, Observed, Options, Plan, RECHECK, RENEWAL, known_hpas, saves_count, target_info};
+use crate::plan::failure::Failure;
+use crate::plan::policy::Policy;
+use crate::plan::rules::Rules;
+use crate::plan::status::{Served, UnknownParameter};
+use crate::plan::{hpa, resource, unexpected};
+
+/// The HPA is there and is the only one, and the triggers are polled. A failure leaves in place what is in force.
+pub(super) fn plan(
+    object: &ScaledObject,
+    rules: Result<&Rules, &Failure>,
+    observed: &Observed,
+    options: Options,
+) -> Plan {
+    let mut plan = Plan::nothing(object);
+    plan.marks = Marks::missing(object, true);
+    plan.report.paused = Some((Policy::of(object).is_held(), None));
+    plan.report.target = Some(target_info(object, observed));
+    plan.status_first = saves_count(object, observed);
+    let (rules, metrics) = match (rules, &observed.replicas, &observed.metrics) {
+        (Err(failure), ..) | (Ok(_), Some(Err(failure)), _) | (Ok(_), Some(Ok(_)), Some(Err(failure))) => {
+            return plan.refused(object, observed, failure.clone());
+        }
+        (Ok(rules), Some(Ok(_)), Some(Ok(metrics))) => (rules, metrics),
+        _ => return plan.failed(Failure::Slow),
+    };
+    let renewal = observed.renew_in.map_or(RECHECK, |renewal| renewal.max(RENEWAL));
+    plan.outcome = Ok(renewal.min(RECHECK));
+    plan.report.vpa_conflicts.clone_from(&observed.vpa_conflicts);
+    let externals: Vec<&MetricSpec> = match &rules.modifiers {
+        Some(modifiers) => vec![&modifiers.metric],
+        None => metrics.iter().collect(),
+    };
+    plan.hpa = Some(Box::new(hpa::build(object, &externals, &rules.resources)));
+    let hpa_name = hpa::name(object);
+    // Under another name it would scale the target, too.
+    plan.surplus_hpas = known_hpas(object, observed);
+    plan.surplus_hpas.remove(&hpa_name);
+    let kinds: BTreeSet<_> = object.spec.triggers.iter().map(|trigger| trigger.type_.clone()).collect();
+    plan.report.check = Checked::Serve(Served {
+        generation: object.metadata.generation,
+        kinds: kinds.into_iter().collect(),
+        unknown_parameters: if options.unknown_parameters { unknown_parameters(object) } else { Box::default() },
+        hpa_name,
+        metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
+        resource_names: resource::status_names(&rules.resources),
+        composite: rules.modifiers.is_some(),
+    });
+    plan
+}
+
+fn unknown_parameters(object: &ScaledObject) -> Box<[UnknownParameter]> {
+    let of_trigger = |(index, trigger): (usize, &ebb_crds::ScaleTrigger)| {
+        let kind = ebb_scalers::kind(&trigger.type_)?;
+        let keys = unexpected::keys(kind, &trigger.metadata);
+        let unknown = |key: &str| UnknownParameter { trigger: index, kind: trigger.type_.clone(), key: key.to_owned() };
+        Some(keys.into_iter().map(unknown).collect::<Vec<_>>())
+    };
+    object.spec.triggers.iter().enumerate().filter_map(of_trigger).flatten().collect()
+}

@@ -1,0 +1,148 @@
+//! The records of all ScaledObjects that Ebb knows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ebb_crds::{Condition, ScaledObject, ScaledObjectStatus};
+use kube::{Client, ResourceExt as _};
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
+
+use super::record::Record;
+use crate::events::Events;
+use crate::key::Key;
+use crate::lease::Term;
+use crate::ledger::looks::{self, Looks};
+use crate::ledger::{Ledger, Version};
+use crate::metrics::Metrics;
+use crate::target::Targets;
+
+/// Every ScaledObject that Ebb knows. Shared by the controller, the poll loops and the metrics API.
+#[derive(Debug)]
+pub struct Registry {
+    objects: RwLock<HashMap<Key, Arc<Record>>>,
+    /// The statuses of ScaledObjects that have no record yet, as they were found, and of which one of that name each is.
+    found: Mutex<HashMap<Key, (Option<String>, ScaledObjectStatus)>>,
+    metrics: Arc<Metrics>,
+    targets: Targets,
+    events: Events,
+    term: Arc<Term>,
+    looks: Looks,
+    asked: Mutex<Option<looks::Asked>>,
+}
+
+impl Registry {
+    /// An empty registry. `targets` gives the replicas where a fallback needs them. Statuses are written and events are
+    /// sent while `term` lasts.
+    pub fn new(metrics: Arc<Metrics>, targets: Targets, events: Events, term: Arc<Term>) -> Arc<Self> {
+        let (looks, asked) = Looks::new();
+        let (objects, found, asked) = (RwLock::default(), Mutex::default(), Mutex::new(Some(asked)));
+        Arc::new(Self { objects, found, metrics, targets, events, term, looks, asked })
+    }
+
+    /// Looks at statuses that differ from what should be there, as long as this is polled. It can be called once.
+    pub async fn look_at_statuses(self: Arc<Self>, client: Client) {
+        let Some(asked) = self.asked.lock().take() else { return };
+        looks::run(asked, self, client).await;
+    }
+
+    /// The workloads.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// Takes off a ScaledObject that the watch shows what need not be kept: the record observes the whole status. `listed`
+    /// says that a list shows it.
+    pub fn trim(&self, object: &mut ScaledObject, listed: bool) {
+        let key = Key::of(object);
+        let record = self.get(&key).filter(|known| known.is_of(object));
+        let status = object.status.take();
+        if let Some(record) = &record {
+            record.ledger.observe(Version::of(object), &status.clone().unwrap_or_default(), listed);
+        }
+        let Some(status) = status else { return };
+        object.status = Some(ScaledObjectStatus {
+            hpa_name: status.hpa_name.clone(),
+            original_replica_count: status.original_replica_count,
+            // Whether it was paused: no condition says the same as False.
+            conditions: status
+                .condition(Condition::PAUSED)
+                .filter(|paused| paused.is_true())
+                .map(|paused| vec![paused.clone()]),
+            ..ScaledObjectStatus::default()
+        });
+        if record.is_none() {
+            self.found.lock().insert(key, (object.uid(), status));
+        }
+    }
+
+    fn take_found(&self, key: &Key) -> Option<(Option<String>, ScaledObjectStatus)> {
+        let mut found = self.found.lock();
+        let status = found.remove(key);
+        // All of them come at the start and go soon: their room is not kept for another start.
+        if found.is_empty() {
+            found.shrink_to_fit();
+        }
+        status
+    }
+
+    /// The record of `object`; whether it is new. One that was deleted and made again under its old name is new.
+    pub fn open(&self, object: &ScaledObject) -> (Arc<Record>, bool) {
+        let key = Key::of(object);
+        let mut objects = self.objects.write();
+        if let Some(known) = objects.get(&key).filter(|known| known.is_of(object)) {
+            return (Arc::clone(known), false);
+        }
+        if let Some(namesake) = objects.remove(&key) {
+            namesake.end();
+        }
+        let found = self.take_found(&key);
+        let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
+        let written = found.or_else(|| object.status.clone()).unwrap_or_default();
+        let ledger =
+            Ledger::new(&key, object, &written, Arc::clone(&self.term), self.looks.clone(), self.events.clone());
+        let uid = object.uid().unwrap_or_default();
+        let new = Arc::new(Record::new(key.clone(), uid, &written, ledger, self.metrics.object(&key)));
+        objects.insert(key, Arc::clone(&new));
+        (new, true)
+    }
+
+    /// The record under this name.
+    pub fn get(&self, key: &Key) -> Option<Arc<Record>> {
+        self.objects.read().get(key).cloned()
+    }
+
+    /// The names of all.
+    pub fn keys(&self) -> Vec<Key> {
+        self.objects.read().keys().cloned().collect()
+    }
+
+    /// Forgets a ScaledObject and ends its loop.
+    pub fn close(&self, key: &Key) -> Option<Arc<Record>> {
+        self.take_found(key);
+        let object = self.objects.write().remove(key)?;
+        object.end();
+        Some(object)
+    }
+
+    /// The ScaledObjects whose poll is more than a minute overdue.
+    pub fn overdue(&self, now: Instant) -> Vec<String> {
+        let objects = self.objects.read();
+        objects.iter().filter(|(_, object)| object.is_overdue(now)).map(|(key, _)| key.to_string()).collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.objects.read().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The series that new triggers get their handles from.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+}
