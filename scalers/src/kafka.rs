@@ -134,7 +134,7 @@ impl Scaler for Kafka {
         self.look(true).await
     }
 
-    async fn stirred(&self) {
+    async fn changed(&self) {
         let seen = self.seen.lock().clone();
         if seen.is_empty() {
             return std::future::pending().await;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Brokers;
 use crate::config::{ConfigError, TriggerConfig};
@@ -168,10 +168,15 @@ impl Scaler for RabbitMq {
         Ok(self.mode.reading(&figures, messages, self.activation_value))
     }
 
-    fn next_look(&self, now: Instant) -> Option<Instant> {
-        match &self.source {
-            Source::Amqp { client, .. } => client.next_look(&self.queue, now + EARLY_LOOK),
+    async fn changed(&self) {
+        // AMQP announces no message to those who do not consume: the queue is looked at when it is its turn.
+        let turn = match &self.source {
+            Source::Amqp { client, .. } => client.next_look(&self.queue, Instant::now() + EARLY_LOOK),
             Source::Queue { .. } | Source::Pattern { .. } => None,
+        };
+        match turn {
+            Some(turn) => sleep_until(turn).await,
+            None => std::future::pending().await,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
 
 use crate::peer::{LONGEST_ERROR, cut};
 
@@ -113,16 +112,11 @@ pub trait Scaler: Send + Sync + std::fmt::Debug {
         self.read(now).await
     }
 
-    /// Ends when the source may hold something that the last reading did not see. An idle workload waits for it between
-    /// polls, so waiting must cost next to nothing. Never ends where that cannot be had.
-    async fn stirred(&self) {
+    /// Resolves when a new reading may differ from the last one. An idle workload waits here between polls, so waiting
+    /// costs next to nothing, and what it leads to is spread by what the source can bear. Never resolves where that cannot
+    /// be known, as while a connection is not open. Dropping the future ends the wait.
+    async fn changed(&self) {
         std::future::pending::<()>().await;
-    }
-
-    /// When an idle workload's trigger may be looked at ahead of its next poll: `Some` only while a look costs little
-    /// (the connection is open), and spread by what the broker can bear. Each call takes a turn.
-    fn next_look(&self, _now: Instant) -> Option<Instant> {
-        None
     }
 
     /// The next instant at which the reading changes by itself, where that can be known.

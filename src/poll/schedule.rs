@@ -4,42 +4,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The instants at which something is to be done, by what it is.
+/// When every trigger of a ScaledObject is read next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// The next poll of every trigger: never later than `pollingInterval` after the last.
     pub poll: Instant,
     /// The end of the cooldown or the edge of a cron window, if it comes before the next poll.
     pub change: Option<Instant>,
-    /// The next early looks of idle triggers: the trigger's place, and its turn.
-    pub looks: Vec<(usize, Instant)>,
     /// Whether the workload waits for something to do, so that its triggers are listened to between polls.
     pub idle: bool,
 }
 
-/// What to do when the time has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Due {
-    /// Poll every trigger.
-    Poll,
-    /// Look at these triggers only, and poll when one of them is active.
-    Look(Vec<usize>),
-}
-
 impl Schedule {
-    /// When to wake up.
+    /// When to wake up and read.
     pub fn wake(&self) -> Instant {
-        let first_look = self.looks.iter().map(|(_, turn)| *turn).min();
-        [Some(self.poll), self.change, first_look].into_iter().flatten().min().unwrap_or(self.poll)
-    }
-
-    /// What is due at `now`, if anything is.
-    pub fn due(&self, now: Instant) -> Option<Due> {
-        if self.poll <= now || self.change.is_some_and(|change| change <= now) {
-            return Some(Due::Poll);
-        }
-        let looks: Vec<_> = self.looks.iter().filter(|(_, turn)| *turn <= now).map(|(trigger, _)| *trigger).collect();
-        (!looks.is_empty()).then_some(Due::Look(looks))
+        self.change.map_or(self.poll, |change| self.poll.min(change))
     }
 }
 
@@ -74,16 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_reason_wakes_and_is_what_is_due() {
+    fn the_earliest_reason_wakes() {
         let now = Instant::now();
         let at = |ms| now + Duration::from_millis(ms);
-        let schedule =
-            Schedule { poll: at(30_000), change: Some(at(5_000)), looks: vec![(0, at(200)), (2, at(210))], idle: true };
-        assert_eq!(schedule.wake(), at(200));
-        assert_eq!(schedule.due(at(100)), None);
-        assert_eq!(schedule.due(at(200)), Some(Due::Look(vec![0])));
-        assert_eq!(schedule.due(at(220)), Some(Due::Look(vec![0, 2])));
-        assert_eq!(schedule.due(at(5_000)), Some(Due::Poll));
+        let schedule = |change| Schedule { poll: at(30_000), change, idle: true };
+        assert_eq!(schedule(Some(at(5_000))).wake(), at(5_000));
+        assert_eq!(schedule(Some(at(50_000))).wake(), at(30_000));
+        assert_eq!(schedule(None).wake(), at(30_000));
     }
 
     #[test]

@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use ebb_scalers::ReadError;
 use ebb_scalers::broker::chance;
 use futures::FutureExt as _;
-use futures::future::{join_all, select_all};
+use futures::future::join_all;
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::schedule::{Due, Rhythm, Schedule};
+use super::changes::{changed, needs_poll};
+use super::schedule::{Rhythm, Schedule};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
 use crate::key::Key;
@@ -77,28 +78,21 @@ impl Ticker {
             // Boxed: a thousand loops that wait must not each hold the space of a tick.
             let tried = Box::pin(self.tick(object, &live, is_poll)).await;
             let poll = rhythm.next(is_poll, Instant::now(), live.policy.polling_interval, chance(&object.uid));
-            let mut schedule = plan_ahead(object, &live, poll, &tried);
+            let schedule = plan_ahead(object, &live, poll, &tried);
+            object.expect_poll(Some(schedule.poll));
             loop {
-                object.expect_poll(Some(schedule.poll));
-                let mut looked_at = None;
                 tokio::select! {
+                    biased;
                     () = object.woken() => break,
-                    () = sleep_until(schedule.wake()) => {}
-                    trigger = stirred(&live), if schedule.idle => looked_at = Some(vec![trigger]),
-                }
-                let now = Instant::now();
-                match looked_at.map(Due::Look).or_else(|| schedule.due(now)) {
-                    Some(Due::Poll) => {
-                        object.metrics.late(now.saturating_duration_since(schedule.wake()));
+                    () = sleep_until(schedule.wake()) => {
+                        object.metrics.late(Instant::now().saturating_duration_since(schedule.wake()));
                         break;
                     }
-                    Some(Due::Look(triggers)) => {
-                        if Box::pin(worth_a_poll(&live, &triggers)).await {
+                    triggers = changed(&live.triggers), if schedule.idle => {
+                        if Box::pin(needs_poll(&live, &triggers)).await {
                             break;
                         }
-                        schedule.looks = next_looks(&live);
                     }
-                    None => {}
                 }
             }
         }
@@ -330,43 +324,8 @@ fn plan_ahead(object: &Record, live: &Serving, poll: Instant, tried: &Tried) -> 
     Schedule {
         poll: now.checked_add(tried.within).map_or(poll, |within| poll.min(within)),
         change: change.map(|at| now + (at - present).to_std().unwrap_or_default()),
-        looks: if idle { next_looks(live) } else { Vec::new() },
         idle,
     }
-}
-
-/// Waits until one of the triggers may have something new, and tells its place.
-async fn stirred(live: &Serving) -> usize {
-    match &live.triggers[..] {
-        [] => return std::future::pending().await,
-        [trigger] => {
-            trigger.stirred().await;
-            return 0;
-        }
-        _ => {}
-    }
-    select_all(live.triggers.iter().map(|trigger| Box::pin(trigger.stirred()))).await.1
-}
-
-fn next_looks(live: &Serving) -> Vec<(usize, Instant)> {
-    let now = Instant::now();
-    let looks = live.triggers.iter().enumerate();
-    looks.filter_map(|(index, trigger)| trigger.next_look(now).map(|turn| (index, turn))).collect()
-}
-
-/// Whether an early look found activity, or an error, which the poll will come upon and tell. With a formula a trigger's
-/// own activity says nothing: there it is another value that is worth asking the others.
-async fn worth_a_poll(live: &Serving, triggers: &[usize]) -> bool {
-    let looked_at: Vec<&Arc<Trigger>> = triggers.iter().filter_map(|index| live.triggers.get(*index)).collect();
-    let looks = looked_at.iter().map(|trigger| async {
-        let before = trigger.last();
-        let Ok(sample) = trigger.sample().await else { return true };
-        if live.modifiers.is_none() {
-            return sample.reading.active;
-        }
-        before.is_none_or(|before| (before.reading.value - sample.reading.value).abs() > f64::EPSILON)
-    });
-    join_all(looks).await.contains(&true)
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

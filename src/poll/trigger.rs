@@ -157,14 +157,9 @@ impl Trigger {
         }
     }
 
-    /// See [`Scaler::stirred`].
-    pub async fn stirred(&self) {
-        self.scaler.stirred().await;
-    }
-
-    /// See [`Scaler::next_look`].
-    pub fn next_look(&self, now: Instant) -> Option<Instant> {
-        self.scaler.next_look(now)
+    /// See [`Scaler::changed`].
+    pub async fn changed(&self) {
+        self.scaler.changed().await;
     }
 
     /// See [`Scaler::next_change`]. Shows it in the trigger's series, too.
