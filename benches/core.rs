@@ -15,7 +15,7 @@ use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Sight};
 use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
-use ebb::plan::review::Given;
+use ebb::plan::review::AuthParams;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
 use ebb::scope::Scope;
 use ebb::store::registry::Registry;
@@ -201,7 +201,7 @@ fn review(c: &mut Criterion) {
     let admission = Admission {
         objects,
         foreign: Arc::default(),
-        given: Box::new(|_, _| Given::Anything),
+        given: Box::new(|_, _| AuthParams::Anything),
         targets: ebb::target::Targets::new(client.clone()),
         client,
         brokers: Brokers::default(),

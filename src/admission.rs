@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::kept::Kept;
 use crate::metrics::Metrics;
 use crate::plan::hpa;
-use crate::plan::review::{self as rules, Finding, Given};
+use crate::plan::review::{self as rules, AuthParams, Finding};
 use crate::scope::Scope;
 use crate::target::Targets;
 pub use foreign::Foreign;
@@ -36,7 +36,7 @@ pub use server::{router, serve};
 const MOST_NAMESPACES: usize = 10_000;
 
 /// What is known of the parameters that an authentication gives to the triggers of a namespace.
-pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> Given + Send + Sync>;
+pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> AuthParams + Send + Sync>;
 
 /// What a review needs.
 pub struct Admission {

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use ebb_scalers::broker::Brokers;
 
 use crate::args::Check;
-use crate::plan::review::{self, Finding, Given, Severity};
+use crate::plan::review::{self, AuthParams, Finding, Severity};
 use claims::Claims;
 use manifest::{Manifest, Object};
 use schema::Schemas;
@@ -94,7 +94,7 @@ fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) ->
                 let by = |reference: &ebb_crds::AuthenticationRef| {
                     let cluster = reference.kind() == "ClusterTriggerAuthentication";
                     let namespace = if cluster { String::new() } else { namespace.clone() };
-                    given.get(&(cluster, namespace, reference.name.clone())).cloned().unwrap_or(Given::Anything)
+                    given.get(&(cluster, namespace, reference.name.clone())).cloned().unwrap_or(AuthParams::Anything)
                 };
                 let mut found = review::scaled_object(object, by, &brokers);
                 found.extend(claims.claim(&namespace, object));
@@ -112,11 +112,11 @@ fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) ->
 }
 
 /// The parameters that the authentications among `manifests` give, by whether they are cluster-wide, namespace and name.
-fn given(manifests: &[(String, Manifest)]) -> HashMap<(bool, String, String), Given> {
+fn given(manifests: &[(String, Manifest)]) -> HashMap<(bool, String, String), AuthParams> {
     let authentications = manifests.iter().filter_map(|(_, manifest)| match &manifest.object {
         Some(Object::Authentication { spec, cluster }) => {
             let namespace = if *cluster { String::new() } else { manifest.namespace.clone() };
-            Some(((*cluster, namespace, manifest.name.clone()), Given::by(spec)))
+            Some(((*cluster, namespace, manifest.name.clone()), AuthParams::by(spec)))
         }
         _ => None,
     });
@@ -146,8 +146,8 @@ impl<W: Write> Report<W> {
         };
         let separator = if title.is_empty() { "" } else { ": " };
         writeln!(self.output, "{file}:{line}: {word}: {}{separator}{finding}", title.replace(char::is_control, " "))?;
-        for cure in &finding.cures {
-            writeln!(self.output, "    {}", cure.replace(char::is_control, " "))?;
+        for hint in &finding.hints {
+            writeln!(self.output, "    {}", hint.replace(char::is_control, " "))?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::args::Cron;
 #[derive(Debug, thiserror::Error)]
 pub enum CronError {
     /// There is no such window.
-    #[error("{0}\n{cure}", cure = .0.cure())]
+    #[error("{0}\n{hint}", hint = .0.hint())]
     Window(#[from] WindowError),
     /// Standard input cannot be read, or standard output cannot be written.
     #[error("{0}")]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_kedas_text_and_a_cure() {
+    fn what_is_wrong_has_kedas_text_and_a_hint() {
         for (option, value, text) in [
             (1, "Europe/Lodnon", "unable to load timezone: unknown time zone Europe/Lodnon\na time zone is a name of"),
             (

@@ -8,14 +8,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use ebb_scalers::broker::Brokers;
+use ebb_scalers::params::Secret;
 use ebb_scalers::{KINDS, Scaler, TriggerConfig};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// What stands for every secret, and what takes its place for comparison.
 const SECRET: &str = "hunter2";
 const OTHER: &str = "pa55w0rd";
-/// The parameters that are secret as a whole.
-const SECRETS: &[&str] = &["password", "key", "keyPassword", "clientSecret"];
 /// How many scalers live at the same time, so that clients are shared, too.
 const ALIVE: usize = 16;
 
@@ -55,31 +54,39 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, alive: &mut VecDeque<Box<dy
         }
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            format!("{error} {error:?} {}", error.cures().join(" "))
+            format!("{error} {error:?} {}", error.hints().join(" "))
         }
     }
 }
 
-/// The same trigger with other secrets: the parameters that are secret as a whole, and the password in an address.
+/// The same trigger with other secrets: the parameters that are secret as a whole, and the passwords in addresses.
 fn with_other_secrets(trigger: &TriggerConfig) -> TriggerConfig {
     let mut other = trigger.clone();
-    for (key, value) in &mut other.auth {
-        if SECRETS.contains(&key.as_str()) {
-            *value = value.replace(SECRET, OTHER);
-        }
-    }
-    let from_env = other.metadata.get("hostFromEnv").cloned().unwrap_or_default();
-    let hosts = [other.metadata.get_mut("host"), other.auth.get_mut("host"), other.env.get_mut(&from_env)];
-    for host in hosts.into_iter().flatten() {
-        // Elsewhere in an address it may be a user's name or a part of the path.
-        if let Some((scheme, rest)) = host.split_once("://")
-            && scheme.chars().all(|letter| letter.is_ascii_alphanumeric())
-            && let Some(rest) = rest.strip_prefix(&format!("u:{SECRET}@"))
-        {
-            *host = format!("{scheme}://u:{OTHER}@{rest}");
+    let params = ebb_scalers::kind(&trigger.kind).map_or(&[][..], |kind| kind.params);
+    for param in params {
+        for name in param.names() {
+            let variable = other.metadata.get(&format!("{name}FromEnv")).cloned().unwrap_or_default();
+            let values = [other.metadata.get_mut(name), other.auth.get_mut(name), other.env.get_mut(&variable)];
+            for value in values.into_iter().flatten() {
+                match param.secret {
+                    Secret::No => {}
+                    Secret::Whole => *value = value.replace(SECRET, OTHER),
+                    Secret::PasswordInUrl => replace_password(value),
+                }
+            }
         }
     }
     other
+}
+
+/// Elsewhere in an address it may be a user's name or a part of the path.
+fn replace_password(address: &mut String) {
+    if let Some((scheme, rest)) = address.split_once("://")
+        && scheme.chars().all(|letter| letter.is_ascii_alphanumeric())
+        && let Some(rest) = rest.strip_prefix(&format!("u:{SECRET}@"))
+    {
+        *address = format!("{scheme}://u:{OTHER}@{rest}");
+    }
 }
 
 fn trigger(text: &str) -> Option<TriggerConfig> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use ebb::admission::{self, Admission};
-use ebb::plan::review::Given;
+use ebb::plan::review::AuthParams;
 use ebb::scope::Scope;
 use ebb_scalers::broker::Brokers;
 use http::{Request, StatusCode};
@@ -31,7 +31,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let admission = Admission {
         objects: kube::runtime::reflector::store().0,
         foreign: Arc::default(),
-        given: Box::new(|reference, _| if reference.name.len() % 2 == 0 { Given::Anything } else { Given::Nothing }),
+        given: Box::new(
+            |reference, _| if reference.name.len() % 2 == 0 { AuthParams::Anything } else { AuthParams::Nothing },
+        ),
         client,
         brokers: Brokers::default(),
         scope: Scope::default(),

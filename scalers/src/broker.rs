@@ -24,8 +24,8 @@ pub use shares::Shares;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::config::ConfigError;
 use crate::outbound::Outbound;
+use crate::params::ConfigError;
 use crate::rabbitmq::{amqp, management};
 use crate::{kafka, oauth};
 

@@ -9,18 +9,23 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::broker::Brokers;
-use crate::config::Source::Metadata;
-use crate::config::{ConfigError, Key, Reader, TriggerConfig};
+use crate::kinds::Kind;
 use crate::metric_name::metric_name;
+use crate::params::Source::Metadata;
+use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use window::Window;
 
+/// `type: cron`.
+pub(crate) const KIND: Kind =
+    Kind::new("cron", "cronScaler", PARAMS, build).never_cached("a window is computed, not read");
+
 /// What a `cron` trigger reads.
-pub(crate) const KEYS: &[Key] = &[
-    Key::required("timezone", &[Metadata]),
-    Key::required("start", &[Metadata]),
-    Key::required("end", &[Metadata]),
-    Key::required("desiredReplicas", &[Metadata]),
+const PARAMS: &[Param] = &[
+    Param::required("timezone", &[Metadata]).sample(Sample::Texts(&["UTC"])),
+    Param::required("start", &[Metadata]).sample(Sample::Texts(&["0 8 * * *"])),
+    Param::required("end", &[Metadata]).sample(Sample::Texts(&["0 18 * * *"])),
+    Param::required("desiredReplicas", &[Metadata]).sample(Sample::Texts(&["1"])),
 ];
 
 /// A checked `cron` trigger.
@@ -31,30 +36,30 @@ struct Cron {
     desired_replicas: f64,
 }
 
-pub(crate) fn build(trigger: &TriggerConfig, _brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build(trigger: &TriggerConfig, _brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
     Ok(Box::new(Cron::read(trigger).map_err(|error| error.context("error parsing cron metadata: "))?))
 }
 
 impl Cron {
     fn read(trigger: &TriggerConfig) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(trigger);
-        let timezone = reader.required("timezone", &[Metadata]);
-        let start = reader.required("start", &[Metadata]);
-        let end = reader.required("end", &[Metadata]);
-        let given = reader.text("desiredReplicas", &[Metadata]).is_some();
-        let desired_replicas = match reader.integer("desiredReplicas", &[Metadata]) {
+        let mut reader = ParamReader::new(trigger, PARAMS);
+        let timezone = reader.required("timezone");
+        let start = reader.required("start");
+        let end = reader.required("end");
+        let given = reader.text("desiredReplicas").is_some();
+        let desired_replicas = match reader.integer("desiredReplicas") {
             Some(replicas) => i32::try_from(replicas).unwrap_or(i32::MAX),
             None if given => 1,
             None => {
-                reader.required("desiredReplicas", &[Metadata]);
+                reader.required("desiredReplicas");
                 1
             }
         };
         if desired_replicas == 0 {
-            reader.problem_with_cure("no desiredReplicas specified", "desiredReplicas must be 1 or more");
+            reader.problem_with_hint("no desiredReplicas specified", "desiredReplicas must be 1 or more");
         }
         if trigger.use_cached_metrics {
-            reader.problem_with_cure(
+            reader.problem_with_hint(
                 "property \"useCachedMetrics\" is not supported for \"cron\" scaler",
                 "drop useCachedMetrics: a schedule is never asked of a broker",
             );
@@ -63,7 +68,7 @@ impl Cron {
             None
         } else {
             Window::parse(timezone, start, end)
-                .map_err(|error| reader.problem_with_cure(error.to_string(), error.cure()))
+                .map_err(|error| reader.problem_with_hint(error.to_string(), error.hint()))
                 .ok()
         };
         reader.finish()?;
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_cured_by_what_can() {
-        for (change, cure) in [
+        for (change, hint) in [
             (("timezone", "Europe/Lodnon"), "Europe/London"),
             (("start", "0 8 * *"), "0 8 * * 1-5"),
             (("end", "@daily"), "0 18 * * 1-5"),
@@ -168,7 +173,7 @@ mod tests {
             (("desiredReplicas", "0"), "1 or more"),
         ] {
             let error = build_with(0, &[change]).map(|_| ()).unwrap_err();
-            assert!(error.cures().iter().any(|line| line.contains(cure)), "{change:?}: {:?}", error.cures());
+            assert!(error.hints().iter().any(|line| line.contains(hint)), "{change:?}: {:?}", error.hints());
         }
     }
 

@@ -42,6 +42,14 @@ pub fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+/// A number of milliseconds (`500`) or a duration in the form of [`duration`], as KEDA takes them.
+pub fn milliseconds_or_duration(text: &str) -> Option<Duration> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().map(Duration::from_millis);
+    }
+    duration(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +93,32 @@ mod tests {
             ("99999999999999999999h", None),
         ] {
             assert_eq!(duration(text).map(|found| found.as_millis()), milliseconds, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_and_gos_durations_are_read() {
+        for (text, milliseconds) in [
+            ("500", Some(500)),
+            ("0", Some(0)),
+            ("5s", Some(5_000)),
+            ("1.5s", Some(1_500)),
+            (".5s", Some(500)),
+            ("1m30s", Some(90_000)),
+            ("1h", Some(3_600_000)),
+            ("250ms", Some(250)),
+            ("+2s", Some(2_000)),
+            ("", None),
+            ("5 s", None),
+            ("-5s", None),
+            ("-5", None),
+            ("s", None),
+            ("5x", None),
+            ("1..5s", None),
+            ("5.5", None),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(milliseconds_or_duration(text), milliseconds.map(Duration::from_millis), "{text:?}");
         }
     }
 }

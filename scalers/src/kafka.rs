@@ -1,6 +1,6 @@
 //! The `kafka` and `apache-kafka` triggers: how many records a consumer group has yet to read.
 //!
-//! Parameters and their errors: [`metadata`]. What follows from offsets: [`lag`]. The clients: [`client`], which speak the
+//! Parameters and their errors: [`params`]. What follows from offsets: [`lag`]. The clients: [`client`], which speak the
 //! protocol with [`wire`].
 
 pub mod client;
@@ -10,7 +10,7 @@ mod idle;
 #[cfg(test)]
 mod keda_cases;
 mod lag;
-mod metadata;
+mod params;
 mod partitions;
 mod proof;
 mod room;
@@ -30,15 +30,16 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::broker::{Backoff, Breaker, Brokers, chance};
-use crate::config::{ConfigError, TriggerConfig};
+use crate::kinds::Kind;
 use crate::metric_name::metric_name;
+use crate::params::{ConfigError, TriggerConfig};
 use crate::peer::said;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use client::{Client, Wanted};
 use endpoint::Sasl;
 use groups::{Group, Position, Positions};
 use lag::{Offsets, PartitionLag, Progress, Rules};
-use metadata::{Flavor, Metadata};
+use params::{Flavor, Metadata};
 use partitions::Partitions;
 use proof::Question;
 use standing::{Found, Standing, Verdict};
@@ -46,8 +47,13 @@ use topics::Topic;
 use wire::{End, Partition};
 
 pub use endpoint::Endpoint;
-pub(crate) use metadata::{APACHE_KAFKA_KEYS, KAFKA_KEYS};
-pub(crate) use unused::unused_credentials;
+use unused::unused_credentials;
+
+/// `type: kafka`.
+pub(crate) const KAFKA: Kind = Kind::new("kafka", "kafkaScaler", params::KAFKA, build_kafka).unused(unused_credentials);
+/// `type: apache-kafka`.
+pub(crate) const APACHE_KAFKA: Kind =
+    Kind::new("apache-kafka", "apacheKafkaScaler", params::APACHE_KAFKA, build_apache_kafka).unused(unused_credentials);
 
 /// Reads bytes as any answer of a broker.
 #[cfg(fuzzing)]
@@ -77,11 +83,11 @@ struct Kafka {
     suspicion: Option<String>,
 }
 
-pub(crate) fn build_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
     build(trigger, brokers, Flavor::Kafka)
 }
 
-pub(crate) fn build_apache_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build_apache_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
     build(trigger, brokers, Flavor::Apache)
 }
 
@@ -116,7 +122,7 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         suspicion: unused_credentials(trigger, &|key| {
             trigger.auth.get(key).is_some_and(|value| !value.trim().is_empty())
         })
-        .map(|(text, cure)| format!("{text} ({cure})")),
+        .map(|(text, hint)| format!("{text} ({hint})")),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! The `rabbitmq` trigger: how many messages wait in queues, or how fast they come and go, asked over AMQP or through
 //! the management API.
 //!
-//! Parameters and their errors: [`metadata`]. What is measured: [`mode`]. AMQP counts the messages that are ready; the
+//! Parameters and their errors: [`params`]. What is measured: [`mode`]. AMQP counts the messages that are ready; the
 //! management API counts the unacknowledged ones too, unless `excludeUnacknowledged` is set (keda.sh/docs, "RabbitMQ
 //! Queue").
 
@@ -9,9 +9,8 @@ pub mod amqp;
 mod figures;
 mod host;
 pub mod management;
-mod metadata;
 mod mode;
-mod timeout;
+mod params;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +20,17 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Brokers;
-use crate::config::{ConfigError, TriggerConfig};
+use crate::kinds::Kind;
 use crate::metric_name::{form_encode, metric_name};
+use crate::params::{ConfigError, TriggerConfig};
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use figures::{Figures, Operation};
 use management::{About, Identity, Pattern};
-pub(crate) use metadata::KEYS;
-use metadata::{Broker, Management, Metadata, Search};
 use mode::Mode;
+use params::{Broker, Management, Metadata, Search};
+
+/// `type: rabbitmq`.
+pub(crate) const KIND: Kind = Kind::new("rabbitmq", "rabbitMQScaler", params::PARAMS, build);
 
 /// The shortest time between two looks at an idle workload's queue.
 const EARLY_LOOK: Duration = Duration::from_millis(200);
@@ -61,7 +63,7 @@ struct Vhost {
     name: Arc<str>,
 }
 
-pub(crate) fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
     let Metadata { queue, mode, target, activation_value, broker } = Metadata::read(trigger)
         .map_err(|error| error.context("error parsing RabbitMQ metadata: error parsing RabbitMQ metadata: "))?;
     let part = format!("rabbitmq-{}", form_encode(&queue));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ebb_scalers::config::{Absent, Source};
-use ebb_scalers::{KINDS, Key};
+use ebb_scalers::params::{Absent, Source};
+use ebb_scalers::{KINDS, Param};
 
 /// The rows of the tables whose first column has this heading, by the word in backticks that they begin with: the other
 /// cells.
@@ -38,18 +38,18 @@ fn read(path: &str) -> String {
 }
 
 /// What the second cell of a key's row says, in full.
-fn sources(key: &Key) -> String {
+fn sources(param: &Param) -> String {
     let word = |source: &Source| match source {
         Source::Metadata => "metadata",
         Source::Auth => "authentication",
         Source::Env => "env",
     };
-    key.sources.iter().map(word).collect::<Vec<_>>().join(", ")
+    param.sources.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// What the third cell begins with.
-fn default(key: &Key) -> String {
-    match key.absent {
+fn default(param: &Param) -> String {
+    match param.absent {
         Absent::Refused => "required".to_owned(),
         Absent::Nothing => "none".to_owned(),
         Absent::Default(value) => format!("`{value}`"),
@@ -62,11 +62,17 @@ fn every_kind_has_a_page_with_every_key_its_sources_and_its_default() {
     for kind in KINDS {
         let page = format!("docs/triggers/{}.md", kind.name);
         let mut found = rows(&read(&page), "key");
-        for key in kind.keys {
+        for key in kind.params {
             let (from, default) = (sources(key), default(key));
             let right = |cells: &Vec<String>| cells.len() == 3 && cells[0] == from && cells[1].starts_with(&default);
-            if !found.remove(key.name).is_some_and(|cells| right(&cells)) {
-                wrong.push(format!("{page} lacks the row: | `{}` | {from} | {default} | … |", key.name));
+            match found.remove(key.name).filter(right) {
+                None => wrong.push(format!("{page} lacks the row: | `{}` | {from} | {default} | … |", key.name)),
+                Some(cells) => wrong.extend(
+                    key.aliases
+                        .iter()
+                        .filter(|alias| !cells[2].contains(&format!("`{alias}`")))
+                        .map(|alias| format!("{page}: the row of `{}` does not name its alias `{alias}`", key.name)),
+                ),
             }
         }
         wrong.extend(found.keys().map(|key| format!("{page} tells of {key}, which the code does not read")));

@@ -160,7 +160,7 @@ fn admission(beside: &[Value]) -> Admission {
     Admission {
         objects,
         foreign: Arc::new(foreign),
-        given: Box::new(|_, _| Given::Anything),
+        given: Box::new(|_, _| AuthParams::Anything),
         targets: Targets::new(client.clone()),
         client,
         brokers: Brokers::default(),

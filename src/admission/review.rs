@@ -81,8 +81,8 @@ impl Verdict {
 }
 
 fn told(finding: &Finding) -> String {
-    let cures = if finding.cures.is_empty() { String::new() } else { format!(" ({})", finding.cures.join("; ")) };
-    format!("{finding}{}", cures.replace(char::is_control, " "))
+    let hints = if finding.hints.is_empty() { String::new() } else { format!(" ({})", finding.hints.join("; ")) };
+    format!("{finding}{}", hints.replace(char::is_control, " "))
 }
 
 fn warning(finding: &Finding) -> String {

@@ -29,7 +29,7 @@ fn admission(strict: bool) -> Admission {
     Admission {
         objects,
         foreign: Arc::default(),
-        given: Box::new(|_, _| Given::Anything),
+        given: Box::new(|_, _| AuthParams::Anything),
         targets: Targets::new(Client::try_from(config.clone()).unwrap()),
         client: Client::try_from(config).unwrap(),
         brokers: Brokers::default(),

@@ -141,8 +141,8 @@ impl Authentication {
                 Some(key) => Some(secret_key(around.lookup, namespace, &key.name, &key.key).await?),
                 None => None,
             };
-            let has_sasl = trigger.metadata.contains_key("sasl");
-            oauth2::add(&mut parameters, client, secret, &trigger.type_, has_sasl);
+            let kind = ebb_scalers::kind(&trigger.type_);
+            oauth2::add(&mut parameters, client, secret, kind, &trigger.metadata);
         }
         Ok(parameters)
     }

@@ -23,7 +23,7 @@ use crate::kept::Kept;
 use crate::key::Key;
 use crate::lease::Term;
 use crate::plan::reconcile::Options;
-use crate::plan::review::Given;
+use crate::plan::review::AuthParams;
 use crate::poll::ticker::Ticker;
 use crate::scope::Scope;
 use crate::store::registry::Registry;
@@ -129,11 +129,11 @@ impl Context {
     }
 
     /// What is known of the parameters that authentications give to the triggers of a namespace.
-    pub fn given(&self) -> impl Fn(&AuthenticationRef, &str) -> Given + Send + Sync + 'static {
+    pub fn given(&self) -> impl Fn(&AuthenticationRef, &str) -> AuthParams + Send + Sync + 'static {
         let known = Arc::clone(&self.authentications);
         move |reference, namespace| {
             let spec = AuthKey::of(reference, namespace).and_then(|key| known.spec(&key));
-            spec.map_or(Given::Anything, |spec| Given::by(&spec))
+            spec.map_or(AuthParams::Anything, |spec| AuthParams::by(&spec))
         }
     }
 

@@ -82,6 +82,6 @@ impl Failure {
 
 fn with_hints(errors: &[ConfigError]) -> String {
     let texts = errors.iter().map(ToString::to_string);
-    let hints = errors.iter().flat_map(ConfigError::cures).cloned();
+    let hints = errors.iter().flat_map(ConfigError::hints).cloned();
     texts.chain(hints).collect::<Vec<_>>().join("\n")
 }

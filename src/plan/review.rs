@@ -41,7 +41,7 @@ pub struct Finding {
     /// What is wrong, on one line.
     pub text: String,
     /// How to put it right, a line each.
-    pub cures: Vec<String>,
+    pub hints: Vec<String>,
     /// The word for it in `keda_webhook_scaled_object_validation_errors_total`.
     pub reason: &'static str,
 }
@@ -58,7 +58,7 @@ impl Finding {
     /// A reason to refuse the object.
     pub fn refusal(path: impl Into<String>, text: impl Into<String>) -> Self {
         let (path, text) = (path.into(), text.into());
-        Self { severity: Severity::Refusal, path, text, cures: Vec::new(), reason: "incorrect-triggers" }
+        Self { severity: Severity::Refusal, path, text, hints: Vec::new(), reason: "incorrect-triggers" }
     }
 
     /// A mistake.
@@ -93,14 +93,14 @@ impl Finding {
         if NAMES.contains(&self.reason) { Self { severity: Severity::Advice, ..self } } else { self }
     }
 
-    fn with_cures(self, cures: Vec<String>) -> Self {
-        Self { cures, ..self }
+    fn with_hints(self, hints: Vec<String>) -> Self {
+        Self { hints, ..self }
     }
 }
 
 /// The parameters that a trigger is given by the authentication that it refers to, whose values nobody knows yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Given {
+pub enum AuthParams {
     /// It refers to none.
     #[default]
     Nothing,
@@ -110,7 +110,7 @@ pub enum Given {
     Anything,
 }
 
-impl Given {
+impl AuthParams {
     /// What `spec` gives.
     pub fn by(spec: &TriggerAuthenticationSpec) -> Self {
         let elsewhere = spec.file_path.as_ref().is_some_and(|path| !path.is_empty())
@@ -132,7 +132,7 @@ impl Given {
 /// not asked anything.
 pub fn scaled_object(
     object: &ScaledObject,
-    given: impl Fn(&AuthenticationRef) -> Given,
+    given: impl Fn(&AuthenticationRef) -> AuthParams,
     brokers: &Brokers,
 ) -> Vec<Finding> {
     let spec = &object.spec;

@@ -4,15 +4,10 @@
 use std::collections::BTreeMap;
 
 use ebb_scalers::Kind;
-use ebb_scalers::config::Source;
 
 /// The keys of `metadata` that `kind` does not read, in order.
 pub fn keys<'a>(kind: &Kind, metadata: &'a BTreeMap<String, String>) -> Vec<&'a str> {
-    let reads = |name: &str, source| kind.keys.iter().any(|key| key.name == name && key.sources.contains(&source));
-    let unknown = metadata.keys().filter(|key| {
-        let from_env = key.strip_suffix("FromEnv").is_some_and(|name| reads(name, Source::Env));
-        !from_env && !reads(key, Source::Metadata)
-    });
+    let unknown = metadata.keys().filter(|key| !kind.params.iter().any(|param| param.is_given_by(key)));
     unknown.map(String::as_str).collect()
 }
 

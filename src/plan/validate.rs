@@ -97,7 +97,7 @@ fn without_cache(trigger: &ScaleTrigger) -> Option<&'static str> {
     if resource::is_resource(trigger) {
         return Some("the HPA reads it from the pods");
     }
-    (trigger.type_ == "cron").then_some("a window is computed, not read")
+    ebb_scalers::kind(&trigger.type_).and_then(|kind| kind.never_cached)
 }
 
 pub(super) fn metric_types(spec: &ScaledObjectSpec) -> Result<(), String> {

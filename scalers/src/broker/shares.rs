@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::config::ConfigError;
+use crate::params::ConfigError;
 
 type Used = Vec<Weak<dyn Any + Send + Sync>>;
 
@@ -48,7 +48,7 @@ impl Shares {
                 "the triggers of namespace {namespace:?} use {} clients of brokers, which is all it may have",
                 clients.len()
             ))
-            .cure(
+            .hint(
                 "triggers with the same host and credentials share a client; whoever runs Ebb can set --clients-per-namespace higher",
             ));
         }
@@ -74,7 +74,7 @@ mod tests {
             error.to_string(),
             "the triggers of namespace \"shop\" use 2 clients of brokers, which is all it may have"
         );
-        assert!(error.cures()[0].contains("--clients-per-namespace"), "{:?}", error.cures());
+        assert!(error.hints()[0].contains("--clients-per-namespace"), "{:?}", error.hints());
         shares.claim("other", &c).unwrap();
         drop(a);
         shares.claim("shop", &c).unwrap();

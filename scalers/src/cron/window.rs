@@ -107,7 +107,7 @@ pub enum WindowError {
 
 impl WindowError {
     /// How to put it right.
-    pub fn cure(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Start(ScheduleError::Location { .. })
             | Self::End(ScheduleError::Location { .. })
@@ -291,7 +291,7 @@ mod tests {
         for ((tz, start, end), error) in cases {
             let found = Window::parse(tz, start, end).unwrap_err();
             assert_eq!(found.to_string(), error);
-            assert!(!found.cure().contains(['\n', '\t']), "{}", found.cure());
+            assert!(!found.hint().contains(['\n', '\t']), "{}", found.hint());
         }
     }
 

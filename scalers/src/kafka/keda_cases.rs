@@ -3,9 +3,9 @@
 //!
 //! KEDA's tables are older than some of its rules; a case says what KEDA 2.20 does.
 
-use super::metadata::Flavor::{self, Apache, Kafka};
-use super::metadata::Metadata;
-use crate::config::TriggerConfig;
+use super::params::Flavor::{self, Apache, Kafka};
+use super::params::Metadata;
+use crate::params::TriggerConfig;
 
 type Pairs = &'static [(&'static str, &'static str)];
 /// The kinds, what the metadata holds beside what every case has, what the authentication gives, whether KEDA takes it, and

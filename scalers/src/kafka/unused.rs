@@ -3,7 +3,7 @@
 //! KEDA takes no notice of them, and manifests with such leftovers work at brokers that ask nobody for a name. So they are no
 //! error. They are worth a warning before, and the first thing to look at when a broker does not answer.
 
-use crate::config::{Source, TriggerConfig};
+use crate::params::{Source, TriggerConfig};
 
 /// What follows from a parameter only where another one chooses the way.
 struct Way {
@@ -31,7 +31,7 @@ const WAYS: &[Way] = &[
 ///
 /// `is_given` says whether the authentication gives a parameter. A way that is declined in words (`none`, `disable`) is
 /// declined on purpose.
-pub(crate) fn unused_credentials(trigger: &TriggerConfig, is_given: &dyn Fn(&str) -> bool) -> Option<(String, String)> {
+pub(super) fn unused_credentials(trigger: &TriggerConfig, is_given: &dyn Fn(&str) -> bool) -> Option<(String, String)> {
     let in_metadata = |key: &str| trigger.metadata.get(key).is_some_and(|value| !value.trim().is_empty());
     // What `oauth2` of an authentication becomes for every trigger. For kafka it becomes a way of SASL besides.
     if is_given("oauthTokenURI") && trigger.kind == "apache-kafka" {
@@ -40,7 +40,7 @@ pub(crate) fn unused_credentials(trigger: &TriggerConfig, is_given: &dyn Fn(&str
             "use type: kafka, which does".to_owned(),
         ));
     }
-    let keys = crate::kind(&trigger.kind)?.keys;
+    let keys = crate::kind(&trigger.kind)?.params;
     let given = |key: &str| {
         let known = keys.iter().find(|known| known.name == key);
         known.is_some_and(|known| (known.sources.contains(&Source::Metadata) && in_metadata(key)) || is_given(key))
@@ -101,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn the_cure_names_every_way() {
+    fn the_hint_names_every_way() {
         let trigger = TriggerConfig { kind: "apache-kafka".into(), ..TriggerConfig::default() };
         let (oauth2, _) = unused_credentials(&trigger, &|key| key == "oauthTokenURI").unwrap();
         assert!(oauth2.starts_with("oauth2: given and not used"), "{oauth2}");
-        let (_, cure) = unused_credentials(&trigger, &|key| key == "username").unwrap();
-        assert_eq!(cure, "give sasl: `plaintext`, `scram_sha256`, `scram_sha512`, or leave username out");
+        let (_, hint) = unused_credentials(&trigger, &|key| key == "username").unwrap();
+        assert_eq!(hint, "give sasl: `plaintext`, `scram_sha256`, `scram_sha512`, or leave username out");
     }
 }

@@ -1,15 +1,24 @@
 //! `oauth2`: a client and its token endpoint, as the parameters that triggers read (keda.sh/docs, "OAuth2").
 
+use std::collections::BTreeMap;
+
 use ebb_crds::OAuth2;
-use ebb_scalers::form_encode;
+use ebb_scalers::params::OAuth2Field;
+use ebb_scalers::{Kind, form_encode};
 
 use crate::controller::lookup::Values;
 
-/// Adds what a trigger of type `trigger` needs to get its tokens.
+/// Adds what a trigger of this kind needs to get its tokens.
 ///
-/// Every trigger gets KEDA's parameters. A kafka trigger reads others for the same, and gets those too. `has_sasl` says
-/// that its metadata chooses the mechanism already.
-pub(super) fn add(parameters: &mut Values, oauth2: &OAuth2, secret: Option<String>, trigger: &str, has_sasl: bool) {
+/// Every trigger gets KEDA's parameters. A kind that reads others for the same declares them, and gets those too.
+/// `metadata` is the trigger's: a word in it is kept.
+pub(super) fn add(
+    parameters: &mut Values,
+    oauth2: &OAuth2,
+    secret: Option<String>,
+    kind: Option<&Kind>,
+    metadata: &BTreeMap<String, String>,
+) {
     let mut set = |key: &str, value: String| parameters.insert(key.to_owned(), value);
     set("oauthTokenURI", oauth2.token_url.clone());
     set("clientID", oauth2.client_id.clone());
@@ -24,14 +33,15 @@ pub(super) fn add(parameters: &mut Values, oauth2: &OAuth2, secret: Option<Strin
             params.iter().map(|(key, value)| format!("{}={}", form_encode(key), form_encode(value))).collect();
         set("endpointParams", pairs.join("&"));
     }
-    if trigger == "kafka" {
-        set("username", oauth2.client_id.clone());
-        if let Some(secret) = secret {
-            set("password", secret);
-        }
-        set("oauthTokenEndpointUri", oauth2.token_url.clone());
-        if !has_sasl {
-            parameters.entry("sasl".to_owned()).or_insert_with(|| "oauthbearer".to_owned());
+    for (param, field) in kind.iter().flat_map(|kind| kind.params).filter_map(|param| Some((param, param.oauth2?))) {
+        let name = param.name.to_owned();
+        match (field, &secret) {
+            (OAuth2Field::ClientId, _) => drop(parameters.insert(name, oauth2.client_id.clone())),
+            (OAuth2Field::ClientSecret, Some(secret)) => drop(parameters.insert(name, secret.clone())),
+            (OAuth2Field::ClientSecret, None) => {}
+            (OAuth2Field::TokenUrl, _) => drop(parameters.insert(name, oauth2.token_url.clone())),
+            (OAuth2Field::Word(_), _) if metadata.contains_key(&name) => {}
+            (OAuth2Field::Word(word), _) => drop(parameters.entry(name).or_insert_with(|| word.to_owned())),
         }
     }
 }
@@ -52,7 +62,8 @@ mod tests {
 
     fn added(trigger: &str, secret: Option<&str>, has_sasl: bool) -> Vec<(String, String)> {
         let mut parameters = Values::new();
-        add(&mut parameters, &oauth2(), secret.map(str::to_owned), trigger, has_sasl);
+        let metadata = has_sasl.then(|| ("sasl".to_owned(), String::new())).into_iter().collect();
+        add(&mut parameters, &oauth2(), secret.map(str::to_owned), ebb_scalers::kind(trigger), &metadata);
         parameters.into_iter().collect()
     }
 
@@ -77,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn kafka_gets_its_own_names_too() {
+    fn a_kind_gets_the_names_that_it_declares() {
         let own = [("oauthTokenEndpointUri", "https://id/token"), ("password", "s3"), ("username", "ebb")];
         let mut with_sasl = pairs(&[&ALL[..], &own].concat());
         with_sasl.sort();

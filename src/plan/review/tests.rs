@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn review(spec: &Value, given: &Given) -> Vec<(Severity, String, String)> {
+fn review(spec: &Value, given: &AuthParams) -> Vec<(Severity, String, String)> {
     let mut whole = json!({"scaleTargetRef": {"name": "app"}, "triggers": [cron()]});
     for (key, value) in spec.as_object().unwrap() {
         whole[key] = value.clone();
@@ -25,8 +25,8 @@ fn rabbitmq(metadata: &Value) -> Value {
     json!({"triggers": [{"type": "rabbitmq", "metadata": whole, "authenticationRef": {"name": "auth"}}]})
 }
 
-fn names(names: &[&str]) -> Given {
-    Given::Names(names.iter().map(|name| (*name).to_owned()).collect())
+fn names(names: &[&str]) -> AuthParams {
+    AuthParams::Names(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[test]
@@ -37,16 +37,16 @@ fn what_is_right_finds_nothing() {
     let cpu = json!({"minReplicaCount": 1, "triggers": [{"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}]});
     let http = json!({"protocol": "http", "excludeUnacknowledged": "true", "hostFromEnv": "HOST"});
     for (spec, given) in [
-        (json!({}), Given::Nothing),
-        (rabbitmq(&json!({"hostFromEnv": "HOST"})), Given::Nothing),
-        (rabbitmq(&json!({})), Given::Anything),
+        (json!({}), AuthParams::Nothing),
+        (rabbitmq(&json!({"hostFromEnv": "HOST"})), AuthParams::Nothing),
+        (rabbitmq(&json!({})), AuthParams::Anything),
         (rabbitmq(&json!({})), names(&["host"])),
         (rabbitmq(&json!({"useRegex": "true"})), names(&["host", "username", "password"])),
         (rabbitmq(&json!({"host": "amqps://broker"})), names(&["ca", "cert", "key", "tls"])),
-        (rabbitmq(&http), Given::Anything),
-        (kafka.clone(), Given::Anything),
+        (rabbitmq(&http), AuthParams::Anything),
+        (kafka.clone(), AuthParams::Anything),
         (kafka, names(&["username", "password", "ca"])),
-        (cpu, Given::Nothing),
+        (cpu, AuthParams::Nothing),
     ] {
         assert_eq!(review(&spec, &given), [], "{spec} with {given:?}");
     }
@@ -80,7 +80,7 @@ fn what_keda_refuses_is_refused() {
             "scalingModifiers.formula",
         ),
     ] {
-        let found = review(&spec, &Given::Nothing);
+        let found = review(&spec, &AuthParams::Nothing);
         assert!(
             found
                 .iter()
@@ -100,20 +100,25 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
     for (spec, given, path, text) in [
         (
             json!({"triggers": [zone]}),
-            Given::Nothing,
+            AuthParams::Nothing,
             "spec.triggers[0].metadata.timezone",
             "unknown time zone Europe/Lodnon",
         ),
         (
             json!({"triggers": [utilization]}),
-            Given::Nothing,
+            AuthParams::Nothing,
             "spec.triggers",
             "'Utilization' metric type is unsupported",
         ),
-        (trigger(json!({})), Given::Nothing, "spec.triggers[0].metadata", "missing required parameter \"timezone\""),
+        (
+            trigger(json!({})),
+            AuthParams::Nothing,
+            "spec.triggers[0].metadata",
+            "missing required parameter \"timezone\"",
+        ),
         (
             json!({"triggers": [{"type": "rabitmq", "metadata": {}}]}),
-            Given::Nothing,
+            AuthParams::Nothing,
             "spec.triggers[0].type",
             "no scaler found",
         ),
@@ -123,11 +128,21 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
             "spec.triggers[0].metadata",
             "missing required parameter \"host\"",
         ),
-        (rabbitmq(&json!({"value": "five"})), Given::Anything, "spec.triggers[0].metadata.value", "value \"five\""),
-        (rabbitmq(&json!({"queueNam": "x"})), Given::Anything, "spec.triggers[0].metadata.queueNam", "does not read"),
+        (
+            rabbitmq(&json!({"value": "five"})),
+            AuthParams::Anything,
+            "spec.triggers[0].metadata.value",
+            "value \"five\"",
+        ),
+        (
+            rabbitmq(&json!({"queueNam": "x"})),
+            AuthParams::Anything,
+            "spec.triggers[0].metadata.queueNam",
+            "does not read",
+        ),
         (
             rabbitmq(&json!({"host": "amqp://broker", "useRegex": "true"})),
-            Given::Anything,
+            AuthParams::Anything,
             "spec.triggers[0].metadata.useRegex",
             "only with HTTP protocol",
         ),
@@ -139,7 +154,12 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
             "spec.triggers[0].metadata",
             "username, password: given and not used, as sasl is not given",
         ),
-        (json!({"maxReplicaCount": 0}), Given::Nothing, "spec.maxReplicaCount", "MaxReplicaCount=0 must be at least 1"),
+        (
+            json!({"maxReplicaCount": 0}),
+            AuthParams::Nothing,
+            "spec.maxReplicaCount",
+            "MaxReplicaCount=0 must be at least 1",
+        ),
     ] {
         let found = review(&spec, &given);
         assert!(
@@ -161,18 +181,18 @@ fn a_login_whose_parts_are_not_known_is_not_missed() {
     for (spec, given) in [
         (host("amqps://broker"), certificate.clone()),
         (host("amqps://CN=user@broker"), certificate.clone()),
-        (host("amqps://broker"), Given::Anything),
-        (host("amqps://CN=user@broker"), Given::Anything),
-        (rabbitmq(&from_env), Given::Nothing),
+        (host("amqps://broker"), AuthParams::Anything),
+        (host("amqps://CN=user@broker"), AuthParams::Anything),
+        (rabbitmq(&from_env), AuthParams::Nothing),
         (host("amqp://broker"), names(&["username", "password"])),
     ] {
         assert_eq!(review(&spec, &given), [], "{spec} with {given:?}");
     }
     for (spec, given, text) in [
-        (host("amqps://user@broker"), Given::Nothing, "host has a user and no password"),
+        (host("amqps://user@broker"), AuthParams::Nothing, "host has a user and no password"),
         (
             rabbitmq(&json!({"host": "amqp://broker", "username": "u", "password": "p"})),
-            Given::Nothing,
+            AuthParams::Nothing,
             "`username` in its metadata is not read",
         ),
     ] {
@@ -195,10 +215,10 @@ fn what_an_authentication_gives_for_kerberos_is_not_said_to_be_missing() {
 
 #[test]
 fn what_an_authentication_gives_is_known_by_name() {
-    let given = |spec: Value| Given::by(&serde_json::from_value(spec).unwrap());
+    let given = |spec: Value| AuthParams::by(&serde_json::from_value(spec).unwrap());
     let secret = json!([{"parameter": "host", "name": "s", "key": "k"}]);
     assert_eq!(given(json!({"secretTargetRef": secret})), names(&["host"]));
-    assert_eq!(given(json!({"secretTargetRef": secret, "filePath": "a.json"})), Given::Anything);
+    assert_eq!(given(json!({"secretTargetRef": secret, "filePath": "a.json"})), AuthParams::Anything);
     assert_eq!(given(json!({})), names(&[]));
 }
 

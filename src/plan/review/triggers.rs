@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 
 use ebb_crds::ScaleTrigger;
 use ebb_scalers::broker::Brokers;
-use ebb_scalers::config::Source;
-use ebb_scalers::{ConfigError, Kind, TriggerConfig};
+use ebb_scalers::params::{Sample, Source};
+use ebb_scalers::{ConfigError, Kind, Param, TriggerConfig};
 
-use super::{Finding, Given};
+use super::{AuthParams, Finding};
 use crate::plan::validate;
 
 /// A certificate and its key, which a parameter could hold.
@@ -25,7 +25,7 @@ static IDENTITY: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     text: String,
-    cures: Vec<String>,
+    hints: Vec<String>,
 }
 
 impl Problem {
@@ -41,37 +41,32 @@ impl Problem {
             None if self.text.starts_with("no scaler found") => format!("{place}.type"),
             None => format!("{place}.metadata"),
         };
-        Finding::warning(path, self.text).with_cures(self.cures)
+        Finding::warning(path, self.text).with_hints(self.hints)
     }
 }
 
-/// What the places of unknown values are filled with.
+/// Values in place of those that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum World {
-    /// Nothing.
-    Bare,
-    /// Values that go with AMQP.
-    Amqp,
-    /// Values that go with HTTP.
-    Http,
+enum SampleSet {
+    /// No values: what is not known is not given.
+    Empty,
+    /// The values of this place among each parameter's samples.
+    Values(usize),
 }
 
-/// All that is wrong with `trigger`, whatever the values are that are not known.
-pub(super) fn problems(index: usize, trigger: &ScaleTrigger, given: &Given, brokers: &Brokers) -> Vec<Problem> {
+/// All that is wrong with `trigger` whatever the values are that are not known.
+pub(super) fn problems(index: usize, trigger: &ScaleTrigger, given: &AuthParams, brokers: &Brokers) -> Vec<Problem> {
     let Some(kind) = ebb_scalers::kind(&trigger.type_) else {
         let config = TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
         return ebb_scalers::build(&config, brokers).err().as_ref().map(alone).unwrap_or_default();
     };
     let from_env = trigger.metadata.keys().any(|key| key.ends_with("FromEnv"));
-    let worlds: &[World] = match given {
-        Given::Nothing if !from_env => &[World::Bare],
-        // They are there, whatever they hold.
-        Given::Names(_) if !from_env => &[World::Amqp, World::Http],
-        _ => &[World::Bare, World::Amqp, World::Http],
-    };
+    let empty = (!matches!(given, AuthParams::Names(_)) || from_env).then_some(SampleSet::Empty);
+    // Names of parameters say that they are there, whatever they hold.
+    let values = if *given == AuthParams::Nothing && !from_env { 0 } else { sample_sets(kind) };
     let mut wrong: Option<Vec<Problem>> = None;
-    for world in worlds {
-        let config = filled(index, trigger, kind, given, *world);
+    for set in empty.into_iter().chain((0..values).map(SampleSet::Values)) {
+        let config = filled(index, trigger, kind, given, set);
         let Err(error) = ebb_scalers::build(&config, brokers) else { return Vec::new() };
         let found = alone(&error);
         wrong = Some(match wrong {
@@ -83,46 +78,59 @@ pub(super) fn problems(index: usize, trigger: &ScaleTrigger, given: &Given, brok
 }
 
 /// Credentials that the trigger is given and does not use. What is given must be known for that.
-pub(super) fn unused_credentials(kind: &Kind, index: usize, trigger: &ScaleTrigger, given: &Given) -> Option<Problem> {
+pub(super) fn unused_credentials(
+    kind: &Kind,
+    index: usize,
+    trigger: &ScaleTrigger,
+    given: &AuthParams,
+) -> Option<Problem> {
     let names = match given {
-        Given::Nothing => None,
-        Given::Names(names) => Some(names),
-        Given::Anything => return None,
+        AuthParams::Nothing => None,
+        AuthParams::Names(names) => Some(names),
+        AuthParams::Anything => return None,
     };
     let metadata = trigger.metadata.clone();
     let config = TriggerConfig { index, kind: trigger.type_.clone(), metadata, ..TriggerConfig::default() };
     let is_given = |key: &str| names.is_some_and(|names| names.contains(key));
-    let (text, cure) = kind.unused_credentials(&config, &is_given)?;
-    Some(Problem { text, cures: vec![cure] })
+    let (text, hint) = kind.unused_credentials(&config, &is_given)?;
+    Some(Problem { text, hints: vec![hint] })
 }
 
-/// Each problem by itself. The cures belong to all of them together; they are with the last.
+/// Each problem by itself. The hints belong to all of them together; they are with the last.
 fn alone(error: &ConfigError) -> Vec<Problem> {
-    let problems = error.problems().iter().map(|text| Problem { text: text.clone(), cures: Vec::new() });
+    let problems = error.problems().iter().map(|text| Problem { text: text.clone(), hints: Vec::new() });
     let mut problems: Vec<_> = problems.collect();
     if let Some(last) = problems.last_mut() {
-        last.cures = error.cures().to_vec();
+        last.hints = error.hints().to_vec();
     }
     problems
 }
 
-fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, given: &Given, world: World) -> TriggerConfig {
-    let sampled = |names: &mut dyn Iterator<Item = &str>| -> BTreeMap<String, String> {
-        names.filter_map(|name| Some((name.to_owned(), sample(name, world)?.to_owned()))).collect()
-    };
-    let auth = match given {
-        Given::Nothing => BTreeMap::new(),
-        Given::Names(names) => sampled(&mut names.iter().map(String::as_str)),
-        Given::Anything => {
-            let open = kind.keys.iter().filter(|key| {
-                key.sources.contains(&Source::Auth) && trigger.metadata.get(key.name).is_none_or(String::is_empty)
+/// The number of sets that go through every sample of every parameter.
+fn sample_sets(kind: &Kind) -> usize {
+    let texts = kind.params.iter().map(|param| if let Sample::Texts(texts) = param.sample { texts.len() } else { 1 });
+    texts.max().unwrap_or(1)
+}
+
+fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, given: &AuthParams, set: SampleSet) -> TriggerConfig {
+    let declared = |name: &str| kind.params.iter().find(|param| param.names().any(|known| known == name));
+    let auth: BTreeMap<_, _> = match given {
+        AuthParams::Nothing => BTreeMap::new(),
+        AuthParams::Names(names) => {
+            let known = names.iter().filter_map(|name| Some((name.clone(), sample(declared(name)?, set)?)));
+            known.collect()
+        }
+        AuthParams::Anything => {
+            let open = kind.params.iter().filter(|param| {
+                param.sources.contains(&Source::Auth)
+                    && param.names().all(|name| trigger.metadata.get(name).is_none_or(String::is_empty))
             });
-            sampled(&mut open.map(|key| key.name))
+            open.filter_map(|param| Some((param.name.to_owned(), sample(param, set)?))).collect()
         }
     };
     let env = trigger.metadata.iter().filter_map(|(key, variable)| {
-        let value = sample(key.strip_suffix("FromEnv")?, world)?;
-        Some((variable.clone(), value.to_owned()))
+        let param = declared(key.strip_suffix("FromEnv")?)?;
+        Some((variable.clone(), sample(param, set)?))
     });
     TriggerConfig {
         index,
@@ -136,25 +144,45 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, given: &Given, worl
     }
 }
 
-/// A value that the parameter could have. None where it is left out: what it holds would be read, and only a true one can be.
-fn sample(parameter: &str, world: World) -> Option<&'static str> {
-    if world == World::Bare {
-        return None;
+/// A value that the parameter could have; none where it is left out.
+fn sample(param: &Param, set: SampleSet) -> Option<String> {
+    let SampleSet::Values(place) = set else { return None };
+    match param.sample {
+        Sample::Texts(texts) => texts.get(place % texts.len().max(1)).map(|text| (*text).to_owned()),
+        Sample::Certificate => IDENTITY.as_ref().map(|(cert, _)| cert.clone()),
+        Sample::PrivateKey => IDENTITY.as_ref().map(|(_, key)| key.clone()),
+        Sample::Unknown => None,
     }
-    match parameter {
-        "ca" | "keyPassword" | "workloadIdentityResource" | "kerberosDisableFAST" => None,
-        "cert" => IDENTITY.as_ref().map(|(cert, _)| cert.as_str()),
-        "key" => IDENTITY.as_ref().map(|(_, key)| key.as_str()),
-        "host" if world == World::Amqp => Some("amqp://broker"),
-        "host" | "managementHost" => Some("http://broker"),
-        "protocol" => Some("auto"),
-        "tls" if world == World::Amqp => Some("enable"),
-        "tls" => Some("disable"),
-        "sasl" => Some("none"),
-        "saslTokenProvider" => Some("bearer"),
-        "oauthTokenURI" | "oauthTokenEndpointUri" => Some("https://tokens/token"),
-        "oauthExtensions" | "endpointParams" => Some("a=b"),
-        "bootstrapServers" => Some("broker:9092"),
-        _ => Some("x"),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ebb_scalers::KINDS;
+    use ebb_scalers::params::Absent;
+
+    use super::*;
+
+    /// A trigger whose every parameter that is needed comes from where nobody can look.
+    #[test]
+    fn a_trigger_of_any_kind_is_not_blamed_for_values_that_are_not_known() {
+        for kind in KINDS {
+            let mut trigger = ScaleTrigger { type_: kind.name.to_owned(), ..ScaleTrigger::default() };
+            let mut from_authentication = BTreeSet::new();
+            for param in kind.params.iter().filter(|param| param.absent == Absent::Refused) {
+                if param.sources.contains(&Source::Auth) {
+                    from_authentication.insert(param.name.to_owned());
+                } else if param.sources.contains(&Source::Env) {
+                    trigger.metadata.insert(format!("{}FromEnv", param.name), "VARIABLE".to_owned());
+                } else if let Some(value) = sample(param, SampleSet::Values(0)) {
+                    trigger.metadata.insert(param.name.to_owned(), value);
+                }
+            }
+            for given in [AuthParams::Names(from_authentication), AuthParams::Anything] {
+                let found = problems(0, &trigger, &given, &Brokers::default());
+                assert_eq!(found, [], "{} with {given:?}", kind.name);
+            }
+        }
     }
 }

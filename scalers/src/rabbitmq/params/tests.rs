@@ -135,7 +135,7 @@ fn what_is_wrong_has_kedas_text() {
 }
 
 #[test]
-fn what_only_ebb_checks_is_named_with_its_cure() {
+fn what_only_ebb_checks_is_named_with_its_hint() {
     let long = "q".repeat(256);
     for (given, auth, text) in [
         (vec![HTTP, ("mode", "QueueLength"), ("value", "-1")], vec![], "value must be at least 0.001, got -1"),
@@ -234,7 +234,7 @@ fn credentials_that_point_nowhere_are_named_and_never_become_others() {
         ] {
             let error = read_all(&metadata, &auth, &[("P", "")]).unwrap_err();
             assert!(error.to_string().contains(text), "{metadata:?} {auth:?}: {error}");
-            assert_eq!((error.problems().len(), error.cures().len()), (1, 1), "{metadata:?} {auth:?}: {error}");
+            assert_eq!((error.problems().len(), error.hints().len()), (1, 1), "{metadata:?} {auth:?}: {error}");
         }
     }
     // A variable that is there is used, whatever else is empty.
@@ -242,7 +242,7 @@ fn credentials_that_point_nowhere_are_named_and_never_become_others() {
     let read = read_all(&metadata, &[("username", "")], &[("U", "alice"), ("P", "p")]).unwrap();
     assert!(format!("{:?}", read.broker).contains("alice"), "{read:?}");
     let half = read_all(&metadata, &[], &[("U", "alice")]).unwrap_err();
-    assert!(half.cures()[0].contains("\"P\", which the target's container does not set"), "{half:?}");
+    assert!(half.hints()[0].contains("\"P\", which the target's container does not set"), "{half:?}");
 }
 
 #[test]

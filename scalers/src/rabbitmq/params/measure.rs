@@ -1,7 +1,6 @@
 //! `mode` and `value`, or the deprecated `queueLength` alone, or neither.
 
-use crate::config::Reader;
-use crate::config::Source::Metadata as Meta;
+use crate::params::ParamReader;
 use crate::rabbitmq::mode::Mode;
 
 /// Messages a replica is meant to bear when the trigger does not say (KEDA's `defaultRabbitMQQueueLength`).
@@ -18,12 +17,12 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut ParamReader<'_>) -> Self {
         // A number that is 0 and one that is not given are the same to KEDA.
         let given = |number: Option<f64>| number.filter(|number| *number != 0.0);
-        let word = reader.text("mode", &[Meta]).filter(|word| *word != "Unknown");
-        let value = given(reader.number("value", &[Meta]));
-        let queue_length = given(reader.number("queueLength", &[Meta]));
+        let word = reader.text("mode").filter(|word| *word != "Unknown");
+        let value = given(reader.number("value"));
+        let queue_length = given(reader.number("queueLength"));
         let default = Self { mode: Mode::QueueLength, target: DEFAULT_QUEUE_LENGTH, mode_given: false };
         match (word, value, queue_length) {
             (None, None, None) => default,
@@ -32,16 +31,16 @@ impl Measure {
                 Self { target, ..default }
             }
             (_, _, Some(_)) => {
-                reader.problem_with_cure("queueLength is deprecated; use mode and value", "drop queueLength");
+                reader.problem_with_hint("queueLength is deprecated; use mode and value", "drop queueLength");
                 default
             }
             (None, Some(_), None) => {
-                reader.problem_with_cure("mode must be specified", "give mode: QueueLength beside value");
+                reader.problem_with_hint("mode must be specified", "give mode: QueueLength beside value");
                 default
             }
             (Some(word), value, None) => {
                 if value.is_none() {
-                    reader.problem_with_cure(
+                    reader.problem_with_hint(
                         "value must be specified",
                         "give the number of messages (or the rate, ratio or time) that a replica is to bear, above 0",
                     );
@@ -66,7 +65,7 @@ impl Measure {
     }
 }
 
-fn at_least(reader: &mut Reader<'_>, key: &str, target: f64) {
+fn at_least(reader: &mut ParamReader<'_>, key: &str, target: f64) {
     if target < LEAST_TARGET {
         reader.problem(format!("{key} must be at least {LEAST_TARGET}, got {target}"));
     }

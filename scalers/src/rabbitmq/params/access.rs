@@ -6,9 +6,8 @@ use std::time::Duration;
 use url::form_urlencoded;
 
 use super::login::{self, Certificate, Given, Refusal};
-use crate::config::Reader;
-use crate::config::Source::{Auth, Env, Metadata as Meta};
 use crate::oauth::{Account, ClientCredentials};
+use crate::params::ParamReader;
 use crate::rabbitmq::amqp;
 use crate::rabbitmq::host::Host;
 use crate::rabbitmq::management::{Endpoint, Identity};
@@ -43,15 +42,15 @@ enum OAuth {
 
 impl Access {
     /// Reads everything that does not depend on the protocol.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut ParamReader<'_>) -> Self {
         let (tls, tls_enabled) = tls(reader);
-        let certificate = match ["cert", "key"].map(|key| reader.text(key, &[Auth]).is_some()) {
+        let certificate = match ["cert", "key"].map(|key| reader.text(key).is_some()) {
             [true, true] if tls_enabled => Certificate::Used,
             [true, true] => Certificate::Unused,
             _ => Certificate::None,
         };
         let credentials = credentials(reader);
-        let given = OAUTH.map(|key| reader.text(key, &[Auth]));
+        let given = OAUTH.map(|key| reader.text(key));
         let oauth = match given {
             [None, None, None] => OAuth::None,
             [Some(token_url), Some(client_id), Some(client_secret)] => OAuth::Whole(Account {
@@ -67,8 +66,8 @@ impl Access {
             }),
             _ => OAuth::Incomplete,
         };
-        let workload_identity = reader.text("workloadIdentityResource", &[Auth]).is_some();
-        let half_certificate = reader.text("cert", &[Auth]).is_some() != reader.text("key", &[Auth]).is_some();
+        let workload_identity = reader.text("workloadIdentityResource").is_some();
+        let half_certificate = reader.text("cert").is_some() != reader.text("key").is_some();
         Self {
             tls,
             tls_enabled,
@@ -86,17 +85,17 @@ impl Access {
     }
 
     /// Notes what does not go together, or not with the protocol.
-    pub(super) fn check(&self, reader: &mut Reader<'_>, is_amqp: bool) {
+    pub(super) fn check(&self, reader: &mut ParamReader<'_>, is_amqp: bool) {
         if self.workload_identity && is_amqp {
             reader.problem("workload identity is not supported for the AMQP protocol at the moment");
         } else if self.workload_identity {
-            reader.problem_with_cure(
+            reader.problem_with_hint(
                 "workloadIdentityResource needs the identity provider azure-workload, which Ebb does not have yet",
                 "use username and password, a client certificate, or OAuth2 with clientID and clientSecret",
             );
         }
         if matches!(self.oauth, OAuth::Incomplete) {
-            reader.problem_with_cure(
+            reader.problem_with_hint(
                 "OAuth2 requires tokenUrl clientId and clientSecret to be configured in TriggerAuthentication",
                 "give oauthTokenURI, clientID and clientSecret",
             );
@@ -116,7 +115,7 @@ impl Access {
     }
 
     /// How to log in over AMQP. `None` once something that is given for it has been refused.
-    pub(super) fn amqp(&self, reader: &mut Reader<'_>, host: &Host) -> Option<amqp::Login> {
+    pub(super) fn amqp(&self, reader: &mut ParamReader<'_>, host: &Host) -> Option<amqp::Login> {
         if self.refused || matches!(self.oauth, OAuth::Whole(_)) {
             return None;
         }
@@ -124,7 +123,7 @@ impl Access {
     }
 
     /// How to log in to a management API. `None` once something that is given for it has been refused.
-    pub(super) fn http(&self, reader: &mut Reader<'_>, host: &Host) -> Option<Identity> {
+    pub(super) fn http(&self, reader: &mut ParamReader<'_>, host: &Host) -> Option<Identity> {
         match &self.oauth {
             OAuth::Whole(account) => Some(Identity::Bearer(account.clone())),
             _ if self.refused => None,
@@ -133,7 +132,12 @@ impl Access {
     }
 
     /// How to log in to the management API beside an AMQP broker: as the same user, unless its address names another.
-    pub(super) fn beside_amqp(&self, reader: &mut Reader<'_>, login: &amqp::Login, api: &Host) -> Option<Identity> {
+    pub(super) fn beside_amqp(
+        &self,
+        reader: &mut ParamReader<'_>,
+        login: &amqp::Login,
+        api: &Host,
+    ) -> Option<Identity> {
         match login {
             amqp::Login::Password { user, password, .. } if api.user.is_none() => {
                 Some(Identity::Basic(user.clone(), password.clone()))
@@ -159,13 +163,13 @@ impl Access {
     }
 }
 
-fn noted<T>(reader: &mut Reader<'_>, before: &str, login: Result<T, Refusal>) -> Option<T> {
-    login.map_err(|Refusal { problem, cure }| reader.problem_with_cure(format!("{before}{problem}"), cure)).ok()
+fn noted<T>(reader: &mut ParamReader<'_>, before: &str, login: Result<T, Refusal>) -> Option<T> {
+    login.map_err(|Refusal { problem, hint }| reader.problem_with_hint(format!("{before}{problem}"), hint)).ok()
 }
 
 /// The settings, and whether `tls` is `enable`.
-fn tls(reader: &mut Reader<'_>) -> (Tls, bool) {
-    let enabled = match reader.text("tls", &[Auth]) {
+fn tls(reader: &mut ParamReader<'_>) -> (Tls, bool) {
+    let enabled = match reader.text("tls") {
         None | Some("disable") => false,
         Some("enable") => true,
         Some(other) => {
@@ -174,9 +178,8 @@ fn tls(reader: &mut Reader<'_>) -> (Tls, bool) {
             false
         }
     };
-    let unsafe_ssl = reader.flag("unsafeSsl", &[Meta]);
-    let [ca, cert, key, key_password] =
-        ["ca", "cert", "key", "keyPassword"].map(|parameter| reader.text(parameter, &[Auth]));
+    let unsafe_ssl = reader.flag("unsafeSsl");
+    let [ca, cert, key, key_password] = ["ca", "cert", "key", "keyPassword"].map(|parameter| reader.text(parameter));
     if cert.is_some() != key.is_some() {
         reader.problem("both key and certificate must be provided");
     }
@@ -193,44 +196,44 @@ fn tls(reader: &mut Reader<'_>) -> (Tls, bool) {
 }
 
 /// `username` and `password`; an error, which is noted, where only one of them is given.
-fn credentials(reader: &mut Reader<'_>) -> Result<Option<(String, String)>, ()> {
-    match (reader.text("username", &[Auth, Env]), reader.text("password", &[Auth, Env])) {
+fn credentials(reader: &mut ParamReader<'_>) -> Result<Option<(String, String)>, ()> {
+    match (reader.text("username"), reader.text("password")) {
         (None, None) => Ok(None),
         (Some(username), Some(password)) => Ok(Some((username.to_owned(), password.to_owned()))),
         (username, _) => {
             let (given, missing) = if username.is_some() { ("username", "password") } else { ("password", "username") };
-            let why = reader.empty(missing, &[Auth, Env]);
-            let cure = why.map_or_else(
+            let why = reader.empty(missing);
+            let hint = why.map_or_else(
                 || format!("{given} is given and {missing} is not"),
                 |why| format!("{given} is given, and {why}"),
             );
-            reader.problem_with_cure("username and password must be given together", cure);
+            reader.problem_with_hint("username and password must be given together", hint);
             Err(())
         }
     }
 }
 
-fn empty_credentials(reader: &Reader<'_>) -> Vec<String> {
-    ["username", "password"].iter().filter_map(|key| reader.empty(key, &[Auth, Env])).collect()
+fn empty_credentials(reader: &ParamReader<'_>) -> Vec<String> {
+    ["username", "password"].iter().filter_map(|key| reader.empty(key)).collect()
 }
 
 /// Ways to log in that are named and empty, or given where they are not read.
-fn other_ways(reader: &Reader<'_>) -> Vec<String> {
-    let empty = OTHER_WAYS.iter().filter_map(|key| reader.empty(key, &[Auth]));
-    let credentials = ["username", "password"].iter().filter_map(|key| reader.misplaced(key, &[Auth, Env]));
-    let others = OTHER_WAYS.iter().filter_map(|key| reader.misplaced(key, &[Auth]));
+fn other_ways(reader: &ParamReader<'_>) -> Vec<String> {
+    let empty = OTHER_WAYS.iter().filter_map(|key| reader.empty(key));
+    let credentials = ["username", "password"].iter().filter_map(|key| reader.misplaced(key));
+    let others = OTHER_WAYS.iter().filter_map(|key| reader.misplaced(key));
     empty.chain(credentials).chain(others).collect()
 }
 
 /// Separated by commas as in KEDA, or by spaces as in OAuth 2.0.
-fn scopes(reader: &Reader<'_>) -> Vec<String> {
-    let text = reader.text("scopes", &[Auth]).or_else(|| reader.text("scope", &[Auth])).unwrap_or_default();
+fn scopes(reader: &ParamReader<'_>) -> Vec<String> {
+    let text = reader.text("scopes").or_else(|| reader.text("scope")).unwrap_or_default();
     let scopes = text.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty());
     scopes.map(ToOwned::to_owned).collect()
 }
 
 /// `a=1&b=2`, form-encoded.
-fn params(reader: &Reader<'_>) -> BTreeMap<String, String> {
-    let text = reader.text("endpointParams", &[Auth]).unwrap_or_default();
+fn params(reader: &ParamReader<'_>) -> BTreeMap<String, String> {
+    let text = reader.text("endpointParams").unwrap_or_default();
     form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }

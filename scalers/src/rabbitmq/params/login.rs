@@ -36,7 +36,7 @@ pub(super) enum Certificate {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) problem: String,
-    pub(super) cure: &'static str,
+    pub(super) hint: &'static str,
 }
 
 const GIVE_PASSWORD: &str = "give user:password@ in host, or username and password in a TriggerAuthentication or by usernameFromEnv and \
@@ -44,8 +44,8 @@ const GIVE_PASSWORD: &str = "give user:password@ in host, or username and passwo
 const GIVE_CERTIFICATE: &str = "give tls: enable, cert and key in a TriggerAuthentication, and an amqps:// host";
 const FILL: &str = "fill it, or drop it from the trigger and its TriggerAuthentication";
 
-fn refusal<T>(problem: impl Into<String>, cure: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { problem: problem.into(), cure })
+fn refusal<T>(problem: impl Into<String>, hint: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { problem: problem.into(), hint })
 }
 
 /// How to log in over AMQP.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::figures::Operation;
 use super::host::{Host, Protocol};
 use super::mode::Mode;
-use super::{amqp, management, timeout};
-use crate::config::Source::{self, Auth, Env, Metadata as Meta};
-use crate::config::{ConfigError, Key, Reader, TriggerConfig};
+use super::{amqp, management};
+use crate::params::Source::{Auth, Env, Metadata as Meta};
+use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};
 use access::Access;
 use measure::Measure;
 
@@ -20,37 +20,39 @@ use measure::Measure;
 const LONGEST_AMQP_NAME: usize = 255;
 
 /// What a `rabbitmq` trigger reads.
-pub(crate) const KEYS: &[Key] = &[
-    Key::required("queueName", &[Meta]),
-    Key::required("host", &[Meta, Auth, Env]),
-    Key::default("protocol", &[Meta, Auth], "auto"),
-    Key::optional("vhostName", &[Meta, Auth]),
-    Key::default("mode", &[Meta], "QueueLength"),
-    Key::default("value", &[Meta], "20"),
-    Key::optional("queueLength", &[Meta]),
-    Key::default("activationValue", &[Meta], "0"),
-    Key::default("excludeUnacknowledged", &[Meta], "false"),
-    Key::default("useRegex", &[Meta], "false"),
-    Key::default("operation", &[Meta], "sum"),
-    Key::default("pageSize", &[Meta], "500"),
-    Key::default("allowNoMatch", &[Meta], "false"),
-    Key::optional("managementHost", &[Meta, Auth, Env]),
-    Key::default("timeout", &[Meta], "3s"),
-    Key::default("unsafeSsl", &[Meta], "false"),
-    Key::optional("username", &[Auth, Env]),
-    Key::optional("password", &[Auth, Env]),
-    Key::default("tls", &[Auth], "disable"),
-    Key::optional("ca", &[Auth]),
-    Key::optional("cert", &[Auth]),
-    Key::optional("key", &[Auth]),
-    Key::optional("keyPassword", &[Auth]),
-    Key::optional("oauthTokenURI", &[Auth]),
-    Key::optional("clientID", &[Auth]),
-    Key::optional("clientSecret", &[Auth]),
-    Key::optional("scopes", &[Auth]),
-    Key::optional("scope", &[Auth]),
-    Key::optional("endpointParams", &[Auth]),
-    Key::optional("workloadIdentityResource", &[Auth]),
+pub(super) const PARAMS: &[Param] = &[
+    Param::required("queueName", &[Meta]),
+    Param::required("host", &[Meta, Auth, Env])
+        .sample(Sample::Texts(&["amqp://broker", "http://broker"]))
+        .secret_in_url(),
+    Param::default("protocol", &[Meta, Auth], "auto").sample(Sample::Texts(&["auto"])),
+    Param::optional("vhostName", &[Meta, Auth]),
+    Param::default("mode", &[Meta], "QueueLength"),
+    Param::default("value", &[Meta], "20"),
+    Param::optional("queueLength", &[Meta]),
+    Param::default("activationValue", &[Meta], "0"),
+    Param::default("excludeUnacknowledged", &[Meta], "false"),
+    Param::default("useRegex", &[Meta], "false"),
+    Param::default("operation", &[Meta], "sum"),
+    Param::default("pageSize", &[Meta], "500"),
+    Param::default("allowNoMatch", &[Meta], "false"),
+    Param::optional("managementHost", &[Meta, Auth, Env]).sample(Sample::Texts(&["http://broker"])).secret_in_url(),
+    Param::default("timeout", &[Meta], "3s"),
+    Param::default("unsafeSsl", &[Meta], "false"),
+    Param::optional("username", &[Auth, Env]),
+    Param::optional("password", &[Auth, Env]).secret(),
+    Param::default("tls", &[Auth], "disable").sample(Sample::Texts(&["enable", "disable"])),
+    Param::optional("ca", &[Auth]).sample(Sample::Unknown),
+    Param::optional("cert", &[Auth]).sample(Sample::Certificate),
+    Param::optional("key", &[Auth]).sample(Sample::PrivateKey).secret(),
+    Param::optional("keyPassword", &[Auth]).sample(Sample::Unknown).secret(),
+    Param::optional("oauthTokenURI", &[Auth]).sample(Sample::Texts(&["https://tokens/token"])),
+    Param::optional("clientID", &[Auth]),
+    Param::optional("clientSecret", &[Auth]).secret(),
+    Param::optional("scopes", &[Auth]),
+    Param::optional("scope", &[Auth]),
+    Param::optional("endpointParams", &[Auth]).sample(Sample::Texts(&["a=b"])),
+    Param::optional("workloadIdentityResource", &[Auth]).sample(Sample::Unknown),
 ];
 
 /// What a `rabbitmq` trigger asks for.
@@ -90,18 +92,18 @@ pub(super) struct Search {
 
 impl Metadata {
     pub(super) fn read(trigger: &TriggerConfig) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(trigger);
-        let queue = reader.required("queueName", &[Meta]).to_owned();
-        let host = reader.required("host", &[Meta, Auth, Env]);
+        let mut reader = ParamReader::new(trigger, PARAMS);
+        let queue = reader.required("queueName").to_owned();
+        let host = reader.required("host");
         let protocol = protocol(&mut reader);
         let access = Access::read(&mut reader);
-        let vhost = reader.text("vhostName", &[Meta, Auth]);
-        let exclude_unacknowledged = reader.flag("excludeUnacknowledged", &[Meta]);
+        let vhost = reader.text("vhostName");
+        let exclude_unacknowledged = reader.flag("excludeUnacknowledged");
         let search = search(&mut reader);
-        let timeout = timeout(&mut reader);
+        let timeout = reader.duration("timeout");
         let host = match Host::parse(host) {
             Ok(host) if protocol.is_some_and(|protocol| protocol != host.protocol()) => {
-                reader.problem_with_cure(
+                reader.problem_with_hint(
                     "protocol does not fit the scheme of host",
                     "amqp goes with amqp:// and amqps://, http with http:// and https://; leave protocol out to let host decide",
                 );
@@ -122,18 +124,18 @@ impl Metadata {
         // KEDA looks at the timeout only where mode and value are given.
         if is_amqp && measure.mode_given && timeout.is_some_and(|timeout| !timeout.is_zero()) {
             let nanoseconds = timeout.unwrap_or_default().as_nanos();
-            reader.problem_with_cure(
+            reader.problem_with_hint(
                 format!("AMQP protocol doesn't support custom timeouts: {nanoseconds}"),
                 "drop timeout, or give the management API's address as host",
             );
         }
         if is_amqp && measure.mode.needs_rates() {
-            reader.problem_with_cure(
+            reader.problem_with_hint(
                 format!("protocol amqp not supported; must be HTTP to use trigger mode {}", measure.name()),
                 "give the management API's address as host",
             );
         }
-        let activation_value = reader.number("activationValue", &[Meta]).unwrap_or(0.0);
+        let activation_value = reader.number("activationValue").unwrap_or(0.0);
         let timeout = timeout.filter(|timeout| !timeout.is_zero());
         let ask = Ask { queue: &queue, vhost, timeout, exclude_unacknowledged };
         let broker = host.and_then(|host| match host.protocol() {
@@ -156,7 +158,7 @@ struct Ask<'a> {
     exclude_unacknowledged: bool,
 }
 
-fn amqp_broker(reader: &mut Reader<'_>, access: &Access, host: Host, ask: &Ask<'_>) -> Option<Broker> {
+fn amqp_broker(reader: &mut ParamReader<'_>, access: &Access, host: Host, ask: &Ask<'_>) -> Option<Broker> {
     let login = access.amqp(reader, &host);
     let unacknowledged = management_host(reader, access, login.as_ref(), ask.timeout);
     let endpoint = amqp::Endpoint::new(amqp::EndpointParts {
@@ -180,14 +182,14 @@ fn amqp_broker(reader: &mut Reader<'_>, access: &Access, host: Host, ask: &Ask<'
 }
 
 fn http_broker(
-    reader: &mut Reader<'_>,
+    reader: &mut ParamReader<'_>,
     access: &Access,
     host: &Host,
     ask: &Ask<'_>,
     pattern: Option<Search>,
 ) -> Option<Broker> {
-    if reader.text("managementHost", &[Meta, Auth, Env]).is_some() {
-        reader.problem_with_cure(
+    if reader.text("managementHost").is_some() {
+        reader.problem_with_hint(
             "managementHost can only be used with the AMQP protocol",
             "host is the management API already: drop managementHost",
         );
@@ -202,10 +204,10 @@ fn http_broker(
 }
 
 /// A path's `.` and `..` lead elsewhere, encoded or not, so that another queue would be asked about.
-fn refuse_dots(reader: &mut Reader<'_>, queue: &str, vhost: &str) {
+fn refuse_dots(reader: &mut ParamReader<'_>, queue: &str, vhost: &str) {
     for (key, name) in [("queueName", queue), ("the virtual host", vhost)] {
         if matches!(name, "." | "..") {
-            reader.problem_with_cure(
+            reader.problem_with_hint(
                 format!("{key} is {name:?}, which the path of a request cannot hold"),
                 "give an amqp:// or amqps:// host without managementHost",
             );
@@ -213,8 +215,8 @@ fn refuse_dots(reader: &mut Reader<'_>, queue: &str, vhost: &str) {
     }
 }
 
-fn protocol(reader: &mut Reader<'_>) -> Option<Protocol> {
-    match reader.text("protocol", &[Meta, Auth]) {
+fn protocol(reader: &mut ParamReader<'_>) -> Option<Protocol> {
+    match reader.text("protocol") {
         None | Some("auto") => None,
         Some("amqp") => Some(Protocol::Amqp),
         Some("http") => Some(Protocol::Http),
@@ -225,43 +227,32 @@ fn protocol(reader: &mut Reader<'_>) -> Option<Protocol> {
     }
 }
 
-fn search(reader: &mut Reader<'_>) -> Option<Search> {
-    let use_regex = reader.flag("useRegex", &[Meta]);
-    let page_size = reader.integer("pageSize", &[Meta]).unwrap_or(i64::from(management::LARGEST_PAGE));
+fn search(reader: &mut ParamReader<'_>) -> Option<Search> {
+    let use_regex = reader.flag("useRegex");
+    let page_size = reader.integer("pageSize").unwrap_or(i64::from(management::LARGEST_PAGE));
     if page_size < 1 {
         reader.problem("pageSize should be 1 or greater");
     }
-    let word = reader.text("operation", &[Meta]).unwrap_or("sum");
+    let word = reader.text("operation").unwrap_or("sum");
     let operation = Operation::named(word);
     if operation.is_none() {
         reader.problem(format!("operation mode {word} must be one of sum, avg, max"));
     }
-    let allow_no_match = reader.flag("allowNoMatch", &[Meta]);
+    let allow_no_match = reader.flag("allowNoMatch");
     // The broker refuses larger pages; there may be any number of them.
     let page_size = u32::try_from(page_size).unwrap_or(u32::MAX).clamp(1, management::LARGEST_PAGE);
     use_regex.then(|| Search { page_size, operation: operation.unwrap_or_default(), allow_no_match })
 }
 
-fn timeout(reader: &mut Reader<'_>) -> Option<Duration> {
-    let text = reader.text("timeout", &[Meta])?;
-    let timeout = timeout::parse(text);
-    if timeout.is_none() {
-        reader.problem(format!(
-            "unable to set param \"timeout\" value \"{text}\": it must be milliseconds or a duration such as 5s"
-        ));
-    }
-    timeout
-}
-
-fn refuse_what_needs_http(reader: &mut Reader<'_>, use_regex: bool, exclude_unacknowledged: bool) {
+fn refuse_what_needs_http(reader: &mut ParamReader<'_>, use_regex: bool, exclude_unacknowledged: bool) {
     if use_regex {
-        reader.problem_with_cure(
+        reader.problem_with_hint(
             "configure useRegex=true only with HTTP protocol",
             "AMQP knows queues by their names only: give the management API's address as host",
         );
     }
     if exclude_unacknowledged {
-        reader.problem_with_cure(
+        reader.problem_with_hint(
             "configure excludeUnacknowledged=true only with HTTP protocol",
             "AMQP counts the ready messages only: drop excludeUnacknowledged, or give the management API's address as host",
         );
@@ -270,16 +261,15 @@ fn refuse_what_needs_http(reader: &mut Reader<'_>, use_regex: bool, exclude_unac
 
 /// The management API that an AMQP trigger asks for the unacknowledged messages: an addition to KEDA.
 fn management_host(
-    reader: &mut Reader<'_>,
+    reader: &mut ParamReader<'_>,
     access: &Access,
     login: Option<&amqp::Login>,
     timeout: Option<Duration>,
 ) -> Option<management::Endpoint> {
-    const SOURCES: &[Source] = &[Meta, Auth, Env];
-    if let Some(empty) = reader.empty("managementHost", SOURCES) {
-        reader.problem_with_cure(format!("managementHost: {empty}"), "fill it, or drop it");
+    if let Some(empty) = reader.empty("managementHost") {
+        reader.problem_with_hint(format!("managementHost: {empty}"), "fill it, or drop it");
     }
-    match Host::parse(reader.text("managementHost", SOURCES)?) {
+    match Host::parse(reader.text("managementHost")?) {
         Ok(api) if api.protocol() == Protocol::Http => {
             let identity = access.beside_amqp(reader, login?, &api)?;
             access.management(&api, identity, timeout)
