@@ -21,8 +21,8 @@ use ebb::scope::Scope;
 use ebb::store::registry::Registry;
 use ebb::target::Targets;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
-use ebb_scalers::broker::Brokers;
 use ebb_scalers::cron::window::Window;
+use ebb_scalers::pool::ClientPools;
 use tower::ServiceExt as _;
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -127,7 +127,7 @@ mod bench_support {
     use ebb::store::record::Serving;
     use ebb::target::Kind;
     use ebb_scalers::TriggerConfig;
-    use ebb_scalers::broker::Brokers;
+    use ebb_scalers::pool::ClientPools;
 
     pub(super) const METRIC: &str = "s0-cron-Europe-London-08xx1-5-018xx1-5";
 
@@ -151,7 +151,7 @@ mod bench_support {
             .into(),
             ..TriggerConfig::default()
         };
-        let Ok(scaler) = ebb_scalers::build(&config, &Brokers::default()) else { return };
+        let Ok(scaler) = ebb_scalers::build(&config, &ClientPools::default()) else { return };
         let labels = TriggerLabels {
             scaled_object: Key::new("default", "app"),
             metric: METRIC.into(),
@@ -204,7 +204,7 @@ fn review(c: &mut Criterion) {
         given: Box::new(|_, _| AuthParams::Anything),
         targets: ebb::target::Targets::new(client.clone()),
         client,
-        brokers: Brokers::default(),
+        brokers: ClientPools::default(),
         scope: Scope::default(),
         strict: false,
         metrics,

@@ -49,7 +49,7 @@ http2() {
 	printf '2PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0'
 	printf "\\0\\0$size\\1\\5\\0\\0\\0\\1\\x82\\x87\\x04$length%s\\x01\\x04ebb.\\x0f\\x08\\x08Bearer t" "$1"
 }
-# Answers of Kafka brokers, each after the byte that says to which question (scalers/src/kafka/wire.rs).
+# Answers of Kafka brokers, each after the byte that says to which question (scalers/src/kafka/protocol.rs).
 kafka() { printf "$2" >"$work/seeds/kafka/$1.bin"; }
 kafka versions '\0\0\0\0\0\0\2\0\3\0\0\0\x0c\0\x12\0\0\0\4'
 kafka handshake '\1\0\x21\0\0\0\1\0\5PLAIN'

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ebb_crds::{AuthenticationRef, ScaledObject, TriggerAuthenticationSpec, names};
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource as _, ResourceExt as _};
 use parking_lot::Mutex;
@@ -51,7 +51,7 @@ pub struct Admission {
     /// For the target's pod template.
     pub targets: Targets,
     /// Builds triggers; nothing is asked of it.
-    pub brokers: Brokers,
+    pub brokers: ClientPools,
     /// What this Ebb serves. Of everything else it says nothing.
     pub scope: Scope,
     /// Whether a warning is a refusal.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::rc::Rc;
 
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 
 use crate::args::Check;
 use crate::plan::review::{self, AuthParams, Finding, Severity};
@@ -85,7 +85,7 @@ fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) ->
         }
     }
     let given = given(&manifests);
-    let brokers = Brokers::default();
+    let brokers = ClientPools::default();
     let mut claims = Claims::default();
     for (file, manifest) in &mut manifests {
         let namespace = manifest.namespace.clone();

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
-use ebb_scalers::broker::{Brokers, Shares};
-use ebb_scalers::tls::Range;
+use ebb_scalers::net::tls::Range;
+use ebb_scalers::pool::{ClientPools, NamespaceQuota};
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -86,7 +86,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     for trouble in unread {
         warn!("--ca-dir: {trouble}");
     }
-    let brokers = Brokers::new(outbound.clone(), settings.outbound.shares());
+    let brokers = ClientPools::new(outbound.clone(), settings.outbound.shares());
 
     let elect = settings.election.elect;
     let term = if elect { Term::elected() } else { Term::always() };
@@ -140,7 +140,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
             client: client.clone(),
             targets: Targets::new(client.clone()),
             // Triggers that are only tried share nothing with those that run.
-            brokers: Brokers::new(outbound, Shares::default()),
+            brokers: ClientPools::new(outbound, NamespaceQuota::default()),
             scope: scope.clone(),
             strict: settings.webhook.strict,
             metrics: Arc::clone(registry.metrics()),

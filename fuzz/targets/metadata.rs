@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 use ebb_scalers::params::Secret;
 use ebb_scalers::{KINDS, Scaler, TriggerConfig};
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -19,7 +19,7 @@ const OTHER: &str = "pa55w0rd";
 const ALIVE: usize = 16;
 
 thread_local! {
-    static WORLD: RefCell<(Brokers, VecDeque<Box<dyn Scaler>>)> = RefCell::default();
+    static WORLD: RefCell<(ClientPools, VecDeque<Box<dyn Scaler>>)> = RefCell::default();
 }
 
 fuzz_target!(
@@ -41,7 +41,7 @@ fuzz_target!(
 );
 
 /// Builds the scaler, looks at its metric and keeps it for a while. Gives all that can be read of it, or of the error.
-fn build(trigger: &TriggerConfig, brokers: &Brokers, alive: &mut VecDeque<Box<dyn Scaler>>) -> String {
+fn build(trigger: &TriggerConfig, brokers: &ClientPools, alive: &mut VecDeque<Box<dyn Scaler>>) -> String {
     match ebb_scalers::build(trigger, brokers) {
         Ok(scaler) => {
             let metric = scaler.metric();

@@ -12,7 +12,7 @@ use axum::body::{Body, to_bytes};
 use ebb::admission::{self, Admission};
 use ebb::plan::review::AuthParams;
 use ebb::scope::Scope;
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 use http::{Request, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -31,11 +31,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let admission = Admission {
         objects: kube::runtime::reflector::store().0,
         foreign: Arc::default(),
-        given: Box::new(
-            |reference, _| if reference.name.len() % 2 == 0 { AuthParams::Anything } else { AuthParams::Nothing },
-        ),
+        given: Box::new(|reference, _| if reference.name.len() % 2 == 0 { AuthParams::Anything } else { AuthParams::Nothing }),
         client,
-        brokers: Brokers::default(),
+        brokers: ClientPools::default(),
         scope: Scope::default(),
         strict: false,
         metrics: ebb::metrics::Metrics::new(false, ebb::lease::Term::always()).expect("no metrics"),

@@ -8,11 +8,11 @@ pub mod window;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::broker::Brokers;
 use crate::kinds::Kind;
 use crate::metric_name::metric_name;
 use crate::params::Source::Metadata;
 use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};
+use crate::pool::ClientPools;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use window::Window;
 
@@ -36,7 +36,7 @@ struct Cron {
     desired_replicas: f64,
 }
 
-fn build(trigger: &TriggerConfig, _brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build(trigger: &TriggerConfig, _pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
     Ok(Box::new(Cron::read(trigger).map_err(|error| error.context("error parsing cron metadata: "))?))
 }
 
@@ -121,7 +121,7 @@ mod tests {
         for (key, value) in OFFICE.iter().chain(changes) {
             trigger.metadata.insert((*key).into(), (*value).into());
         }
-        build(&trigger, &Brokers::default())
+        build(&trigger, &ClientPools::default())
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
         let trigger = TriggerConfig { kind: "cron".into(), ..TriggerConfig::default() };
-        let error = build(&trigger, &Brokers::default()).map(|_| ()).unwrap_err().to_string();
+        let error = build(&trigger, &ClientPools::default()).map(|_| ()).unwrap_err().to_string();
         let missing = ["timezone", "start", "end", "desiredReplicas"]
             .map(|key| format!("missing required parameter \"{key}\" in [triggerMetadata]"));
         assert_eq!(error, format!("error parsing cron metadata: {}", missing.join("\n")));
@@ -190,7 +190,7 @@ mod tests {
     fn cached_metrics_are_refused() {
         let mut trigger = TriggerConfig { kind: "cron".into(), use_cached_metrics: true, ..TriggerConfig::default() };
         trigger.metadata = OFFICE.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let error = build(&trigger, &Brokers::default()).map(|_| ()).unwrap_err();
+        let error = build(&trigger, &ClientPools::default()).map(|_| ()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "error parsing cron metadata: property \"useCachedMetrics\" is not supported for \"cron\" scaler"

@@ -1,7 +1,7 @@
 //! The `kafka` and `apache-kafka` triggers: how many records a consumer group has yet to read.
 //!
 //! Parameters and their errors: [`params`]. What follows from offsets: [`lag`]. The clients: [`client`], which speak the
-//! protocol with [`wire`].
+//! protocol with [`protocol`].
 
 pub mod client;
 mod endpoint;
@@ -12,12 +12,12 @@ mod keda_cases;
 mod lag;
 mod params;
 mod partitions;
+mod phantom_lag;
 mod proof;
+mod protocol;
 mod room;
-mod standing;
 mod topics;
 mod unused;
-mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,11 +29,12 @@ use futures::future::{join_all, select_all};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::broker::{Backoff, Breaker, Brokers, chance};
 use crate::kinds::Kind;
 use crate::metric_name::metric_name;
+use crate::net::oauth::TokenSource;
+use crate::net::peer::said;
 use crate::params::{ConfigError, TriggerConfig};
-use crate::peer::said;
+use crate::pool::{Backoff, Breaker, ClientPools, jitter};
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use client::{Client, Wanted};
 use endpoint::Sasl;
@@ -41,10 +42,10 @@ use groups::{Group, Position, Positions};
 use lag::{Offsets, PartitionLag, Progress, Rules};
 use params::{Flavor, Metadata};
 use partitions::Partitions;
+use phantom_lag::{Found, Standing, Verdict};
 use proof::Question;
-use standing::{Found, Standing, Verdict};
+use protocol::{End, Partition};
 use topics::Topic;
-use wire::{End, Partition};
 
 pub use endpoint::Endpoint;
 use unused::unused_credentials;
@@ -58,7 +59,7 @@ pub(crate) const APACHE_KAFKA: Kind =
 /// Reads bytes as any answer of a broker.
 #[cfg(fuzzing)]
 pub fn read_any_answer(bytes: &[u8]) {
-    wire::read_any_answer(bytes);
+    protocol::read_any_answer(bytes);
 }
 
 /// A checked trigger.
@@ -83,15 +84,15 @@ struct Kafka {
     suspicion: Option<String>,
 }
 
-fn build_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
-    build(trigger, brokers, Flavor::Kafka)
+fn build_kafka(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
+    build(trigger, pools, Flavor::Kafka)
 }
 
-fn build_apache_kafka(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
-    build(trigger, brokers, Flavor::Apache)
+fn build_apache_kafka(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
+    build(trigger, pools, Flavor::Apache)
 }
 
-fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build(trigger: &TriggerConfig, pools: &ClientPools, flavor: Flavor) -> Result<Box<dyn Scaler>, ConfigError> {
     let metadata = Metadata::read(trigger, flavor)
         .map_err(|error| error.context("error parsing kafka metadata: error parsing kafka metadata: "))?;
     #[allow(clippy::cast_precision_loss)] // Nobody has so many records for one replica.
@@ -102,11 +103,10 @@ fn build(trigger: &TriggerConfig, brokers: &Brokers, flavor: Flavor) -> Result<B
         metric_type: trigger.metric_type,
     };
     let tokens = match &metadata.endpoint.sasl {
-        Some(Sasl::Bearer { account, .. }) => Some(brokers.token_source(account)),
+        Some(Sasl::Bearer { account, .. }) => Some(TokenSource::shared(account, pools)),
         _ => None,
     };
-    let client = brokers
-        .client(&brokers.kafka, metadata.endpoint, |endpoint, outbound| Client::new(endpoint, tokens, outbound))?;
+    let client = pools.get(metadata.endpoint, |endpoint, outbound| Client::new(endpoint, tokens, outbound))?;
     Ok(Box::new(Kafka {
         metric,
         topics: metadata.topics.iter().map(|name| client.topics.get(name)).collect(),
@@ -230,7 +230,7 @@ impl Kafka {
         Ok(lags.collect())
     }
 
-    /// Takes away the lags behind which there is nothing to read: see [`standing`].
+    /// Takes away the lags behind which there is nothing to read: see [`phantom_lag`].
     async fn drop_hollow(&self, wanted: &[Wanted], partitions: &[Partition], offsets: &[Offsets], lags: &mut [i64]) {
         let mut asked: BTreeMap<Arc<str>, Vec<(usize, Question)>> = BTreeMap::new();
         {
@@ -307,7 +307,7 @@ impl Kafka {
         were_written: bool,
     ) -> Result<Arc<Positions>, ReadError> {
         let now = Instant::now();
-        if let Some(refused) = self.coordinator.resting(now).or_else(|| self.refused.resting(now)) {
+        if let Some(refused) = self.coordinator.open_error(now).or_else(|| self.refused.open_error(now)) {
             return Err(refused);
         }
         let positions = self.group.positions(&self.client, partitions, were_written).await;
@@ -317,8 +317,8 @@ impl Kafka {
                 self.coordinator.succeeded();
                 self.refused.succeeded();
             }
-            Err(error @ ReadError::Query(_)) => self.refused.failed(Instant::now(), error.clone(), chance(group)),
-            Err(error) => self.coordinator.failed(Instant::now(), error.clone(), chance(group)),
+            Err(error @ ReadError::Query(_)) => self.refused.failed(Instant::now(), error.clone(), jitter(group)),
+            Err(error) => self.coordinator.failed(Instant::now(), error.clone(), jitter(group)),
         }
         positions
     }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::broker::Brokers;
 use crate::params::{ConfigError, Param, TriggerConfig};
+use crate::pool::ClientPools;
 use crate::scaler::Scaler;
 use crate::{cron, kafka, rabbitmq};
 
@@ -13,7 +13,7 @@ pub const RESOURCE_KINDS: [&str; 2] = ["cpu", "memory"];
 /// Every kind of trigger, sorted by name.
 pub const KINDS: &[Kind] = &[kafka::APACHE_KAFKA, cron::KIND, kafka::KAFKA, rabbitmq::KIND];
 
-type Build = fn(&TriggerConfig, &Brokers) -> Result<Box<dyn Scaler>, ConfigError>;
+type Build = fn(&TriggerConfig, &ClientPools) -> Result<Box<dyn Scaler>, ConfigError>;
 type Unused = fn(&TriggerConfig, &dyn Fn(&str) -> bool) -> Option<(String, String)>;
 
 /// One kind of trigger: the word after `type:` in a ScaledObject. A kind declares itself in its own module.
@@ -59,8 +59,8 @@ impl Kind {
     ///
     /// # Errors
     /// As [`build`].
-    pub fn build(&self, trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
-        (self.build)(trigger, brokers)
+    pub fn build(&self, trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
+        (self.build)(trigger, pools)
     }
 
     /// Credentials that `trigger` is given and does not use, and a hint at how to have them used. `is_given` says whether
@@ -83,9 +83,9 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 ///
 /// # Errors
 /// All that is wrong with the trigger's parameters, with KEDA's texts and a hint where one is known.
-pub fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+pub fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
     match kind(&trigger.kind) {
-        Some(kind) => kind.build(trigger, brokers),
+        Some(kind) => kind.build(trigger, pools),
         None => Err(ConfigError::new(format!("no scaler found for type: {}", trigger.kind)).hint(format!(
             "trigger {} has type {:?}; the types are {}",
             trigger.index,
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn an_unknown_type_is_named_with_the_types_there_are() {
         let trigger = TriggerConfig { index: 1, kind: "rabitmq".into(), ..TriggerConfig::default() };
-        let error = build(&trigger, &Brokers::default()).err().unwrap();
+        let error = build(&trigger, &ClientPools::default()).err().unwrap();
         assert_eq!(error.to_string(), "no scaler found for type: rabitmq");
         let types: Vec<_> = KINDS.iter().map(|kind| kind.name).chain(["cpu", "memory"]).collect();
         assert_eq!(error.hints(), [format!("trigger 1 has type \"rabitmq\"; the types are {}", types.join(", "))]);

@@ -19,10 +19,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep_until};
 
-use crate::broker::Brokers;
 use crate::kinds::Kind;
 use crate::metric_name::{form_encode, metric_name};
+use crate::net::oauth::TokenSource;
 use crate::params::{ConfigError, TriggerConfig};
+use crate::pool::ClientPools;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use figures::{Figures, Operation};
 use management::{About, Identity, Pattern};
@@ -63,37 +64,35 @@ struct Vhost {
     name: Arc<str>,
 }
 
-fn build(trigger: &TriggerConfig, brokers: &Brokers) -> Result<Box<dyn Scaler>, ConfigError> {
+fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
     let Metadata { queue, mode, target, activation_value, broker } = Metadata::read(trigger)
         .map_err(|error| error.context("error parsing RabbitMQ metadata: error parsing RabbitMQ metadata: "))?;
     let part = format!("rabbitmq-{}", form_encode(&queue));
     let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
     let source = match broker {
         Broker::Amqp { endpoint, unacknowledged } => Source::Amqp {
-            client: brokers.client(&brokers.amqp, endpoint, amqp::Client::new)?,
-            unacknowledged: unacknowledged.map(|at| Vhost::new(at, brokers)).transpose()?,
+            client: pools.get(endpoint, amqp::Client::new)?,
+            unacknowledged: unacknowledged.map(|at| Vhost::new(at, pools)).transpose()?,
         },
         Broker::Management { at, exclude_unacknowledged, pattern: None } => {
-            Source::Queue { at: Vhost::new(at, brokers)?, exclude_unacknowledged }
+            Source::Queue { at: Vhost::new(at, pools)?, exclude_unacknowledged }
         }
         Broker::Management { at, exclude_unacknowledged, pattern: Some(search) } => {
             let Search { page_size, operation, allow_no_match } = search;
             let pattern = Pattern { expression: Arc::clone(&queue), page_size };
-            Source::Pattern { at: Vhost::new(at, brokers)?, exclude_unacknowledged, pattern, operation, allow_no_match }
+            Source::Pattern { at: Vhost::new(at, pools)?, exclude_unacknowledged, pattern, operation, allow_no_match }
         }
     };
     Ok(Box::new(RabbitMq { metric, queue, mode, activation_value, source }))
 }
 
 impl Vhost {
-    fn new(Management { endpoint, vhost }: Management, brokers: &Brokers) -> Result<Self, ConfigError> {
+    fn new(Management { endpoint, vhost }: Management, pools: &ClientPools) -> Result<Self, ConfigError> {
         let tokens = match &endpoint.identity {
-            Identity::Bearer(account) => Some(brokers.token_source(account)),
+            Identity::Bearer(account) => Some(TokenSource::shared(account, pools)),
             Identity::Anonymous | Identity::Basic(..) => None,
         };
-        let client = brokers.client(&brokers.management, endpoint, |endpoint, outbound| {
-            management::Client::new(endpoint, tokens, outbound)
-        })?;
+        let client = pools.get(endpoint, |endpoint, outbound| management::Client::new(endpoint, tokens, outbound))?;
         Ok(Self { client, name: vhost })
     }
 
@@ -198,6 +197,7 @@ fn with_unacknowledged(ready: f64, figures: &Figures) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::oauth::Account;
 
     #[test]
     fn a_message_on_its_way_to_a_consumer_is_not_lost_from_sight() {
@@ -215,13 +215,13 @@ mod tests {
 
     #[test]
     fn triggers_of_one_broker_share_its_clients_and_tokens() {
-        let brokers = Brokers::default();
+        let pools = ClientPools::default();
         let build = |queue: &str, host: &str, auth: &[(&str, &str)]| {
             let metadata = [("queueName", queue), ("host", host)].map(|(key, value)| (key.into(), value.into()));
             let auth = auth.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
             let trigger =
                 TriggerConfig { kind: "rabbitmq".into(), metadata: metadata.into(), auth, ..Default::default() };
-            build(&trigger, &brokers).unwrap()
+            build(&trigger, &pools).unwrap()
         };
         let oauth = [("oauthTokenURI", "https://idp/token"), ("clientID", "ebb"), ("clientSecret", "s")];
         let mut triggers = Vec::new();
@@ -231,8 +231,15 @@ mod tests {
             triggers.push(build(queue, "http://u:p@h:15672/", &[]));
             triggers.push(build(queue, "http://h:15672/", &oauth));
         }
-        assert_eq!((brokers.amqp.in_use(), brokers.management.in_use(), brokers.tokens.in_use()), (1, 2, 1));
+        let in_use = || {
+            (
+                pools.in_use::<amqp::Client, amqp::Endpoint>(),
+                pools.in_use::<management::Client, management::Endpoint>(),
+                pools.in_use::<TokenSource, Account>(),
+            )
+        };
+        assert_eq!(in_use(), (1, 2, 1));
         drop(triggers);
-        assert_eq!((brokers.amqp.in_use(), brokers.management.in_use(), brokers.tokens.in_use()), (0, 0, 0));
+        assert_eq!(in_use(), (0, 0, 0));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::peer::{LONGEST_ERROR, cut};
+use crate::net::peer::{LONGEST_ERROR, cut};
 
 /// How the HPA compares a metric with its target (`triggers[].metricType`; the `HorizontalPodAutoscaler` v2 API's
 /// `MetricTarget.type` for external metrics).
@@ -77,7 +77,7 @@ pub enum ReadError {
 impl ReadError {
     /// The same, of a length that a condition, an event and a line of the log bear, and without characters that act.
     ///
-    /// Kinds cut what a peer says where they take it up ([`crate::peer::said`]). Every reading's error passes through here
+    /// Kinds cut what a peer says where they take it up ([`crate::net::peer::said`]). Every reading's error passes through here
     /// besides, whatever its kind has let through.
     #[must_use]
     pub fn bounded(self) -> Self {

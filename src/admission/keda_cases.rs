@@ -163,7 +163,7 @@ fn admission(beside: &[Value]) -> Admission {
         given: Box::new(|_, _| AuthParams::Anything),
         targets: Targets::new(client.clone()),
         client,
-        brokers: Brokers::default(),
+        brokers: ClientPools::default(),
         scope: Scope::default(),
         strict: false,
         metrics: Metrics::new(false, Term::always()).unwrap(),

@@ -32,7 +32,7 @@ fn admission(strict: bool) -> Admission {
         given: Box::new(|_, _| AuthParams::Anything),
         targets: Targets::new(Client::try_from(config.clone()).unwrap()),
         client: Client::try_from(config).unwrap(),
-        brokers: Brokers::default(),
+        brokers: ClientPools::default(),
         scope: Scope { namespaces: crate::scope::Namespaces::parse("shop").unwrap(), ..Scope::default() },
         strict,
         metrics: Metrics::new(false, Term::always()).unwrap(),

@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ebb_scalers::broker::Shares;
-use ebb_scalers::budget::Budget;
-use ebb_scalers::outbound::{DENIED_BY_DEFAULT, Denied, Outbound};
-use ebb_scalers::tls::{Authorities, Ciphers, Range};
+use ebb_scalers::net::budget::Budget;
+use ebb_scalers::net::outbound::{DENIED_BY_DEFAULT, Denied, Outbound};
+use ebb_scalers::net::tls::{Authorities, Ciphers, Range};
+use ebb_scalers::pool::NamespaceQuota;
 
 use super::certificates::Certificates;
 use super::election::Election;
@@ -292,7 +292,7 @@ impl OutboundArgs {
     }
 
     /// How many clients each namespace may use.
-    pub fn shares(&self) -> Shares {
-        Shares::new(NonZeroUsize::new(self.clients_per_namespace))
+    pub fn shares(&self) -> NamespaceQuota {
+        NamespaceQuota::new(NonZeroUsize::new(self.clients_per_namespace))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ebb_scalers::go;
-use ebb_scalers::tls::{Ciphers, MinVersion};
+use ebb_scalers::net::tls::{Ciphers, MinVersion};
 
 /// Reads with `parse`, the empty text as `default`: a variable that is set and empty counts as not set, as in KEDA.
 pub(super) fn or_default<T, E>(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::{AuthenticationRef, ScaledObject};
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use kube::Client;
@@ -66,7 +66,7 @@ pub struct Context {
     /// Runs the poll loops.
     pub ticker: Arc<Ticker>,
     /// The shared connections.
-    pub brokers: Brokers,
+    pub brokers: ClientPools,
     /// When anything may be written.
     pub(super) term: Arc<Term>,
     pub(super) settings: Settings,
@@ -92,7 +92,7 @@ impl Context {
         registry: Arc<Registry>,
         events: Events,
         ticker: Ticker,
-        brokers: Brokers,
+        brokers: ClientPools,
         settings: Settings,
     ) -> Self {
         let (changed, rechecks) = Changed::new();

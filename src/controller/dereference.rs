@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
 use tokio::time::Instant;
 
@@ -135,7 +135,7 @@ async fn parameters(
 }
 
 /// Builds the scaler of every trigger; every trigger's errors together.
-fn build(configs: Vec<TriggerConfig>, brokers: &Brokers) -> Result<Vec<BuiltTrigger>, Failure> {
+fn build(configs: Vec<TriggerConfig>, brokers: &ClientPools) -> Result<Vec<BuiltTrigger>, Failure> {
     let (mut triggers, mut errors) = (Vec::with_capacity(configs.len()), Vec::<ConfigError>::new());
     for config in configs {
         match ebb_scalers::build(&config, brokers) {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebb_scalers::broker::Flights;
+use ebb_scalers::pool::SingleFlight;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -54,7 +54,7 @@ pub(super) struct Sources {
     file_root: Option<PathBuf>,
     /// The only namespace whose Secrets may be read.
     secrets_only_in: Option<String>,
-    under_way: Flights<Referent, Answer>,
+    under_way: SingleFlight<Referent, Answer>,
 }
 
 impl Sources {
@@ -63,7 +63,7 @@ impl Sources {
             tokens: Tokens::new(client.clone(), references.token_life),
             file_root: references.file_root.clone(),
             secrets_only_in: references.restrict_secrets.then(|| references.cluster_namespace.clone()),
-            under_way: Flights::default(),
+            under_way: SingleFlight::default(),
             client,
         }
     }

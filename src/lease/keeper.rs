@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use ebb_scalers::broker::chance;
+use ebb_scalers::pool::jitter;
 use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -88,7 +88,7 @@ impl Keeper {
     /// Tries once. Tells when to try again.
     async fn attempt(&self, seen: &mut Option<Seen>, told: &mut String) -> Duration {
         let begin = Instant::now();
-        let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * chance(&self.identity));
+        let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * jitter(&self.identity));
         match timeout(self.times.renew_deadline / 2, self.try_it(seen)).await {
             Ok(Ok(Attempt::Held)) => {
                 if self.term.renew(begin + self.times.renew_deadline) {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use ebb_crds::{AuthenticationRef, ScaleTarget, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec};
-use ebb_scalers::broker::Brokers;
+use ebb_scalers::pool::ClientPools;
 
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
@@ -133,7 +133,7 @@ impl AuthParams {
 pub fn scaled_object(
     object: &ScaledObject,
     given: impl Fn(&AuthenticationRef) -> AuthParams,
-    brokers: &Brokers,
+    brokers: &ClientPools,
 ) -> Vec<Finding> {
     let spec = &object.spec;
     let admissible = validate::admissible(spec).err();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ebb_scalers::ReadError;
-use ebb_scalers::broker::chance;
+use ebb_scalers::pool::jitter;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use kube::Client;
@@ -77,7 +77,7 @@ impl Ticker {
             let is_poll = rhythm.is_due(Instant::now());
             // Boxed: a thousand loops that wait must not each hold the space of a tick.
             let tried = Box::pin(self.tick(object, &live, is_poll)).await;
-            let poll = rhythm.next(is_poll, Instant::now(), live.policy.polling_interval, chance(&object.uid));
+            let poll = rhythm.next(is_poll, Instant::now(), live.policy.polling_interval, jitter(&object.uid));
             let schedule = plan_ahead(object, &live, poll, &tried);
             object.expect_poll(Some(schedule.poll));
             loop {

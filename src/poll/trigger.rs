@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ebb_scalers::exchange::{self, Observer};
+use ebb_scalers::net::exchange::{self, Observer};
 use ebb_scalers::{MetricSpec, ReadError, Reading, Scaler};
 use parking_lot::Mutex;
 use tokio::time::Instant;

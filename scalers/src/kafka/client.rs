@@ -18,13 +18,13 @@ use super::endpoint::Endpoint;
 use super::groups::{GroupQuestion, Positions, ShareAnswer};
 use super::idle::Idle;
 use super::proof::{Answers, LOOKS, Question};
+use super::protocol::{ANSWER, Cluster, Code, End, Fault, Partition};
 use super::topics::{ByLeader, LAYOUT_AGE, Layout, Topic, Topics};
-use super::wire::{ANSWER, Cluster, Code, End, Fault, Partition};
-use crate::broker::{Backoff, Breaker, Flights, Gather, chance};
-use crate::budget::Budget;
-use crate::oauth::TokenSource;
-use crate::outbound::Outbound;
-use crate::peer::said;
+use crate::net::budget::Budget;
+use crate::net::oauth::TokenSource;
+use crate::net::outbound::Outbound;
+use crate::net::peer::said;
+use crate::pool::{Backoff, Batcher, Breaker, SingleFlight, jitter};
 use crate::scaler::ReadError;
 
 /// How long questions are gathered before they go out together.
@@ -57,13 +57,13 @@ pub struct Client {
     pub(super) cluster: Cluster,
     health: Breaker,
     pub(super) topics: Topics,
-    layouts: Gather<Arc<str>, Result<(), ReadError>>,
+    layouts: Batcher<Arc<str>, Result<(), ReadError>>,
     leaders: Mutex<HashMap<i32, Arc<Leader>>>,
-    pub(super) groups: Arc<Flights<GroupQuestion, Result<Arc<Positions>, ReadError>>>,
-    pub(super) share_groups: Arc<Flights<Arc<str>, ShareAnswer>>,
+    pub(super) groups: Arc<SingleFlight<GroupQuestion, Result<Arc<Positions>, ReadError>>>,
+    pub(super) share_groups: Arc<SingleFlight<Arc<str>, ShareAnswer>>,
     pub(super) idle: Idle,
     /// The looks into logs that are under way, by topic and what is asked of it.
-    pub(super) looks: Flights<(Arc<str>, Vec<Question>), Answers>,
+    pub(super) looks: SingleFlight<(Arc<str>, Vec<Question>), Answers>,
     /// The turns of those who look into a log.
     pub(super) looking: Semaphore,
 }
@@ -74,8 +74,8 @@ const MOST_LEADERS: usize = 500;
 /// A broker as the leader of partitions.
 #[derive(Debug)]
 struct Leader {
-    ends: Gather<Partition, Result<Refused, ReadError>>,
-    starts: Gather<Partition, Result<Refused, ReadError>>,
+    ends: Batcher<Partition, Result<Refused, ReadError>>,
+    starts: Batcher<Partition, Result<Refused, ReadError>>,
     health: Breaker,
 }
 
@@ -93,12 +93,12 @@ impl Client {
             cluster: Cluster::new(endpoint, tokens, outbound),
             health: breaker(),
             topics: Topics::default(),
-            layouts: Gather::new(TOGETHER),
+            layouts: Batcher::new(TOGETHER),
             leaders: Mutex::default(),
             groups: Arc::default(),
             share_groups: Arc::default(),
             idle: Idle::default(),
-            looks: Flights::default(),
+            looks: SingleFlight::default(),
             looking: Semaphore::new(LOOKS),
         }
     }
@@ -109,7 +109,7 @@ impl Client {
         if let Some(layout) = topic.layout(now, LAYOUT_AGE) {
             return layout;
         }
-        let described = if let Some(refused) = self.health.resting(now) {
+        let described = if let Some(refused) = self.health.open_error(now) {
             Err(refused)
         } else {
             let (client, name) = (Arc::clone(self), Arc::clone(&topic.name));
@@ -167,7 +167,7 @@ impl Client {
         partitions: Vec<Partition>,
     ) -> Result<(), ReadError> {
         let broker = self.leader(leader);
-        if let Some(refused) = broker.health.resting(Instant::now()) {
+        if let Some(refused) = broker.health.open_error(Instant::now()) {
             return Err(refused);
         }
         let gather = match end {
@@ -191,7 +191,7 @@ impl Client {
     }
 
     fn leader(&self, id: i32) -> Arc<Leader> {
-        let new = || Leader { ends: Gather::new(TOGETHER), starts: Gather::new(TOGETHER), health: breaker() };
+        let new = || Leader { ends: Batcher::new(TOGETHER), starts: Batcher::new(TOGETHER), health: breaker() };
         let mut leaders = self.leaders.lock();
         if leaders.len() >= MOST_LEADERS && !leaders.contains_key(&id) {
             // A broker may name another leader each time.
@@ -211,7 +211,7 @@ impl Client {
         let health = &self.leader(leader).health;
         let answer = self.cluster.list_offsets(leader, end, &partitions).await.map_err(|fault| {
             let error = self.explain("the ends of partitions", fault);
-            health.failed(Instant::now(), error.clone(), chance(&leader));
+            health.failed(Instant::now(), error.clone(), jitter(&leader));
             error
         })?;
         let mut refused = HashMap::new();
@@ -242,7 +242,7 @@ impl Client {
         let names: Vec<_> = topics.iter().map(|topic| Arc::clone(&topic.name)).collect();
         let answer = self.cluster.describe(&names).await.map_err(|fault| {
             let error = self.explain("the topics", fault);
-            self.health.failed(Instant::now(), error.clone(), chance(&self.endpoint));
+            self.health.failed(Instant::now(), error.clone(), jitter(&self.endpoint));
             error
         })?;
         self.health.succeeded();

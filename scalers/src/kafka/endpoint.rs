@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::oauth::{Account, ClientCredentials};
-use crate::tls::Tls;
+use crate::net::oauth::{Account, ClientCredentials};
+use crate::net::tls::Tls;
 
 /// A cluster and as whom to ask it. Triggers with equal endpoints share one client.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Client, MOVING, MOVING_PAUSE};
+use super::protocol::{ANSWER, Code, Fault, Partition, PartitionOffset, ShareOffset, SharePartition};
 use super::room::MOST_COMMITTED;
-use super::wire::{ANSWER, Code, Fault, Partition, PartitionOffset, ShareOffset, SharePartition};
 use crate::scaler::ReadError;
 
 /// How long a group that has committed nothing is taken for one that is no share group.

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::client::Client;
+use super::protocol::End;
 use super::topics::{ByLeader, Topic, Watcher};
-use super::wire::End;
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_millis(200);

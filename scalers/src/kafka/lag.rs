@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::groups::Position;
-use super::wire::Partition;
+use super::protocol::Partition;
 
 /// Where a consumer begins that has committed nothing (`auto.offset.reset`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::endpoint::Endpoint;
 use super::lag::{ResetPolicy, Rules};
 use super::partitions::Partitions;
+use crate::net::tls::{GivenIdentity, Tls};
 use crate::params::{ConfigError, ParamReader, TriggerConfig};
-use crate::tls::{GivenIdentity, Tls};
 pub(crate) use declared::{APACHE_KAFKA, KAFKA};
 use sasl::sasl;
 

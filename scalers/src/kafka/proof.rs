@@ -12,8 +12,8 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::Client;
-use super::standing::Found;
-use super::wire::{Code, End, Fault, Held, Piece, look};
+use super::phantom_lag::Found;
+use super::protocol::{Code, End, Fault, Held, Piece, look};
 
 /// How long a look may take. A lag that could not be looked into counts as it is.
 const LOOK: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 //! A broker may be anybody's, and what it says of itself is kept for as long as a trigger is there. What usual clusters have
 //! is kept in any case. What is more comes out of memory that all clusters share, and is an error where that is used up.
 
-use crate::budget::{Budget, Reservation};
+use crate::net::budget::{Budget, Reservation};
 
 /// The most partitions of a topic that are looked at.
 const MOST_PARTITIONS: usize = 10_000;

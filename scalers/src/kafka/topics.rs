@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::protocol::{End, Partition};
 use super::room::Room;
-use super::wire::{End, Partition};
-use crate::budget::Budget;
+use crate::net::budget::Budget;
 use crate::scaler::ReadError;
 
 /// How old the list of a topic's partitions may be: new ones are seen within this time.

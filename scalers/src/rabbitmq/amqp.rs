@@ -20,9 +20,9 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 pub use self::endpoint::{Endpoint, EndpointParts, Login, Mechanism};
-use crate::broker::{Backoff, Flights, Pacer, chance};
-use crate::outbound::Outbound;
-use crate::peer::said;
+use crate::net::outbound::Outbound;
+use crate::net::peer::said;
+use crate::pool::{Backoff, RateLimiter, SingleFlight, jitter};
 use crate::scaler::ReadError;
 
 /// How long a connection may take from the first packet to the open virtual host.
@@ -49,8 +49,8 @@ pub struct Client {
     /// The channel for those that were not.
     doubtful: tokio::sync::Mutex<Option<Channel>>,
     missing: Mutex<HashSet<String>>,
-    flights: Flights<String, Result<u32, ReadError>>,
-    pacer: Pacer,
+    flights: SingleFlight<String, Result<u32, ReadError>>,
+    pacer: RateLimiter,
 }
 
 struct Link {
@@ -80,8 +80,8 @@ impl Client {
             lane: tokio::sync::Mutex::new(None),
             doubtful: tokio::sync::Mutex::new(None),
             missing: Mutex::default(),
-            flights: Flights::default(),
-            pacer: Pacer::new(EARLY_LOOKS_PER_SECOND),
+            flights: SingleFlight::default(),
+            pacer: RateLimiter::new(EARLY_LOOKS_PER_SECOND),
         }
     }
 
@@ -100,7 +100,7 @@ impl Client {
     }
 
     async fn ask(&self, queue: &str) -> Result<u32, ReadError> {
-        if let Some(refused) = self.link.lock().resting() {
+        if let Some(refused) = self.link.lock().open_error() {
             return Err(refused);
         }
         let was_missing = self.missing.lock().contains(queue);
@@ -215,7 +215,7 @@ impl Client {
         let was_open = link.connection.take().is_some();
         // An attempt to connect has noted its own failure, unless the question was given up before it ended.
         if was_open || link.backoff.wait(Instant::now()).is_none() {
-            link.failed(error, chance(&self.endpoint));
+            link.failed(error, jitter(&self.endpoint));
         }
     }
 
@@ -239,7 +239,7 @@ impl Client {
             if let Some(connection) = link.open() {
                 return Ok(connection);
             }
-            if let Some(error) = link.resting() {
+            if let Some(error) = link.open_error() {
                 return Err(error);
             }
         }
@@ -253,7 +253,7 @@ impl Client {
             }
             Err(error) => {
                 link.connection = None;
-                link.failed(error.clone(), chance(&self.endpoint));
+                link.failed(error.clone(), jitter(&self.endpoint));
                 Err(error)
             }
         }
@@ -315,7 +315,7 @@ impl Link {
     }
 
     /// The last error, while the broker is to be left alone after it.
-    fn resting(&self) -> Option<ReadError> {
+    fn open_error(&self) -> Option<ReadError> {
         if self.open().is_some() || self.backoff.wait(Instant::now()).is_none() {
             return None;
         }

@@ -28,13 +28,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::figures::{Figures, Matches};
-use crate::body::{self, Body, LONGEST_REFUSAL};
-use crate::broker::{Backoff, Breaker, Flights, chance};
-use crate::budget::Budget;
-use crate::exchange;
-use crate::oauth::TokenSource;
-use crate::outbound::Outbound;
-use crate::peer::said;
+use crate::net::body::{self, Body, LONGEST_REFUSAL};
+use crate::net::budget::Budget;
+use crate::net::exchange;
+use crate::net::oauth::TokenSource;
+use crate::net::outbound::Outbound;
+use crate::net::peer::said;
+use crate::pool::{Backoff, Breaker, SingleFlight, jitter};
 use crate::scaler::ReadError;
 pub(super) use about::About;
 #[cfg(fuzzing)]
@@ -81,9 +81,9 @@ pub struct Client {
     breaker: Breaker,
     statistics: Statistics,
     interests: Mutex<HashMap<Arc<str>, Interest>>,
-    queues: Flights<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
-    lists: Flights<Arc<str>, Result<(), ReadError>>,
-    patterns: Flights<(Arc<str>, Pattern), Result<Matches, ReadError>>,
+    queues: SingleFlight<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
+    lists: SingleFlight<Arc<str>, Result<(), ReadError>>,
+    patterns: SingleFlight<(Arc<str>, Pattern), Result<Matches, ReadError>>,
 }
 
 impl Client {
@@ -106,9 +106,9 @@ impl Client {
             breaker: Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(10))),
             statistics: Statistics::default(),
             interests: Mutex::default(),
-            queues: Flights::default(),
-            lists: Flights::default(),
-            patterns: Flights::default(),
+            queues: SingleFlight::default(),
+            lists: SingleFlight::default(),
+            patterns: SingleFlight::default(),
         }
     }
 
@@ -269,7 +269,7 @@ impl Client {
 
     /// One request; the caller holds a permit.
     async fn get<T: DeserializeOwned>(&self, path: &str, about: About<'_>) -> Result<T, Failure> {
-        if let Some(error) = self.breaker.resting(Instant::now()) {
+        if let Some(error) = self.breaker.open_error(Instant::now()) {
             return Err(Failure::Resting(error));
         }
         let mut response = self.send(path, about).await?;
@@ -346,7 +346,7 @@ impl Client {
     /// Leaves the broker alone for a while if it is the broker that failed.
     fn note(&self, failure: Failure) -> ReadError {
         if let Failure::Broker(error) = &failure {
-            self.breaker.failed(Instant::now(), error.clone(), chance(&self.endpoint));
+            self.breaker.failed(Instant::now(), error.clone(), jitter(&self.endpoint));
         }
         failure.error()
     }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebb_scalers::broker::Flights;
 use ebb_scalers::go;
+use ebb_scalers::pool::SingleFlight;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -41,13 +41,13 @@ pub(crate) struct Tokens {
     client: Client,
     life: Duration,
     known: Mutex<HashMap<Account, Token>>,
-    requests: Flights<Account, Issued>,
+    requests: SingleFlight<Account, Issued>,
 }
 
 impl Tokens {
     /// None yet. New ones are asked for with this `life`.
     pub(crate) fn new(client: Client, life: Duration) -> Self {
-        Self { client, life, known: Mutex::default(), requests: Flights::default() }
+        Self { client, life, known: Mutex::default(), requests: SingleFlight::default() }
     }
 
     /// A token of a service account. `doubted` says that what was built with the last one does not work.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ebb_scalers::broker::chance;
+use ebb_scalers::pool::jitter;
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -127,7 +127,7 @@ where
 {
     let line = eyes.lines.take()?;
     let api: Api<K> = Api::namespaced(line.client(), &referent.namespace);
-    let lasts = LASTS.0 + LASTS.1.mul_f64(chance(referent));
+    let lasts = LASTS.0 + LASTS.1.mul_f64(jitter(referent));
     let seconds = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
     let params = WatchParams::default().fields(&format!("metadata.name={}", referent.name)).timeout(seconds);
     let events = timeout(ANSWER, api.watch_metadata(&params, from.unwrap_or("0"))).await;
@@ -158,7 +158,7 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
 {
     // Those that were interrupted together are not to ask together.
-    tokio::time::sleep(ASK.mul_f64(0.6 + 0.4 * chance(referent))).await;
+    tokio::time::sleep(ASK.mul_f64(0.6 + 0.4 * jitter(referent))).await;
     eyes.budget.turn().await;
     let api: Api<K> = Api::namespaced(eyes.client.clone(), &referent.namespace);
     match timeout(ANSWER, api.get_metadata_opt(&referent.name)).await {

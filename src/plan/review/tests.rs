@@ -9,7 +9,7 @@ fn review(spec: &Value, given: &AuthParams) -> Vec<(Severity, String, String)> {
     }
     let mut object = ScaledObject::new("so", serde_json::from_value(whole).unwrap());
     object.metadata.namespace = Some("default".into());
-    let findings = scaled_object(&object, |_| given.clone(), &Brokers::default());
+    let findings = scaled_object(&object, |_| given.clone(), &ClientPools::default());
     findings.into_iter().map(|finding| (finding.severity, finding.path, finding.text)).collect()
 }
 

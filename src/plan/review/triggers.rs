@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use ebb_crds::ScaleTrigger;
-use ebb_scalers::broker::Brokers;
 use ebb_scalers::params::{Sample, Source};
+use ebb_scalers::pool::ClientPools;
 use ebb_scalers::{ConfigError, Kind, Param, TriggerConfig};
 
 use super::{AuthParams, Finding};
@@ -55,7 +55,12 @@ enum SampleSet {
 }
 
 /// All that is wrong with `trigger` whatever the values are that are not known.
-pub(super) fn problems(index: usize, trigger: &ScaleTrigger, given: &AuthParams, brokers: &Brokers) -> Vec<Problem> {
+pub(super) fn problems(
+    index: usize,
+    trigger: &ScaleTrigger,
+    given: &AuthParams,
+    brokers: &ClientPools,
+) -> Vec<Problem> {
     let Some(kind) = ebb_scalers::kind(&trigger.type_) else {
         let config = TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
         return ebb_scalers::build(&config, brokers).err().as_ref().map(alone).unwrap_or_default();
@@ -180,7 +185,7 @@ mod tests {
                 }
             }
             for given in [AuthParams::Names(from_authentication), AuthParams::Anything] {
-                let found = problems(0, &trigger, &given, &Brokers::default());
+                let found = problems(0, &trigger, &given, &ClientPools::default());
                 assert_eq!(found, [], "{} with {given:?}", kind.name);
             }
         }

@@ -1,4 +1,4 @@
-//! Brokers that are stopped, and brokers that accept connections and say nothing.
+//! ClientPools that are stopped, and brokers that accept connections and say nothing.
 
 use std::time::Instant;
 

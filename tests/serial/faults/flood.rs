@@ -1,4 +1,4 @@
-//! Brokers that keep to the protocol and answer as much as they may, or more.
+//! ClientPools that keep to the protocol and answer as much as they may, or more.
 
 use std::collections::HashMap;
 use std::sync::Arc;

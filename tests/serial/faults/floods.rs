@@ -1,4 +1,4 @@
-//! Brokers that answer as much as they may, fifty at once, and an Ebb with half the memory of its container.
+//! ClientPools that answer as much as they may, fifty at once, and an Ebb with half the memory of its container.
 
 use std::time::{Duration, Instant};
 

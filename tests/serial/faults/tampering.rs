@@ -1,4 +1,4 @@
-//! Brokers whose answers somebody changes on their way.
+//! ClientPools whose answers somebody changes on their way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

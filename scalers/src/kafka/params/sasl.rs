@@ -2,9 +2,9 @@
 
 use super::{Flavor, list, refuse_twice};
 use crate::kafka::endpoint::{Mechanism, Sasl};
-use crate::oauth::{Account, ClientCredentials};
+use crate::net::oauth::{Account, ClientCredentials};
+use crate::net::tls::Tls;
 use crate::params::{ParamReader, TriggerConfig};
-use crate::tls::Tls;
 
 /// The login that the parameters choose; none where they choose none, or what they choose is wrong, which is noted.
 pub(super) fn sasl(

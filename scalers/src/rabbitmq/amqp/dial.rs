@@ -27,9 +27,9 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::TlsConnector;
 
 use super::gate::{Gate, HEAD, LARGEST_FRAME, frame_size};
-use crate::outbound::{Denied, Outbound};
-use crate::peer::said;
-use crate::tls::Tls;
+use crate::net::outbound::{Denied, Outbound};
+use crate::net::peer::said;
+use crate::net::tls::Tls;
 
 /// How long after the end of a stream the library may take to say what it makes of it.
 const GRACE: Duration = Duration::from_millis(100);

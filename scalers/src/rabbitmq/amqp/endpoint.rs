@@ -5,7 +5,7 @@ use std::fmt;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 
 use super::gate::LARGEST_FRAME;
-use crate::tls::Tls;
+use crate::net::tls::Tls;
 
 /// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
 #[derive(Clone, PartialEq, Eq, Hash)]

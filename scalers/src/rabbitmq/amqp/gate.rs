@@ -4,7 +4,7 @@
 //! its stack and arrays of nothing thirty times the memory. So each frame is looked at here, as a whole, before it gets any
 //! of it. Only answers to what Ebb asks pass, and of those not more than make sense.
 
-use crate::peer::said_bytes;
+use crate::net::peer::said_bytes;
 
 /// The largest frame, with its head and end: what Ebb proposes to the broker. It holds before anything is agreed on too.
 ///

@@ -8,8 +8,8 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::LARGEST_PAGE;
-use crate::body::LONGEST_REFUSAL;
-use crate::peer::said;
+use crate::net::body::LONGEST_REFUSAL;
+use crate::net::peer::said;
 use crate::rabbitmq::figures::{Figures, Rates};
 
 /// The columns that are asked for: without them the broker sends some kilobytes for each queue.

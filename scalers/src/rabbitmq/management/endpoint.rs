@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::Account;
-use crate::tls::Tls;
+use crate::net::oauth::Account;
+use crate::net::tls::Tls;
 
 /// As whom to ask.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! Brokers that keep no statistics (`management.disable_stats`, `management_agent.disable_metrics_collector`) or no rates
+//! ClientPools that keep no statistics (`management.disable_stats`, `management_agent.disable_metrics_collector`) or no rates
 //! (`management.rates_mode`).
 //!
 //! Without statistics an answer about one queue has no figures, and a list of queues has the numbers of messages where it
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::Switches;
 use super::{About, Client, Failure, LARGEST_PAGE, encoded};
-use crate::broker::Flights;
+use crate::pool::SingleFlight;
 use crate::rabbitmq::figures::{Figures, Rates};
 use crate::scaler::ReadError;
 
@@ -29,7 +29,7 @@ const OFF: &str = "the broker keeps no statistics (management.disable_stats or \
 pub(super) struct Statistics {
     off_until: Mutex<Option<Instant>>,
     switches: Mutex<Option<(Instant, Switches)>>,
-    asking: Flights<(), Result<Switches, ReadError>>,
+    asking: SingleFlight<(), Result<Switches, ReadError>>,
 }
 
 impl Statistics {

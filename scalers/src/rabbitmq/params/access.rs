@@ -6,12 +6,12 @@ use std::time::Duration;
 use url::form_urlencoded;
 
 use super::login::{self, Certificate, Given, Refusal};
-use crate::oauth::{Account, ClientCredentials};
+use crate::net::oauth::{Account, ClientCredentials};
+use crate::net::tls::{GivenIdentity, Tls};
 use crate::params::ParamReader;
 use crate::rabbitmq::amqp;
 use crate::rabbitmq::host::Host;
 use crate::rabbitmq::management::{Endpoint, Identity};
-use crate::tls::{GivenIdentity, Tls};
 
 const OAUTH: [&str; 3] = ["oauthTokenURI", "clientID", "clientSecret"];
 /// Parameters besides `username` and `password` with which one logs in.

@@ -8,8 +8,8 @@ use super::api::{Challenge, Request as _, SaslAuthenticate, SaslHandshake, Versi
 use super::connection::Connection;
 use super::error::Fault;
 use super::scram::{self, Hash};
-use crate::oauth::Token;
-use crate::peer::said;
+use crate::net::oauth::Token;
+use crate::net::peer::said;
 
 /// What is shown.
 pub(super) enum Proof<'a> {

@@ -25,9 +25,9 @@ use super::metadata::{Layouts, Metadata, TopicLayout};
 use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
 use super::sasl::Proof;
 use super::share::{DescribeShareGroupOffsets, SharePartition};
-use crate::broker::{Backoff, Breaker, chance};
-use crate::oauth::TokenSource;
-use crate::outbound::Outbound;
+use crate::net::oauth::TokenSource;
+use crate::net::outbound::Outbound;
+use crate::pool::{Backoff, Breaker, jitter};
 
 /// How long a broker may take to answer one question.
 pub(in crate::kafka) const ANSWER: Duration = Duration::from_secs(3);
@@ -305,7 +305,7 @@ impl Door {
         if let Some(open) = self.open() {
             return Ok(open);
         }
-        if let Some(fault) = self.health.resting(Instant::now()) {
+        if let Some(fault) = self.health.open_error(Instant::now()) {
             return Err(fault);
         }
         match access.open(&self.address, doors).await {
@@ -316,7 +316,7 @@ impl Door {
             }
             Err(fault) => {
                 *self.connection.lock() = None;
-                self.health.failed(Instant::now(), fault.clone(), chance(&self.address));
+                self.health.failed(Instant::now(), fault.clone(), jitter(&self.address));
                 Err(fault)
             }
         }
@@ -327,7 +327,7 @@ impl Access {
     async fn open(&self, address: &Address, doors: usize) -> Result<Connection, Fault> {
         let tls = self.tls.get_or_init(|| {
             let connector =
-                |tls: &crate::tls::Tls| Ok(TlsConnector::from(Arc::new(tls.client_config(&self.outbound)?)));
+                |tls: &crate::net::tls::Tls| Ok(TlsConnector::from(Arc::new(tls.client_config(&self.outbound)?)));
             self.endpoint.tls.as_ref().map(connector).transpose()
         });
         let tls = tls.clone().map_err(Fault::Unreachable)?;

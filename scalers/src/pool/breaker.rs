@@ -28,7 +28,7 @@ impl<E: Clone> Breaker<E> {
     }
 
     /// The last error, while the server is to be left alone after it.
-    pub fn resting(&self, now: Instant) -> Option<E> {
+    pub fn open_error(&self, now: Instant) -> Option<E> {
         let failing = self.failing.lock();
         failing.as_ref().filter(|failing| failing.backoff.wait(now).is_some()).map(|failing| failing.last_error.clone())
     }
@@ -60,17 +60,17 @@ mod tests {
         let breaker = Breaker::new(Backoff::new(Duration::from_secs(1), Duration::from_secs(8)));
         let now = Instant::now();
         let error = ReadError::Query("down".into());
-        assert_eq!(breaker.resting(now), None);
+        assert_eq!(breaker.open_error(now), None);
         // Ten questions that fail together are one failure.
         for _ in 0..10 {
             breaker.failed(now, error.clone(), 1.0);
         }
-        assert_eq!(breaker.resting(now), Some(error.clone()));
+        assert_eq!(breaker.open_error(now), Some(error.clone()));
         let later = now + Duration::from_secs(1);
-        assert_eq!(breaker.resting(later), None);
+        assert_eq!(breaker.open_error(later), None);
         breaker.failed(later, error.clone(), 1.0);
-        assert_eq!(breaker.resting(later + Duration::from_millis(1_900)), Some(error));
+        assert_eq!(breaker.open_error(later + Duration::from_millis(1_900)), Some(error));
         breaker.succeeded();
-        assert_eq!(breaker.resting(later), None);
+        assert_eq!(breaker.open_error(later), None);
     }
 }

@@ -1,16 +1,13 @@
 //! How triggers reach brokers and token endpoints: what whoever runs Ebb has set for all of them.
 
-mod denied;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-pub use denied::{DENIED_BY_DEFAULT, Denied, Refusal};
-
-use crate::budget::Budget;
-use crate::tls::{Authorities, Range};
+use super::budget::Budget;
+pub use super::denied::{DENIED_BY_DEFAULT, Denied, Refusal};
+use crate::net::tls::{Authorities, Range};
 
 /// KEDA's default for one HTTP exchange (`KEDA_HTTP_DEFAULT_TIMEOUT`).
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -92,7 +89,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::tls::Tls;
+    use crate::net::tls::Tls;
 
     /// What each connection was asked, one request after the other.
     type Asked = Arc<Mutex<Vec<Vec<String>>>>;

@@ -30,9 +30,9 @@ use super::metadata::Metadata;
 use super::offsets::{End, ListOffsets, OffsetFetch};
 use super::sasl::{self, Proof};
 use super::share::DescribeShareGroupOffsets;
-use crate::budget::{Budget, PATIENCE, Reservation};
-use crate::outbound::Denied;
-use crate::peer::said;
+use crate::net::budget::{Budget, PATIENCE, Reservation};
+use crate::net::outbound::Denied;
+use crate::net::peer::said;
 
 /// How long a connection may take from the first packet until it may be asked something.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -38,7 +38,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::broker::Flights;
+    use crate::pool::SingleFlight;
 
     #[derive(Default)]
     struct Heard(Mutex<Vec<Option<u16>>>);
@@ -66,7 +66,7 @@ mod tests {
                     socket.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
             }
         });
-        let flights = Arc::new(Flights::<(), u16>::default());
+        let flights = Arc::new(SingleFlight::<(), u16>::default());
         let question = |observer: &Arc<Heard>| {
             let (flights, client, url) = (Arc::clone(&flights), client(), url.clone());
             on_behalf_of(Arc::clone(observer) as Arc<dyn Observer>, async move {

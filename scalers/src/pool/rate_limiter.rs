@@ -11,13 +11,13 @@ const BURST: Duration = Duration::from_millis(50);
 /// Hands out the instants of early looks, at most so many a second, so that a thousand idle workloads cost a broker no
 /// more than a few do: the more there are, the later each one's next turn. Polls at `pollingInterval` do not ask here.
 #[derive(Debug)]
-pub struct Pacer {
+pub struct RateLimiter {
     begun: Instant,
     gap: Duration,
     next: Mutex<Option<Instant>>,
 }
 
-impl Pacer {
+impl RateLimiter {
     /// At most `per_second` looks a second.
     pub fn new(per_second: u32) -> Self {
         Self { begun: Instant::now(), gap: Duration::from_secs(1) / per_second.max(1), next: Mutex::default() }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_thousand_askers_are_spread_and_a_lone_one_is_not_held_up() {
-        let pacer = Pacer::new(250);
+        let pacer = RateLimiter::new(250);
         let now = Instant::now();
         let earliest = now + Duration::from_millis(200);
         let turns: Vec<_> = (0..1000).map(|_| pacer.reserve(earliest)).collect();

@@ -16,13 +16,13 @@ type Used = Vec<Weak<dyn Any + Send + Sync>>;
 
 /// Counts, and refuses what is more than a namespace may use.
 #[derive(Debug, Default)]
-pub struct Shares {
+pub struct NamespaceQuota {
     /// How many each namespace may use; none for any number.
     most: Option<NonZeroUsize>,
     used: Mutex<HashMap<String, Used>>,
 }
 
-impl Shares {
+impl NamespaceQuota {
     /// Up to `most` clients for each namespace; none for any number.
     pub fn new(most: Option<NonZeroUsize>) -> Self {
         Self { most, used: Mutex::default() }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_namespace_has_so_many_clients_and_what_it_leaves_it_may_use_again() {
-        let shares = Shares::new(NonZeroUsize::new(2));
+        let shares = NamespaceQuota::new(NonZeroUsize::new(2));
         let [a, b, c] = ["a", "b", "c"].map(Arc::new);
         for client in [&a, &b, &a, &b] {
             shares.claim("shop", client).unwrap();
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn without_a_bound_nothing_is_counted() {
-        let shares = Shares::default();
+        let shares = NamespaceQuota::default();
         for _ in 0..100 {
             shares.claim("shop", &Arc::new(0)).unwrap();
         }

@@ -13,12 +13,12 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::{Account, ClientCredentials};
-use crate::body::{self, Body};
-use crate::budget::Budget;
-use crate::exchange;
 use crate::metric_name::form_encode;
-use crate::outbound::Outbound;
-use crate::peer::said;
+use crate::net::body::{self, Body};
+use crate::net::budget::Budget;
+use crate::net::exchange;
+use crate::net::outbound::Outbound;
+use crate::net::peer::said;
 use crate::scaler::ReadError;
 
 /// No token is as long. With what it is read as the answer takes 64 KiB.

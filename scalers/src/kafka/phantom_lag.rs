@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::wire::Partition;
+use super::protocol::Partition;
 
 /// How long a group must stand still with a lag before the log is asked about it. A group that moves needs no proof.
 const STILL: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::outbound::Outbound;
+use crate::net::outbound::Outbound;
 pub use authorities::Authorities;
 pub use range::{Ciphers, MinVersion, Range};
 

@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::broker::{Backoff, Breaker, Flights, chance};
-use crate::outbound::Outbound;
+use crate::net::outbound::Outbound;
+use crate::net::tls::Tls;
+use crate::pool::{Backoff, Breaker, ClientPools, SingleFlight, jitter};
 use crate::scaler::ReadError;
-use crate::tls::Tls;
 use request::{Requester, Success};
 
 /// A token is renewed after this part of its life.
@@ -113,18 +113,23 @@ pub struct TokenSource {
     account: Account,
     requester: Arc<Requester>,
     token: Mutex<Option<Token>>,
-    flights: Flights<(), Result<Token, ReadError>>,
+    flights: SingleFlight<(), Result<Token, ReadError>>,
     breaker: Arc<Breaker>,
 }
 
 impl TokenSource {
+    /// The source that all askers of an account share.
+    pub(crate) fn shared(account: &Account, pools: &ClientPools) -> Arc<Self> {
+        pools.get_uncounted(account.clone(), |account, outbound| Self::new(account, outbound))
+    }
+
     /// A source that has not asked yet. Does no I/O.
     pub fn new(account: &Account, outbound: &Outbound) -> Self {
         Self {
             account: account.clone(),
             requester: Arc::new(Requester::new(account, outbound)),
             token: Mutex::default(),
-            flights: Flights::default(),
+            flights: SingleFlight::default(),
             breaker: Arc::new(Breaker::new(Backoff::new(Duration::from_millis(500), Duration::from_secs(30)))),
         }
     }
@@ -140,7 +145,7 @@ impl TokenSource {
         if let Some(token) = held.as_ref().filter(|token| token.renew_at > now) {
             return Ok(token.clone());
         }
-        if let Some(refused) = self.breaker.resting(now) {
+        if let Some(refused) = self.breaker.open_error(now) {
             return held.ok_or(refused);
         }
         match self.renew().await {
@@ -182,7 +187,7 @@ impl TokenSource {
                     Ok(Token::from(success))
                 }
                 Err(error) => {
-                    breaker.failed(Instant::now(), error.clone(), chance(&error.to_string()));
+                    breaker.failed(Instant::now(), error.clone(), jitter(&error.to_string()));
                     Err(error)
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::codec::{self, Malformed, Reader, Writer};
 use super::error::Code;
-use crate::budget::LARGEST;
+use crate::net::budget::LARGEST;
 
 /// The longest answer that is taken, in bytes, where nothing else is said: sixty thousand partitions.
 const LONGEST_ANSWER: usize = codec::longest(LARGEST);

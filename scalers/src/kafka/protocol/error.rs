@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::address::Address;
-use crate::peer::said;
+use crate::net::peer::said;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Response;
 use tokio::time::timeout;
 
-use crate::budget::{Budget, Reservation, SMALL};
+use crate::net::budget::{Budget, Reservation, SMALL};
 
 /// The longest body of an answer that says no, or comes from whom nobody has proved anything to.
 pub(crate) const LONGEST_REFUSAL: usize = 32 << 10;
@@ -77,7 +77,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::budget::LARGEST;
+    use crate::net::budget::LARGEST;
 
     const LONGEST: usize = 1 << 20;
 

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 ///
 /// A batch runs for as long as somebody waits for it: when all have given up it is dropped with them.
 #[derive(Debug)]
-pub struct Gather<K, A: Clone> {
+pub struct Batcher<K, A: Clone> {
     window: Duration,
     open: Mutex<Option<Batch<K, A>>>,
 }
@@ -25,7 +25,7 @@ struct Batch<K, A: Clone> {
     flight: WeakShared<BoxFuture<'static, A>>,
 }
 
-impl<K: Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Gather<K, A> {
+impl<K: Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Batcher<K, A> {
     /// Gathers for `window` from the first key on.
     pub fn new(window: Duration) -> Self {
         Self { window, open: Mutex::default() }
@@ -95,7 +95,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_asked_together_is_one_question_and_what_comes_later_another() {
-        let gather = Gather::new(WINDOW);
+        let gather = Batcher::new(WINDOW);
         let early = join_all((0..3).map(|key| gather.ask([key, 100], count)));
         let late = async {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -108,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_everybody_gave_up_does_not_swallow_the_next() {
-        let gather = Gather::new(WINDOW);
+        let gather = Batcher::new(WINDOW);
         let hung = gather.ask([1], |_| std::future::pending::<Vec<u32>>());
         assert!(tokio::time::timeout(Duration::from_millis(1), hung).await.is_err());
         assert_eq!(gather.ask([2], count).await, [2]);

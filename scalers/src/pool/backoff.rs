@@ -41,7 +41,7 @@ impl Backoff {
 }
 
 /// A number from 0 to 1 that differs from `whose` to `whose` and from call to call: all that jitter needs.
-pub fn chance(whose: &impl Hash) -> f64 {
+pub fn jitter(whose: &impl Hash) -> f64 {
     f64::from(u32::try_from(RandomState::new().hash_one(whose) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 

@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 /// The queries under way, by what they ask for.
 ///
 /// A query runs for as long as somebody waits for it, and is dropped when all have given up; or, with
-/// [`join_to_the_end`](Flights::join_to_the_end), until it has its answer.
+/// [`join_to_the_end`](SingleFlight::join_to_the_end), until it has its answer.
 #[derive(Debug)]
-pub struct Flights<K, V: Clone> {
+pub struct SingleFlight<K, V: Clone> {
     under_way: Mutex<HashMap<K, WeakShared<BoxFuture<'static, V>>>>,
 }
 
-impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> SingleFlight<K, V> {
     /// Joins the query for `key` that is under way, or starts `query`.
     pub async fn join(&self, key: &K, query: impl Future<Output = V> + Send + 'static) -> V {
         let (flight, _) = self.board(key, query);
@@ -63,7 +63,7 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Flights<K, V> {
     }
 }
 
-impl<K, V: Clone> Default for Flights<K, V> {
+impl<K, V: Clone> Default for SingleFlight<K, V> {
     fn default() -> Self {
         Self { under_way: Mutex::default() }
     }
@@ -79,7 +79,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_hundred_askers_cost_one_query_and_a_later_one_a_second() {
-        let flights = Flights::<&str, u32>::default();
+        let flights = SingleFlight::<&str, u32>::default();
         let queries = Arc::new(AtomicU32::new(0));
         let query = || {
             let queries = Arc::clone(&queries);
@@ -96,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_query_that_everybody_gave_up_does_not_block_the_next() {
-        let flights = Flights::<&str, u32>::default();
+        let flights = SingleFlight::<&str, u32>::default();
         let hung = tokio::time::timeout(Duration::from_secs(1), flights.join(&"jobs", std::future::pending()));
         assert!(hung.await.is_err());
         assert_eq!(flights.join(&"jobs", async { 7 }).await, 7);
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_query_to_the_end_is_asked_once_whoever_gives_up() {
-        let flights = Arc::new(Flights::<&str, u32>::default());
+        let flights = Arc::new(SingleFlight::<&str, u32>::default());
         let asked = Arc::new(AtomicU32::new(0));
         let query = || {
             let asked = Arc::clone(&asked);

@@ -1,0 +1,17 @@
+//! The way out of the process, for every kind of trigger alike.
+//!
+//! Owns: connections ([`Outbound`]: denied addresses, limits of time, TLS, HTTP clients), tokens ([`oauth`]), the memory for
+//! answers ([`budget`], `body`), the words of others ([`peer`]) and the count of HTTP exchanges ([`exchange`]).
+//!
+//! **Invariant.** No module outside of this one opens a socket or resolves a name; `tests/one_dialer.rs` looks for it.
+
+pub(crate) mod body;
+pub mod budget;
+mod denied;
+pub mod exchange;
+pub mod oauth;
+pub mod outbound;
+pub mod peer;
+pub mod tls;
+
+pub use outbound::Outbound;
