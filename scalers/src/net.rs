@@ -8,10 +8,12 @@
 pub(crate) mod body;
 pub mod budget;
 mod denied;
+mod dial;
 pub mod exchange;
 pub mod oauth;
 pub mod outbound;
 pub mod peer;
 pub mod tls;
 
+pub use dial::Transport;
 pub use outbound::Outbound;

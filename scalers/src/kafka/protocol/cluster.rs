@@ -336,8 +336,7 @@ impl Access {
             None => None,
         };
         let proof = self.endpoint.sasl.as_ref().and_then(|sasl| Proof::of(sasl, token));
-        let Outbound { denied, budget, .. } = &*self.outbound;
-        let room = Room::for_connection(doors, budget).map_err(Fault::Unreachable)?;
-        Connection::open(address, Means { denied, budget, room, tls, proof }).await
+        let room = Room::for_connection(doors, &self.outbound.budget).map_err(Fault::Unreachable)?;
+        Connection::open(address, Means { outbound: &self.outbound, room, tls, proof }).await
     }
 }

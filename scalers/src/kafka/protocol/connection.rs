@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, split};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -31,7 +29,7 @@ use super::offsets::{End, ListOffsets, OffsetFetch};
 use super::sasl::{self, Proof};
 use super::share::DescribeShareGroupOffsets;
 use crate::net::budget::{Budget, PATIENCE, Reservation};
-use crate::net::outbound::Denied;
+use crate::net::outbound::Outbound;
 use crate::net::peer::said;
 
 /// How long a connection may take from the first packet until it may be asked something.
@@ -45,8 +43,7 @@ const LONGEST_FORGOTTEN: usize = 16 << 20;
 
 /// What a connection is made with.
 pub(super) struct Means<'a> {
-    pub(super) denied: &'a Denied,
-    pub(super) budget: &'a Budget,
+    pub(super) outbound: &'a Outbound,
     /// Memory for the connection.
     pub(super) room: Room,
     pub(super) tls: Option<TlsConnector>,
@@ -125,15 +122,8 @@ impl Connection {
 
     async fn opened(address: &Address, means: Means<'_>) -> Result<Self, Fault> {
         let unreachable = |error: io::Error| Fault::unreachable(error);
-        let tcp = connect(address, means.denied).await.map_err(unreachable)?;
-        let mut connection = match means.tls {
-            None => Self::over(tcp, means.budget, means.room),
-            Some(tls) => {
-                let name = ServerName::try_from(address.host.to_string());
-                let name = name.map_err(Fault::unreachable)?;
-                Self::over(tls.connect(name, tcp).await.map_err(unreachable)?, means.budget, means.room)
-            }
-        };
+        let stream = means.outbound.connect(&address.host, address.port, means.tls.as_ref(), ADDRESS).await;
+        let mut connection = Self::over(stream.map_err(unreachable)?, &means.outbound.budget, means.room);
         let versions = connection.ask(&ApiVersions, CONNECT).await?.map_err(Fault::Refused)?;
         check_versions(&versions)?;
         connection.share_offsets = DescribeShareGroupOffsets::version_for(&versions);
@@ -206,22 +196,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-async fn connect(address: &Address, denied: &Denied) -> io::Result<TcpStream> {
-    let mut failed = None;
-    for address in denied.resolve(&address.host, address.port).await? {
-        let error = match timeout(ADDRESS, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => error,
-            Err(_) => io::Error::new(io::ErrorKind::TimedOut, format!("{} does not answer", address.ip())),
-        };
-        failed = Some(error);
-    }
-    Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name stands for no address")))
 }
 
 /// Whether the broker takes everything that may be asked.

@@ -19,17 +19,15 @@ use futures::{AsyncRead, AsyncWrite, Stream};
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPAuthority, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead as TokioRead, AsyncWrite as TokioWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::TlsConnector;
 
 use super::gate::{Gate, HEAD, LARGEST_FRAME, frame_size};
-use crate::net::outbound::{Denied, Outbound};
 use crate::net::peer::said;
 use crate::net::tls::Tls;
+use crate::net::{Outbound, Transport};
 
 /// How long after the end of a stream the library may take to say what it makes of it.
 const GRACE: Duration = Duration::from_millis(100);
@@ -41,13 +39,13 @@ const GRACE: Duration = Duration::from_millis(100);
 pub(super) async fn connect(
     uri: AMQPUri,
     tls: Option<&Tls>,
-    outbound: &Outbound,
+    outbound: &Arc<Outbound>,
     properties: ConnectionProperties,
     limit: Duration,
 ) -> Result<Connection, String> {
     let tls = tls.map(|tls| tls.client_config(outbound)).transpose()?;
     let tls = tls.map(|config| TlsConnector::from(Arc::new(config)));
-    let denied = outbound.denied.clone();
+    let outbound = Arc::clone(outbound);
     let deadline = Instant::now() + limit;
     let (ended, mut ends) = mpsc::unbounded_channel();
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Guarded(Tokio::current())));
@@ -56,7 +54,7 @@ pub(super) async fn connect(
         runtime,
         async move |uri: AMQPUri, _| {
             let AMQPAuthority { host, port, .. } = uri.authority;
-            let stream = tokio::time::timeout_at(deadline, dial(&host, port, tls.as_ref(), &denied));
+            let stream = tokio::time::timeout_at(deadline, outbound.connect(&host, port, tls.as_ref(), limit));
             let stream = stream.await.map_err(|_| late())??;
             Ok(AsyncTcpStream::Plain(GatedStream::new(stream, deadline, ended.clone())))
         },
@@ -78,29 +76,6 @@ pub(super) async fn connect(
 fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the broker has not opened the connection in time")
 }
-
-async fn dial(host: &str, port: u16, tls: Option<&TlsConnector>, denied: &Denied) -> io::Result<Box<dyn Transport>> {
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in denied.resolve(host, port).await? {
-        let stream = match TcpStream::connect(address).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                failed = error;
-                continue;
-            }
-        };
-        stream.set_nodelay(true)?;
-        let Some(tls) = tls else { return Ok(Box::new(stream)) };
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        return Ok(Box::new(tls.connect(name, stream).await?));
-    }
-    Err(failed)
-}
-
-/// TCP, or TLS over it.
-trait Transport: TokioRead + TokioWrite + Send + Unpin {}
-
-impl<T: TokioRead + TokioWrite + Send + Unpin> Transport for T {}
 
 /// A stream that gives only frames that have passed the gate.
 pub(super) struct GatedStream {
@@ -291,7 +266,7 @@ mod tests {
             while let Ok(1..) = stream.read(&mut heard).await {}
             begun.elapsed()
         });
-        let (properties, outbound) = (ConnectionProperties::default(), Outbound::default());
+        let (properties, outbound) = (ConnectionProperties::default(), Arc::new(Outbound::default()));
         let connected = connect(uri.parse().unwrap(), None, &outbound, properties, limit);
         let error = connected.await.err().unwrap();
         (error, broker.await.unwrap())
