@@ -4,11 +4,11 @@
 //! containers request. What is wrong with the object itself says [`crate::plan::review`]. A question that cannot be answered is
 //! answered with yes: nothing is refused for want of an answer.
 
-mod foreign;
 mod kinds;
 mod requests;
 mod review;
 mod server;
+mod unmanaged_hpas;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,9 +28,9 @@ use crate::plan::hpa;
 use crate::plan::review::{self as rules, AuthParams, Finding};
 use crate::scope::Scope;
 use crate::target::Targets;
-pub use foreign::Foreign;
 use review::{Request, Verdict};
 pub use server::{router, serve};
+pub use unmanaged_hpas::UnmanagedHpas;
 
 /// Namespaces that have series of their own. Whoever reaches the port may name as many as they like.
 const MOST_NAMESPACES: usize = 10_000;
@@ -43,7 +43,7 @@ pub struct Admission {
     /// The ScaledObjects that are there.
     pub objects: Store<Kept>,
     /// The HPAs that are not Ebb's.
-    pub foreign: Arc<Foreign>,
+    pub foreign: Arc<UnmanagedHpas>,
     /// What authentications give.
     pub given: GivenBy,
     /// For what the cluster knows of the target.

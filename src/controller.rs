@@ -6,6 +6,7 @@
 mod apply;
 mod authentication;
 mod authentications;
+mod change_filter;
 mod changed;
 mod commit;
 mod context;
@@ -15,32 +16,25 @@ mod environment;
 mod failure;
 mod gather;
 mod hpas;
-mod lists;
 mod lookup;
-mod news;
 mod reconcile;
+mod record_index;
 mod referents;
+mod stream;
 mod succession;
 mod vpa;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ebb_crds::ScaledObject;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use kube::Client;
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::kept::Kept;
 use crate::key::Key;
-use crate::watching;
-use lists::Lists;
-use news::News;
 
 pub use authentication::token::token_life;
 pub use context::{Context, References, Settings};
@@ -58,32 +52,8 @@ pub async fn run(
     let Settings { scope, at_once, .. } = context.settings.clone();
     let (reader, Some(writer)) = (context.objects.0.clone(), context.objects.1.lock().take()) else { return };
     context.authentications.start(&client).await;
-    let authentications = Arc::clone(&context.authentications);
-    let records = Arc::clone(&context.registry);
-    let mut news = News::default();
-    let mut lists = Lists::new(Arc::clone(&context.registry), Arc::clone(&context.referents), warm);
-    let stream = watching::watch(scope.apis::<ScaledObject>(&client), scope.objects.watch())
-        .map_ok(move |event| {
-            let listed = matches!(event, Event::InitApply(_));
-            event.modify(|object| {
-                // Neither is ever looked at, and both are larger than the rest.
-                object.metadata.managed_fields = None;
-                if let Some(annotations) = &mut object.metadata.annotations {
-                    annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-                }
-                records.trim(object, listed);
-            })
-        })
-        .inspect_ok(move |event| {
-            lists.note(event);
-            authentications.note_user(event);
-        })
-        // One that could not be packed would be a bug, and no reason to end the watch on all others.
-        .filter_map(async |event| Kept::event(event.ok()?).inspect_err(|error| tracing::error!(%error)).ok().map(Ok))
-        .reflect(writer)
-        .try_filter(move |event| std::future::ready(news.is_in(event)))
-        .touched_objects();
-    let strayed = hpas::watch(
+    let (mut following, news) = stream::follow(&context, &client, writer, warm);
+    let drifted = hpas::watch(
         Arc::clone(&context.hpas),
         Arc::clone(&context.registry),
         context.client.clone(),
@@ -98,16 +68,22 @@ pub async fn run(
     let context = Arc::new(context);
     let succession = tokio::spawn(succession::follow(Arc::clone(&context)));
     let statuses = tokio::spawn(Arc::clone(&context.registry).look_at_statuses(context.client.clone()));
-    Controller::for_stream(stream, reader)
+    let controller = Controller::for_stream(futures::stream::pending(), reader)
         .with_config(Config::default().concurrency(at_once))
-        .reconcile_on(strayed)
+        .reconcile_on(news)
+        .reconcile_on(drifted)
         .reconcile_on(recheck)
         .reconcile_on(changed)
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(reconcile::reconcile, reconcile::error_policy, context)
         // A failed pass has been reported by then.
-        .for_each(|_| std::future::ready(()))
-        .await;
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = controller => {}
+        // Without it nothing would be served any more.
+        ended = &mut following => tracing::error!(?ended, "the ScaledObjects cannot be followed any more; please report it"),
+    }
+    following.abort();
     succession.abort();
     statuses.abort();
 }

@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use ebb_crds::{ScaleTarget, ScaledObject, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::NamespaceResourceScope;
-use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt as _};
 use serde::Deserialize;
 
@@ -67,15 +66,10 @@ impl Kept {
         }
     }
 
-    /// The same event about what is kept.
-    pub fn event(event: Event<ScaledObject>) -> Result<Event<Self>, PackedError> {
-        Ok(match event {
-            Event::Apply(object) => Event::Apply(Self::new(&object)?),
-            Event::Delete(object) => Event::Delete(Self::new(&object)?),
-            Event::Init => Event::Init,
-            Event::InitApply(object) => Event::InitApply(Self::new(&object)?),
-            Event::InitDone => Event::InitDone,
-        })
+    /// Whether a pass has to follow the change from `before`: what a pass depends on is another, or somebody has taken Ebb's
+    /// finalizer or label off. Their coming is Ebb's own doing.
+    pub fn calls_for_pass(&self, before: &Self) -> bool {
+        before.digest != self.digest || (before.marked && !self.marked)
     }
 }
 

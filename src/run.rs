@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::admission::{self, Admission, Foreign};
+use crate::admission::{self, Admission, UnmanagedHpas};
 use crate::api_client;
 use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
@@ -130,7 +130,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let context =
         Context::new(for_watches, fenced, Arc::clone(&registry), events, ticker, brokers, controlled(&settings));
     let admission = webhook_listener.map(|listener| {
-        let foreign = Arc::new(Foreign::default());
+        let foreign = Arc::new(UnmanagedHpas::default());
         let (following, watching, served) = (Arc::clone(&foreign), watching.clone(), scope.clone());
         tokio::spawn(async move { following.follow(&watching, &served).await });
         let admission = Admission {

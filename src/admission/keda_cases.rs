@@ -140,7 +140,7 @@ fn with(spec: &Value) -> Value {
 /// A webhook beside these objects. Its API server has the workloads and LimitRanges among them.
 fn admission(beside: &[Value]) -> Admission {
     let (objects, mut writer) = reflector::store();
-    let foreign = Foreign::default();
+    let foreign = UnmanagedHpas::default();
     for object in beside {
         match object["kind"].as_str().unwrap() {
             "ScaledObject" => {

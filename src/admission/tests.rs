@@ -117,7 +117,7 @@ fn an_hpa_of_somebody_else_is_known_by_what_it_scales() {
         }))
         .unwrap()
     };
-    let foreign = Foreign::default();
+    let foreign = UnmanagedHpas::default();
     foreign.note(&hpa(json!({})));
     assert_eq!(foreign.scaling("shop", ("apps/Deployment", "jobs"), "jobs").as_deref(), Some("mine"));
     assert_eq!(foreign.scaling("shop", ("apps/StatefulSet", "jobs"), "jobs"), None);

@@ -1,22 +1,20 @@
 //! The TriggerAuthentications and ClusterTriggerAuthentications of the cluster, and who uses them.
 //!
-//! Owns the watches on both kinds, their finalizer, their status and their events. It tells the controller when one that
-//! a ScaledObject uses has changed. Their specs hold references, no secrets; what those refer to is not read here.
+//! Owns the watches on both kinds, their finalizer, their status and their events. It queues the ScaledObjects that use one
+//! when it changes. Their specs hold references, no secrets; nothing here reads what they refer to.
 
 mod kind;
+mod known;
 mod tend;
 mod users;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ebb_crds::TriggerAuthenticationSpec;
 use ebb_crds::{AuthenticationRef, ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
-use ebb_crds::{TriggerAuthenticationSpec, names};
-use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::watcher::Event;
 use kube::{Client, ResourceExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -25,11 +23,12 @@ use super::changed::Changed;
 use crate::events::Events;
 use crate::key::Key;
 use crate::lease::Term;
-use crate::metrics::{Metrics, ResourceMetrics};
+use crate::metrics::Metrics;
 use crate::plan::events::Reason;
 use crate::scope::Scope;
-use crate::watching;
+use crate::watching::{Index, Relist, Source, Watches};
 use kind::Kind;
+use known::Known;
 use users::Users;
 
 /// How long the first list of both kinds is waited for before ScaledObjects are served.
@@ -93,18 +92,13 @@ struct State {
     due: BTreeSet<AuthKey>,
 }
 
-/// One authentication as the API server has it.
-struct Known {
-    spec: Arc<TriggerAuthenticationSpec>,
-    uid: String,
-    generation: Option<i64>,
-    resource_version: Option<String>,
-    finalizers: Vec<String>,
-    deleting: bool,
-    /// `status.scaledobjects`, empty if there is none.
-    listed: String,
-    reference: Arc<ObjectReference>,
-    _series: ResourceMetrics,
+impl State {
+    /// Forgets the former users of an authentication whose status has come to list them no more.
+    fn settle(&mut self, key: &AuthKey) {
+        if let Some(known) = self.known.get(key).filter(|known| known.shows_last_write()) {
+            self.users.settle(key, &known.listed);
+        }
+    }
 }
 
 impl Authentications {
@@ -166,73 +160,47 @@ impl Authentications {
         self.work.notify_one();
     }
 
-    /// Takes what the watch on ScaledObjects says: who uses what.
-    pub(super) fn note_user(&self, event: &Event<ScaledObject>) {
+    /// Notes who uses what, and has the authentications looked after whose users are others now.
+    fn note_users(&self, change: impl FnOnce(&mut Users) -> BTreeSet<AuthKey>) {
         let mut state = self.state.lock();
-        let affected = state.users.note(event);
+        let affected = change(&mut state.users);
         if affected.is_empty() {
             return;
+        }
+        // Their status lists nobody, as there is none.
+        for absent in affected.iter().filter(|key| !state.known.contains_key(*key)).cloned().collect::<Vec<_>>() {
+            state.users.forget_former(&absent);
         }
         state.due.extend(affected);
         drop(state);
         self.work.notify_one();
     }
 
+    /// Follows one kind. The channel says when it has been listed.
     fn follow<K: Kind>(self: &Arc<Self>, apis: Vec<kube::Api<K>>) -> watch::Receiver<bool> {
-        let (done, listed) = watch::channel(false);
-        let me = Arc::clone(self);
-        tokio::spawn(async move {
-            let mut events = watching::watch(apis, me.scope.authentications.watch());
-            let mut present = HashSet::new();
-            while let Some(Ok(event)) = events.next().await {
-                match event {
-                    Event::Init => present.clear(),
-                    Event::InitApply(object) => {
-                        present.insert(key_of(&object));
-                        me.put(&object);
-                    }
-                    Event::Apply(object) => me.put(&object),
-                    Event::Delete(object) => me.gone(&[key_of(&object)]),
-                    Event::InitDone => {
-                        let gone: Vec<_> = {
-                            let state = me.state.lock();
-                            let of_kind = state.known.keys().filter(|key| key.cluster == K::CLUSTER);
-                            of_kind.filter(|key| !present.contains(*key)).cloned().collect()
-                        };
-                        me.gone(&gone);
-                        done.send_replace(true);
-                    }
-                }
-            }
-        });
+        let (synced, listed) = watch::channel(false);
+        let index = AuthIndex { authentications: Arc::clone(self), synced };
+        let watches = Watches::new(apis, &self.scope.authentications.watch());
+        tokio::spawn(watches.feed(vec![Box::new(index)]));
         listed
     }
 
-    fn put<K: Kind>(&self, object: &K) {
+    fn put<K: Kind>(&self, object: &K, source: Source) {
         let key = key_of(object);
-        let metadata = object.meta();
-        let mut known = Known {
-            spec: Arc::default(),
-            uid: object.uid().unwrap_or_default(),
-            generation: metadata.generation,
-            resource_version: object.resource_version(),
-            finalizers: object.finalizers().to_vec(),
-            deleting: metadata.deletion_timestamp.is_some(),
-            listed: object.status().and_then(|status| status.scaledobjects.clone()).unwrap_or_default(),
-            reference: Arc::new(object.object_ref(&())),
-            _series: self.metrics.resource(K::SERIES, &key.namespace),
-        };
+        let mut known = Known::of(object, self.metrics.resource(K::SERIES, &key.namespace));
         let mut state = self.state.lock();
         let before = state.known.remove(&key);
         let same = before.as_ref().filter(|before| before.uid == known.uid);
         let updated = same.is_some_and(|before| before.generation != known.generation);
         let unchanged = same.is_some_and(|before| before.generation == known.generation);
-        known.spec = match before.filter(|_| unchanged) {
-            Some(before) => before.spec,
-            None => Arc::new(object.spec().clone()),
-        };
+        known.written = same.map(|before| before.written.after(source)).unwrap_or_default();
+        if let Some(before) = before.filter(|_| unchanged) {
+            known.spec = before.spec;
+        }
         let reference = Arc::clone(&known.reference);
         state.known.insert(key.clone(), known);
+        // A replica that only stands by never works on what is due.
+        state.settle(&key);
         state.due.insert(key.clone());
         let users = if unchanged { Vec::new() } else { state.users.of(&key) };
         drop(state);
@@ -240,23 +208,22 @@ impl Authentications {
             let note = format!("{} {} is updated", K::NAME, key.name);
             self.events.emit(&reference, Reason::AuthenticationUpdated(key.cluster), note);
         }
-        self.tell(&users);
+        self.requeue(&users);
         self.work.notify_one();
     }
 
-    fn gone(&self, keys: &[AuthKey]) {
-        for key in keys {
-            let users = {
-                let mut state = self.state.lock();
-                state.known.remove(key);
-                state.due.remove(key);
-                state.users.of(key)
-            };
-            self.tell(&users);
-        }
+    fn remove(&self, key: &AuthKey) {
+        let users = {
+            let mut state = self.state.lock();
+            state.known.remove(key);
+            state.due.remove(key);
+            state.users.forget_former(key);
+            state.users.of(key)
+        };
+        self.requeue(&users);
     }
 
-    fn tell(&self, users: &[Key]) {
+    fn requeue(&self, users: &[Key]) {
         // At the start nobody has been checked yet.
         if self.serving.load(Ordering::Relaxed) {
             for user in users {
@@ -266,9 +233,48 @@ impl Authentications {
     }
 }
 
-impl Known {
-    fn is_marked(&self) -> bool {
-        self.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER)
+/// The authentications of one kind.
+struct AuthIndex {
+    authentications: Arc<Authentications>,
+    synced: watch::Sender<bool>,
+}
+
+impl<K: Kind> Index<K> for AuthIndex {
+    fn apply(&mut self, _: &Key, object: &K, source: Source) {
+        self.authentications.put(object, source);
+    }
+
+    fn delete(&mut self, key: &Key) {
+        let (namespace, name) = (key.namespace.clone(), key.name.clone());
+        self.authentications.remove(&AuthKey { cluster: K::CLUSTER, namespace, name });
+    }
+
+    fn synced(&mut self, _: &Relist) {
+        self.synced.send_replace(true);
+    }
+}
+
+/// Which ScaledObjects use which authentications.
+pub(super) struct UserIndex(Arc<Authentications>);
+
+impl UserIndex {
+    /// Notes the users in `authentications`.
+    pub(super) fn new(authentications: Arc<Authentications>) -> Self {
+        Self(authentications)
+    }
+}
+
+impl Index<ScaledObject> for UserIndex {
+    fn apply(&mut self, key: &Key, object: &ScaledObject, _: Source) {
+        self.0.note_users(|users| users.apply(key, object));
+    }
+
+    fn delete(&mut self, key: &Key) {
+        self.0.note_users(|users| users.delete(key));
+    }
+
+    fn synced(&mut self, _: &Relist) {
+        self.0.note_users(Users::synced);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The HPAs of ScaledObjects as the API server has them.
 //!
-//! Owns the watch on them. It tells the controller when one is not what was applied (changed by hand, deleted), and the
-//! registry what the HPA says of itself. Keeps a digest of each, not the object.
+//! Owns the watch on them. It queues the ScaledObject of an HPA that is not what was applied (changed by hand, deleted), and
+//! notes the HPA's condition `ScalingActive` for the status. It keeps a digest of each HPA, not the object.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,49 +11,50 @@ use ebb_crds::names;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
+use super::change_filter::object_ref;
 use crate::kept::Kept;
 use crate::key::Key;
 use crate::plan::hpa::fingerprint::Fingerprint;
 use crate::plan::status::{Check, Facts};
 use crate::store::record::Record;
 use crate::store::registry::Registry;
-use crate::watching;
+use crate::watching::{Index, Source, Watches};
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
 /// in the watch.
 const ECHO: Duration = Duration::from_millis(250);
 /// How many different conditions of HPAs are remembered to be shared.
-const SAYINGS: usize = 8;
+const CONDITIONS: usize = 8;
 
-/// How many statuses are written at the same time because of what an HPA says. All of those that were created together speak
-/// within seconds, while ScaledObjects wait for their first status.
+/// How many statuses are written at the same time because of an HPA's condition. HPAs that were created together have their
+/// first conditions within the same seconds, in which ScaledObjects wait for their first status.
 const AT_ONCE: usize = 4;
 
 /// The HPAs that have been seen, by namespace and name.
 #[derive(Debug, Default)]
 pub(super) struct Hpas {
-    seen: RwLock<HashMap<Key, Seen>>,
-    /// The last few different conditions: most HPAs say one of them.
-    sayings: Mutex<VecDeque<Arc<HorizontalPodAutoscalerCondition>>>,
+    seen: RwLock<HashMap<Key, ObservedHpa>>,
+    /// The last few different conditions: most HPAs have one of them.
+    conditions: Mutex<VecDeque<Arc<HorizontalPodAutoscalerCondition>>>,
 }
 
 /// What is known of an HPA.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct ObservedHpa {
     pub(super) print: Fingerprint,
     owner: Option<Key>,
     /// Its condition `ScalingActive`.
-    said: Option<Arc<HorizontalPodAutoscalerCondition>>,
+    condition: Option<Arc<HorizontalPodAutoscalerCondition>>,
 }
 
 impl Hpas {
     /// What is known of this HPA.
-    pub(super) fn get(&self, key: &Key) -> Option<Seen> {
+    pub(super) fn get(&self, key: &Key) -> Option<ObservedHpa> {
         self.seen.read().get(key).cloned()
     }
 
@@ -64,24 +65,23 @@ impl Hpas {
         seen.iter().filter(|(_, seen)| seen.owner.as_ref() == Some(owner)).map(|(key, _)| key.name.clone()).collect()
     }
 
-    /// The HPA's condition `ScalingActive`, without its time, which changes with nothing that Ebb tells. HPAs that say the same
-    /// share it.
+    /// The HPA's condition `ScalingActive` without its time, which no status of Ebb shows. HPAs with the same condition share it.
     fn scaling_active(&self, hpa: &HorizontalPodAutoscaler) -> Option<Arc<HorizontalPodAutoscalerCondition>> {
         let conditions = hpa.status.as_ref()?.conditions.as_deref()?;
-        let said = conditions.iter().find(|condition| condition.type_ == "ScalingActive")?;
-        let said = HorizontalPodAutoscalerCondition { last_transition_time: None, ..said.clone() };
-        let mut sayings = self.sayings.lock();
-        if let Some(same) = sayings.iter().find(|known| ***known == said) {
+        let found = conditions.iter().find(|condition| condition.type_ == "ScalingActive")?;
+        let found = HorizontalPodAutoscalerCondition { last_transition_time: None, ..found.clone() };
+        let mut shared = self.conditions.lock();
+        if let Some(same) = shared.iter().find(|known| ***known == found) {
             return Some(Arc::clone(same));
         }
-        let said = Arc::new(said);
-        sayings.truncate(SAYINGS - 1);
-        sayings.push_front(Arc::clone(&said));
-        Some(said)
+        let found = Arc::new(found);
+        shared.truncate(CONDITIONS - 1);
+        shared.push_front(Arc::clone(&found));
+        Some(found)
     }
 
-    /// Takes over into the facts of a ScaledObject which HPA it has, and what that says of itself now. To be called whenever
-    /// either may have changed: an HPA is often seen before the check that finds it to be the right one.
+    /// Takes over into the facts of a ScaledObject which HPA it has, and that HPA's condition. To be called whenever either may
+    /// have changed: the watch often shows an HPA before the check that finds it to be the right one.
     pub(super) fn fill(&self, object: &Key, facts: &mut Facts) {
         facts.left_hpa = match (&facts.check, &facts.served) {
             (Check::Failed(_), None) => self.of(object).into_iter().next(),
@@ -91,8 +91,8 @@ impl Hpas {
             facts.hpa = None;
             return;
         };
-        let said = self.seen.read().get(&Key::new(&object.namespace, name)).and_then(|seen| seen.said.clone());
-        facts.hpa = said.or_else(|| facts.hpa.take());
+        let found = self.seen.read().get(&Key::new(&object.namespace, name)).and_then(|seen| seen.condition.clone());
+        facts.hpa = found.or_else(|| facts.hpa.take());
     }
 }
 
@@ -110,75 +110,53 @@ pub(super) fn watch(
     client: Client,
     apis: Vec<Api<HorizontalPodAutoscaler>>,
 ) -> impl Stream<Item = ObjectRef<Kept>> + Send + 'static {
-    let (strayed, mut tell) = mpsc::unbounded_channel();
-    let (spoken, heard) = mpsc::unbounded_channel();
-    tokio::spawn(pass_on(Arc::clone(&hpas), client, heard));
-    tokio::spawn(async move {
-        let config = watcher::Config::default().labels(names::SCALED_OBJECT_NAME_LABEL);
-        let mut events = watching::watch(apis, config);
-        let mut listed = HashSet::new();
-        let follower = Follower { hpas, registry, strayed, spoken };
-        while let Some(Ok(event)) = events.next().await {
-            match event {
-                Event::Init => listed.clear(),
-                Event::InitApply(hpa) => {
-                    listed.insert(Key::of(&hpa));
-                    follower.note(&hpa);
-                }
-                Event::Apply(hpa) => follower.note(&hpa),
-                Event::Delete(hpa) => follower.forget(&Key::of(&hpa)),
-                Event::InitDone => {
-                    let seen = follower.hpas.seen.read();
-                    let gone: Vec<_> = seen.keys().filter(|key| !listed.contains(key)).cloned().collect();
-                    drop(seen);
-                    for key in &gone {
-                        follower.forget(key);
-                    }
-                }
-            }
-        }
-    });
-    futures::stream::poll_fn(move |context| tell.poll_recv(context))
+    let (drifted, mut queued) = mpsc::unbounded_channel();
+    let (reported, reports) = mpsc::unbounded_channel();
+    tokio::spawn(write_reports(Arc::clone(&hpas), client, reports));
+    let config = watcher::Config::default().labels(names::SCALED_OBJECT_NAME_LABEL);
+    let index = HpaIndex { hpas, registry, drifted, reported };
+    tokio::spawn(Watches::new(apis, &config).feed(vec![Box::new(index)]));
+    futures::stream::poll_fn(move |context| queued.poll_recv(context))
 }
 
-/// Does what follows from a change of an HPA.
-struct Follower {
+/// Keeps [`Hpas`], and does what follows from a change of one.
+struct HpaIndex {
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
-    /// Takes those whose HPA is not what was applied.
-    strayed: mpsc::UnboundedSender<ObjectRef<Kept>>,
-    /// Takes those whose HPA may have said something.
-    spoken: mpsc::UnboundedSender<Arc<Record>>,
+    /// Takes the ScaledObjects whose HPA is not what was applied.
+    drifted: mpsc::UnboundedSender<ObjectRef<Kept>>,
+    /// Takes the ScaledObjects whose HPA may have another condition.
+    reported: mpsc::UnboundedSender<Arc<Record>>,
 }
 
-impl Follower {
-    fn note(&self, hpa: &HorizontalPodAutoscaler) {
-        let key = Key::of(hpa);
+impl Index<HorizontalPodAutoscaler> for HpaIndex {
+    fn apply(&mut self, key: &Key, hpa: &HorizontalPodAutoscaler, _: Source) {
         let owner = owner(hpa).map(|(owner, _)| owner);
         let object = owner.as_ref().and_then(|owner| self.registry.get(owner));
         // The name that is there anyway rather than another copy of it.
         let owner = object.as_ref().map(|object| object.key.clone()).or(owner);
-        let seen = Seen { print: Fingerprint::of(hpa), owner: owner.clone(), said: self.hpas.scaling_active(hpa) };
+        let seen =
+            ObservedHpa { print: Fingerprint::of(hpa), owner: owner.clone(), condition: self.hpas.scaling_active(hpa) };
         let before = self.hpas.seen.write().insert(key.clone(), seen.clone());
         let Some(owner) = owner else {
             // Somebody has taken the owner reference away.
-            strayed_from(before.and_then(|before| before.owner), &self.strayed);
+            queue(before.and_then(|before| before.owner), &self.drifted);
             return;
         };
         if let Some(object) = object {
             look_at_replicas(&object, hpa);
-            // Whoever passes it on lives as long as this.
-            let _ = self.spoken.send(object);
+            // The receiver lives as long as this.
+            let _ = self.reported.send(object);
         }
         if before.is_none_or(|before| before.print != seen.print) {
             let (hpas, registry) = (Arc::clone(&self.hpas), Arc::clone(&self.registry));
-            tokio::spawn(check(hpas, registry, self.strayed.clone(), key, owner));
+            tokio::spawn(check(hpas, registry, self.drifted.clone(), key.clone(), owner));
         }
     }
 
-    fn forget(&self, key: &Key) {
+    fn delete(&mut self, key: &Key) {
         let before = self.hpas.seen.write().remove(key);
-        strayed_from(before.and_then(|before| before.owner), &self.strayed);
+        queue(before.and_then(|before| before.owner), &self.drifted);
     }
 }
 
@@ -186,7 +164,7 @@ impl Follower {
 async fn check(
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
-    strayed: mpsc::UnboundedSender<ObjectRef<Kept>>,
+    drifted: mpsc::UnboundedSender<ObjectRef<Kept>>,
     key: Key,
     owner: Key,
 ) {
@@ -194,16 +172,15 @@ async fn check(
     let Some(object) = registry.get(&owner) else { return };
     let Some(present) = hpas.get(&key) else { return };
     // Before the first write there is nothing to differ from, unless the check has come to another end.
-    let drifted = object.hpa.has_drifted(&key.name, &present.print).unwrap_or_else(|| object.check.is_checked());
-    if drifted {
-        strayed_from(Some(owner), &strayed);
+    if object.hpa.has_drifted(&key.name, &present.print).unwrap_or_else(|| object.check.is_checked()) {
+        queue(Some(owner), &drifted);
     }
 }
 
-fn strayed_from(owner: Option<Key>, strayed: &mpsc::UnboundedSender<ObjectRef<Kept>>) {
+fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<Kept>>) {
     if let Some(owner) = owner {
-        // The receiver lives as long as the controller; without it there is nobody to tell.
-        let _ = strayed.send(ObjectRef::new(&owner.name).within(&owner.namespace));
+        // The receiver lives as long as the controller.
+        let _ = drifted.send(object_ref(&owner));
     }
 }
 
@@ -215,9 +192,9 @@ fn look_at_replicas(object: &Record, hpa: &HorizontalPodAutoscaler) {
     }
 }
 
-/// Writes into statuses what HPAs say of themselves.
-async fn pass_on(hpas: Arc<Hpas>, client: Client, mut spoken: mpsc::UnboundedReceiver<Arc<Record>>) {
-    futures::stream::poll_fn(|context| spoken.poll_recv(context))
+/// Writes the conditions of HPAs into the statuses of their ScaledObjects.
+async fn write_reports(hpas: Arc<Hpas>, client: Client, mut reports: mpsc::UnboundedReceiver<Arc<Record>>) {
+    futures::stream::poll_fn(|context| reports.poll_recv(context))
         .for_each_concurrent(AT_ONCE, |object| {
             let (hpas, client) = (&hpas, &client);
             async move {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use chrono::Utc;
 use ebb_scalers::pool::jitter;
-use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -19,7 +18,8 @@ use tracing::{info, warn};
 use super::Term;
 use super::rules::{Verdict, judge};
 use crate::args::Election;
-use crate::watching;
+use crate::key::Key;
+use crate::watching::{Index, Source, Watches};
 
 /// How long the last writes of a term are waited for before the Lease is given back: the next replica waits for it.
 const LAST_WRITES: Duration = Duration::from_millis(500);
@@ -190,20 +190,24 @@ fn now() -> MicroTime {
     MicroTime(k8s_openapi::jiff::Timestamp::from_microsecond(Utc::now().timestamp_micros()).unwrap_or_default())
 }
 
-/// Tells when the Lease is nobody's, so that one that was given back is taken at once.
+/// Follows the Lease, so that a replica takes it at once when another has given it back.
 async fn watch(api: Api<Lease>, name: String, free: Arc<Notify>) {
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut events = watching::watch(vec![api], config);
-    while let Some(Ok(event)) = events.next().await {
-        let is_free = match event {
-            Event::Apply(lease) | Event::InitApply(lease) => {
-                lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default().is_empty()
-            }
-            Event::Delete(_) => true,
-            Event::Init | Event::InitDone => false,
-        };
-        if is_free {
-            free.notify_one();
+    Watches::new(vec![api], &config).feed(vec![Box::new(FreeLease(free))]).await;
+}
+
+/// Notices when the Lease is nobody's.
+struct FreeLease(Arc<Notify>);
+
+impl Index<Lease> for FreeLease {
+    fn apply(&mut self, _: &Key, lease: &Lease, _: Source) {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        if holder.unwrap_or_default().is_empty() {
+            self.0.notify_one();
         }
+    }
+
+    fn delete(&mut self, _: &Key) {
+        self.0.notify_one();
     }
 }

@@ -7,11 +7,11 @@ use ebb_crds::{ClusterTriggerAuthentication, TriggerAuthentication, names};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
-use serde::de::DeserializeOwned;
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::kind::Kind;
+use super::known::Written;
 use super::{AuthKey, Authentications};
 use crate::plan::events::Reason;
 
@@ -31,7 +31,7 @@ enum Work {
 }
 
 impl Authentications {
-    /// Looks after those that are due, for ever.
+    /// Looks after those that are due, for as long as the process runs.
     pub(super) async fn tend(self: Arc<Self>) {
         loop {
             self.work.notified().await;
@@ -48,10 +48,18 @@ impl Authentications {
         let Some((work, reference)) = self.work(&key) else { return };
         for work in work {
             match write(&self.client, &key, &work).await {
-                Ok(()) => self.tell_written(&key, &work, &reference),
+                Ok(version) => {
+                    if matches!(work, Work::List(_)) {
+                        self.note_written(&key, Written::at(version.as_deref()));
+                    }
+                    self.emit_written(&key, &work, &reference);
+                }
                 // The watch brings what is there now.
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return,
                 Err(error) => {
+                    if matches!(work, Work::List(_)) {
+                        self.note_written(&key, Written::Unanswered);
+                    }
                     tracing::warn!(authentication = %key, %error, "cannot write the finalizer or the status; it will be tried again");
                     let me = Arc::clone(self);
                     tokio::spawn(async move {
@@ -65,8 +73,15 @@ impl Authentications {
         }
     }
 
+    fn note_written(&self, key: &AuthKey, written: Written) {
+        if let Some(known) = self.state.lock().known.get_mut(key) {
+            known.written = written;
+        }
+    }
+
     fn work(&self, key: &AuthKey) -> Option<(Vec<Work>, Arc<ObjectReference>)> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.settle(key);
         let known = state.known.get(key)?;
         let finalizers = |finalizers: Vec<&str>| json!({"metadata": {"finalizers": finalizers, "resourceVersion": known.resource_version}});
         let others = known.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != names::FINALIZER);
@@ -80,15 +95,17 @@ impl Authentications {
                 work.push(Work::Mark(finalizers(others.chain([names::FINALIZER]).collect())));
             }
             let all = self.scope.knows_all_users(key.cluster);
+            // After a write without an answer it is not known what is there.
+            let unknown = known.written == Written::Unanswered;
             let listed = state.users.listed(key, &known.listed, all);
-            if let Some(listed) = listed.filter(|listed| *listed != known.listed) {
+            if let Some(listed) = listed.filter(|listed| unknown || *listed != known.listed) {
                 work.push(Work::List(listed));
             }
         }
         Some((work, Arc::clone(&known.reference)))
     }
 
-    fn tell_written(&self, key: &AuthKey, work: &Work, reference: &Arc<ObjectReference>) {
+    fn emit_written(&self, key: &AuthKey, work: &Work, reference: &Arc<ObjectReference>) {
         let kind = if key.cluster { ClusterTriggerAuthentication::NAME } else { TriggerAuthentication::NAME };
         match work {
             Work::Release(_) => {
@@ -102,7 +119,8 @@ impl Authentications {
     }
 }
 
-async fn write(client: &Client, key: &AuthKey, work: &Work) -> Result<(), kube::Error> {
+/// Gives the `resourceVersion` of the answer.
+async fn write(client: &Client, key: &AuthKey, work: &Work) -> Result<Option<String>, kube::Error> {
     if key.cluster {
         patch(&Api::<ClusterTriggerAuthentication>::all(client.clone()), &key.name, work).await
     } else {
@@ -110,14 +128,15 @@ async fn write(client: &Client, key: &AuthKey, work: &Work) -> Result<(), kube::
     }
 }
 
-async fn patch<K: Kind + DeserializeOwned>(api: &Api<K>, name: &str, work: &Work) -> Result<(), kube::Error> {
+async fn patch<K: Kind>(api: &Api<K>, name: &str, work: &Work) -> Result<Option<String>, kube::Error> {
     let params = PatchParams::default();
-    match work {
-        Work::Release(patch) | Work::Mark(patch) => api.patch(name, &params, &Patch::Merge(patch)).await.map(drop),
+    let answer = match work {
+        Work::Release(patch) | Work::Mark(patch) => api.patch(name, &params, &Patch::Merge(patch)).await?,
         Work::List(listed) => {
             let listed = Some(listed).filter(|listed| !listed.is_empty());
             let status = json!({"status": {"scaledobjects": listed}});
-            api.patch_status(name, &params, &Patch::Merge(status)).await.map(drop)
+            api.patch_status(name, &params, &Patch::Merge(status)).await?
         }
-    }
+    };
+    Ok(answer.resource_version())
 }

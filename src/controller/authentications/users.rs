@@ -1,10 +1,9 @@
 //! Which ScaledObject uses which authentication, and how a status lists them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use ebb_crds::ScaledObject;
 use kube::ResourceExt as _;
-use kube::runtime::watcher::Event;
 
 use super::AuthKey;
 use crate::key::Key;
@@ -14,38 +13,30 @@ use crate::key::Key;
 pub(super) struct Users {
     uses: HashMap<Key, BTreeSet<AuthKey>>,
     used_by: HashMap<AuthKey, BTreeSet<Key>>,
-    /// Names that have stopped using one since Ebb runs.
-    left: HashMap<AuthKey, BTreeSet<String>>,
-    /// Those seen in a list that is under way.
-    seen: HashSet<Key>,
+    /// Names that have stopped using an authentication and that its status may still list.
+    former: HashMap<AuthKey, BTreeSet<String>>,
     /// Whether all ScaledObjects have been listed once.
     complete: bool,
 }
 
+/// Each change gives the authentications whose users are others now.
 impl Users {
-    /// Takes what the watch on ScaledObjects says, and gives the authentications whose users are others now.
-    pub(super) fn note(&mut self, event: &Event<ScaledObject>) -> BTreeSet<AuthKey> {
-        match event {
-            Event::Init => {
-                self.seen.clear();
-                BTreeSet::new()
-            }
-            Event::InitApply(object) => {
-                self.seen.insert(Key::of(object));
-                self.set(&Key::of(object), used_by(object))
-            }
-            Event::Apply(object) => self.set(&Key::of(object), used_by(object)),
-            Event::Delete(object) => self.set(&Key::of(object), BTreeSet::new()),
-            Event::InitDone => {
-                let gone: Vec<_> = self.uses.keys().filter(|key| !self.seen.contains(key)).cloned().collect();
-                self.seen.clear();
-                let mut affected: BTreeSet<_> = gone.iter().flat_map(|key| self.set(key, BTreeSet::new())).collect();
-                if !std::mem::replace(&mut self.complete, true) {
-                    affected.extend(self.used_by.keys().cloned());
-                }
-                affected
-            }
+    /// A ScaledObject is there.
+    pub(super) fn apply(&mut self, user: &Key, object: &ScaledObject) -> BTreeSet<AuthKey> {
+        self.set(user, used_by(object))
+    }
+
+    /// A ScaledObject has gone.
+    pub(super) fn delete(&mut self, user: &Key) -> BTreeSet<AuthKey> {
+        self.set(user, BTreeSet::new())
+    }
+
+    /// All ScaledObjects have been listed: every status can be written now.
+    pub(super) fn synced(&mut self) -> BTreeSet<AuthKey> {
+        if std::mem::replace(&mut self.complete, true) {
+            return BTreeSet::new();
         }
+        self.used_by.keys().cloned().collect()
     }
 
     /// Who uses `key`, in order.
@@ -60,9 +51,25 @@ impl Users {
             return None;
         }
         let users = self.used_by.get(key).into_iter().flatten().map(|user| user.name.as_str()).collect();
-        let left = self.left.get(key);
-        let stays = |name: &str| !all && left.is_none_or(|left| !left.contains(name));
+        let former = self.former.get(key);
+        let stays = |name: &str| !all && former.is_none_or(|former| !former.contains(name));
         Some(list(present, &users, stays))
+    }
+
+    /// Forgets the former users that a status does not list any more. `present` is what it lists, with every write of Ebb's
+    /// in it: a write that is not shown yet could list one of them again.
+    pub(super) fn settle(&mut self, key: &AuthKey, present: &str) {
+        if let Some(former) = self.former.get_mut(key) {
+            former.retain(|name| present.split(',').any(|listed| listed == name));
+            if former.is_empty() {
+                self.former.remove(key);
+            }
+        }
+    }
+
+    /// Forgets the former users of an authentication that is not there.
+    pub(super) fn forget_former(&mut self, key: &AuthKey) {
+        self.former.remove(key);
     }
 
     fn set(&mut self, user: &Key, now: BTreeSet<AuthKey>) -> BTreeSet<AuthKey> {
@@ -75,11 +82,11 @@ impl Users {
                     self.used_by.remove(gone);
                 }
             }
-            self.left.entry(gone.clone()).or_default().insert(user.name.clone());
+            self.former.entry(gone.clone()).or_default().insert(user.name.clone());
         }
         for new in &now {
-            if let Some(left) = self.left.get_mut(new) {
-                left.remove(&user.name);
+            if let Some(former) = self.former.get_mut(new) {
+                former.remove(&user.name);
             }
             self.used_by.entry(new.clone()).or_default().insert(user.clone());
         }
@@ -159,54 +166,83 @@ mod tests {
         }
     }
 
+    /// Users of which the first list was complete, and empty.
+    fn listed() -> Users {
+        let mut users = Users::default();
+        users.synced();
+        users
+    }
+
+    fn apply(users: &mut Users, object: &ScaledObject) -> BTreeSet<AuthKey> {
+        users.apply(&Key::of(object), object)
+    }
+
     #[test]
     fn nothing_is_known_before_the_first_list_is_complete() {
         let mut users = Users::default();
-        users.note(&Event::Init);
-        assert_eq!(users.note(&Event::InitApply(object("ns", "a", &[(OWN, "one")]))), [own("one")].into());
+        assert_eq!(apply(&mut users, &object("ns", "a", &[(OWN, "one")])), [own("one")].into());
         assert_eq!(users.listed(&own("one"), "", true), None);
-        assert_eq!(users.note(&Event::InitDone), [own("one")].into());
+        assert_eq!(users.synced(), [own("one")].into());
         assert_eq!(users.listed(&own("one"), "", true), Some("a".into()));
         assert_eq!(users.listed(&own("unused"), "x", true), Some(String::new()));
+        assert_eq!(users.synced(), BTreeSet::new(), "a later list changes nothing by itself");
     }
 
     #[test]
     fn edits_and_deletions_name_those_whose_users_changed() {
-        let mut users = Users::default();
-        users.note(&Event::Init);
-        users.note(&Event::InitDone);
-        users.note(&Event::Apply(object("ns", "a", &[(OWN, "one"), (OWN, "one"), (CLUSTER, "all")])));
-        users.note(&Event::Apply(object("ns", "b", &[(OWN, "one")])));
+        let mut users = listed();
+        apply(&mut users, &object("ns", "a", &[(OWN, "one"), (OWN, "one"), (CLUSTER, "all")]));
+        apply(&mut users, &object("ns", "b", &[(OWN, "one")]));
         assert_eq!(users.listed(&own("one"), "", true), Some("a,b".into()));
-        let edited = Event::Apply(object("ns", "a", &[(OWN, "two"), (CLUSTER, "all")]));
-        assert_eq!(users.note(&edited), [own("one"), own("two")].into());
-        assert_eq!(users.note(&edited), BTreeSet::new());
+        let edited = object("ns", "a", &[(OWN, "two"), (CLUSTER, "all")]);
+        assert_eq!(apply(&mut users, &edited), [own("one"), own("two")].into());
+        assert_eq!(apply(&mut users, &edited), BTreeSet::new());
         assert_eq!(users.listed(&own("one"), "a,b", true), Some("b".into()));
-        let deleted = Event::Delete(object("ns", "a", &[]));
-        assert_eq!(users.note(&deleted), [own("two"), cluster("all")].into());
+        assert_eq!(users.delete(&Key::new("ns", "a")), [own("two"), cluster("all")].into());
         assert_eq!(users.listed(&cluster("all"), "a", true), Some(String::new()));
-        users.note(&Event::Init);
-        assert_eq!(users.note(&Event::InitDone), [own("one")].into(), "b went while the watch was interrupted");
+        assert_eq!(users.delete(&Key::new("ns", "b")), [own("one")].into());
     }
 
     #[test]
     fn one_that_is_being_deleted_uses_nothing() {
         let mut users = Users::default();
         let mut object = object("ns", "a", &[(OWN, "one")]);
-        users.note(&Event::Apply(object.clone()));
+        apply(&mut users, &object);
         object.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
-        assert_eq!(users.note(&Event::Apply(object)), [own("one")].into());
+        assert_eq!(apply(&mut users, &object), [own("one")].into());
         assert!(users.of(&own("one")).is_empty());
     }
 
     #[test]
     fn names_of_another_ebb_stay_in_a_cluster_wide_list() {
-        let mut users = Users::default();
-        users.note(&Event::Init);
-        users.note(&Event::InitApply(object("ns", "mine", &[(CLUSTER, "all")])));
-        users.note(&Event::InitDone);
+        let mut users = listed();
+        apply(&mut users, &object("ns", "mine", &[(CLUSTER, "all")]));
         assert_eq!(users.listed(&cluster("all"), "theirs", false), Some("theirs,mine".into()));
-        users.note(&Event::Delete(object("ns", "mine", &[])));
+        users.delete(&Key::new("ns", "mine"));
         assert_eq!(users.listed(&cluster("all"), "theirs,mine", false), Some("theirs".into()));
+    }
+
+    #[test]
+    fn a_former_user_is_remembered_until_the_status_does_not_list_it() {
+        let mut users = listed();
+        for number in 0..1000 {
+            let name = format!("preview-{number}");
+            apply(&mut users, &object("ns", &name, &[(CLUSTER, "all")]));
+            let present = users.listed(&cluster("all"), "theirs", false).unwrap();
+            users.delete(&Key::new("ns", &name));
+            users.settle(&cluster("all"), &present);
+            assert_eq!(users.listed(&cluster("all"), &present, false), Some("theirs".into()), "it is still listed");
+            users.settle(&cluster("all"), "theirs");
+            assert!(users.former.is_empty(), "{:?}", users.former);
+        }
+    }
+
+    #[test]
+    fn a_former_user_goes_with_its_authentication() {
+        let mut users = listed();
+        apply(&mut users, &object("ns", "a", &[(OWN, "one")]));
+        users.delete(&Key::new("ns", "a"));
+        users.forget_former(&own("one"));
+        assert!(users.former.is_empty() && users.used_by.is_empty() && users.uses.is_empty());
     }
 }

@@ -1,22 +1,22 @@
 //! The HPAs that are not Ebb's, and what they scale. Kept from a watch, without what else they hold.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use ebb_crds::{ScaleTarget, names};
-use futures::StreamExt as _;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::RwLock;
 
 use crate::key::Key;
 use crate::plan::review;
 use crate::scope::Scope;
-use crate::watching;
+use crate::watching::{Index, Source, Watches};
 
 /// The HPAs that are not Ebb's.
 #[derive(Debug, Default)]
-pub struct Foreign(RwLock<HashMap<Key, Scaling>>);
+pub struct UnmanagedHpas(RwLock<HashMap<Key, Scaling>>);
 
 /// What an HPA scales.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ struct Scaling {
     owners: Vec<String>,
 }
 
-impl Foreign {
+impl UnmanagedHpas {
     /// The name of an HPA that scales this workload and does not belong to the ScaledObject `asking`.
     pub(super) fn scaling(&self, namespace: &str, (kind, name): (&str, &str), asking: &str) -> Option<String> {
         let all = self.0.read();
@@ -42,24 +42,11 @@ impl Foreign {
     }
 
     /// Follows them for as long as the process runs.
-    pub async fn follow(&self, client: &Client, scope: &Scope) {
+    pub async fn follow(self: &Arc<Self>, client: &Client, scope: &Scope) {
         let apis: Vec<Api<HorizontalPodAutoscaler>> = scope.apis(client);
         // Ebb's own have the label, as KEDA's have.
         let config = watcher::Config::default().labels(&format!("!{}", names::SCALED_OBJECT_NAME_LABEL));
-        let mut events = watching::watch(apis, config);
-        let mut listed = HashSet::new();
-        while let Some(Ok(event)) = events.next().await {
-            match event {
-                Event::Init => listed.clear(),
-                Event::InitApply(hpa) => {
-                    listed.insert(Key::of(&hpa));
-                    self.note(&hpa);
-                }
-                Event::Apply(hpa) => self.note(&hpa),
-                Event::Delete(hpa) => drop(self.0.write().remove(&Key::of(&hpa))),
-                Event::InitDone => self.0.write().retain(|key, _| listed.contains(key)),
-            }
-        }
+        Watches::new(apis, &config).feed(vec![Box::new(Arc::clone(self))]).await;
     }
 
     /// An HPA whose owner says that it is not to be asked about counts for nothing.
@@ -80,5 +67,15 @@ impl Foreign {
         let owners = hpa.owner_references().iter().filter(|owner| owner.kind == "ScaledObject");
         let owners = owners.map(|owner| owner.name.clone()).collect();
         self.0.write().insert(Key::of(hpa), Scaling { kind: review::kind_of(&target), name: target.name, owners });
+    }
+}
+
+impl Index<HorizontalPodAutoscaler> for Arc<UnmanagedHpas> {
+    fn apply(&mut self, _: &Key, hpa: &HorizontalPodAutoscaler, _: Source) {
+        self.note(hpa);
+    }
+
+    fn delete(&mut self, key: &Key) {
+        self.0.write().remove(key);
     }
 }
