@@ -9,7 +9,6 @@ use axum::body::Body;
 use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ebb::admission::{self, Admission};
-use ebb::kept::Kept;
 use ebb::lease::Term;
 use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Sight};
@@ -17,6 +16,7 @@ use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
 use ebb::plan::review::AuthParams;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
+use ebb::record::ScaledObjectRecord;
 use ebb::scope::Scope;
 use ebb::store::registry::Registry;
 use ebb::target::Targets;
@@ -195,7 +195,7 @@ fn review(c: &mut Criterion) {
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
     let (objects, mut writer) = kube::runtime::reflector::store();
     for object in (0..5_000).map(scaled_object).map(serde_json::from_value::<ScaledObject>) {
-        let Ok(Ok(object)) = object.map(|object| Kept::new(&object)) else { return };
+        let Ok(Ok(object)) = object.map(|object| ScaledObjectRecord::new(&object, None)) else { return };
         writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
     }
     let admission = Admission {

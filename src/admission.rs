@@ -22,10 +22,10 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::kept::Kept;
 use crate::metrics::Metrics;
 use crate::plan::hpa;
 use crate::plan::review::{self as rules, AuthParams, Finding};
+use crate::record::ScaledObjectRecord;
 use crate::scope::Scope;
 use crate::target::Targets;
 use review::{Request, Verdict};
@@ -41,7 +41,7 @@ pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> AuthParams + Send + S
 /// What a review needs.
 pub struct Admission {
     /// The ScaledObjects that are there.
-    pub objects: Store<Kept>,
+    pub objects: Store<ScaledObjectRecord>,
     /// The HPAs that are not Ebb's.
     pub foreign: Arc<UnmanagedHpas>,
     /// What authentications give.
@@ -114,13 +114,12 @@ impl Admission {
     fn clash(&self, object: &ScaledObject, namespace: &str) -> Option<Finding> {
         let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
         let kind = rules::kind_of(target);
-        let is_other = |other: &Kept| {
+        let is_other = |other: &ScaledObjectRecord| {
             other.meta().namespace.as_deref() == Some(namespace)
                 && other.meta().name.as_deref() != Some(&name)
                 && other.meta().deletion_timestamp.is_none()
         };
-        let scales = |other: &Kept| other.target.name == target.name && rules::kind_of(&other.target) == kind;
-        if let Some(other) = self.objects.find(|other| is_other(other) && scales(other)) {
+        if let Some(other) = self.objects.find(|other| is_other(other) && other.scales(&kind, &target.name)) {
             return Some(rules::taken(target, "ScaledObject", &other.name_any()));
         }
         if let Some(other) = self.objects.find(|other| is_other(other) && other.has_hpa(&hpa)) {

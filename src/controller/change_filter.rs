@@ -9,22 +9,24 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
 
-use crate::kept::Kept;
 use crate::key::Key;
+use crate::record::ScaledObjectRecord;
 use crate::watching::{Index, Relist, Source};
 
 /// The store's one writer. The object in the store is what a new one is compared with.
 pub(super) struct ChangeFilter {
-    writer: Writer<Kept>,
-    store: Store<Kept>,
+    writer: Writer<ScaledObjectRecord>,
+    store: Store<ScaledObjectRecord>,
     /// The objects of the first lists, which the store takes as a whole: passes wait for that. None afterwards.
-    first: Option<HashMap<Key, Kept>>,
-    queue: mpsc::UnboundedSender<ObjectRef<Kept>>,
+    first: Option<HashMap<Key, ScaledObjectRecord>>,
+    queue: mpsc::UnboundedSender<ObjectRef<ScaledObjectRecord>>,
 }
 
 impl ChangeFilter {
     /// The filter in front of an empty store, and the ScaledObjects that it queues.
-    pub(super) fn new(writer: Writer<Kept>) -> (Self, mpsc::UnboundedReceiver<ObjectRef<Kept>>) {
+    pub(super) fn new(
+        writer: Writer<ScaledObjectRecord>,
+    ) -> (Self, mpsc::UnboundedReceiver<ObjectRef<ScaledObjectRecord>>) {
         let (queue, changed) = mpsc::unbounded_channel();
         (Self { store: writer.as_reader(), writer, first: Some(HashMap::new()), queue }, changed)
     }
@@ -39,7 +41,7 @@ impl Index<ScaledObject> for ChangeFilter {
     fn apply(&mut self, key: &Key, object: &ScaledObject, _: Source) {
         // One that has no JSON would be a bug, and no reason to stop following all others.
         let before = self.store.get(&object_ref(key));
-        let record = match Kept::new(object) {
+        let record = match ScaledObjectRecord::new(object, before.as_deref()) {
             Ok(record) => record,
             Err(error) => return tracing::error!(scaled_object = %key, %error, "cannot keep the ScaledObject"),
         };
@@ -58,7 +60,7 @@ impl Index<ScaledObject> for ChangeFilter {
         if let Some(first) = &mut self.first {
             first.remove(key);
         } else if let Some(gone) = self.store.get(&object_ref(key)) {
-            self.writer.apply_watcher_event(&Event::Delete(Kept::clone(&gone)));
+            self.writer.apply_watcher_event(&Event::Delete(ScaledObjectRecord::clone(&gone)));
         }
     }
 
@@ -77,7 +79,7 @@ impl Index<ScaledObject> for ChangeFilter {
 }
 
 /// How kube's controller names it.
-pub(super) fn object_ref(key: &Key) -> ObjectRef<Kept> {
+pub(super) fn object_ref(key: &Key) -> ObjectRef<ScaledObjectRecord> {
     ObjectRef::new(&key.name).within(&key.namespace)
 }
 
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     /// A filter, and what it queues.
-    struct Filter(ChangeFilter, mpsc::UnboundedReceiver<ObjectRef<Kept>>);
+    struct Filter(ChangeFilter, mpsc::UnboundedReceiver<ObjectRef<ScaledObjectRecord>>);
 
     impl Filter {
         /// One whose first lists were complete, and empty.

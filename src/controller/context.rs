@@ -19,7 +19,7 @@ use super::hpas::Hpas;
 use super::lookup::Sources;
 use super::referents::Referents;
 use crate::events::Events;
-use crate::kept::Kept;
+use crate::record::ScaledObjectRecord;
 use crate::key::Key;
 use crate::lease::Term;
 use crate::plan::reconcile::Options;
@@ -80,7 +80,7 @@ pub struct Context {
     pub(super) digests: RandomState,
     pub(super) hpas: Arc<Hpas>,
     /// The ScaledObjects as the watch has them, and the end that it writes to.
-    pub(super) objects: (Store<Kept>, parking_lot::Mutex<Option<Writer<Kept>>>),
+    pub(super) objects: (Store<ScaledObjectRecord>, parking_lot::Mutex<Option<Writer<ScaledObjectRecord>>>),
 }
 
 impl Context {
@@ -124,7 +124,7 @@ impl Context {
     }
 
     /// The ScaledObjects that are served, as the API server has them.
-    pub fn objects(&self) -> Store<Kept> {
+    pub fn objects(&self) -> Store<ScaledObjectRecord> {
         self.objects.0.clone()
     }
 

@@ -2,7 +2,6 @@
 
 use super::ensure_hpa::HpaError;
 use super::lookup::LookupError;
-use crate::packed::PackedError;
 use crate::plan::failure::Failure;
 use crate::target::TargetError;
 
@@ -17,8 +16,8 @@ impl From<kube::Error> for Failure {
     }
 }
 
-impl From<PackedError> for Failure {
-    fn from(error: PackedError) -> Self {
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
         Self::Internal(error.to_string())
     }
 }

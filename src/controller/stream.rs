@@ -15,7 +15,7 @@ use super::context::Context;
 use super::authentications::UserIndex;
 use super::change_filter::ChangeFilter;
 use super::record_index::RecordIndex;
-use crate::kept::Kept;
+use crate::record::ScaledObjectRecord;
 use crate::watching::{Source, Watches};
 
 /// The annotation in which kubectl keeps a copy of the object.
@@ -25,9 +25,9 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(super) fn follow(
     context: &Context,
     client: &Client,
-    writer: Writer<Kept>,
+    writer: Writer<ScaledObjectRecord>,
     warm: Arc<AtomicBool>,
-) -> (JoinHandle<()>, impl Stream<Item = ObjectRef<Kept>> + Send + 'static) {
+) -> (JoinHandle<()>, impl Stream<Item = ObjectRef<ScaledObjectRecord>> + Send + 'static) {
     let scope = &context.settings.scope;
     let (filter, mut changed) = ChangeFilter::new(writer);
     let registry = Arc::clone(&context.registry);

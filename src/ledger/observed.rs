@@ -3,7 +3,7 @@
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use kube::ResourceExt as _;
 
-use crate::packed::Packed;
+use crate::raw_json::RawJson;
 
 /// A `resourceVersion`. Those of one kind can be compared (Kubernetes API concepts, "Resource versions").
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +20,7 @@ impl Version {
 #[derive(Debug)]
 pub(super) struct Observed {
     version: Version,
-    status: Option<Packed<ScaledObjectStatus>>,
+    status: Option<RawJson<ScaledObjectStatus>>,
     /// Counts the different statuses.
     serial: u64,
     /// A write has been sent that has no answer yet, or never got one.
@@ -29,7 +29,7 @@ pub(super) struct Observed {
 
 impl Observed {
     pub(super) fn new(version: Version, status: &ScaledObjectStatus) -> Self {
-        Self { version, status: Packed::new(status).ok(), serial: 0, doubted: false }
+        Self { version, status: RawJson::new(status).ok(), serial: 0, doubted: false }
     }
 
     /// Takes what the watch shows, unless something newer is known. Says whether it is another status.
@@ -58,7 +58,7 @@ impl Observed {
 
     fn take(&mut self, version: Version, status: &ScaledObjectStatus) -> bool {
         self.version = version;
-        let status = Packed::new(status).ok();
+        let status = RawJson::new(status).ok();
         if self.status == status {
             return false;
         }
