@@ -16,10 +16,10 @@ use ebb::plan::formula::Formula;
 use ebb::plan::policy::Policy;
 use ebb::plan::review::AuthParams;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
-use ebb::record::ScaledObjectRecord;
 use ebb::scope::Scope;
 use ebb::store::registry::Registry;
 use ebb::target::Targets;
+use ebb::watched::WatchedObject;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use ebb_scalers::cron::window::Window;
 use ebb_scalers::pool::ClientPools;
@@ -195,7 +195,7 @@ fn review(c: &mut Criterion) {
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
     let (objects, mut writer) = kube::runtime::reflector::store();
     for object in (0..5_000).map(scaled_object).map(serde_json::from_value::<ScaledObject>) {
-        let Ok(Ok(object)) = object.map(|object| ScaledObjectRecord::new(&object, None)) else { return };
+        let Ok(Ok(object)) = object.map(|object| WatchedObject::new(&object, None)) else { return };
         writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
     }
     let admission = Admission {

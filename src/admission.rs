@@ -25,9 +25,9 @@ use serde_json::Value;
 use crate::metrics::Metrics;
 use crate::plan::hpa;
 use crate::plan::review::{self as rules, AuthParams, Finding};
-use crate::record::ScaledObjectRecord;
 use crate::scope::Scope;
 use crate::target::Targets;
+use crate::watched::WatchedObject;
 use review::{Request, Verdict};
 pub use server::{router, serve};
 pub use unmanaged_hpas::UnmanagedHpas;
@@ -41,7 +41,7 @@ pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> AuthParams + Send + S
 /// What a review needs.
 pub struct Admission {
     /// The ScaledObjects that are there.
-    pub objects: Store<ScaledObjectRecord>,
+    pub objects: Store<WatchedObject>,
     /// The HPAs that are not Ebb's.
     pub foreign: Arc<UnmanagedHpas>,
     /// What authentications give.
@@ -114,7 +114,7 @@ impl Admission {
     fn clash(&self, object: &ScaledObject, namespace: &str) -> Option<Finding> {
         let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
         let kind = rules::kind_of(target);
-        let is_other = |other: &ScaledObjectRecord| {
+        let is_other = |other: &WatchedObject| {
             other.meta().namespace.as_deref() == Some(namespace)
                 && other.meta().name.as_deref() != Some(&name)
                 && other.meta().deletion_timestamp.is_none()

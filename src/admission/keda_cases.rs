@@ -145,7 +145,7 @@ fn admission(beside: &[Value]) -> Admission {
         match object["kind"].as_str().unwrap() {
             "ScaledObject" => {
                 let there: ScaledObject = serde_json::from_value(object.clone()).unwrap();
-                writer.apply_watcher_event(&Event::Apply(ScaledObjectRecord::new(&there, None).unwrap()));
+                writer.apply_watcher_event(&Event::Apply(WatchedObject::new(&there, None).unwrap()));
             }
             "HorizontalPodAutoscaler" => foreign.note(&serde_json::from_value(object.clone()).unwrap()),
             _ => {}

@@ -24,7 +24,7 @@ fn object(name: &str, target: &str) -> Value {
 fn admission(strict: bool) -> Admission {
     let (objects, mut writer) = reflector::store();
     let there: ScaledObject = serde_json::from_value(object("jobs", "jobs")).unwrap();
-    writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(ScaledObjectRecord::new(&there, None).unwrap()));
+    writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(WatchedObject::new(&there, None).unwrap()));
     let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     Admission {
         objects,

@@ -10,23 +10,21 @@ use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
 
 use crate::key::Key;
-use crate::record::ScaledObjectRecord;
+use crate::watched::WatchedObject;
 use crate::watching::{Index, Relist, Source};
 
 /// The store's one writer. The object in the store is what a new one is compared with.
 pub(super) struct ChangeFilter {
-    writer: Writer<ScaledObjectRecord>,
-    store: Store<ScaledObjectRecord>,
+    writer: Writer<WatchedObject>,
+    store: Store<WatchedObject>,
     /// The objects of the first lists, which the store takes as a whole: passes wait for that. None afterwards.
-    first: Option<HashMap<Key, ScaledObjectRecord>>,
-    queue: mpsc::UnboundedSender<ObjectRef<ScaledObjectRecord>>,
+    first: Option<HashMap<Key, WatchedObject>>,
+    queue: mpsc::UnboundedSender<ObjectRef<WatchedObject>>,
 }
 
 impl ChangeFilter {
     /// The filter in front of an empty store, and the ScaledObjects that it queues.
-    pub(super) fn new(
-        writer: Writer<ScaledObjectRecord>,
-    ) -> (Self, mpsc::UnboundedReceiver<ObjectRef<ScaledObjectRecord>>) {
+    pub(super) fn new(writer: Writer<WatchedObject>) -> (Self, mpsc::UnboundedReceiver<ObjectRef<WatchedObject>>) {
         let (queue, changed) = mpsc::unbounded_channel();
         (Self { store: writer.as_reader(), writer, first: Some(HashMap::new()), queue }, changed)
     }
@@ -41,7 +39,7 @@ impl Index<ScaledObject> for ChangeFilter {
     fn apply(&mut self, key: &Key, object: &ScaledObject, _: Source) {
         // One that has no JSON would be a bug, and no reason to stop following all others.
         let before = self.store.get(&object_ref(key));
-        let record = match ScaledObjectRecord::new(object, before.as_deref()) {
+        let record = match WatchedObject::new(object, before.as_deref()) {
             Ok(record) => record,
             Err(error) => return tracing::error!(scaled_object = %key, %error, "cannot keep the ScaledObject"),
         };
@@ -60,7 +58,7 @@ impl Index<ScaledObject> for ChangeFilter {
         if let Some(first) = &mut self.first {
             first.remove(key);
         } else if let Some(gone) = self.store.get(&object_ref(key)) {
-            self.writer.apply_watcher_event(&Event::Delete(ScaledObjectRecord::clone(&gone)));
+            self.writer.apply_watcher_event(&Event::Delete(WatchedObject::clone(&gone)));
         }
     }
 
@@ -79,7 +77,7 @@ impl Index<ScaledObject> for ChangeFilter {
 }
 
 /// How kube's controller names it.
-pub(super) fn object_ref(key: &Key) -> ObjectRef<ScaledObjectRecord> {
+pub(super) fn object_ref(key: &Key) -> ObjectRef<WatchedObject> {
     ObjectRef::new(&key.name).within(&key.namespace)
 }
 
@@ -92,7 +90,7 @@ mod tests {
     use super::*;
 
     /// A filter, and what it queues.
-    struct Filter(ChangeFilter, mpsc::UnboundedReceiver<ObjectRef<ScaledObjectRecord>>);
+    struct Filter(ChangeFilter, mpsc::UnboundedReceiver<ObjectRef<WatchedObject>>);
 
     impl Filter {
         /// One whose first lists were complete, and empty.

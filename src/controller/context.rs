@@ -19,7 +19,6 @@ use super::hpas::Hpas;
 use super::lookup::Sources;
 use super::referents::Referents;
 use crate::events::Events;
-use crate::record::ScaledObjectRecord;
 use crate::key::Key;
 use crate::lease::Term;
 use crate::plan::reconcile::Options;
@@ -28,6 +27,7 @@ use crate::poll::ticker::Ticker;
 use crate::scope::Scope;
 use crate::store::registry::Registry;
 use crate::target::Targets;
+use crate::watched::WatchedObject;
 
 /// Where what ScaledObjects refer to is found.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub struct Context {
     pub(super) digests: RandomState,
     pub(super) hpas: Arc<Hpas>,
     /// The ScaledObjects as the watch has them, and the end that it writes to.
-    pub(super) objects: (Store<ScaledObjectRecord>, parking_lot::Mutex<Option<Writer<ScaledObjectRecord>>>),
+    pub(super) objects: (Store<WatchedObject>, parking_lot::Mutex<Option<Writer<WatchedObject>>>),
 }
 
 impl Context {
@@ -124,7 +124,7 @@ impl Context {
     }
 
     /// The ScaledObjects that are served, as the API server has them.
-    pub fn objects(&self) -> Store<ScaledObjectRecord> {
+    pub fn objects(&self) -> Store<WatchedObject> {
         self.objects.0.clone()
     }
 

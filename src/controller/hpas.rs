@@ -20,9 +20,9 @@ use super::change_filter::object_ref;
 use crate::key::Key;
 use crate::plan::hpa::fingerprint::Fingerprint;
 use crate::plan::status::{Check, Facts};
-use crate::record::ScaledObjectRecord;
 use crate::store::record::Record;
 use crate::store::registry::Registry;
+use crate::watched::WatchedObject;
 use crate::watching::{Index, Source, Watches};
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
@@ -109,7 +109,7 @@ pub(super) fn watch(
     registry: Arc<Registry>,
     client: Client,
     apis: Vec<Api<HorizontalPodAutoscaler>>,
-) -> impl Stream<Item = ObjectRef<ScaledObjectRecord>> + Send + 'static {
+) -> impl Stream<Item = ObjectRef<WatchedObject>> + Send + 'static {
     let (drifted, mut queued) = mpsc::unbounded_channel();
     let (reported, reports) = mpsc::unbounded_channel();
     tokio::spawn(write_reports(Arc::clone(&hpas), client, reports));
@@ -124,7 +124,7 @@ struct HpaIndex {
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
     /// Takes the ScaledObjects whose HPA is not what was applied.
-    drifted: mpsc::UnboundedSender<ObjectRef<ScaledObjectRecord>>,
+    drifted: mpsc::UnboundedSender<ObjectRef<WatchedObject>>,
     /// Takes the ScaledObjects whose HPA may have another condition.
     reported: mpsc::UnboundedSender<Arc<Record>>,
 }
@@ -164,7 +164,7 @@ impl Index<HorizontalPodAutoscaler> for HpaIndex {
 async fn check(
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
-    drifted: mpsc::UnboundedSender<ObjectRef<ScaledObjectRecord>>,
+    drifted: mpsc::UnboundedSender<ObjectRef<WatchedObject>>,
     key: Key,
     owner: Key,
 ) {
@@ -177,7 +177,7 @@ async fn check(
     }
 }
 
-fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<ScaledObjectRecord>>) {
+fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedObject>>) {
     if let Some(owner) = owner {
         // The receiver lives as long as the controller.
         let _ = drifted.send(object_ref(&owner));

@@ -13,11 +13,11 @@ use kube::runtime::controller::Action;
 
 use super::context::Context;
 use super::{apply, commit, dereference};
-use crate::record::ScaledObjectRecord;
 use crate::key::Key;
 use crate::plan::failure::Failure;
 use crate::plan::reconcile::{self as plan, Intent, Report};
 use crate::store::record::Record;
+use crate::watched::WatchedObject;
 
 /// How long one pass may take.
 const PASS: Duration = Duration::from_mins(1);
@@ -26,7 +26,7 @@ const PASS: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// Why the ScaledObject cannot be served. The status and the events have reported it.
-pub(super) async fn reconcile(kept: Arc<ScaledObjectRecord>, context: Arc<Context>) -> Result<Action, Failure> {
+pub(super) async fn reconcile(kept: Arc<WatchedObject>, context: Arc<Context>) -> Result<Action, Failure> {
     let object = kept.open()?;
     let intent = Intent::of(&object);
     let record = record(&context, &object, &intent);
@@ -71,7 +71,7 @@ fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Reco
 /// The pause before the next pass after one that failed: longer each time, up to half a minute, or until something
 /// changes where only that can help.
 #[allow(clippy::needless_pass_by_value)]
-pub(super) fn error_policy(kept: Arc<ScaledObjectRecord>, failure: &Failure, context: Arc<Context>) -> Action {
+pub(super) fn error_policy(kept: Arc<WatchedObject>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = Key::of(&*kept);
     tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
     let failed = context.registry.get(&key).map_or(0, |record| record.check.failed());

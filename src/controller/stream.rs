@@ -11,11 +11,11 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use tokio::task::JoinHandle;
 
-use super::context::Context;
 use super::authentications::UserIndex;
 use super::change_filter::ChangeFilter;
+use super::context::Context;
 use super::record_index::RecordIndex;
-use crate::record::ScaledObjectRecord;
+use crate::watched::WatchedObject;
 use crate::watching::{Source, Watches};
 
 /// The annotation in which kubectl keeps a copy of the object.
@@ -25,9 +25,9 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(super) fn follow(
     context: &Context,
     client: &Client,
-    writer: Writer<ScaledObjectRecord>,
+    writer: Writer<WatchedObject>,
     warm: Arc<AtomicBool>,
-) -> (JoinHandle<()>, impl Stream<Item = ObjectRef<ScaledObjectRecord>> + Send + 'static) {
+) -> (JoinHandle<()>, impl Stream<Item = ObjectRef<WatchedObject>> + Send + 'static) {
     let scope = &context.settings.scope;
     let (filter, mut changed) = ChangeFilter::new(writer);
     let registry = Arc::clone(&context.registry);

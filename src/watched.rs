@@ -22,7 +22,7 @@ pub use served_spec::ServedSpec;
 /// A ScaledObject between its passes. Clones share most of it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "ScaledObject")]
-pub struct ScaledObjectRecord {
+pub struct WatchedObject {
     /// Namespace, name and the time of deletion, and no more: kube's queue copies the rest of what is here.
     metadata: ObjectMeta,
     /// Of its target: group and kind, as [`review::kind_of`] gives them, and the name.
@@ -36,7 +36,7 @@ pub struct ScaledObjectRecord {
     served: Arc<ServedSpec>,
 }
 
-impl ScaledObjectRecord {
+impl WatchedObject {
     /// The record of a ScaledObject. It shares with the record `before` what has stayed.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl ScaledObjectRecord {
 }
 
 /// kube's controller takes kinds only that it could watch by itself.
-impl TryFrom<ScaledObject> for ScaledObjectRecord {
+impl TryFrom<ScaledObject> for WatchedObject {
     type Error = serde_json::Error;
 
     fn try_from(object: ScaledObject) -> Result<Self, serde_json::Error> {
@@ -117,7 +117,7 @@ impl TryFrom<ScaledObject> for ScaledObjectRecord {
     }
 }
 
-impl Resource for ScaledObjectRecord {
+impl Resource for WatchedObject {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
@@ -175,8 +175,8 @@ mod tests {
         .unwrap()
     }
 
-    fn record(metadata: &Value) -> ScaledObjectRecord {
-        ScaledObjectRecord::new(&object(metadata, &Value::Null), None).unwrap()
+    fn record(metadata: &Value) -> WatchedObject {
+        WatchedObject::new(&object(metadata, &Value::Null), None).unwrap()
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     fn its_hpa_is_known_without_opening_it() {
         for advanced in [json!({}), json!({"horizontalPodAutoscalerConfig": {"name": "own"}})] {
             let object = object(&json!({"name": "app"}), &advanced);
-            let record = ScaledObjectRecord::new(&object, None).unwrap();
+            let record = WatchedObject::new(&object, None).unwrap();
             for name in ["own", "app", "keda-hpa-app", "keda-hpa-", "keda-hpa-apple", ""] {
                 assert_eq!(record.has_hpa(name), hpa::name(&object) == name, "{name:?} of {advanced}");
             }
@@ -217,11 +217,11 @@ mod tests {
         });
         let mut object = object(&metadata, &json!({}));
         let whole = |object: &ScaledObject| serde_json::to_value(object).unwrap();
-        let first = ScaledObjectRecord::new(&object, None).unwrap();
+        let first = WatchedObject::new(&object, None).unwrap();
         assert_eq!(whole(&first.open().unwrap()), whole(&object));
         object.status = serde_json::from_value(json!({"hpaName": "keda-hpa-app", "originalReplicaCount": 2})).unwrap();
         object.metadata.resource_version = Some("8".into());
-        let second = ScaledObjectRecord::new(&object, Some(&first)).unwrap();
+        let second = WatchedObject::new(&object, Some(&first)).unwrap();
         assert_eq!(whole(&second.open().unwrap()), whole(&object));
     }
 
@@ -258,7 +258,7 @@ mod tests {
             },
             "status": {"hpaName": "keda-hpa-order-processing", "originalReplicaCount": 1},
         }));
-        let bytes = ScaledObjectRecord::new(&object.unwrap(), None).unwrap().bytes();
+        let bytes = WatchedObject::new(&object.unwrap(), None).unwrap().bytes();
         assert!(bytes < 1536, "it takes {bytes} bytes");
     }
 }
