@@ -43,13 +43,13 @@ impl Accepted {
     }
 }
 
-const UNLIMITED: &str = "requests are not limited on this side; the API server's priority and fairness does it";
-const ONE_PROCESS: &str = "there is one process, and nothing between its parts";
-const ONE_CERTIFICATE: &str = "one certificate is shown, whatever name it is asked for";
+const UNLIMITED: &str = "Ebb does not limit its requests; the API server's priority and fairness does";
+const ONE_PROCESS: &str = "Ebb is one process, without connections between its parts";
+const ONE_CERTIFICATE: &str = "Ebb presents one certificate for every name";
 const NO_OTLP: &str = "there is no OpenTelemetry export; /metrics has the same figures";
 const NO_EVENTS: &str = "there are no CloudEvents";
 const STDERR: &str = "logs go to standard error, as containers' logs do";
-const LOOKS_BY_ITSELF: &str = "the API server's users and their rights are checked with Ebb's own service account";
+const LOOKS_BY_ITSELF: &str = "Ebb checks users and their rights with its own service account";
 const NO_AUDIT: &str = "there is no audit log of the external metrics API; the API server has one";
 
 use Form::{Bool, Duration as Time, Number, Text};
@@ -59,20 +59,20 @@ pub(super) const FLAGS: &[Accepted] = &[
     // The operator.
     accepted("kube-api-qps", Number, UNLIMITED),
     accepted("kube-api-burst", Number, UNLIMITED),
-    accepted("disable-compression", Bool, "answers of the API server are not compressed").same("true"),
+    accepted("disable-compression", Bool, "Ebb does not request compressed answers from the API server").same("true"),
     accepted("metrics-service-bind-address", Text, ONE_PROCESS),
-    accepted("profiling-bind-address", Text, "there is no profile of Go's to be had").same(""),
+    accepted("profiling-bind-address", Text, "Ebb has no Go profiles").same(""),
     accepted("enable-opentelemetry-metrics", Bool, NO_OTLP).same("false"),
     accepted("k8s-cluster-name", Text, NO_EVENTS),
-    accepted("k8s-cluster-domain", Text, "the serving certificate is made out to names within cluster.local")
+    accepted("k8s-cluster-domain", Text, "the serving certificate is valid for names in cluster.local")
         .same("cluster.local"),
     accepted("http-max-idle-conns", Number, "a client has two connections to one address at most"),
-    accepted("zap-stacktrace-level", Text, "errors name their cause; there are no stack traces of Go's"),
+    accepted("zap-stacktrace-level", Text, "errors name their cause; there are no Go stack traces"),
     // The metrics server.
     accepted("metrics-service-address", Text, ONE_PROCESS),
     accepted("metrics-service-grpc-authority", Text, ONE_PROCESS),
     accepted("port", Number, "/metrics is served at --metrics-bind-address"),
-    accepted("msg", Text, "there is no message of one's own at the start"),
+    accepted("msg", Text, "Ebb has no custom message at the start"),
     accepted("client-ca-file", Text, LOOKS_BY_ITSELF),
     accepted("tls-sni-cert-key", Text, ONE_CERTIFICATE),
     accepted("http2-max-streams-per-connection", Number, "connections have limits of their own"),
@@ -100,11 +100,11 @@ pub(super) const FLAGS: &[Accepted] = &[
     accepted("audit-log-maxsize", Number, NO_AUDIT),
     accepted("audit-policy-file", Text, NO_AUDIT),
     accepted("audit-webhook-config-file", Text, NO_AUDIT),
-    accepted("lister-kubeconfig", Text, "--kubeconfig is for everything"),
-    accepted("discovery-interval", Time, "kinds are looked for when they are asked for"),
-    accepted("profiling", Bool, "there is no profile of Go's to be had"),
-    accepted("contention-profiling", Bool, "there is no profile of Go's to be had"),
-    accepted("debug-socket-path", Text, "there is no profile of Go's to be had"),
+    accepted("lister-kubeconfig", Text, "Ebb uses --kubeconfig for all requests"),
+    accepted("discovery-interval", Time, "Ebb looks up a kind when it needs it"),
+    accepted("profiling", Bool, "Ebb has no Go profiles"),
+    accepted("contention-profiling", Bool, "Ebb has no Go profiles"),
+    accepted("debug-socket-path", Text, "Ebb has no Go profiles"),
     accepted("feature-gates", Text, "there are no such gates"),
     accepted("logging-format", Text, "--zap-encoder or --log-format decides"),
     accepted("logtostderr", Bool, STDERR).same("true"),
@@ -115,11 +115,11 @@ pub(super) const FLAGS: &[Accepted] = &[
     accepted("log-file-max-size", Number, STDERR),
     accepted("log-flush-frequency", Time, STDERR),
     accepted("one-output", Bool, STDERR),
-    accepted("log-backtrace-at", Text, "errors name their cause; there are no stack traces of Go's"),
+    accepted("log-backtrace-at", Text, "errors name their cause; there are no Go stack traces"),
     accepted("vmodule", Text, "--log-level takes levels by module"),
-    accepted("add-dir-header", Bool, "lines have no headers of klog's"),
-    accepted("skip-headers", Bool, "lines have no headers of klog's"),
-    accepted("skip-log-headers", Bool, "lines have no headers of klog's"),
+    accepted("add-dir-header", Bool, "log lines have no klog headers"),
+    accepted("skip-headers", Bool, "log lines have no klog headers"),
+    accepted("skip-log-headers", Bool, "log lines have no klog headers"),
     // The webhooks, which have --port too.
     accepted("cache-miss-to-direct-client", Bool, "the webhook reads targets from the API server itself"),
 ];
