@@ -11,6 +11,7 @@ pub mod clock;
 pub mod controller;
 pub mod cron_command;
 pub mod events;
+pub mod formula;
 pub mod key;
 pub mod lease;
 pub mod ledger;

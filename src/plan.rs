@@ -7,7 +7,6 @@ pub mod authentication;
 pub mod events;
 pub mod failure;
 pub mod fallback;
-pub mod formula;
 pub mod hpa;
 pub mod modifiers;
 pub mod names;

@@ -4,9 +4,9 @@ use ebb_crds::ScaledObjectSpec;
 use ebb_scalers::{MetricSpec, MetricType};
 
 use super::fallback::Fallback;
-use super::formula::Formula;
 use super::readings::Seen;
 use super::resource;
+use crate::formula::Formula;
 
 /// The name of the metric that takes the place of the triggers' own.
 pub const COMPOSITE_METRIC: &str = "composite-metric";
