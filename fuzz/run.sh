@@ -67,7 +67,7 @@ while read -r path; do
 done < <(sed -nE 's/^[^ ]*GET ([^ ]{1,100}) HTTP.*/\1/p' fuzz/seeds/request.txt)
 grep -rhoE 'Param::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
-grep -hoE '(plain|each)\("[A-Za-z]+"' src/formula/functions.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
+grep -hoE '\<row\("[A-Za-z]+"' src/formula/builtins.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
 printf '"%s"\n' '#acc' '#index' '{#' '?.' '??' '**' '..' '::' ' in ' 'not ' 'and ' 'let x=' 'if ' '}else{' '$env' nil true \
 	startsWith >>"$work/formula.dict"
 grep -hoE '^ +[a-z][A-Za-z]+:' crds/yaml/*.yaml | tr -d ' :' | sort -u | sed 's/.*/"\\"&\\":"/' >"$work/review.dict"

@@ -1,18 +1,22 @@
 //! The expression of `advanced.scalingModifiers.formula`: one number from the values of the triggers.
 //!
 //! The language is [expr-lang's](https://expr-lang.org/docs/language-definition) as KEDA uses it: KEDA compiles
-//! `float(FORMULA)` with each named trigger as a float and reads the result as a float. Left out is what has no use where
-//! all values are numbers: dates, JSON, regular expressions, functions of texts, methods. `docs/scaling-modifiers.md`
-//! is the user's page. Owns: reading, checking and evaluating a formula. Must not touch: where values come from.
+//! `float(FORMULA)` with each named trigger as a float and reads the result as a float. Dates, JSON, regular expressions,
+//! functions of texts and methods are not supported, because all values are numbers. `docs/scaling-modifiers.md` is the page
+//! for users.
+//!
+//! The text goes through [`lexer`], [`parser`] and [`checker`] once, in [`Formula::parse`], and through [`evaluator`] for each
+//! reading. [`builtins`] has a row for each function. The module knows nothing of triggers but their names: the caller gives
+//! the values.
 //!
 //! # Grammar
 //!
-//! Blanks and comments (`// …`, `/* … */`) may stand between tokens. In descending order of strength operators bind as
-//! listed; all but the power are left-associative.
+//! Blanks and comments (`// …`, `/* … */`) may separate tokens. The operators are listed from the strongest to the weakest
+//! binding. All but the power are left-associative.
 //!
 //! ```text
 //! formula    = sequence
-//! sequence   = expression { ";" expression } [ ";" ]            worth its last expression
+//! sequence   = expression { ";" expression } [ ";" ]            with the value of its last expression
 //! expression = "let" NAME "=" expression ";" sequence
 //!            | "if" expression "{" sequence "}" "else" ( "{" sequence "}" | if-expression )
 //!            | operation { "?" [ expression ] ":" expression }  a ? b : c, and a ?: c for a ? a : c
@@ -33,7 +37,7 @@
 //!              | "#" | "#index" | "#acc" ) { postfix }
 //! postfix    = "." NAME | "?." NAME | "[" expression "]" | "?.[" expression "]" | "[" [ expression ] ":" [ expression ] "]"
 //! call       = [ "::" ] NAME "(" [ argument { "," argument } [ "," ] ] ")"
-//! argument   = expression | predicate                           where the function wants a predicate
+//! argument   = expression | predicate                           where the function takes a predicate
 //! predicate  = "{" sequence "}" | expression                    with # (an element), .name (#.name), #index, #acc
 //! list       = "[" [ expression { "," expression } [ "," ] ] "]"
 //! map        = "{" [ key ":" expression { "," key ":" expression } [ "," ] ] "}"
@@ -53,7 +57,6 @@ mod builtins;
 mod checker;
 mod error;
 mod evaluator;
-mod functions;
 mod lexer;
 mod parser;
 #[cfg(test)]
@@ -71,7 +74,7 @@ use error::Fault;
 /// The longest formula, in bytes.
 pub const LONGEST: usize = 8 * 1024;
 
-/// A formula that has been read and checked.
+/// A parsed and checked formula.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Formula {
     text: String,
@@ -80,12 +83,11 @@ pub struct Formula {
 }
 
 impl Formula {
-    /// Reads and checks `text`, in which `names` are the names of the triggers.
+    /// Parses and checks `text`, in which `names` are the names of the triggers.
     ///
     /// # Errors
-    /// What is wrong, where, and what would be right: the syntax, a name or a function that is not there, a wrong count of
-    /// arguments, types that do not fit, a result that is no number. Also what can be told by trying: a formula that fails
-    /// whatever the triggers read.
+    /// The mistake, its place and a hint: wrong syntax, an unknown name or function, a wrong number of arguments, types that do
+    /// not fit, a result that is not a number. Also a formula that fails for each of a few sets of values.
     pub fn parse(text: &str, names: &[&str]) -> Result<Self, FormulaError> {
         if text.len() > LONGEST {
             return Err(FormulaError::whole(format!(
@@ -112,7 +114,7 @@ impl Formula {
         Ok(formula)
     }
 
-    /// The names of the triggers whose values the formula uses, each once.
+    /// The names of the triggers whose values the formula uses, without duplicates.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.used.iter().map(String::as_str)
     }
@@ -122,13 +124,13 @@ impl Formula {
         &self.text
     }
 
-    /// Whether the result is nil, as that of `a ?? b` is where neither has a value. A formula that fails has no result.
+    /// Whether the result is nil, such as that of `a ?? b` if neither has a value. A formula that fails has no result.
     pub fn is_nil(&self, value: impl Fn(&str) -> Option<f64>) -> bool {
         let values: Vec<Option<f64>> = self.used.iter().map(|name| value(name)).collect();
         matches!(evaluator::evaluate(&self.root, &self.used, &values), Ok(value::Value::Nil))
     }
 
-    /// The formula's result, a finite number. `value` gives a trigger's by its name; one that it does not give is nil.
+    /// The formula's result, a finite number. `value` gives the value of a trigger by its name; None is nil.
     ///
     /// # Errors
     /// Nil where a number is needed, a result that is not finite (after a division by zero), more steps or memory than a
@@ -147,12 +149,12 @@ impl Formula {
 
     fn result(&self, values: &[Option<f64>]) -> Result<f64, EvalError> {
         evaluator::evaluate(&self.root, &self.used, values)
-            .and_then(|value| builtins::float(&value).map_err(|what| Fault { at: None, what }))
+            .and_then(|value| builtins::to_float(&value).map_err(|what| Fault { at: None, what }))
             .map_err(|fault| EvalError::new(&self.text, fault))
     }
 
-    /// Evaluates the formula for a few values, -1 for all first, which is what KEDA tries. It is refused if it fails for
-    /// all; a result that is not finite is a failure only where no trigger can change it.
+    /// Evaluates the formula for a few sets of values. The first is -1 for all triggers, which KEDA tries, too. A formula that
+    /// fails for all sets is refused. An infinite result is a failure only if the formula uses no trigger.
     fn try_out(&self) -> Result<(), FormulaError> {
         if self.used.is_empty() {
             return self.evaluate(|_| None).map(drop).map_err(FormulaError::from);
@@ -169,7 +171,7 @@ impl Formula {
     }
 }
 
-/// Whether the values of all triggers may be asked for, through `$env`.
+/// Whether the formula may use the values of all triggers, through `$env`.
 fn uses_all(root: &Expr) -> bool {
-    root.any(&|expr| matches!(expr.kind, ast::Kind::Triggers))
+    root.any(&|expr| matches!(expr.kind, ast::ExprKind::Triggers))
 }

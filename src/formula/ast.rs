@@ -1,27 +1,27 @@
-//! The tree that a formula is read into.
+//! The syntax tree of a formula.
 
 use std::iter;
 use std::sync::Arc;
 
-use super::functions::Function;
+use super::builtins::Builtin;
 
-/// A part of the text, in bytes.
+/// A part of the formula's text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: usize,
     pub(super) to: usize,
 }
 
-/// An expression. `height` is that of its tree: what walks the tree recurses no deeper.
+/// An expression. `height` is the height of its tree, and the deepest recursion of a function that walks it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Expr {
     pub(super) at: Span,
     pub(super) height: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: ExprKind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum ExprKind {
     Nil,
     Bool(bool),
     Int(i64),
@@ -31,9 +31,9 @@ pub(super) enum Kind {
     Trigger(usize),
     /// `$env`: all triggers' values by their names.
     Triggers,
-    /// A variable: how many others were declared around it.
+    /// A variable: the number of variables that are declared around it.
     Variable(usize),
-    /// `#`, an element of the list that a predicate goes through.
+    /// `#`, the present element in a predicate.
     Element,
     /// `#index`.
     Index,
@@ -45,10 +45,10 @@ pub(super) enum Kind {
     },
     Sequence(Vec<Expr>),
     Unary(Unary, Box<Expr>),
-    /// Binary operators, from left to right, however many: `a + b - c` is one node, no deeper than `a + b`.
+    /// Any number of binary operators, from left to right: `a + b - c` is one node, no deeper than `a + b`.
     Fold {
         first: Box<Expr>,
-        steps: Vec<Step>,
+        steps: Vec<FoldStep>,
     },
     /// `cond ? then : other`; without `then`, `cond ?: other`.
     If {
@@ -68,10 +68,10 @@ pub(super) enum Kind {
         from: Option<Box<Expr>>,
         to: Option<Box<Expr>>,
     },
-    /// Where a `?.` inside that finds nil ends, with nil.
+    /// A chain of accesses, which is nil as a whole if a `?.` in it finds nil.
     Chain(Box<Expr>),
     Call {
-        function: Function,
+        builtin: &'static Builtin,
         args: Vec<Expr>,
     },
 }
@@ -83,9 +83,9 @@ pub(super) enum Unary {
     Plus,
 }
 
-/// One operator of a [`Kind::Fold`], applied to what has been computed so far.
+/// One operator of a [`ExprKind::Fold`], applied to the result so far.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Step {
+pub(super) enum FoldStep {
     /// An operator and its right side; `negated` for `not in` and the like.
     Binary { op: Binary, negated: bool, at: Span, right: Expr },
     /// `< b <= c`: each pair must hold, and each side is computed once.
@@ -121,14 +121,14 @@ pub(super) enum Binary {
 }
 
 impl Expr {
-    /// Whether `wanted` holds for it or for anything in it.
+    /// Whether `wanted` holds for the expression or for any expression in it.
     pub(super) fn any(&self, wanted: &impl Fn(&Expr) -> bool) -> bool {
         wanted(self) || self.kind.children().any(|child| child.any(wanted))
     }
 }
 
-impl Kind {
-    /// The height of the highest child; 0 without any.
+impl ExprKind {
+    /// The height of the highest child; 0 without a child.
     pub(super) fn children_height(&self) -> usize {
         self.children().map(|child| child.height).max().unwrap_or(0)
     }
@@ -150,7 +150,7 @@ impl Kind {
             Self::Unary(_, of) | Self::Chain(of) => Box::new(iter::once(of.as_ref())),
             Self::Sequence(of) | Self::List(of) | Self::Call { args: of, .. } => Box::new(of.iter()),
             Self::Fold { first, steps } => {
-                Box::new(iter::once(first.as_ref()).chain(steps.iter().flat_map(Step::operands)))
+                Box::new(iter::once(first.as_ref()).chain(steps.iter().flat_map(FoldStep::operands)))
             }
             Self::If { cond, then, other } => Box::new([cond.as_ref(), other].into_iter().chain(then.as_deref())),
             Self::Map(pairs) => Box::new(pairs.iter().flat_map(|(key, value)| [key, value])),
@@ -162,7 +162,7 @@ impl Kind {
     }
 }
 
-impl Step {
+impl FoldStep {
     fn operands(&self) -> Box<dyn Iterator<Item = &Expr> + '_> {
         match self {
             Self::Binary { right, .. } => Box::new(iter::once(right)),

@@ -1,8 +1,7 @@
-//! What can be told of a formula's types before it is evaluated: expr-lang's rules, in which triggers are floats.
+//! The check of a formula's types before its evaluation, by expr-lang's rules. A trigger is a float.
 
-use super::ast::{Binary, Expr, Kind, Span, Step, Unary};
+use super::ast::{Binary, Expr, ExprKind, FoldStep, Span, Unary};
 use super::error::FormulaError;
-use super::functions::Function;
 use super::types::Type;
 
 /// Checks the types of all of `root`, and that its result can be a number.
@@ -12,112 +11,151 @@ pub(super) fn check(text: &str, root: &Expr) -> Result<(), FormulaError> {
     if result.may_be(|result| result.is_number() || *result == Type::Text) {
         return Ok(());
     }
-    let cure = if result == Type::Bool { ": the scaled figure may be chosen by it, as in a > 1 ? 5 : 0" } else { "" };
-    Err(FormulaError::whole(format!("the formula gives {result}, and must give a number{cure}")))
+    let hint = if result == Type::Bool { ": the scaled figure may be chosen by it, as in a > 1 ? 5 : 0" } else { "" };
+    Err(FormulaError::whole(format!("the formula gives {result}, and must give a number{hint}")))
 }
 
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     text: &'a str,
     variables: Vec<Type>,
-    predicates: Vec<Scope>,
+    predicates: Vec<PredicateTypes>,
 }
 
-/// What `#`, `#index` and `#acc` are in a predicate.
-struct Scope {
+/// The names that a predicate may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PredicateNames {
+    /// `#`.
+    Element,
+    /// `#` and `#index`.
+    Index,
+    /// `#`, `#index` and `#acc`.
+    Accumulator,
+}
+
+/// A predicate that is checked.
+struct PredicateTypes {
     element: Type,
-    index: bool,
-    accumulator: bool,
+    names: PredicateNames,
 }
 
 impl Checker<'_> {
-    fn error(&self, at: Span, what: impl Into<String>) -> FormulaError {
+    pub(super) fn error(&self, at: Span, what: impl Into<String>) -> FormulaError {
         FormulaError::new(self.text, at, what)
     }
 
-    fn expr(&mut self, expr: &Expr) -> Result<Type, FormulaError> {
+    pub(super) fn expr(&mut self, expr: &Expr) -> Result<Type, FormulaError> {
         Ok(match &expr.kind {
-            Kind::Nil => Type::Nil,
-            Kind::Bool(_) => Type::Bool,
-            Kind::Int(_) => Type::Int,
-            Kind::Float(_) | Kind::Trigger(_) => Type::Float,
-            Kind::Text(_) => Type::Text,
-            Kind::Triggers => Type::Any,
-            Kind::Variable(index) => self.variables.get(*index).cloned().unwrap_or(Type::Any),
-            Kind::Element => self.predicates.last().map_or(Type::Any, |scope| scope.element.clone()),
-            Kind::Index => {
-                if !self.predicates.last().is_some_and(|scope| scope.index) {
-                    return Err(self.error(expr.at, "#index has a meaning in map and reduce only"));
-                }
-                Type::Int
-            }
-            Kind::Accumulator => {
-                if !self.predicates.last().is_some_and(|scope| scope.accumulator) {
-                    return Err(self.error(expr.at, "#acc has a meaning in reduce only"));
-                }
-                Type::Any
-            }
-            Kind::Let { value, body } => {
-                let value = self.expr(value)?;
-                self.variables.push(value);
-                let body = self.expr(body)?;
-                self.variables.pop();
-                body
-            }
-            Kind::Sequence(parts) => {
+            ExprKind::Nil => Type::Nil,
+            ExprKind::Bool(_) => Type::Bool,
+            ExprKind::Int(_) => Type::Int,
+            ExprKind::Float(_) | ExprKind::Trigger(_) => Type::Float,
+            ExprKind::Text(_) => Type::Text,
+            ExprKind::Triggers => Type::Any,
+            ExprKind::Variable(index) => self.variables.get(*index).cloned().unwrap_or(Type::Any),
+            ExprKind::Element => self.predicates.last().map_or(Type::Any, |scope| scope.element.clone()),
+            ExprKind::Index => self.name(expr.at, PredicateNames::Index, Type::Int)?,
+            ExprKind::Accumulator => self.name(expr.at, PredicateNames::Accumulator, Type::Any)?,
+            ExprKind::Let { value, body } => self.declaration(value, body)?,
+            ExprKind::Sequence(parts) => {
                 let mut last = Type::Nil;
                 for part in parts {
                     last = self.expr(part)?;
                 }
                 last
             }
-            Kind::Unary(op, of) => self.unary(*op, of)?,
-            Kind::Fold { first, steps } => {
+            ExprKind::Unary(op, of) => self.unary(*op, of)?,
+            ExprKind::Fold { first, steps } => {
                 let mut left = self.expr(first)?;
                 for step in steps {
                     left = self.step(left, step)?;
                 }
                 left
             }
-            Kind::If { cond, then, other } => {
+            ExprKind::If { cond, then, other } => {
                 self.condition(cond)?;
                 let then = then.as_ref().map_or(Ok(Type::Bool), |then| self.expr(then))?;
                 then.either(self.expr(other)?)
             }
-            Kind::List(items) => Type::list(self.items(items)?),
-            Kind::Map(pairs) => {
-                for (key, value) in pairs {
-                    let of = self.expr(key)?;
-                    if !of.may_be(|of| *of == Type::Text) {
-                        return Err(self.error(key.at, format!("a map's key is a text, not {of}")));
-                    }
-                    self.expr(value)?;
-                }
-                Type::Map { by_text: true, value: Box::new(Type::Any) }
-            }
-            Kind::Member { base, key, .. } => self.member(base, key)?,
-            Kind::Slice { base, from, to } => {
-                let of = self.expr(base)?;
-                if of.element().is_none() {
-                    return Err(self.error(base.at, format!("only a list has a slice, not {of}")));
-                }
-                for bound in from.iter().chain(to) {
-                    self.wanted(bound, "a slice's bound is an integer", |of| *of == Type::Int)?;
-                }
-                of
-            }
-            Kind::Chain(inner) => self.expr(inner)?,
-            Kind::Call { function, args } => self.call(*function, args)?,
+            ExprKind::List(items) => Type::list(self.items(items)?),
+            ExprKind::Map(pairs) => self.map(pairs)?,
+            ExprKind::Member { base, key, .. } => self.member(base, key)?,
+            ExprKind::Slice { base, from, to } => self.slice(base, from.as_deref(), to.as_deref())?,
+            ExprKind::Chain(inner) => self.expr(inner)?,
+            ExprKind::Call { builtin, args } => (builtin.check)(self, args)?,
         })
     }
 
-    /// The type of `expr`, which must be or may be as `wanted`.
-    fn wanted(&mut self, expr: &Expr, rule: &str, wanted: impl Fn(&Type) -> bool) -> Result<Type, FormulaError> {
+    /// The type of `#index` or `#acc`, which only some predicates have.
+    fn name(&self, at: Span, name: PredicateNames, of: Type) -> Result<Type, FormulaError> {
+        if self.predicates.last().is_some_and(|predicate| predicate.names >= name) {
+            return Ok(of);
+        }
+        Err(self.error(
+            at,
+            match name {
+                PredicateNames::Accumulator => "#acc has a meaning in reduce only",
+                _ => "#index has a meaning in map and reduce only",
+            },
+        ))
+    }
+
+    fn declaration(&mut self, value: &Expr, body: &Expr) -> Result<Type, FormulaError> {
+        let value = self.expr(value)?;
+        self.variables.push(value);
+        let body = self.expr(body)?;
+        self.variables.pop();
+        Ok(body)
+    }
+
+    fn map(&mut self, pairs: &[(Expr, Expr)]) -> Result<Type, FormulaError> {
+        for (key, value) in pairs {
+            let of = self.expr(key)?;
+            if !of.may_be(|of| *of == Type::Text) {
+                return Err(self.error(key.at, format!("a map's key is a text, not {of}")));
+            }
+            self.expr(value)?;
+        }
+        Ok(Type::Map { by_text: true, value: Box::new(Type::Any) })
+    }
+
+    fn slice(&mut self, base: &Expr, from: Option<&Expr>, to: Option<&Expr>) -> Result<Type, FormulaError> {
+        let of = self.expr(base)?;
+        if of.element().is_none() {
+            return Err(self.error(base.at, format!("only a list has a slice, not {of}")));
+        }
+        for bound in from.iter().chain(&to) {
+            self.wanted(bound, "a slice's bound is an integer", |of| *of == Type::Int)?;
+        }
+        Ok(of)
+    }
+
+    /// The type of the last of `exprs`, which must all be `wanted` or may be.
+    pub(super) fn each_wanted(
+        &mut self,
+        exprs: &[Expr],
+        rule: &str,
+        wanted: impl Fn(&Type) -> bool + Copy,
+    ) -> Result<Type, FormulaError> {
+        let mut last = Type::Any;
+        for expr in exprs {
+            last = self.wanted(expr, rule, wanted)?;
+        }
+        Ok(last)
+    }
+
+    /// The type of `expr`, which must be `wanted` or may be.
+    pub(super) fn wanted(
+        &mut self,
+        expr: &Expr,
+        rule: &str,
+        wanted: impl Fn(&Type) -> bool,
+    ) -> Result<Type, FormulaError> {
         let of = self.expr(expr)?;
         if of.may_be(wanted) {
             return Ok(of);
         }
-        let cure = if of == Type::Float && rule.contains("integer") { ": int(…) makes one of it" } else { "" };
-        Err(self.error(expr.at, format!("{rule}, not {of}{cure}")))
+        let hint = if of == Type::Float && rule.contains("integer") { ": int(…) makes one of it" } else { "" };
+        Err(self.error(expr.at, format!("{rule}, not {of}{hint}")))
     }
 
     fn condition(&mut self, expr: &Expr) -> Result<(), FormulaError> {
@@ -151,9 +189,9 @@ impl Checker<'_> {
         }
     }
 
-    fn step(&mut self, left: Type, step: &Step) -> Result<Type, FormulaError> {
+    fn step(&mut self, left: Type, step: &FoldStep) -> Result<Type, FormulaError> {
         match step {
-            Step::Compare(pairs) => {
+            FoldStep::Compare(pairs) => {
                 let mut left = left;
                 for (_, at, right) in pairs {
                     let right = self.expr(right)?;
@@ -168,14 +206,14 @@ impl Checker<'_> {
                 }
                 Ok(Type::Bool)
             }
-            Step::Binary { op, at, right, .. } => {
+            FoldStep::Binary { op, at, right, .. } => {
                 let right = self.expr(right)?;
                 self.binary(*op, *at, left, right)
             }
         }
     }
 
-    /// Both sides must be or may be as `wanted`.
+    /// Both sides must be `wanted` or may be.
     fn both(
         &self,
         at: Span,
@@ -252,7 +290,7 @@ impl Checker<'_> {
         }
     }
 
-    fn member(&mut self, base: &Expr, key: &Expr) -> Result<Type, FormulaError> {
+    pub(super) fn member(&mut self, base: &Expr, key: &Expr) -> Result<Type, FormulaError> {
         let of = self.expr(base)?;
         match of {
             Type::Any => {
@@ -271,172 +309,23 @@ impl Checker<'_> {
         }
     }
 
-    /// The list that a function goes through, and the type of its elements.
-    fn collection(&mut self, expr: &Expr) -> Result<Type, FormulaError> {
+    /// The type of the elements of `expr`, which must be a list or may be.
+    pub(super) fn collection(&mut self, expr: &Expr) -> Result<Type, FormulaError> {
         let of = self.expr(expr)?;
-        let cure = if of.is_number() { ", as in [a, b]" } else { "" };
-        of.element().ok_or_else(|| self.error(expr.at, format!("a list is expected here{cure}, not {of}")))
+        let hint = if of.is_number() { ", as in [a, b]" } else { "" };
+        of.element().ok_or_else(|| self.error(expr.at, format!("a list is expected here{hint}, not {of}")))
     }
 
-    fn predicate(&mut self, function: Function, element: Type, predicate: &Expr) -> Result<Type, FormulaError> {
-        let accumulator = function == Function::Reduce;
-        let index = accumulator || function == Function::Map;
-        self.predicates.push(Scope { element, index, accumulator });
+    /// The type of a predicate for elements of the type `element`.
+    pub(super) fn predicate(
+        &mut self,
+        element: Type,
+        predicate: &Expr,
+        names: PredicateNames,
+    ) -> Result<Type, FormulaError> {
+        self.predicates.push(PredicateTypes { element, names });
         let of = self.expr(predicate)?;
         self.predicates.pop();
         Ok(of)
     }
-
-    fn call(&mut self, function: Function, args: &[Expr]) -> Result<Type, FormulaError> {
-        match args {
-            [only] => self.call_of_one(function, only),
-            [first, predicate, rest @ ..] if takes_predicate(function) => {
-                self.call_with_predicate(function, first, predicate, rest)
-            }
-            _ => self.call_of_several(function, args),
-        }
-    }
-
-    fn call_with_predicate(
-        &mut self,
-        function: Function,
-        list: &Expr,
-        predicate: &Expr,
-        rest: &[Expr],
-    ) -> Result<Type, FormulaError> {
-        let element = self.collection(list)?;
-        let given = self.predicate(function, element.clone(), predicate)?;
-        let truth = !matches!(
-            function,
-            Function::Map | Function::Sum | Function::GroupBy | Function::SortBy | Function::Reduce
-        );
-        if truth && !given.may_be(|given| *given == Type::Bool) {
-            return Err(self.error(predicate.at, format!("a predicate gives a truth value, as in # > 1, not {given}")));
-        }
-        for more in rest {
-            if function == Function::SortBy {
-                self.wanted(more, "the order is \"asc\" or \"desc\"", |of| *of == Type::Text)?;
-            } else {
-                self.expr(more)?;
-            }
-        }
-        Ok(match function {
-            Function::All | Function::Any | Function::One | Function::None => Type::Bool,
-            Function::Filter | Function::SortBy => Type::list(element),
-            Function::Map => Type::list(given),
-            Function::Count | Function::FindIndex | Function::FindLastIndex => Type::Int,
-            Function::Find | Function::FindLast => element,
-            Function::GroupBy => Type::Map { by_text: false, value: Box::new(Type::list(element)) },
-            Function::Sum => self.summand(predicate.at, given)?,
-            _ => Type::Any,
-        })
-    }
-
-    fn summand(&self, at: Span, of: Type) -> Result<Type, FormulaError> {
-        if of.may_be(Type::is_number) {
-            return Ok(of);
-        }
-        Err(self.error(at, format!("sum adds numbers up, not a list of which each is {of}")))
-    }
-
-    fn call_of_one(&mut self, function: Function, only: &Expr) -> Result<Type, FormulaError> {
-        let number = "a number is expected here";
-        Ok(match function {
-            Function::Count => {
-                let element = self.collection(only)?;
-                if !element.may_be(|element| *element == Type::Bool) {
-                    let what = format!(
-                        "count without a predicate counts truth values, not a list of which each is {element}: len gives its length"
-                    );
-                    return Err(self.error(only.at, what));
-                }
-                Type::Int
-            }
-            Function::Sum => {
-                let element = self.collection(only)?;
-                self.summand(only.at, element)?
-            }
-            Function::Len => {
-                self.wanted(only, "a list, a map or a text has a length", |of| {
-                    matches!(of, Type::List(_) | Type::Map { .. } | Type::Text)
-                })?;
-                Type::Int
-            }
-            Function::Type => {
-                self.expr(only)?;
-                Type::Text
-            }
-            Function::Abs => self.wanted(only, number, Type::is_number)?,
-            Function::Ceil | Function::Floor | Function::Round => {
-                self.wanted(only, number, Type::is_number)?;
-                Type::Float
-            }
-            Function::Int | Function::Float => {
-                self.wanted(only, "a number or a text is expected here", |of| of.is_number() || *of == Type::Text)?;
-                if function == Function::Int { Type::Int } else { Type::Float }
-            }
-            Function::BitNot => {
-                self.wanted(only, "an integer is expected here", |of| *of == Type::Int)?;
-                Type::Int
-            }
-            Function::First | Function::Last => self.collection(only)?,
-            Function::Keys | Function::Values => {
-                self.wanted(only, "a map is expected here", |of| matches!(of, Type::Map { .. }))?;
-                Type::list(Type::Any)
-            }
-            Function::Reverse | Function::Uniq | Function::Sort | Function::Flatten | Function::Concat => {
-                self.collection(only)?;
-                Type::list(Type::Any)
-            }
-            // Max, Min, Mean, Median of one.
-            _ => self.call_of_several(function, std::slice::from_ref(only))?,
-        })
-    }
-
-    fn call_of_several(&mut self, function: Function, args: &[Expr]) -> Result<Type, FormulaError> {
-        match (function, args) {
-            (Function::Take, [list, count]) => {
-                let element = self.collection(list)?;
-                self.wanted(count, "take takes an integer", |of| *of == Type::Int)?;
-                Ok(Type::list(element))
-            }
-            (Function::Get, [base, key]) => self.member(base, key),
-            (Function::Sort, [list, order]) => {
-                self.collection(list)?;
-                self.wanted(order, "the order is \"asc\" or \"desc\"", |of| *of == Type::Text)?;
-                Ok(Type::list(Type::Any))
-            }
-            (Function::Concat, lists) => {
-                for list in lists {
-                    self.collection(list)?;
-                }
-                Ok(Type::list(Type::Any))
-            }
-            (Function::Max | Function::Min | Function::Mean | Function::Median, values) => {
-                let mut common: Option<Type> = None;
-                for value in values {
-                    let of = self.wanted(value, "numbers or lists of numbers are expected here", |of| {
-                        of.is_number() || matches!(of, Type::List(_))
-                    })?;
-                    common = Some(match common {
-                        None if of.is_number() => of,
-                        Some(common) if common == of => common,
-                        _ => Type::Any,
-                    });
-                }
-                let average = matches!(function, Function::Mean | Function::Median);
-                Ok(if average { Type::Float } else { common.unwrap_or(Type::Any) })
-            }
-            (_, integers) => {
-                for integer in integers {
-                    self.wanted(integer, "an integer is expected here", |of| *of == Type::Int)?;
-                }
-                Ok(Type::Int)
-            }
-        }
-    }
-}
-
-fn takes_predicate(function: Function) -> bool {
-    super::functions::FUNCTIONS.iter().any(|signature| signature.function == function && signature.predicate)
 }

@@ -1,11 +1,11 @@
-//! What is wrong with a formula, and where.
+//! Errors of formulas, with their place in the text.
 
 use super::ast::Span;
 
-/// How much of the offending text an error shows, in characters.
+/// The length of the text that an error quotes, in characters.
 const SHOWN: usize = 40;
 
-/// Why a text is no formula.
+/// The reason why a text is not a valid formula.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}{what}")]
 pub struct FormulaError {
@@ -23,13 +23,13 @@ impl FormulaError {
         Self { place: Place::default(), what: what.into() }
     }
 
-    /// Where it is: line and character, both from 1; none for an error of the whole formula.
+    /// The place of the error: line and character, both from 1; none for an error of the whole formula.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.place.position()
     }
 }
 
-/// Why a formula gives no number for these values.
+/// The reason why a formula gives no number for these values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}{what}")]
 pub struct EvalError {
@@ -42,7 +42,7 @@ impl EvalError {
         Self { place: fault.at.map(|at| Place::new(text, at)).unwrap_or_default(), what: fault.what }
     }
 
-    /// Where it happened: line and character, both from 1; none for an error of the whole formula.
+    /// The place of the error: line and character, both from 1; none for an error of the whole formula.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.place.position()
     }
@@ -54,7 +54,7 @@ impl From<EvalError> for FormulaError {
     }
 }
 
-/// What went wrong in an evaluation, before the text is at hand to show the place.
+/// An error of an evaluation, which does not know the formula's text. [`EvalError`] adds the place.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: Option<Span>,

@@ -3,28 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ast::{Binary, Expr, Kind, Span, Step, Unary};
+use super::ast::{Binary, Expr, ExprKind, FoldStep, Span, Unary};
 use super::builtins;
 use super::error::Fault;
-use super::value::{self, Key, Value};
+use super::value::{self, MapKey, Value};
 
-/// How many steps an evaluation may take: a node, an element gone through, a comparison.
+/// The greatest number of steps of an evaluation: a step is a node, an element of a list, or a comparison.
 pub(super) const MOST_STEPS: usize = 100_000;
 
-/// How many values lists and maps may hold in all.
+/// The greatest number of values that all lists and maps of an evaluation may hold.
 pub(super) const MOST_VALUES: usize = 100_000;
 
-/// Why an evaluation stops.
+/// The reason why an evaluation stops.
 pub(super) enum Stop {
     /// An error.
     Fault(Fault),
-    /// A `?.` has found nil: the chain around it is nil.
+    /// A `?.` has found nil, so that the chain around it is nil.
     Nothing,
 }
 
-pub(super) type Outcome<T> = Result<T, Stop>;
+pub(super) type EvalResult<T> = Result<T, Stop>;
 
-/// Evaluates `root`, in which a trigger stands for the name and the value of that index.
+/// Evaluates `root`. A trigger's index is that of its name in `names` and of its value in `values`.
 pub(super) fn evaluate(root: &Expr, names: &[String], values: &[Option<f64>]) -> Result<Value, Fault> {
     let mut evaluator =
         Evaluator { names, values, variables: Vec::new(), scopes: Vec::new(), steps: MOST_STEPS, memory: MOST_VALUES };
@@ -39,14 +39,14 @@ pub(super) struct Evaluator<'a> {
     names: &'a [String],
     values: &'a [Option<f64>],
     variables: Vec<Value>,
-    scopes: Vec<Scope>,
+    scopes: Vec<PredicateScope>,
     steps: usize,
     memory: usize,
 }
 
-/// What `#`, `#index` and `#acc` are in the predicate under evaluation.
+/// The values of `#`, `#index` and `#acc` in the predicate that is evaluated.
 #[derive(Debug, Default)]
-pub(super) struct Scope {
+pub(super) struct PredicateScope {
     pub(super) element: Option<Value>,
     pub(super) index: usize,
     pub(super) accumulator: Option<Value>,
@@ -58,157 +58,165 @@ pub(super) fn fault(at: Span) -> impl Fn(String) -> Stop {
 }
 
 impl Evaluator<'_> {
-    /// Takes `count` steps.
-    pub(super) fn spend(&mut self, at: Span, count: usize) -> Outcome<()> {
+    /// Uses up `count` steps.
+    pub(super) fn spend(&mut self, at: Span, count: usize) -> EvalResult<()> {
         self.steps = self.steps.checked_sub(count).ok_or_else(|| {
             fault(at)(format!("the formula takes more than {MOST_STEPS} steps: go through shorter lists"))
         })?;
         Ok(())
     }
 
-    /// Takes memory for `count` values before it is used, and the steps to fill it.
-    pub(super) fn grow(&mut self, at: Span, count: usize) -> Outcome<()> {
+    /// Uses up memory for `count` values, and the steps to fill it. Called before the memory is allocated.
+    pub(super) fn grow(&mut self, at: Span, count: usize) -> EvalResult<()> {
         self.memory = self.memory.checked_sub(count).ok_or_else(|| {
             fault(at)(format!("the formula needs memory for more than {MOST_VALUES} values: make shorter lists"))
         })?;
         self.spend(at, count)
     }
 
-    pub(super) fn equal(&mut self, at: Span, left: &Value, right: &Value) -> Outcome<bool> {
+    pub(super) fn equal(&mut self, at: Span, left: &Value, right: &Value) -> EvalResult<bool> {
         value::equal(left, right, &mut || self.spend(at, 1))
     }
 
     /// A new list.
-    pub(super) fn list(&mut self, at: Span, items: Vec<Value>) -> Outcome<Value> {
+    pub(super) fn list(&mut self, at: Span, items: Vec<Value>) -> EvalResult<Value> {
         self.grow(at, items.len())?;
         Value::list(items).map_err(fault(at))
     }
 
-    /// A predicate's value for the present scope, which `scope` becomes.
-    pub(super) fn predicate(&mut self, predicate: &Expr, scope: Scope) -> Outcome<Value> {
+    /// The value of a predicate in `scope`.
+    pub(super) fn predicate(&mut self, predicate: &Expr, scope: PredicateScope) -> EvalResult<Value> {
         self.scopes.push(scope);
         let value = self.expr(predicate);
         self.scopes.pop();
         value
     }
 
-    pub(super) fn expr(&mut self, expr: &Expr) -> Outcome<Value> {
+    pub(super) fn expr(&mut self, expr: &Expr) -> EvalResult<Value> {
         self.spend(expr.at, 1)?;
-        let fault = fault(expr.at);
         Ok(match &expr.kind {
-            Kind::Nil => Value::Nil,
-            Kind::Bool(bool) => Value::Bool(*bool),
-            Kind::Int(int) => Value::Int(*int),
-            Kind::Float(float) => Value::Float(*float),
-            Kind::Text(text) => Value::Text(Arc::clone(text)),
-            Kind::Trigger(index) => self.values.get(*index).copied().flatten().map_or(Value::Nil, Value::Float),
-            Kind::Triggers => self.triggers(expr.at)?,
-            Kind::Variable(index) => self.variables.get(*index).cloned().unwrap_or(Value::Nil),
-            Kind::Element => self.scopes.last().and_then(|scope| scope.element.clone()).unwrap_or(Value::Nil),
-            Kind::Index => {
-                let index = self.scopes.last().map_or(0, |scope| scope.index);
-                Value::Int(i64::try_from(index).unwrap_or(i64::MAX))
+            ExprKind::Nil => Value::Nil,
+            ExprKind::Bool(bool) => Value::Bool(*bool),
+            ExprKind::Int(int) => Value::Int(*int),
+            ExprKind::Float(float) => Value::Float(*float),
+            ExprKind::Text(text) => Value::Text(Arc::clone(text)),
+            ExprKind::Trigger(index) => self.values.get(*index).copied().flatten().map_or(Value::Nil, Value::Float),
+            ExprKind::Triggers => self.triggers(expr.at)?,
+            ExprKind::Variable(index) => self.variables.get(*index).cloned().unwrap_or(Value::Nil),
+            ExprKind::Element => self.scopes.last().and_then(|scope| scope.element.clone()).unwrap_or(Value::Nil),
+            ExprKind::Index => Value::count(self.scopes.last().map_or(0, |scope| scope.index)),
+            ExprKind::Accumulator => {
+                self.scopes.last().and_then(|scope| scope.accumulator.clone()).unwrap_or(Value::Nil)
             }
-            Kind::Accumulator => self.scopes.last().and_then(|scope| scope.accumulator.clone()).unwrap_or(Value::Nil),
-            Kind::Let { value, body } => {
-                let value = self.expr(value)?;
-                let depth = self.variables.len();
-                self.variables.push(value);
-                let body = self.expr(body);
-                self.variables.truncate(depth);
-                body?
-            }
-            Kind::Sequence(parts) => {
+            ExprKind::Let { value, body } => self.declaration(value, body)?,
+            ExprKind::Sequence(parts) => {
                 let mut last = Value::Nil;
                 for part in parts {
                     last = self.expr(part)?;
                 }
                 last
             }
-            Kind::Unary(op, of) => self.unary(*op, of, expr.at)?,
-            Kind::Fold { first, steps } => {
+            ExprKind::Unary(op, of) => self.unary(*op, of, expr.at)?,
+            ExprKind::Fold { first, steps } => {
                 let mut left = self.expr(first)?;
                 for step in steps {
                     left = self.step(left, step)?;
                 }
                 left
             }
-            Kind::If { cond, then, other } => {
-                let holds = self.truth(cond)?;
-                match then {
-                    Some(then) if holds => self.expr(then)?,
-                    None if holds => Value::Bool(true),
-                    _ => self.expr(other)?,
-                }
-            }
-            Kind::List(items) => {
-                self.grow(expr.at, items.len())?;
-                let items = items.iter().map(|item| self.expr(item)).collect::<Outcome<_>>()?;
-                Value::list(items).map_err(fault)?
-            }
-            Kind::Map(pairs) => {
-                self.grow(expr.at, pairs.len() * 2)?;
-                let mut map = BTreeMap::new();
-                for (key, value) in pairs {
-                    let at = key.at;
-                    let key = match self.expr(key)? {
-                        Value::Text(text) => Key::Text(text),
-                        other => return Err(self::fault(at)(format!("a map's key is a text, not {}", other.kind()))),
-                    };
-                    map.insert(key, self.expr(value)?);
-                }
-                Value::map(map).map_err(fault)?
-            }
-            Kind::Member { base, key, optional } => {
-                let base = self.expr(base)?;
-                if *optional && matches!(base, Value::Nil) {
-                    return Err(Stop::Nothing);
-                }
-                let at = key.at;
-                let key = self.expr(key)?;
-                builtins::member(&base, &key, true).map_err(self::fault(at))?
-            }
-            Kind::Slice { base, from, to } => self.slice(expr.at, base, from.as_deref(), to.as_deref())?,
-            Kind::Chain(inner) => match self.expr(inner) {
+            ExprKind::If { cond, then, other } => self.choice(cond, then.as_deref(), other)?,
+            ExprKind::List(items) => self.new_list(items, expr.at)?,
+            ExprKind::Map(pairs) => self.new_map(pairs, expr.at)?,
+            ExprKind::Member { base, key, optional } => self.member(base, key, *optional)?,
+            ExprKind::Slice { base, from, to } => self.slice(expr.at, base, from.as_deref(), to.as_deref())?,
+            ExprKind::Chain(inner) => match self.expr(inner) {
                 Err(Stop::Nothing) => Value::Nil,
                 other => other?,
             },
-            Kind::Call { function, args } => builtins::call(self, *function, args, expr.at)?,
+            ExprKind::Call { builtin, args } => (builtin.eval)(self, args, expr.at)?,
         })
     }
 
-    fn triggers(&mut self, at: Span) -> Outcome<Value> {
+    fn declaration(&mut self, value: &Expr, body: &Expr) -> EvalResult<Value> {
+        let value = self.expr(value)?;
+        let depth = self.variables.len();
+        self.variables.push(value);
+        let body = self.expr(body);
+        self.variables.truncate(depth);
+        body
+    }
+
+    /// `cond ? then : other`; without `then`, the condition itself if it holds.
+    fn choice(&mut self, cond: &Expr, then: Option<&Expr>, other: &Expr) -> EvalResult<Value> {
+        let holds = self.truth(cond)?;
+        match then {
+            Some(then) if holds => self.expr(then),
+            None if holds => Ok(Value::Bool(true)),
+            _ => self.expr(other),
+        }
+    }
+
+    fn new_list(&mut self, items: &[Expr], at: Span) -> EvalResult<Value> {
+        self.grow(at, items.len())?;
+        let items = items.iter().map(|item| self.expr(item)).collect::<EvalResult<_>>()?;
+        Value::list(items).map_err(fault(at))
+    }
+
+    fn new_map(&mut self, pairs: &[(Expr, Expr)], at: Span) -> EvalResult<Value> {
+        self.grow(at, pairs.len() * 2)?;
+        let mut map = BTreeMap::new();
+        for (key, value) in pairs {
+            let key = match self.expr(key)? {
+                Value::Text(text) => MapKey::Text(text),
+                other => return Err(fault(key.at)(format!("a map's key is a text, not {}", other.type_name()))),
+            };
+            map.insert(key, self.expr(value)?);
+        }
+        Value::map(map).map_err(fault(at))
+    }
+
+    fn member(&mut self, base: &Expr, key: &Expr, optional: bool) -> EvalResult<Value> {
+        let base = self.expr(base)?;
+        if optional && matches!(base, Value::Nil) {
+            return Err(Stop::Nothing);
+        }
+        let at = key.at;
+        let key = self.expr(key)?;
+        builtins::member(&base, &key, true).map_err(fault(at))
+    }
+
+    fn triggers(&mut self, at: Span) -> EvalResult<Value> {
         self.grow(at, self.names.len() * 2)?;
         let pairs = self.names.iter().zip(self.values);
         let pairs =
-            pairs.map(|(name, value)| (Key::Text(name.as_str().into()), value.map_or(Value::Nil, Value::Float)));
+            pairs.map(|(name, value)| (MapKey::Text(name.as_str().into()), value.map_or(Value::Nil, Value::Float)));
         Value::map(pairs.collect()).map_err(fault(at))
     }
 
-    /// A condition's truth.
-    pub(super) fn truth(&mut self, expr: &Expr) -> Outcome<bool> {
+    /// Evaluates a condition.
+    pub(super) fn truth(&mut self, expr: &Expr) -> EvalResult<bool> {
         match self.expr(expr)? {
             Value::Bool(bool) => Ok(bool),
-            other => Err(fault(expr.at)(format!("a truth value is needed here, not {}", other.kind()))),
+            other => Err(fault(expr.at)(format!("a truth value is needed here, not {}", other.type_name()))),
         }
     }
 
-    /// An integer.
-    pub(super) fn integer(&mut self, expr: &Expr) -> Outcome<i64> {
+    /// Evaluates an expression that must give an integer.
+    pub(super) fn integer(&mut self, expr: &Expr) -> EvalResult<i64> {
         match self.expr(expr)? {
             Value::Int(int) => Ok(int),
-            other => Err(fault(expr.at)(format!("an integer is needed here, not {}", other.kind()))),
+            other => Err(fault(expr.at)(format!("an integer is needed here, not {}", other.type_name()))),
         }
     }
 
-    /// A bound of a slice.
-    fn bound(&mut self, expr: &Expr) -> Outcome<i64> {
+    /// Evaluates a bound of a slice.
+    fn bound(&mut self, expr: &Expr) -> EvalResult<i64> {
         let value = self.expr(expr)?;
         let index = value::index(&value).map_err(fault(expr.at))?;
-        index.ok_or_else(|| fault(expr.at)(format!("an integer is needed here, not {}", value.kind())))
+        index.ok_or_else(|| fault(expr.at)(format!("an integer is needed here, not {}", value.type_name())))
     }
 
-    fn unary(&mut self, op: Unary, of: &Expr, at: Span) -> Outcome<Value> {
+    fn unary(&mut self, op: Unary, of: &Expr, at: Span) -> EvalResult<Value> {
         if op == Unary::Not {
             return Ok(Value::Bool(!self.truth(of)?));
         }
@@ -218,11 +226,11 @@ impl Evaluator<'_> {
             }
             (Unary::Minus, Value::Float(float)) => Ok(Value::Float(-float)),
             (_, value @ (Value::Int(_) | Value::Float(_))) => Ok(value),
-            (_, other) => Err(fault(at)(format!("a sign stands before a number, not {}", other.kind()))),
+            (_, other) => Err(fault(at)(format!("a sign stands before a number, not {}", other.type_name()))),
         }
     }
 
-    fn slice(&mut self, at: Span, base: &Expr, from: Option<&Expr>, to: Option<&Expr>) -> Outcome<Value> {
+    fn slice(&mut self, at: Span, base: &Expr, from: Option<&Expr>, to: Option<&Expr>) -> EvalResult<Value> {
         let Value::List(list) = self.expr(base)? else {
             return Err(fault(base.at)("only a list has a slice".into()));
         };
@@ -236,9 +244,9 @@ impl Evaluator<'_> {
         self.list(at, list.items[from..to].to_vec())
     }
 
-    fn step(&mut self, left: Value, step: &Step) -> Outcome<Value> {
+    fn step(&mut self, left: Value, step: &FoldStep) -> EvalResult<Value> {
         match step {
-            Step::Compare(pairs) => {
+            FoldStep::Compare(pairs) => {
                 let mut left = left;
                 for (op, at, right) in pairs {
                     let right = self.expr(right)?;
@@ -249,7 +257,7 @@ impl Evaluator<'_> {
                 }
                 Ok(Value::Bool(true))
             }
-            Step::Binary { op, negated, at, right } => {
+            FoldStep::Binary { op, negated, at, right } => {
                 let value = self.binary(*op, left, *at, right)?;
                 Ok(match value {
                     Value::Bool(bool) if *negated => Value::Bool(!bool),
@@ -259,13 +267,13 @@ impl Evaluator<'_> {
         }
     }
 
-    fn binary(&mut self, op: Binary, left: Value, at: Span, right: &Expr) -> Outcome<Value> {
+    fn binary(&mut self, op: Binary, left: Value, at: Span, right: &Expr) -> EvalResult<Value> {
         self.spend(at, 1)?;
         match (op, &left) {
             (Binary::Or, Value::Bool(true)) | (Binary::And, Value::Bool(false)) => return Ok(left),
             (Binary::Or | Binary::And, Value::Bool(_)) => return self.truth(right).map(Value::Bool),
             (Binary::Or | Binary::And, _) => {
-                return Err(fault(at)(format!("a truth value is needed on its left, not {}", left.kind())));
+                return Err(fault(at)(format!("a truth value is needed on its left, not {}", left.type_name())));
             }
             (Binary::Coalesce, Value::Nil) => return self.expr(right),
             (Binary::Coalesce, _) => return Ok(left),
@@ -289,7 +297,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn is_in(&mut self, at: Span, left: &Value, right: &Value) -> Outcome<bool> {
+    fn is_in(&mut self, at: Span, left: &Value, right: &Value) -> EvalResult<bool> {
         match right {
             Value::List(list) => {
                 for item in &list.items {
@@ -299,13 +307,13 @@ impl Evaluator<'_> {
                 }
                 Ok(false)
             }
-            Value::Map(map) => Ok(left.key().is_ok_and(|key| map.pairs.contains_key(&key))),
+            Value::Map(map) => Ok(left.map_key().is_ok_and(|key| map.pairs.contains_key(&key))),
             Value::Nil => Ok(false),
-            _ => Err(fault(at)(format!("\"in\" needs a list or a map on its right, not {}", right.kind()))),
+            _ => Err(fault(at)(format!("\"in\" needs a list or a map on its right, not {}", right.type_name()))),
         }
     }
 
-    fn range(&mut self, at: Span, left: &Value, right: &Value) -> Outcome<Value> {
+    fn range(&mut self, at: Span, left: &Value, right: &Value) -> EvalResult<Value> {
         let bound = |bound: &Value| {
             let bound = value::index(bound).map_err(fault(at))?;
             bound.ok_or_else(|| fault(at)(value::mismatch("a range needs two integers", left, right)))
@@ -318,7 +326,7 @@ impl Evaluator<'_> {
     }
 }
 
-fn texts(op: Binary, at: Span, left: &Value, right: &Value) -> Outcome<Value> {
+fn texts(op: Binary, at: Span, left: &Value, right: &Value) -> EvalResult<Value> {
     let (left, right) = match (left, right) {
         (Value::Text(left), Value::Text(right)) => (left, right),
         (Value::Nil, _) | (_, Value::Nil) => return Ok(Value::Bool(false)),

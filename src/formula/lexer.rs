@@ -1,4 +1,4 @@
-//! From text to tokens.
+//! The lexer: it turns the formula's text into tokens.
 
 use super::ast::Span;
 use super::error::FormulaError;
@@ -22,13 +22,13 @@ pub(super) enum TokenKind<'a> {
     End,
 }
 
-/// Signs that consist of other characters than letters, the longer before what they begin with.
+/// Signs without letters. A longer sign precedes the signs that it begins with.
 const SIGNS: &[&str] = &[
     "&&", "||", "==", "!=", "<=", ">=", "**", "??", "?.", "..", "::", "(", ")", "[", "]", "{", "}", "+", "-", "*", "/",
     "%", "^", "<", ">", "!", "?", ":", ",", ";", ".", "|", "#", "=",
 ];
 
-/// Words that are no names.
+/// Words that cannot be names.
 const KEYWORDS: &[&str] =
     &["not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else"];
 
@@ -57,7 +57,7 @@ fn continues_word(letter: char) -> bool {
     begins_word(letter) || letter.is_numeric()
 }
 
-/// Whether `name` can be written in a formula as it is.
+/// Whether a formula can contain `name` without `$env[…]`.
 pub(super) fn is_word(name: &str) -> bool {
     name.starts_with(begins_word)
         && name.chars().all(continues_word)
@@ -145,7 +145,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A number as far as it goes; whether it is one, the parser finds out.
+    /// The text of a number. The parser checks that it is one.
     fn number(&mut self) -> Result<TokenKind<'a>, FormulaError> {
         let from = self.here;
         let digits = |radix| move |letter: char| letter == '_' || letter.is_digit(radix);

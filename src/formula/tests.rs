@@ -279,7 +279,7 @@ fn the_users_page_names_every_function_and_its_examples_hold() {
         }
     }
     assert!(seen > 8, "{seen}");
-    for signature in super::functions::FUNCTIONS {
-        assert!(page.contains(&format!("`{}`", signature.name)), "{}", signature.name);
+    for builtin in super::builtins::BUILTINS {
+        assert!(page.contains(&format!("`{}`", builtin.name)), "{}", builtin.name);
     }
 }

@@ -1,8 +1,8 @@
-//! What is known of a value before the formula is evaluated.
+//! The types of expressions, as far as they are known before the evaluation.
 
 use std::fmt;
 
-/// The type of an expression. Whatever comes from a trigger may be nil besides.
+/// The type of an expression. A value that comes from a trigger may also be nil.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Type {
     /// Not known before evaluation.
@@ -13,7 +13,7 @@ pub(super) enum Type {
     Float,
     Text,
     List(Box<Type>),
-    /// By text, or, as groupBy makes it, by anything.
+    /// A map with texts as keys, or, from groupBy, with any keys.
     Map {
         by_text: bool,
         value: Box<Type>,
@@ -29,12 +29,12 @@ impl Type {
         matches!(self, Self::Int | Self::Float)
     }
 
-    /// Whether it is `wanted`, or may turn out to be.
+    /// Whether the type is `wanted`, or may prove to be at evaluation.
     pub(super) fn may_be(&self, wanted: impl Fn(&Self) -> bool) -> bool {
         *self == Self::Any || wanted(self)
     }
 
-    /// The type of a list's elements, if it is or may be a list.
+    /// The type of the elements, if this is or may be a list.
     pub(super) fn element(&self) -> Option<Self> {
         match self {
             Self::Any => Some(Self::Any),
@@ -54,7 +54,7 @@ impl Type {
         }
     }
 
-    /// The type of what is of one of two types.
+    /// The type of a value that is of one type or the other.
     pub(super) fn either(self, other: Self) -> Self {
         match (self, other) {
             (Self::Nil, one) | (one, Self::Nil) => one,

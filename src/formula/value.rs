@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ast::{Binary, Comparison};
 
-/// How deep lists and maps may lie in each other, so that nothing that goes through one recurses deeper.
+/// The greatest depth of nested lists and maps, and so of every recursion through them.
 const DEEPEST: usize = 100;
 
 #[derive(Debug, Clone)]
@@ -28,13 +28,13 @@ pub(super) struct List {
 
 #[derive(Debug)]
 pub(super) struct Map {
-    pub(super) pairs: BTreeMap<Key, Value>,
+    pub(super) pairs: BTreeMap<MapKey, Value>,
     depth: usize,
 }
 
-/// The key of a map, in an order that is always the same.
+/// The key of a map. Its order is the same in every evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(super) enum MapKey {
     Nil,
     Bool(bool),
     Int(i64),
@@ -59,7 +59,7 @@ pub(super) fn to_int(float: f64) -> Result<i64, String> {
     Err(format!("{float} is no integer of 64 bits"))
 }
 
-/// What a value is as an index or a bound: of a float, whose type was not known before, the integer part.
+/// A value as an index or a bound. A float, whose type the checker could not know, gives its integer part.
 pub(super) fn index(value: &Value) -> Result<Option<i64>, String> {
     match value {
         Value::Int(int) => Ok(Some(*int)),
@@ -74,7 +74,7 @@ impl Value {
         if depth > DEEPEST { Err(too_deep()) } else { Ok(Self::List(Arc::new(List { items, depth }))) }
     }
 
-    pub(super) fn map(pairs: BTreeMap<Key, Value>) -> Result<Self, String> {
+    pub(super) fn map(pairs: BTreeMap<MapKey, Value>) -> Result<Self, String> {
         let depth = 1 + pairs.values().map(Self::depth).max().unwrap_or(0);
         if depth > DEEPEST { Err(too_deep()) } else { Ok(Self::Map(Arc::new(Map { pairs, depth }))) }
     }
@@ -87,8 +87,13 @@ impl Value {
         }
     }
 
-    /// What kind of value it is, for errors.
-    pub(super) fn kind(&self) -> &'static str {
+    /// The integer for a length or an index.
+    pub(super) fn count(count: usize) -> Self {
+        Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// The name of the value's type in errors.
+    pub(super) fn type_name(&self) -> &'static str {
         match self {
             Self::Nil => "nil",
             Self::Bool(_) => "a truth value",
@@ -100,7 +105,7 @@ impl Value {
         }
     }
 
-    /// The number as a float, if it is one.
+    /// The value as a float, if it is a number.
     pub(super) fn number(&self) -> Option<f64> {
         match self {
             Self::Int(int) => Some(to_float(*int)),
@@ -109,28 +114,28 @@ impl Value {
         }
     }
 
-    /// The key that it is in a map.
-    pub(super) fn key(&self) -> Result<Key, String> {
+    /// The value as a key of a map.
+    pub(super) fn map_key(&self) -> Result<MapKey, String> {
         Ok(match self {
-            Self::Nil => Key::Nil,
-            Self::Bool(bool) => Key::Bool(*bool),
-            Self::Int(int) => Key::Int(*int),
+            Self::Nil => MapKey::Nil,
+            Self::Bool(bool) => MapKey::Bool(*bool),
+            Self::Int(int) => MapKey::Int(*int),
             // 0 and -0 are one key.
-            Self::Float(float) => Key::Float(if *float == 0.0 { 0 } else { float.to_bits() }),
-            Self::Text(text) => Key::Text(Arc::clone(text)),
-            Self::List(_) | Self::Map(_) => return Err(format!("{} cannot be a map's key", self.kind())),
+            Self::Float(float) => MapKey::Float(if *float == 0.0 { 0 } else { float.to_bits() }),
+            Self::Text(text) => MapKey::Text(Arc::clone(text)),
+            Self::List(_) | Self::Map(_) => return Err(format!("{} cannot be a map's key", self.type_name())),
         })
     }
 }
 
-impl From<&Key> for Value {
-    fn from(key: &Key) -> Self {
+impl From<&MapKey> for Value {
+    fn from(key: &MapKey) -> Self {
         match key {
-            Key::Nil => Self::Nil,
-            Key::Bool(bool) => Self::Bool(*bool),
-            Key::Int(int) => Self::Int(*int),
-            Key::Float(bits) => Self::Float(f64::from_bits(*bits)),
-            Key::Text(text) => Self::Text(Arc::clone(text)),
+            MapKey::Nil => Self::Nil,
+            MapKey::Bool(bool) => Self::Bool(*bool),
+            MapKey::Int(int) => Self::Int(*int),
+            MapKey::Float(bits) => Self::Float(f64::from_bits(*bits)),
+            MapKey::Text(text) => Self::Text(Arc::clone(text)),
         }
     }
 }
@@ -139,7 +144,7 @@ fn too_deep() -> String {
     format!("lists lie in each other more than {DEEPEST} deep")
 }
 
-/// Whether two values are equal: numbers by their value, lists by their elements. `spend` is told of each comparison.
+/// Whether two values are equal: numbers by their value, lists by their elements. Calls `spend` for each comparison.
 pub(super) fn equal<E>(left: &Value, right: &Value, spend: &mut impl FnMut() -> Result<(), E>) -> Result<bool, E> {
     spend()?;
     Ok(match (left, right) {
@@ -225,12 +230,12 @@ fn floats(op: Binary, left: f64, right: f64) -> Result<Value, String> {
     }))
 }
 
-/// What a wrong pair of operands is told.
+/// The error for a pair of operands of the wrong types.
 pub(super) fn mismatch(wanted: &str, left: &Value, right: &Value) -> String {
-    let cure = if matches!(left, Value::Nil) || matches!(right, Value::Nil) {
+    let hint = if matches!(left, Value::Nil) || matches!(right, Value::Nil) {
         ": a trigger without a value is nil; give it one as in (a ?? 0)"
     } else {
         ""
     };
-    format!("{wanted}, not {} and {}{cure}", left.kind(), right.kind())
+    format!("{wanted}, not {} and {}{hint}", left.type_name(), right.type_name())
 }
