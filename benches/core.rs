@@ -12,7 +12,7 @@ use ebb::admission::{self, Admission};
 use ebb::formula::Formula;
 use ebb::lease::Term;
 use ebb::metrics_api::{MetricSource as _, Quantity};
-use ebb::plan::activation::{self, Activity, Sight};
+use ebb::plan::activation::{self, Activity, Observation};
 use ebb::plan::policy::Policy;
 use ebb::plan::review::AuthParams;
 use ebb::plan::status::{self, Check, Facts, Served, Tick};
@@ -42,8 +42,11 @@ fn decision(c: &mut Criterion) {
         scale_in_paused: false,
         scale_out_paused: false,
     };
-    let sight = Sight { replicas: 5, active: 0, failed: 0, fallback: None, last_active: Some(at(100)), now: at(200) };
-    c.bench_function("one tick's decision", |b| b.iter(|| activation::decide(black_box(&policy), black_box(&sight))));
+    let observation =
+        Observation { replicas: 5, active: 0, failed: 0, fallback: None, last_active: Some(at(100)), now: at(200) };
+    c.bench_function("one tick's decision", |b| {
+        b.iter(|| activation::decide(black_box(&policy), black_box(&observation)))
+    });
 }
 
 fn status_of_a_tick(c: &mut Criterion) {
@@ -53,6 +56,7 @@ fn status_of_a_tick(c: &mut Criterion) {
         check: Check::Served,
         served: Some(Served {
             generation: Some(1),
+            target: "apps/v1.Deployment shop/app".into(),
             kinds: Arc::new(["rabbitmq".to_owned()]),
             unknown_parameters: Box::default(),
             hpa_name: "keda-hpa-app".into(),

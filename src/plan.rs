@@ -20,6 +20,7 @@ pub mod rules;
 #[cfg(test)]
 mod simulation;
 pub mod status;
+pub mod tick;
 pub mod unexpected;
 pub mod validate;
 pub mod vpa;

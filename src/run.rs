@@ -29,7 +29,7 @@ use crate::lease::{Keeper, Term};
 use crate::metrics::Metrics;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
 use crate::metrics_api::{self, Limits, ServerConfig};
-use crate::poll::ticker::Ticker;
+use crate::poll::poller::Poller;
 use crate::probes::{self, Health};
 use crate::scope::Scope;
 use crate::store::registry::Registry;
@@ -124,11 +124,11 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         tokio::spawn(keeper.keep(shutdown.clone()))
     });
     let (recheck, rechecks) = mpsc::unbounded_channel();
-    let ticker = Ticker { client: fenced.clone(), targets, term, recheck };
+    let poller = Poller { client: fenced.clone(), targets, term, recheck };
 
     let scope = settings.scope();
     let context =
-        Context::new(for_watches, fenced, Arc::clone(&registry), events, ticker, brokers, controlled(&settings));
+        Context::new(for_watches, fenced, Arc::clone(&registry), events, poller, brokers, controlled(&settings));
     let admission = webhook_listener.map(|listener| {
         let foreign = Arc::new(UnmanagedHpas::default());
         let (following, watching, served) = (Arc::clone(&foreign), watching.clone(), scope.clone());

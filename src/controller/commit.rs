@@ -1,6 +1,7 @@
 //! The end of a pass: the triggers go to the poll loop, and the facts follow.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ebb_crds::ScaledObject;
@@ -115,14 +116,17 @@ fn serving(
     if is_in_force {
         return None;
     }
-    let triggers = triggers(context, object, record, (read.triggers, &digests), before.as_deref());
+    let build = before.as_ref().map_or(0, |before| before.build + 1);
+    let failures_found = record.poll.triggers_built(build);
+    let built = (read.triggers, &digests[..], failures_found);
+    let triggers = triggers(context, object, record, built, before.as_deref());
     let is_kept = |trigger: &&Arc<Trigger>| {
         before.as_ref().is_some_and(|before| before.triggers.iter().any(|before| Arc::ptr_eq(before, trigger)))
     };
     let kept = triggers.iter().filter(is_kept).count();
     tracing::info!(scaled_object = %record.key, triggers = triggers.len(), kept, "built the triggers");
     Some(Serving {
-        build: before.as_ref().map_or(0, |before| before.build + 1),
+        build,
         policy,
         target_kind: target.kind,
         target: target_ref,
@@ -140,10 +144,9 @@ fn triggers(
     context: &Context,
     object: &ScaledObject,
     record: &Record,
-    (built, digests): (Vec<BuiltTrigger>, &[u64]),
+    (built, digests, mut failures_found): (Vec<BuiltTrigger>, &[u64], BTreeMap<String, u32>),
     before: Option<&Serving>,
 ) -> Vec<Arc<Trigger>> {
-    let mut failures_found = record.poll.triggers_built();
     let live = built.into_iter().zip(digests).map(|((config, scaler), digest)| {
         let same = before.and_then(|before| {
             let place = before.digests.iter().position(|before| before == digest)?;

@@ -23,7 +23,7 @@ use crate::key::Key;
 use crate::lease::Term;
 use crate::plan::reconcile::Options;
 use crate::plan::review::AuthParams;
-use crate::poll::ticker::Ticker;
+use crate::poll::poller::Poller;
 use crate::scope::Scope;
 use crate::store::registry::Registry;
 use crate::target::Targets;
@@ -64,7 +64,7 @@ pub struct Context {
     /// The ScaledObjects that are known.
     pub registry: Arc<Registry>,
     /// Runs the poll loops.
-    pub ticker: Arc<Ticker>,
+    pub poller: Arc<Poller>,
     /// The shared connections.
     pub brokers: ClientPools,
     /// When anything may be written.
@@ -85,13 +85,13 @@ pub struct Context {
 
 impl Context {
     /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does, through which nothing is
-    /// written but during the ticker's term.
+    /// written but during the poller's term.
     pub fn new(
         config: kube::Config,
         client: Client,
         registry: Arc<Registry>,
         events: Events,
-        ticker: Ticker,
+        poller: Poller,
         brokers: ClientPools,
         settings: Settings,
     ) -> Self {
@@ -99,7 +99,7 @@ impl Context {
         let (reader, writer) = reflector::store();
         Self {
             objects: (reader, parking_lot::Mutex::new(Some(writer))),
-            targets: ticker.targets.clone(),
+            targets: poller.targets.clone(),
             brokers,
             sources: Sources::new(client.clone(), &settings.references),
             referents: Referents::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
@@ -109,16 +109,16 @@ impl Context {
                 Arc::clone(registry.metrics()),
                 changed.clone(),
                 settings.scope.clone(),
-                Arc::clone(&ticker.term),
+                Arc::clone(&poller.term),
             ),
-            term: Arc::clone(&ticker.term),
+            term: Arc::clone(&poller.term),
             rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
             digests: RandomState::new(),
             hpas: Arc::default(),
             changed,
             client,
             registry,
-            ticker: Arc::new(ticker),
+            poller: Arc::new(poller),
             settings,
         }
     }

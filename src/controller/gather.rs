@@ -3,18 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ebb_crds::{ScaleTrigger, ScaledObject};
 use ebb_scalers::TriggerConfig;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::{Client, ResourceExt as _};
-use tokio::time::Instant;
 
 use super::authentication::{Authentication, Surroundings};
 use super::authentications::Authentications;
 use super::environment;
 use super::lookup::{Lookup, LookupError, Noted, Sources};
+use crate::clock;
 use crate::plan::{resource, validate};
 use crate::pod_template::{self, TemplateError};
 use crate::target::{Kind, TargetError, Targets};
@@ -24,8 +25,8 @@ use crate::target::{Kind, TargetError, Targets};
 pub(super) struct Target {
     pub(super) kind: Kind,
     pub(super) replicas: i32,
-    /// When the count was read.
-    pub(super) seen: Instant,
+    /// When the count was read, by the time since the start of the process.
+    pub(super) seen: Duration,
 }
 
 /// Finds the target.
@@ -34,7 +35,7 @@ pub(super) async fn target(object: &ScaledObject, targets: &Targets) -> Result<T
     let namespace = object.namespace().unwrap_or_default();
     let kind = targets.kind(reference).await?;
     let replicas = targets.scale(&kind, &namespace, &reference.name).await?.replicas;
-    Ok(Target { kind, replicas, seen: Instant::now() })
+    Ok(Target { kind, replicas, seen: clock::moment().steady })
 }
 
 /// What the triggers need from outside.

@@ -62,7 +62,7 @@ fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Reco
     if *intent != Intent::Delete {
         record.metrics.set_triggers(object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
         if new {
-            context.ticker.start(&record);
+            context.poller.start(&record);
         }
     }
     record

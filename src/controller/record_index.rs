@@ -93,9 +93,11 @@ mod tests {
 
     use super::*;
     use crate::controller::changed::Changed;
+    use crate::events::Events;
     use crate::lease::Term;
     use crate::metrics::Metrics;
     use crate::target::Targets;
+    use tokio_util::sync::CancellationToken;
 
     fn object(name: &str) -> ScaledObject {
         serde_json::from_value(json!({
@@ -116,7 +118,8 @@ mod tests {
         let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = Client::try_from(config.clone()).unwrap();
         let metrics = Metrics::new(false, Term::always()).unwrap();
-        let registry = Registry::new(metrics, Targets::new(client.clone()), Term::always());
+        let events = Events::start(client.clone(), Term::always(), CancellationToken::new());
+        let registry = Registry::new(metrics, Targets::new(client.clone()), events, Term::always());
         let referents = Referents::new(config, client, None, Changed::new().0);
         let warm = Arc::new(AtomicBool::new(false));
         (RecordIndex::new(Arc::clone(&registry), referents, Arc::clone(&warm)), registry, warm)
@@ -160,7 +163,7 @@ mod tests {
         let (app, _) = registry.open(&object("app"));
         tokio::spawn(until_checked(first.waiting.into_iter().collect(), Arc::clone(&registry), first.warm));
         assert!(!is_warm().await);
-        app.set_checked();
+        app.check.succeeded(Some(1));
         assert!(is_warm().await);
     }
 

@@ -18,15 +18,15 @@ pub(super) fn change(key: &Key, change: &Change<'_>) {
             tracing::info!(scaled_object = %key, trigger, "the trigger can be read again");
         }
         Change::FormulaFailed(error) => tracing::warn!(scaled_object = %key, error, "the formula has no value"),
-        Change::Scaled(scaling) => {
-            let (target, from, to, step) = (&scaling.target, scaling.from, scaling.to, scaling.step);
-            tracing::info!(scaled_object = %key, target, from, to, ?step, "scaled");
+        Change::Scaled(target, scaling) => {
+            let (from, to, reason) = (scaling.from, scaling.to, scaling.reason);
+            tracing::info!(scaled_object = %key, target, from, to, ?reason, "scaled");
         }
         Change::TargetUnreadable(error) => {
             tracing::warn!(scaled_object = %key, error, "cannot scale the target");
         }
-        Change::NotScaled(attempt) => {
-            tracing::warn!(scaled_object = %key, error = attempt.cause, "cannot scale the target");
+        Change::NotScaled(target, attempt) => {
+            tracing::warn!(scaled_object = %key, target, error = attempt.cause, "cannot scale the target");
         }
         Change::TargetRecovered => tracing::info!(scaled_object = %key, "the target can be scaled again"),
         Change::FallbackBegan => tracing::info!(scaled_object = %key, "the fallback is in effect"),

@@ -10,7 +10,7 @@ use super::policy::Policy;
 
 /// What a tick saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
+pub struct Observation {
     /// `spec.replicas` of the target.
     pub replicas: i32,
     /// How many triggers are active.
@@ -38,7 +38,7 @@ pub enum Activity {
 
 /// Why the target is scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ScaleReason {
     /// From zero or idle, because a trigger is active.
     Activate,
     /// To zero or idle, because none is and the cooldown is over.
@@ -55,7 +55,7 @@ pub struct Decision {
     /// What the triggers add up to.
     pub activity: Activity,
     /// The new count of replicas and why; none when the present one is right.
-    pub scale: Option<(i32, Step)>,
+    pub scale: Option<(i32, ScaleReason)>,
     /// When the cooldown ends, if it is what the replicas wait for.
     pub cooldown_ends: Option<DateTime<Utc>>,
 }
@@ -64,37 +64,37 @@ pub struct Decision {
 ///
 /// A trigger that could not be read never takes replicas away: while none is active and one has failed, the count
 /// stays as it is.
-pub fn decide(policy: &Policy, sight: &Sight) -> Decision {
+pub fn decide(policy: &Policy, observation: &Observation) -> Decision {
     let mut decision = Decision { activity: Activity::Inactive, scale: None, cooldown_ends: None };
-    let asleep = sight.replicas == 0 || (policy.idle.is_some() && sight.replicas < policy.min);
-    if sight.active > 0 || policy.always_active.is_some() {
+    let asleep = observation.replicas == 0 || (policy.idle.is_some() && observation.replicas < policy.min);
+    if observation.active > 0 || policy.always_active.is_some() {
         decision.activity = Activity::Active;
         if asleep && !policy.scale_out_paused {
-            decision.scale = Some((policy.active_floor(), Step::Activate));
+            decision.scale = Some((policy.active_floor(), ScaleReason::Activate));
         }
         return decision;
     }
-    if sight.failed > 0 {
+    if observation.failed > 0 {
         // At zero the HPA is asleep: it can take the workload to the fallback's count only once it is awake.
-        let falls_back = sight.fallback.is_some_and(|fallback| fallback.replicas(sight.replicas) > 0);
+        let falls_back = observation.fallback.is_some_and(|fallback| fallback.replicas(observation.replicas) > 0);
         if falls_back && asleep && !policy.scale_out_paused {
-            decision.scale = Some((policy.active_floor(), Step::FallBack));
+            decision.scale = Some((policy.active_floor(), ScaleReason::FallBack));
         }
         return decision;
     }
     let floor = policy.floor();
-    let above_floor = sight.replicas > floor && (policy.idle.is_some() || policy.min == 0);
+    let above_floor = observation.replicas > floor && (policy.idle.is_some() || policy.min == 0);
     if above_floor {
-        let ends = cooldown_ends(policy, sight.last_active);
-        if sight.now < ends {
+        let ends = cooldown_ends(policy, observation.last_active);
+        if observation.now < ends {
             decision.activity = Activity::CoolingDown;
             decision.cooldown_ends = Some(ends);
         } else if !policy.scale_in_paused {
-            decision.scale = Some((floor, Step::Deactivate));
+            decision.scale = Some((floor, ScaleReason::Deactivate));
         }
-    } else if sight.replicas < floor {
+    } else if observation.replicas < floor {
         // Even while scaling out is paused, as the HPA does above zero.
-        decision.scale = Some((floor, Step::Raise));
+        decision.scale = Some((floor, ScaleReason::Raise));
     }
     decision
 }
@@ -135,45 +135,57 @@ mod tests {
         }
     }
 
-    fn sight(replicas: i32, active: usize, failed: usize) -> Sight {
-        Sight { replicas, active, failed, fallback: None, last_active: Some(at(1000)), now: at(2000) }
+    fn observation(replicas: i32, active: usize, failed: usize) -> Observation {
+        Observation { replicas, active, failed, fallback: None, last_active: Some(at(1000)), now: at(2000) }
     }
 
     #[test]
     fn every_row_of_kedas_tick() {
         use Activity::{Active, CoolingDown, Inactive};
-        use Step::{Activate, Deactivate, Raise};
-        let cooling = |sight: Sight| Sight { now: at(1299), ..sight };
-        for (name, policy, sight, activity, scale) in [
-            ("a message wakes the workload", policy(0, 10, None), sight(0, 1, 0), Active, Some((1, Activate))),
-            ("it wakes to its minimum", policy(3, 10, None), sight(0, 1, 0), Active, Some((3, Activate))),
-            ("above zero the HPA decides", policy(0, 10, None), sight(2, 1, 0), Active, None),
-            ("an idle one wakes to its minimum", policy(3, 10, Some(1)), sight(1, 1, 0), Active, Some((3, Activate))),
+        use ScaleReason::{Activate, Deactivate, Raise};
+        let cooling = |observation: Observation| Observation { now: at(1299), ..observation };
+        for (name, policy, observation, activity, scale) in [
+            ("a message wakes the workload", policy(0, 10, None), observation(0, 1, 0), Active, Some((1, Activate))),
+            ("it wakes to its minimum", policy(3, 10, None), observation(0, 1, 0), Active, Some((3, Activate))),
+            ("above zero the HPA decides", policy(0, 10, None), observation(2, 1, 0), Active, None),
+            (
+                "an idle one wakes to its minimum",
+                policy(3, 10, Some(1)),
+                observation(1, 1, 0),
+                Active,
+                Some((3, Activate)),
+            ),
             (
                 "one failed trigger does not hold an active one",
                 policy(0, 10, None),
-                sight(0, 1, 1),
+                observation(0, 1, 1),
                 Active,
                 Some((1, Activate)),
             ),
-            ("a failed trigger freezes the count", policy(0, 10, None), sight(4, 0, 1), Inactive, None),
-            ("even below the minimum", policy(2, 10, None), sight(1, 0, 1), Inactive, None),
-            ("after the cooldown to zero", policy(0, 10, None), sight(4, 0, 0), Inactive, Some((0, Deactivate))),
-            ("before its end not", policy(0, 10, None), cooling(sight(4, 0, 0)), CoolingDown, None),
-            ("after the cooldown to idle", policy(3, 10, Some(1)), sight(4, 0, 0), Inactive, Some((1, Deactivate))),
-            ("a minimum is kept by the HPA", policy(2, 10, None), sight(4, 0, 0), Inactive, None),
-            ("below the minimum it is raised", policy(2, 10, None), sight(0, 0, 0), Inactive, Some((2, Raise))),
-            ("at zero it stays", policy(0, 10, None), sight(0, 0, 0), Inactive, None),
+            ("a failed trigger freezes the count", policy(0, 10, None), observation(4, 0, 1), Inactive, None),
+            ("even below the minimum", policy(2, 10, None), observation(1, 0, 1), Inactive, None),
+            ("after the cooldown to zero", policy(0, 10, None), observation(4, 0, 0), Inactive, Some((0, Deactivate))),
+            ("before its end not", policy(0, 10, None), cooling(observation(4, 0, 0)), CoolingDown, None),
+            (
+                "after the cooldown to idle",
+                policy(3, 10, Some(1)),
+                observation(4, 0, 0),
+                Inactive,
+                Some((1, Deactivate)),
+            ),
+            ("a minimum is kept by the HPA", policy(2, 10, None), observation(4, 0, 0), Inactive, None),
+            ("below the minimum it is raised", policy(2, 10, None), observation(0, 0, 0), Inactive, Some((2, Raise))),
+            ("at zero it stays", policy(0, 10, None), observation(0, 0, 0), Inactive, None),
             (
                 "an idle count of 0 below 0 wakes to 1",
                 policy(0, 10, Some(0)),
-                sight(0, 1, 0),
+                observation(0, 1, 0),
                 Active,
                 Some((1, Activate)),
             ),
-            ("and sleeps at zero", policy(0, 10, Some(0)), sight(1, 0, 0), Inactive, Some((0, Deactivate))),
+            ("and sleeps at zero", policy(0, 10, Some(0)), observation(1, 0, 0), Inactive, Some((0, Deactivate))),
         ] {
-            let decision = decide(&policy, &sight);
+            let decision = decide(&policy, &observation);
             assert_eq!((decision.activity, decision.scale), (activity, scale), "{name}");
         }
     }
@@ -181,21 +193,21 @@ mod tests {
     #[test]
     fn without_any_activity_the_initial_cooldown_counts_from_creation() {
         let policy = Policy { initial_cooldown: Duration::from_mins(1), ..policy(0, 10, None) };
-        let never = |now| Sight { last_active: None, now: at(now), ..sight(3, 0, 0) };
+        let never = |now| Observation { last_active: None, now: at(now), ..observation(3, 0, 0) };
         assert_eq!(decide(&policy, &never(59)).cooldown_ends, Some(at(60)));
-        assert_eq!(decide(&policy, &never(60)).scale, Some((0, Step::Deactivate)));
+        assert_eq!(decide(&policy, &never(60)).scale, Some((0, ScaleReason::Deactivate)));
     }
 
     #[test]
     fn pausing_one_direction_leaves_the_other() {
         let scale_in = Policy { scale_in_paused: true, ..policy(0, 10, None) };
-        assert_eq!(decide(&scale_in, &sight(4, 0, 0)).scale, None);
-        assert_eq!(decide(&scale_in, &sight(0, 1, 0)).scale, Some((1, Step::Activate)));
+        assert_eq!(decide(&scale_in, &observation(4, 0, 0)).scale, None);
+        assert_eq!(decide(&scale_in, &observation(0, 1, 0)).scale, Some((1, ScaleReason::Activate)));
         let scale_out = Policy { scale_out_paused: true, ..policy(0, 10, None) };
-        assert_eq!(decide(&scale_out, &sight(0, 1, 0)).scale, None);
-        assert_eq!(decide(&scale_out, &sight(4, 0, 0)).scale, Some((0, Step::Deactivate)));
+        assert_eq!(decide(&scale_out, &observation(0, 1, 0)).scale, None);
+        assert_eq!(decide(&scale_out, &observation(4, 0, 0)).scale, Some((0, ScaleReason::Deactivate)));
         let scale_out = Policy { scale_out_paused: true, ..policy(2, 10, None) };
-        assert_eq!(decide(&scale_out, &sight(1, 0, 0)).scale, Some((2, Step::Raise)));
+        assert_eq!(decide(&scale_out, &observation(1, 0, 0)).scale, Some((2, ScaleReason::Raise)));
     }
 
     prop_compose! {
@@ -234,9 +246,15 @@ mod tests {
     #[test]
     fn a_fallback_wakes_the_workload_and_the_hpa_does_the_rest() {
         for (name, policy, replicas, fallback, scale) in [
-            ("from zero", policy(0, 10, None), 0, fallback(5, "static"), Some((1, Step::FallBack))),
-            ("from zero to the minimum", policy(2, 10, None), 0, fallback(5, "static"), Some((2, Step::FallBack))),
-            ("from idle", policy(3, 10, Some(1)), 1, fallback(5, "static"), Some((3, Step::FallBack))),
+            ("from zero", policy(0, 10, None), 0, fallback(5, "static"), Some((1, ScaleReason::FallBack))),
+            (
+                "from zero to the minimum",
+                policy(2, 10, None),
+                0,
+                fallback(5, "static"),
+                Some((2, ScaleReason::FallBack)),
+            ),
+            ("from idle", policy(3, 10, Some(1)), 1, fallback(5, "static"), Some((3, ScaleReason::FallBack))),
             ("above zero it is the HPA's", policy(0, 10, None), 2, fallback(5, "static"), None),
             ("to the present count, which is zero", policy(0, 10, None), 0, fallback(5, "currentReplicas"), None),
             (
@@ -244,60 +262,60 @@ mod tests {
                 policy(0, 10, None),
                 0,
                 fallback(5, "currentReplicasIfHigher"),
-                Some((1, Step::FallBack)),
+                Some((1, ScaleReason::FallBack)),
             ),
             ("to the lower count", policy(0, 10, None), 0, fallback(5, "currentReplicasIfLower"), None),
             ("to none", policy(0, 10, None), 3, fallback(0, "static"), None),
         ] {
-            let decision = decide(&policy, &Sight { fallback, ..sight(replicas, 0, 1) });
+            let decision = decide(&policy, &Observation { fallback, ..observation(replicas, 0, 1) });
             assert_eq!((decision.activity, decision.scale), (Activity::Inactive, scale), "{name}");
         }
     }
 
     prop_compose! {
-        fn any_sight()(
+        fn any_observation()(
             replicas in 0_i32..40, active in 0_usize..3, failed in 0_usize..3, fallback_at in any_fallback(),
             last in proptest::option::of(0_i64..1000), now in 0_i64..2000,
-        ) -> Sight {
-            Sight { replicas, active, failed, fallback: fallback_at, last_active: last.map(at), now: at(now) }
+        ) -> Observation {
+            Observation { replicas, active, failed, fallback: fallback_at, last_active: last.map(at), now: at(now) }
         }
     }
 
     proptest! {
         #[test]
-        fn a_decision_never_leaves_the_bounds(policy in any_policy(), sight in any_sight()) {
-            if let Some((replicas, _)) = decide(&policy, &sight).scale {
+        fn a_decision_never_leaves_the_bounds(policy in any_policy(), observation in any_observation()) {
+            if let Some((replicas, _)) = decide(&policy, &observation).scale {
                 prop_assert!(replicas >= policy.idle.unwrap_or(0) && replicas <= policy.max);
-                prop_assert_ne!(replicas, sight.replicas);
+                prop_assert_ne!(replicas, observation.replicas);
             }
         }
 
         #[test]
-        fn an_error_never_takes_replicas_away(policy in any_policy(), sight in any_sight()) {
-            let sight = Sight { failed: sight.failed.max(1), ..sight };
-            let after = decide(&policy, &sight).scale.map_or(sight.replicas, |(replicas, _)| replicas);
-            prop_assert!(after >= sight.replicas);
+        fn an_error_never_takes_replicas_away(policy in any_policy(), observation in any_observation()) {
+            let observation = Observation { failed: observation.failed.max(1), ..observation };
+            let after = decide(&policy, &observation).scale.map_or(observation.replicas, |(replicas, _)| replicas);
+            prop_assert!(after >= observation.replicas);
         }
 
         #[test]
-        fn replicas_are_never_taken_away_before_the_cooldown(policy in any_policy(), sight in any_sight()) {
-            let after = decide(&policy, &sight).scale.map_or(sight.replicas, |(replicas, _)| replicas);
-            if after < sight.replicas {
-                prop_assert!(sight.now >= cooldown_ends(&policy, sight.last_active));
+        fn replicas_are_never_taken_away_before_the_cooldown(policy in any_policy(), observation in any_observation()) {
+            let after = decide(&policy, &observation).scale.map_or(observation.replicas, |(replicas, _)| replicas);
+            if after < observation.replicas {
+                prop_assert!(observation.now >= cooldown_ends(&policy, observation.last_active));
             }
         }
 
         #[test]
-        fn an_active_trigger_is_never_left_at_zero(policy in any_policy(), sight in any_sight()) {
-            let sight = Sight { active: sight.active.max(1), replicas: 0, ..sight };
-            let after = decide(&policy, &sight).scale.map(|(replicas, _)| replicas);
+        fn an_active_trigger_is_never_left_at_zero(policy in any_policy(), observation in any_observation()) {
+            let observation = Observation { active: observation.active.max(1), replicas: 0, ..observation };
+            let after = decide(&policy, &observation).scale.map(|(replicas, _)| replicas);
             prop_assert!(after.is_some_and(|replicas| replicas >= 1));
         }
 
         #[test]
-        fn what_was_decided_is_final(policy in any_policy(), sight in any_sight()) {
-            if let Some((replicas, _)) = decide(&policy, &sight).scale {
-                prop_assert_eq!(decide(&policy, &Sight { replicas, ..sight }).scale, None);
+        fn what_was_decided_is_final(policy in any_policy(), observation in any_observation()) {
+            if let Some((replicas, _)) = decide(&policy, &observation).scale {
+                prop_assert_eq!(decide(&policy, &Observation { replicas, ..observation }).scale, None);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 mod reason;
 
-use super::activation::Step;
+use super::activation::ScaleReason;
 use super::status::{Attempt, Check, CheckFailure, Facts, Scaling, Served, Tick, UnknownParameter};
 pub use reason::Reason;
 
@@ -43,12 +43,12 @@ pub enum Change<'a> {
     TriggerRecovered(usize),
     /// The formula has no value: why.
     FormulaFailed(&'a str),
-    /// The target was scaled.
-    Scaled(&'a Scaling),
+    /// The target of this name was scaled.
+    Scaled(&'a str, &'a Scaling),
     /// The target cannot be read, or has another error than before: the message.
     TargetUnreadable(&'a str),
-    /// The target cannot be scaled, or has another error than before.
-    NotScaled(&'a Attempt),
+    /// The target of this name cannot be scaled, or has another error than before.
+    NotScaled(&'a str, &'a Attempt),
     /// The target can be read and scaled again.
     TargetRecovered,
     /// The fallback has come into effect.
@@ -75,11 +75,11 @@ pub fn changes<'a>(before: &'a Facts, after: &'a Facts) -> Vec<Change<'a>> {
     }
     of_check(before, after, &mut changes);
     if let Some(scaling) = after.scaling.as_deref().filter(|_| after.scaling != before.scaling) {
-        changes.push(Change::Scaled(scaling));
+        changes.push(Change::Scaled(target(before, after), scaling));
     }
     if let Some(tick) = &after.tick {
         of_triggers(before.tick.as_ref().filter(|before| before.build == tick.build), tick, &mut changes);
-        of_target(before.tick.as_ref(), tick, &mut changes);
+        of_target(before.tick.as_ref(), tick, target(before, after), &mut changes);
     }
     match (before.falls_back(), after.falls_back()) {
         (false, true) => changes.push(Change::FallbackBegan),
@@ -90,6 +90,11 @@ pub fn changes<'a>(before: &'a Facts, after: &'a Facts) -> Vec<Change<'a>> {
         changes.push(Change::Deleted);
     }
     changes
+}
+
+/// The target's name. A pause may have come during the tick that scaled it.
+fn target<'a>(before: &'a Facts, after: &'a Facts) -> &'a str {
+    after.served.as_ref().or(before.served.as_ref()).map_or("", |served| &served.target)
 }
 
 fn of_specification<'a>(before: Option<&Served>, after: Option<&'a Served>, changes: &mut Vec<Change<'a>>) {
@@ -142,14 +147,14 @@ fn of_triggers<'a>(before: Option<&'a Tick>, after: &'a Tick, changes: &mut Vec<
     changes.extend(recovered.map(|(place, _)| Change::TriggerRecovered(*place)));
 }
 
-fn of_target<'a>(before: Option<&Tick>, after: &'a Tick, changes: &mut Vec<Change<'a>>) {
+fn of_target<'a>(before: Option<&Tick>, after: &'a Tick, target: &'a str, changes: &mut Vec<Change<'a>>) {
     let before = before.and_then(|before| before.target_error.as_ref());
     match &after.target_error {
         None => changes.extend(before.map(|_| Change::TargetRecovered)),
         Some(error) if before.is_some_and(|before| before.message == error.message) => {}
         Some(error) => changes.push(match &error.attempt {
             None => Change::TargetUnreadable(&error.message),
-            Some(attempt) => Change::NotScaled(attempt),
+            Some(attempt) => Change::NotScaled(target, attempt),
         }),
     }
 }
@@ -181,8 +186,8 @@ impl Change<'_> {
             Self::TriggerFailed { error, composed: true } | Self::FormulaFailed(error) => {
                 one(Reason::MetricSourceFailed, error)
             }
-            Self::Scaled(scaling) => scaled(scaling).into_iter().collect(),
-            Self::NotScaled(attempt) => vec![not_scaled(attempt)],
+            Self::Scaled(target, scaling) => scaled(target, scaling).into_iter().collect(),
+            Self::NotScaled(target, attempt) => vec![not_scaled(target, attempt)],
             Self::FallbackBegan => one(Reason::FallbackActivated, "ScaledObject fallback is active"),
             Self::FallbackEnded => one(Reason::FallbackDeactivated, "ScaledObject fallback is no longer active"),
             Self::Deleted => one(Reason::ScaledObjectDeleted, "ScaledObject was deleted"),
@@ -191,20 +196,24 @@ impl Change<'_> {
     }
 }
 
-fn scaled(Scaling { target, from, to, step, cause, .. }: &Scaling) -> Option<(Reason, String)> {
-    match step {
-        Step::Activate | Step::FallBack => {
+fn scaled(target: &str, Scaling { from, to, reason, cause, .. }: &Scaling) -> Option<(Reason, String)> {
+    match reason {
+        ScaleReason::Activate | ScaleReason::FallBack => {
             Some((Reason::ScaleTargetActivated, format!("Scaled {target} from {from} to {to}, {cause}")))
         }
-        Step::Deactivate => Some((Reason::ScaleTargetDeactivated, format!("Deactivated {target} from {from} to {to}"))),
-        Step::Raise => None,
+        ScaleReason::Deactivate => {
+            Some((Reason::ScaleTargetDeactivated, format!("Deactivated {target} from {from} to {to}")))
+        }
+        ScaleReason::Raise => None,
     }
 }
 
-fn not_scaled(Attempt { target, from, to, step, cause }: &Attempt) -> (Reason, String) {
-    let (reason, words) = match step {
-        Step::Deactivate => (Reason::ScaleTargetDeactivationFailed, "Failed to deactivate"),
-        Step::Activate | Step::FallBack | Step::Raise => (Reason::ScaleTargetActivationFailed, "Failed to scale"),
+fn not_scaled(target: &str, Attempt { from, to, reason, cause }: &Attempt) -> (Reason, String) {
+    let (reason, words) = match reason {
+        ScaleReason::Deactivate => (Reason::ScaleTargetDeactivationFailed, "Failed to deactivate"),
+        ScaleReason::Activate | ScaleReason::FallBack | ScaleReason::Raise => {
+            (Reason::ScaleTargetActivationFailed, "Failed to scale")
+        }
     };
     (reason, format!("{words} {target} from {from} to {to}: {cause}"))
 }

@@ -4,7 +4,7 @@ use ebb_crds::ScaledObjectSpec;
 use ebb_scalers::{MetricSpec, MetricType};
 
 use super::fallback::Fallback;
-use super::readings::Seen;
+use super::readings::TriggerReading;
 use super::resource;
 use crate::formula::Formula;
 
@@ -75,9 +75,9 @@ impl Modifiers {
     }
 
     /// What the formula comes to with what was seen of the triggers.
-    pub fn value(&self, fallback: Option<&Fallback>, seen: &[Seen<'_>]) -> Composite {
+    pub fn value(&self, fallback: Option<&Fallback>, seen: &[TriggerReading<'_>]) -> Composite {
         let failed: Vec<_> = seen.iter().filter(|seen| seen.value.is_none() && self.uses(seen.name)).collect();
-        let fallen = |seen: &&Seen<'_>| fallback.is_some_and(|fallback| fallback.begins(seen.failures));
+        let fallen = |seen: &&TriggerReading<'_>| fallback.is_some_and(|fallback| fallback.begins(seen.failures));
         let holes = fallback.is_some_and(Fallback::leaves_holes);
         if let Some(fallback) = fallback.filter(|_| !holes && failed.iter().any(fallen)) {
             return Composite::FallBack(*fallback);
@@ -168,7 +168,7 @@ mod tests {
         ] {
             let spec = spec(&json!({"formula": formula, "target": "2"}), fallback);
             let (modifiers, fallback) = (Modifiers::of(&spec).unwrap().unwrap(), Fallback::of(&spec).unwrap());
-            let seen = |name, (value, failures)| Seen { name: Some(name), value, active: false, failures };
+            let seen = |name, (value, failures)| TriggerReading { name: Some(name), value, active: false, failures };
             let composite = modifiers.value(fallback.as_ref(), &[seen("q", q), seen("k", k)]);
             match (&composite, expected) {
                 (Composite::Value(value), Ok(expected)) => assert!((value - expected).abs() < 1e-9, "{formula}"),

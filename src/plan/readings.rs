@@ -6,7 +6,7 @@ use super::status::FallbackTick;
 
 /// What was seen of a trigger.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct TriggerReading<'a> {
     /// Its name; one without cannot be in a formula.
     pub name: Option<&'a str>,
     /// Its value, if it could be read.
@@ -19,7 +19,7 @@ pub struct Seen<'a> {
 
 /// What all triggers add up to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sum {
+pub struct Aggregate {
     /// Whether they ask for replicas.
     pub active: bool,
     /// How many metrics have no value, which keeps replicas from being taken away.
@@ -35,13 +35,13 @@ pub struct Sum {
 }
 
 /// Adds up what was seen of each trigger, in the spec's order.
-pub fn add_up(seen: &[Seen<'_>], fallback: Option<&Fallback>, modifiers: Option<&Modifiers>) -> Sum {
+pub fn aggregate(seen: &[TriggerReading<'_>], fallback: Option<&Fallback>, modifiers: Option<&Modifiers>) -> Aggregate {
     let standing = fallback.map(|fallback| FallbackTick {
         in_effect: seen.iter().any(|seen| fallback.begins(seen.failures)),
         failures: seen.iter().map(|seen| fallback.noted(seen.failures)).collect(),
     });
     let in_effect = standing.as_ref().is_some_and(|standing| standing.in_effect);
-    let sum = Sum {
+    let sum = Aggregate {
         active: seen.iter().any(|seen| seen.active),
         failed: seen.iter().filter(|seen| seen.value.is_none()).count(),
         fallback: fallback.copied().filter(|_| in_effect),
@@ -51,12 +51,13 @@ pub fn add_up(seen: &[Seen<'_>], fallback: Option<&Fallback>, modifiers: Option<
     };
     let Some(modifiers) = modifiers else { return sum };
     let all_read = sum.failed == 0;
-    let formula = Sum { active: false, failed: 1, fallback: None, triggers: vec![false; seen.len()].into(), ..sum };
+    let formula =
+        Aggregate { active: false, failed: 1, fallback: None, triggers: vec![false; seen.len()].into(), ..sum };
     match modifiers.value(fallback, seen) {
-        Composite::Value(value) => Sum { active: value > modifiers.activation_target, failed: 0, ..formula },
-        Composite::FallBack(fallback) => Sum { fallback: Some(fallback), ..formula },
+        Composite::Value(value) => Aggregate { active: value > modifiers.activation_target, failed: 0, ..formula },
+        Composite::FallBack(fallback) => Aggregate { fallback: Some(fallback), ..formula },
         // Otherwise the triggers' own errors say it.
-        Composite::Unknown(error) => Sum { formula_error: Some(error).filter(|_| all_read), ..formula },
+        Composite::Unknown(error) => Aggregate { formula_error: Some(error).filter(|_| all_read), ..formula },
     }
 }
 
@@ -69,7 +70,7 @@ mod tests {
     /// A trigger's value, if it could be read, and its failed polls.
     type Look = (Option<f64>, u32);
 
-    fn sum(formula: Option<&str>, behavior: Option<&str>, looks: [Look; 2]) -> Sum {
+    fn sum(formula: Option<&str>, behavior: Option<&str>, looks: [Look; 2]) -> Aggregate {
         let trigger = |name: &str| json!({"type": "rabbitmq", "name": name, "metadata": {}});
         let mut spec = json!({"scaleTargetRef": {"name": "app"}, "triggers": [trigger("a"), trigger("b")]});
         if let Some(formula) = formula {
@@ -81,13 +82,13 @@ mod tests {
         }
         let spec = serde_json::from_value(spec).unwrap();
         let (fallback, modifiers) = (Fallback::of(&spec).unwrap(), Modifiers::of(&spec).unwrap());
-        let seen = |name, (value, failures): Look| Seen {
+        let seen = |name, (value, failures): Look| TriggerReading {
             name: Some(name),
             value,
             active: value.is_some_and(|value| value > 0.0),
             failures,
         };
-        add_up(&[seen("a", looks[0]), seen("b", looks[1])], fallback.as_ref(), modifiers.as_ref())
+        aggregate(&[seen("a", looks[0]), seen("b", looks[1])], fallback.as_ref(), modifiers.as_ref())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::status;
 use hpa::STABILIZATION;
-use world::{Change, Edit, Event, STEP, Settings, Who, World};
+use world::{Change, Edit, Event, Fault, STEP, Settings, Who, World};
 
 const BEHAVIORS: &[&str] =
     &["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower", "scalingModifiers"];
@@ -26,6 +26,8 @@ const ANNOTATIONS: &[(&str, &str)] = &[
     ("paused-scale-out", "true"),
     ("force-activation", "true"),
 ];
+
+const FAULTS: &[Fault] = &[Fault::Lost, Fault::AnswerLost, Fault::Conflict, Fault::Refused];
 
 fn any_bounds() -> impl Strategy<Value = (i32, i32, Option<i32>)> {
     (1_i32..20, 0_i32..20, proptest::option::weighted(0.3, 0_i32..20)).prop_map(|(max, min, idle)| {
@@ -78,6 +80,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Restart),
         2 => edit.prop_map(Event::Edit),
         1 => (0_i32..25).prop_map(Event::Scale),
+        2 => proptest::sample::select(FAULTS).prop_map(Event::Fault),
     ]
 }
 
@@ -105,8 +108,14 @@ fn after(world: &World, since: usize) -> &[Change] {
     &world.changes[since..]
 }
 
+/// The number of histories for each property: `EBB_HISTORIES`, or 300.
+fn histories() -> ProptestConfig {
+    let given = std::env::var("EBB_HISTORIES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig::with_cases(given.unwrap_or(300))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(histories())]
 
     /// The world itself asserts what must hold at each decision of Ebb and at each look of the HPA.
     #[test]
@@ -135,6 +144,7 @@ proptest! {
             world.happens(event);
         }
         world.happens(&Event::Edit(idle_at_zero(&world.settings)));
+        world.faults.clear();
         let began = world.changes.len();
         let steps = rest(&world.settings);
         wait(&mut world, steps);

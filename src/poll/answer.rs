@@ -90,7 +90,7 @@ async fn formula(live: &Serving, modifiers: &Modifiers) -> Result<Known, String>
     let needed: Vec<_> = live.named().filter(|(_, name)| modifiers.uses(*name)).collect();
     let samples = join_all(needed.iter().map(|(trigger, _)| trigger.answer())).await;
     let seen: Vec<_> =
-        needed.iter().zip(&samples).map(|((trigger, name), sample)| trigger.seen(*name, sample)).collect();
+        needed.iter().zip(&samples).map(|((trigger, name), sample)| trigger.reading(*name, sample)).collect();
     // As old as the oldest of what it was made of.
     let at = samples.iter().flatten().map(|sample| sample.at).min().unwrap_or_else(clock::now);
     match modifiers.value(live.fallback.as_ref(), &seen) {

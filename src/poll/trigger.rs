@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::metrics::TriggerMetrics;
-use crate::plan::readings::Seen;
+use crate::plan::readings::TriggerReading;
 
 /// The oldest reading that the HPA is given while the broker answers.
 const FRESH: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub struct Sample {
     pub reading: Reading,
     /// When, for the answer's time stamp.
     pub at: DateTime<Utc>,
-    taken: Instant,
+    asked: Instant,
 }
 
 /// One trigger of a ScaledObject that is served.
@@ -95,9 +95,9 @@ impl Trigger {
     }
 
     /// What a reading of it says, for the decision and for the HPA alike. `name` is its own name.
-    pub fn seen<'a>(&self, name: Option<&'a str>, reading: &Result<Sample, ReadError>) -> Seen<'a> {
+    pub fn reading<'a>(&self, name: Option<&'a str>, reading: &Result<Sample, ReadError>) -> TriggerReading<'a> {
         let reading = reading.as_ref().ok().map(|sample| sample.reading);
-        Seen {
+        TriggerReading {
             name,
             value: reading.map(|reading| reading.value),
             active: reading.is_some_and(|reading| reading.active),
@@ -125,7 +125,8 @@ impl Trigger {
                 self.failures.store(0, Ordering::Relaxed);
                 self.metrics.value.set(reading.value);
                 self.metrics.active.set(f64::from(u8::from(reading.active)));
-                let sample = Sample { reading, at: clock::now(), taken: Instant::now() };
+                // A value is as old as its question: the broker may have read it at once and answered late.
+                let sample = Sample { reading, at: clock::now(), asked: begun };
                 *self.last.lock() = Some(sample);
                 if reading.active {
                     *self.last_active.lock() = Some(sample.at);
@@ -152,7 +153,7 @@ impl Trigger {
     /// The source cannot be read, and there is no reading to tell.
     pub async fn answer(&self) -> Result<Sample, ReadError> {
         match self.last() {
-            Some(sample) if self.use_cached_metrics || sample.taken.elapsed() <= FRESH => Ok(sample),
+            Some(sample) if self.use_cached_metrics || sample.asked.elapsed() <= FRESH => Ok(sample),
             _ => self.sample().await,
         }
     }

@@ -9,6 +9,7 @@ use crate::plan::status::{FallbackTick, Found, TargetFailure};
 fn served() -> Served {
     Served {
         generation: Some(1),
+        target: "apps/v1.Deployment shop/app".into(),
         kinds: Arc::new(["cron".into(), "rabbitmq".into()]),
         unknown_parameters: Box::default(),
         hpa_name: "keda-hpa-app".into(),
@@ -59,21 +60,19 @@ fn failed(message: &str) -> Facts {
     Facts { check: Check::Failed(Box::new(failure)), paused: Some(false), ..Facts::default() }
 }
 
-fn scaled_at(seconds: i64, step: Step) -> Facts {
+fn scaled_at(seconds: i64, reason: ScaleReason) -> Facts {
     let scaling = Scaling {
-        target: "apps/v1.Deployment shop/app".into(),
         from: 0,
         to: 1,
-        step,
+        reason,
         cause: "triggered by rabbitMQScaler".into(),
         at: DateTime::from_timestamp(seconds, 0).unwrap(),
     };
     Facts { scaling: Some(Box::new(scaling)), ..running() }
 }
 
-fn not_scaled(step: Step, cause: &str) -> Facts {
-    let target = "apps/v1.Deployment shop/app".to_owned();
-    let attempt = Attempt { target, from: 0, to: 1, step, cause: cause.into() };
+fn not_scaled(reason: ScaleReason, cause: &str) -> Facts {
+    let attempt = Attempt { from: 0, to: 1, reason, cause: cause.into() };
     let message = format!("Error scaling ScaleTarget: {cause}");
     let failure = TargetFailure { reason: "ErrorScalingTarget", message, attempt: Some(attempt) };
     ticked(|tick| tick.target_error = Some(Box::new(failure)))
@@ -260,15 +259,15 @@ fn scalings_and_fallbacks_become_kedas_events() {
         (
             "it scales up",
             running(),
-            scaled_at(0, Step::Activate),
+            scaled_at(0, ScaleReason::Activate),
             vec![
                 "KEDAScaleTargetActivated Scaled apps/v1.Deployment shop/app from 0 to 1, triggered by rabbitMQScaler",
             ],
         ),
         (
             "it scales up once more",
-            scaled_at(0, Step::Activate),
-            scaled_at(1, Step::Activate),
+            scaled_at(0, ScaleReason::Activate),
+            scaled_at(1, ScaleReason::Activate),
             vec![
                 "KEDAScaleTargetActivated Scaled apps/v1.Deployment shop/app from 0 to 1, triggered by rabbitMQScaler",
             ],
@@ -276,21 +275,26 @@ fn scalings_and_fallbacks_become_kedas_events() {
         (
             "it scales down",
             running(),
-            scaled_at(0, Step::Deactivate),
+            scaled_at(0, ScaleReason::Deactivate),
             vec!["KEDAScaleTargetDeactivated Deactivated apps/v1.Deployment shop/app from 0 to 1"],
         ),
-        ("it rises to the minimum", running(), scaled_at(0, Step::Raise), vec![]),
+        ("it rises to the minimum", running(), scaled_at(0, ScaleReason::Raise), vec![]),
         (
             "it cannot scale up",
             running(),
-            not_scaled(Step::Activate, "denied"),
+            not_scaled(ScaleReason::Activate, "denied"),
             vec!["KEDAScaleTargetActivationFailed Failed to scale apps/v1.Deployment shop/app from 0 to 1: denied"],
         ),
-        ("it still cannot", not_scaled(Step::Activate, "denied"), not_scaled(Step::Activate, "denied"), vec![]),
+        (
+            "it still cannot",
+            not_scaled(ScaleReason::Activate, "denied"),
+            not_scaled(ScaleReason::Activate, "denied"),
+            vec![],
+        ),
         (
             "it cannot scale down",
             running(),
-            not_scaled(Step::Deactivate, "denied"),
+            not_scaled(ScaleReason::Deactivate, "denied"),
             vec![
                 "KEDAScaleTargetDeactivationFailed Failed to deactivate apps/v1.Deployment shop/app from 0 to 1: denied",
             ],
@@ -329,8 +333,10 @@ fn scalings_and_fallbacks_become_kedas_events() {
 /// The new leader reports the errors that it has seen, and neither scalers that were started nor replicas that were set.
 #[test]
 fn a_new_leader_reports_what_the_status_does_not_say() {
-    let standby =
-        Facts { scaling: scaled_at(0, Step::Activate).scaling, ..ticked(|tick| tick.errors = vec![(0, "a".into())]) };
+    let standby = Facts {
+        scaling: scaled_at(0, ScaleReason::Activate).scaling,
+        ..ticked(|tick| tick.errors = vec![(0, "a".into())])
+    };
     for (case, status, expected) in [
         ("it was well", Found { ready: true, ..Found::default() }, vec!["KEDAScalerFailed a"]),
         (

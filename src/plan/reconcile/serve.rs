@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use ebb_crds::ScaledObject;
 use ebb_scalers::MetricSpec;
+use kube::ResourceExt as _;
 
 use super::{Checked, Marks, Observed, Options, Plan, RECHECK, RENEWAL, known_hpas, saves_count, target_info};
 use crate::plan::failure::Failure;
 use crate::plan::policy::Policy;
 use crate::plan::rules::Rules;
-use crate::plan::status::{Served, UnknownParameter};
+use crate::plan::status::{KindFound, Served, UnknownParameter};
 use crate::plan::{hpa, resource, unexpected};
 
 /// The HPA is there and is the only one, and the triggers are polled. A failure leaves in place what is in force.
@@ -46,6 +47,7 @@ pub(super) fn plan(
     let kinds: BTreeSet<_> = object.spec.triggers.iter().map(|trigger| trigger.type_.clone()).collect();
     plan.report.check = Checked::Serve(Served {
         generation: object.metadata.generation,
+        target: target_name(object, observed),
         kinds: kinds.into_iter().collect(),
         unknown_parameters: if options.unknown_parameters { unknown_parameters(object) } else { Box::default() },
         hpa_name,
@@ -54,6 +56,15 @@ pub(super) fn plan(
         composite: rules.modifiers.is_some(),
     });
     plan
+}
+
+/// The target, as KEDA's events name it.
+fn target_name(object: &ScaledObject, observed: &Observed) -> Box<str> {
+    let kind = match &observed.kind {
+        KindFound::Is(kind) => kind.display.as_str(),
+        KindFound::Absent | KindFound::Unknown => object.spec.scale_target_ref.kind(),
+    };
+    format!("{kind} {}/{}", object.namespace().unwrap_or_default(), object.spec.scale_target_ref.name).into()
 }
 
 fn unknown_parameters(object: &ScaledObject) -> Box<[UnknownParameter]> {

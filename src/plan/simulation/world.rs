@@ -1,5 +1,10 @@
-//! One ScaledObject with its triggers, its workload, its HPA and an Ebb that may be restarted. What Ebb does here is what
-//! `poll::ticker`, `poll::answer` and the controller do, with the same pure functions.
+//! One ScaledObject with its triggers, its workload, its HPA, an API server that may lose answers, and an Ebb that may be
+//! restarted. Its poll loop is the state machine that the process runs ([`crate::plan::tick`]); the answers to the HPA and the
+//! controller's pass use the same pure functions as the process.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
@@ -7,13 +12,14 @@ use ebb_scalers::{MetricSpec, MetricType};
 use serde_json::{Value, json};
 
 use super::hpa::{Hpa, Outcome, PERIOD};
-use crate::plan::activation::{self, Activity, Decision, Sight};
+use crate::plan::activation::{self, Activity, Observation};
 use crate::plan::fallback::{self, Fallback};
 use crate::plan::modifiers::{Composite, Modifiers};
 use crate::plan::pause::{self, Pause};
 use crate::plan::policy::Policy;
-use crate::plan::readings::{self, Seen, Sum};
-use crate::plan::status::{self, Facts, Served, Tick};
+use crate::plan::readings::{self, Aggregate, TriggerReading};
+use crate::plan::status::{self, Facts, Served};
+use crate::plan::tick::{Effect, Loop, Moment, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
 use crate::plan::{hpa, validate};
 
 /// How finely time goes on.
@@ -49,6 +55,21 @@ pub(super) enum Event {
     Edit(Edit),
     /// Somebody sets the workload's replicas.
     Scale(i32),
+    /// The next request to the API server does not succeed.
+    Fault(Fault),
+}
+
+/// What becomes of a request to the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It does not arrive, and there is no answer.
+    Lost,
+    /// It is carried out, and there is no answer.
+    AnswerLost,
+    /// Another writer comes first.
+    Conflict,
+    /// It is refused.
+    Refused,
 }
 
 #[derive(Debug, Clone)]
@@ -76,14 +97,16 @@ pub(super) struct Change {
     pub(super) to: i32,
 }
 
-/// What of Ebb ends with its process.
+/// The state of Ebb that ends with its process.
 #[derive(Debug, Default)]
 struct Memory {
-    last_active: Option<DateTime<Utc>>,
+    poll: Loop,
     failures: Vec<u32>,
     facts: Facts,
-    next_poll: Option<DateTime<Utc>>,
-    wakes: Option<DateTime<Utc>>,
+    /// When the HPA's questions last found activity.
+    asked_active: Option<DateTime<Utc>>,
+    /// A tick is due at once.
+    woken: bool,
 }
 
 #[derive(Debug)]
@@ -106,6 +129,9 @@ pub(super) struct World {
     /// When activity was last seen by anybody who could tell Ebb.
     seen_active: Option<DateTime<Utc>>,
     pub(super) changes: Vec<Change>,
+    /// The changes that events have reported.
+    pub(super) reported: Vec<ReplicaChange>,
+    pub(super) faults: VecDeque<Fault>,
 }
 
 impl World {
@@ -129,6 +155,8 @@ impl World {
             writes: 0,
             seen_active: None,
             changes: Vec::new(),
+            reported: Vec::new(),
+            faults: VecDeque::new(),
             settings,
         };
         world.restart();
@@ -148,6 +176,7 @@ impl World {
             }
             Event::Restart => self.restart(),
             Event::Scale(replicas) => self.replicas = *replicas,
+            Event::Fault(fault) => self.faults.push_back(*fault),
             Event::Edit(edit) => {
                 match edit.clone() {
                     Edit::Bounds { min, max, idle } => {
@@ -176,7 +205,7 @@ impl World {
             health.and_then(|health| u32::try_from(health.number_of_failures?).ok()).unwrap_or(0)
         };
         self.memory = Memory {
-            last_active: status::last_active(&self.status, self.now),
+            poll: Loop::found(&self.status, self.now),
             failures: triggers(&self.settings).iter().map(failures).collect(),
             ..Memory::default()
         };
@@ -189,7 +218,7 @@ impl World {
         let rules = validate::check(&self.object).unwrap();
         (self.policy, self.fallback, self.modifiers) = (rules.policy, rules.fallback, rules.modifiers);
         self.metrics = triggers(&self.settings);
-        self.memory.next_poll = Some(self.now);
+        self.memory.woken = true;
         if let Pause::At(count) = self.pause() {
             self.hpa = None;
             if let Some(count) = count.filter(|count| *count != self.replicas) {
@@ -212,9 +241,11 @@ impl World {
             self.hpa = Some(Hpa::new(hpa));
             self.hpa_looks = self.now;
         }
+        self.memory.poll.replicas_seen(self.replicas, self.moment().steady);
         (self.memory.facts.paused, self.memory.facts.paused_replicas) = (Some(self.policy.is_held()), None);
         self.memory.facts.serve(Served {
             generation: self.object.metadata.generation,
+            target: "apps/v1.Deployment default/app".into(),
             kinds: ["rabbitmq".to_owned()].into(),
             unknown_parameters: Box::default(),
             hpa_name: hpa::name(&self.object),
@@ -230,13 +261,13 @@ impl World {
         if self.paused() {
             return;
         }
-        let due = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= self.now);
-        let (polls, wakes) = (due(self.memory.next_poll), due(self.memory.wakes));
-        if polls || wakes {
-            let decision = self.tick(polls);
-            // What was decided is final.
-            let again = activation::decide(&self.policy, &self.sight());
-            assert_eq!(again.scale, None, "decided anew after {decision:?}: {self:#?}");
+        let moment = self.moment();
+        let is_due = self.memory.poll.next_wakeup().is_none_or(|wakeup| wakeup.at <= moment.steady);
+        if is_due || std::mem::take(&mut self.memory.woken) {
+            let report = self.tick();
+            if self.knows_replicas() && report.tick.target_error.is_none() {
+                self.leaves_nothing_undone();
+            }
         }
         if self.hpa_looks <= self.now {
             self.hpa_looks = self.now + PERIOD;
@@ -244,9 +275,19 @@ impl World {
         }
     }
 
-    fn seen(&self) -> Vec<Seen<'static>> {
+    fn moment(&self) -> Moment {
+        let steady = self.now.timestamp() - self.policy.created.timestamp();
+        Moment { at: self.now, steady: Duration::from_secs(steady.try_into().unwrap()) }
+    }
+
+    /// Whether the count that the loop knows is the present one: for up to half a minute it may be an older one.
+    fn knows_replicas(&self) -> bool {
+        self.memory.poll.replicas().is_some_and(|(known, _)| known == self.replicas)
+    }
+
+    fn seen(&self) -> Vec<TriggerReading<'static>> {
         let names = ["a", "b", "c"].into_iter();
-        let seen = |(name, (reading, failures)): (&'static str, (&Option<f64>, &u32))| Seen {
+        let seen = |(name, (reading, failures)): (&'static str, (&Option<f64>, &u32))| TriggerReading {
             name: Some(name),
             value: *reading,
             active: reading.is_some_and(|reading| reading > 0.0),
@@ -255,55 +296,86 @@ impl World {
         names.zip(self.readings.iter().zip(&self.memory.failures)).map(seen).collect()
     }
 
-    fn add_up(&self) -> Sum {
-        readings::add_up(&self.seen(), self.fallback.as_ref(), self.modifiers.as_ref())
+    fn aggregate(&self) -> Aggregate {
+        readings::aggregate(&self.seen(), self.fallback.as_ref(), self.modifiers.as_ref())
     }
 
-    fn sight(&self) -> Sight {
-        let Sum { active, failed, fallback, .. } = self.add_up();
-        let (replicas, last_active, now) = (self.replicas, self.memory.last_active, self.now);
-        Sight { replicas, active: usize::from(active), failed, fallback, last_active, now }
+    fn observation(&self) -> Observation {
+        let Aggregate { active, failed, fallback, .. } = self.aggregate();
+        let (replicas, last_active, now) = (self.replicas, self.memory.poll.last_active(), self.now);
+        Observation { replicas, active: usize::from(active), failed, fallback, last_active, now }
     }
 
     /// Ebb's tick.
-    fn tick(&mut self, is_poll: bool) -> Decision {
+    fn tick(&mut self) -> Report {
+        let moment = self.moment();
+        let is_poll = self.memory.poll.is_poll_due(moment);
         if is_poll {
             for (failures, reading) in self.memory.failures.iter_mut().zip(&self.readings) {
                 *failures = if reading.is_some() { 0 } else { *failures + 1 };
             }
         }
-        let sight = self.sight();
-        let decision = activation::decide(&self.policy, &sight);
-        self.is_right(&sight, &decision);
-        if let Some((replicas, _)) = decision.scale {
-            self.set(Who::Ebb, replicas);
-        }
-        if decision.activity == Activity::Active {
-            self.memory.last_active = Some(self.now);
+        let (policy, fallback, modifiers) = (self.policy.clone(), self.fallback, self.modifiers.clone());
+        let metric_names: Arc<[String]> = self.metrics.iter().map(|metric| metric.name.clone()).collect();
+        let (fallback, modifiers, metric_names) = (fallback.as_ref(), modifiers.as_ref(), &metric_names);
+        let rules = Rules { policy: &policy, fallback, modifiers, metric_names, build: 0, jitter: 0.5 };
+        let (mut tick, mut effect) = self.memory.poll.on_readings(&rules, self.readings(is_poll), moment);
+        let report = loop {
+            let (next, made) = match effect {
+                Effect::Report(report) => break *report,
+                Effect::ReadReplicas => {
+                    let found = self.api_server_reads();
+                    self.memory.poll.on_replicas(&mut tick, &rules, found, true, moment)
+                }
+                Effect::SetReplicas(change) => {
+                    self.is_right(change);
+                    let set = self.api_server_sets(change);
+                    self.memory.poll.on_set(&mut tick, &rules, set, moment)
+                }
+            };
+            self.reported.extend(made);
+            effect = next;
+        };
+        if report.tick.activity == Activity::Active {
             self.seen_active = Some(self.now);
         }
-        self.memory.facts.note_activity(decision.activity, self.memory.last_active);
-        let failed = self.readings.iter().enumerate().filter(|(_, reading)| reading.is_none());
-        let errors = failed.map(|(place, _)| (place, "cannot be read".to_owned())).collect();
-        let Sum { triggers, standing, formula_error, .. } = self.add_up();
-        self.memory.facts.tick = Some(Tick {
-            build: 0,
-            activity: decision.activity,
-            forced: self.policy.is_forced(),
-            metric_names: self.metrics.iter().map(|metric| metric.name.clone()).collect(),
-            active: triggers,
-            errors,
-            formula_error,
-            composed: self.modifiers.is_some(),
-            fallback: standing,
-            target_error: None,
-        });
+        self.memory.facts.note_activity(report.tick.activity, report.last_active);
+        self.memory.facts.tick = Some(report.tick.clone());
         self.report();
-        let polling = TimeDelta::seconds(self.settings.polling.into());
-        let within = if sight.failed > 0 { polling.min(TimeDelta::seconds(5)) } else { polling };
-        self.memory.next_poll = Some(self.now + within);
-        self.memory.wakes = decision.cooldown_ends;
-        decision
+        report
+    }
+
+    fn readings(&self, is_poll: bool) -> Readings<'static> {
+        let failed = self.readings.iter().enumerate().filter(|(_, reading)| reading.is_none());
+        Readings {
+            triggers: self.seen(),
+            errors: failed.map(|(place, _)| (place, "cannot be read".to_owned())).collect(),
+            last_active: self.memory.asked_active,
+            next_change: None,
+            is_poll,
+        }
+    }
+
+    fn api_server_reads(&mut self) -> Result<i32, TargetProblem> {
+        match self.faults.pop_front() {
+            None | Some(Fault::Conflict) => Ok(self.replicas),
+            Some(Fault::Lost | Fault::AnswerLost) => Err(problem(ProblemKind::Unanswered)),
+            Some(Fault::Refused) => Err(problem(ProblemKind::Refused)),
+        }
+    }
+
+    fn api_server_sets(&mut self, (from, to, _): ReplicaChange) -> Result<(), TargetProblem> {
+        assert_eq!(from, self.replicas, "the resource version is that of another count: {self:#?}");
+        let fault = self.faults.pop_front();
+        if matches!(fault, None | Some(Fault::AnswerLost)) {
+            self.set(Who::Ebb, to);
+        }
+        Err(problem(match fault {
+            None => return Ok(()),
+            Some(Fault::Lost | Fault::AnswerLost) => ProblemKind::Unanswered,
+            Some(Fault::Conflict) => ProblemKind::Conflict,
+            Some(Fault::Refused) => ProblemKind::Refused,
+        }))
     }
 
     fn report(&mut self) {
@@ -329,9 +401,13 @@ impl World {
             // Its questions find activity, too.
             let active = self.readings.iter().flatten().any(|reading| *reading > 0.0);
             if active && self.modifiers.is_none() {
-                self.memory.last_active = Some(self.now);
+                self.memory.asked_active = Some(self.now);
                 self.seen_active = Some(self.now);
             }
+        }
+        // The watch shows the count that the HPA has in its status.
+        if self.memory.poll.replicas_reported(self.replicas) {
+            self.memory.woken = true;
         }
         let (min, max) = (hpa.object.spec.min_replicas.unwrap(), hpa.object.spec.max_replicas);
         self.hpa = Some(hpa);
@@ -377,33 +453,41 @@ impl World {
         self.replicas = to;
     }
 
-    /// What must hold for each decision.
-    fn is_right(&self, sight: &Sight, decision: &Decision) {
-        let (policy, from) = (&self.policy, sight.replicas);
-        let to = decision.scale.map_or(from, |(replicas, _)| replicas);
-        if to != from {
-            assert!(to >= policy.idle.unwrap_or(0) && to <= policy.max, "out of bounds: {decision:?} {self:#?}");
-        }
+    /// What must hold for each change that Ebb makes.
+    fn is_right(&self, (from, to, reason): ReplicaChange) {
+        let (policy, observation) = (&self.policy, self.observation());
+        assert!(to >= policy.idle.unwrap_or(0) && to <= policy.max, "{to}, {reason:?} is out of bounds: {self:#?}");
         if to < from {
-            assert!(sight.failed == 0 && sight.active == 0, "taken away: {decision:?} {self:#?}");
-            assert!(!policy.scale_in_paused, "scaling in is paused: {decision:?} {self:#?}");
+            assert!(observation.failed == 0 && observation.active == 0, "taken away, {reason:?}: {self:#?}");
+            assert!(!policy.scale_in_paused, "scaling in is paused, {reason:?}: {self:#?}");
             let (since, pause) = match self.seen_active {
                 Some(seen) => (seen, policy.cooldown),
                 None => (policy.created, policy.initial_cooldown),
             };
-            assert!(self.now >= since + pause, "before the cooldown is over: {decision:?} {self:#?}");
+            assert!(self.now >= since + pause, "before the cooldown is over, {reason:?}: {self:#?}");
         }
         if to > from {
-            assert!(!policy.scale_out_paused || to == policy.floor(), "scaling out is paused: {decision:?} {self:#?}");
-        }
-        if sight.active > 0 && !policy.scale_out_paused {
-            assert!(to > 0, "active and left at zero: {decision:?} {self:#?}");
-            assert!(policy.idle.is_none() || to >= policy.min, "active and left idle: {decision:?} {self:#?}");
-        }
-        if sight.failed == 0 && policy.always_active.is_none() && sight.active == 0 {
-            assert!(to >= policy.floor(), "below the floor: {decision:?} {self:#?}");
+            assert!(!policy.scale_out_paused || to == policy.floor(), "scaling out is paused, {reason:?}: {self:#?}");
         }
     }
+
+    /// What must hold at the end of a tick that knows the present count.
+    fn leaves_nothing_undone(&self) {
+        let (policy, observation, count) = (&self.policy, self.observation(), self.replicas);
+        if observation.active > 0 && !policy.scale_out_paused {
+            assert!(count > 0, "active and left at zero: {self:#?}");
+            assert!(policy.idle.is_none() || count >= policy.min, "active and left idle: {self:#?}");
+        }
+        if observation.failed == 0 && policy.always_active.is_none() && observation.active == 0 {
+            assert!(count >= policy.floor(), "below the floor: {self:#?}");
+        }
+        let again = activation::decide(policy, &observation);
+        assert_eq!(again.scale, None, "decided anew: {self:#?}");
+    }
+}
+
+fn problem(kind: ProblemKind) -> TargetProblem {
+    TargetProblem { text: format!("{kind:?}"), kind }
 }
 
 fn triggers(settings: &Settings) -> Vec<MetricSpec> {

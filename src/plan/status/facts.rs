@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{Condition, GroupVersionKindResource, ScaledObjectStatus};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition;
 
-use crate::plan::activation::{Activity, Step};
+use crate::plan::activation::{Activity, ScaleReason};
 use crate::plan::events::Reason;
 
 /// How often `status.lastActiveTime` is written while a workload stays active.
@@ -171,6 +171,8 @@ pub struct CheckFailure {
 pub struct Served {
     /// `metadata.generation` of the specification.
     pub generation: Option<i64>,
+    /// The target, as events name it: `apps/v1.Deployment shop/app`.
+    pub target: Box<str>,
     /// The triggers' types, each once and sorted.
     pub kinds: Arc<[String]>,
     /// Parameters that a trigger does not know, where Ebb is to report them.
@@ -273,14 +275,12 @@ impl Tick {
 /// A change of a target's replicas.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaling {
-    /// The target, as events name it: `apps/v1.Deployment shop/app`.
-    pub target: String,
     /// The count before.
     pub from: i32,
     /// The count from now on.
     pub to: i32,
     /// Why.
-    pub step: Step,
+    pub reason: ScaleReason,
     /// The cause, as events name it: `triggered by rabbitMQScaler`.
     pub cause: String,
     /// When the API server's answer came.
@@ -301,14 +301,12 @@ pub struct TargetFailure {
 /// A change of a target's replicas that could not be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// The target, as events name it.
-    pub target: String,
     /// The count that was there.
     pub from: i32,
     /// The count that should be there.
     pub to: i32,
     /// Why it should.
-    pub step: Step,
+    pub reason: ScaleReason,
     /// The API server's error.
     pub cause: String,
 }

@@ -38,6 +38,7 @@ fn served(activity: Activity, failures: &[&str]) -> Facts {
         check: Check::Served,
         served: Some(Served {
             generation: Some(2),
+            target: "apps/v1.Deployment shop/app".into(),
             kinds: Arc::new([]),
             unknown_parameters: Box::default(),
             hpa_name: "keda-hpa-app".into(),
