@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity chaos churn losses admission load setup bed build fmt lint bench fuzz crds
+.PHONY: help demo down test e2e parity chaos churn losses admission load setup bed build fmt lint bench fuzz crds rbac
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: ## measure the core with criterion
 
 crds: ## write crds/yaml anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds
+
+rbac: ## write deploy/manifests/15-trigger-kinds.yaml anew from the kinds of triggers
+	$(CARGO) run --release --locked --package ebb --example generate-rbac
 
 FOR ?= 60
 fuzz: ## fuzz what users write and what comes over the network for a minute in all; FOR=3600 for an hour

@@ -23,6 +23,7 @@ use crate::admission::{self, Admission, UnmanagedHpas};
 use crate::api_client;
 use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
+use crate::cluster_reader::KubeReader;
 use crate::controller::{self, Context, References};
 use crate::events::Events;
 use crate::lease::{Keeper, Term};
@@ -86,8 +87,6 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     for trouble in unread {
         warn!("--ca-dir: {trouble}");
     }
-    let brokers = ClientPools::new(outbound.clone(), settings.outbound.shares());
-
     let elect = settings.election.elect;
     let term = if elect { Term::elected() } else { Term::always() };
     let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels, Arc::clone(&term))?;
@@ -95,6 +94,8 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let watching = api_client::connect(&for_watches, None)?;
     let client = api_client::connect(&for_watches, Some(ANSWER))?;
     let fenced = api_client::fenced(&client, Arc::clone(&term));
+    let pools = ClientPools::new(outbound.clone(), settings.outbound.shares());
+    let pools = pools.with_cluster(Arc::new(KubeReader::new(client.clone())));
 
     let serving = &settings.serving;
     let health_listener = listen(&serving.health_probe_bind_address).await?;
@@ -128,7 +129,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
 
     let scope = settings.scope();
     let context =
-        Context::new(for_watches, fenced, Arc::clone(&registry), events, poller, brokers, controlled(&settings));
+        Context::new(for_watches, fenced, Arc::clone(&registry), events, poller, pools, controlled(&settings));
     let admission = webhook_listener.map(|listener| {
         let foreign = Arc::new(UnmanagedHpas::default());
         let (following, watching, served) = (Arc::clone(&foreign), watching.clone(), scope.clone());

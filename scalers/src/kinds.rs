@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cluster::ClusterRight;
 use crate::params::{ConfigError, Param, TriggerConfig};
 use crate::pool::ClientPools;
 use crate::scaler::Scaler;
@@ -27,6 +28,8 @@ pub struct Kind {
     pub params: &'static [Param],
     /// Why `useCachedMetrics` makes no sense for it, if it is refused.
     pub never_cached: Option<&'static str>,
+    /// The rights that it needs to read the cluster itself. The RBAC manifest is generated from them.
+    pub rights: &'static [ClusterRight],
     build: Build,
     unused: Unused,
 }
@@ -40,13 +43,19 @@ impl fmt::Debug for Kind {
 impl Kind {
     /// A kind that is built by `build`, which does no I/O.
     pub const fn new(name: &'static str, scaler_label: &'static str, params: &'static [Param], build: Build) -> Self {
-        Self { name, scaler_label, params, never_cached: None, build, unused: |_, _| None }
+        Self { name, scaler_label, params, never_cached: None, rights: &[], build, unused: |_, _| None }
     }
 
     /// The same, with `useCachedMetrics` refused for this reason.
     #[must_use]
     pub const fn never_cached(self, why: &'static str) -> Self {
         Self { never_cached: Some(why), ..self }
+    }
+
+    /// The same, with rights to read the cluster.
+    #[must_use]
+    pub const fn rights(self, rights: &'static [ClusterRight]) -> Self {
+        Self { rights, ..self }
     }
 
     /// The same, with a check for credentials that are given and not used.
@@ -60,7 +69,7 @@ impl Kind {
     /// # Errors
     /// As [`build`].
     pub fn build(&self, trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>, ConfigError> {
-        (self.build)(trigger, pools)
+        (self.build)(trigger, &pools.with_rights(self.rights))
     }
 
     /// Credentials that `trigger` is given and does not use, and a hint at how to have them used. `is_given` says whether

@@ -2,8 +2,10 @@
 //!
 //! Owns: the [`Scaler`] contract, the reading of a trigger's parameters ([`params`]), the way out of the process ([`net`]),
 //! the clients that all triggers share ([`pool`]) and one module for each kind. Must not touch: Kubernetes. What a scaler
-//! needs from the cluster has been fetched into its [`TriggerConfig`] before it is built.
+//! needs from the cluster has been fetched into its [`TriggerConfig`] before it is built; kinds whose source is the cluster
+//! itself read it through [`cluster`], which others implement.
 
+pub mod cluster;
 pub mod cron;
 pub mod go;
 pub mod kafka;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::NamespaceQuota;
+use crate::cluster::{ClusterAccess, ClusterReader, ClusterRight};
 use crate::net::Outbound;
 use crate::params::ConfigError;
 
@@ -26,6 +27,8 @@ pub struct ClientPools {
     quota: Arc<NamespaceQuota>,
     /// The namespace of the triggers that are built.
     namespace: Arc<str>,
+    cluster: Option<Arc<dyn ClusterReader>>,
+    rights: &'static [ClusterRight],
 }
 
 impl fmt::Debug for ClientPools {
@@ -44,6 +47,22 @@ impl ClientPools {
     #[must_use]
     pub fn of(&self, namespace: &str) -> Self {
         Self { namespace: namespace.into(), ..self.clone() }
+    }
+
+    /// The same clients, for kinds that read the cluster too.
+    #[must_use]
+    pub fn with_cluster(self, reader: Arc<dyn ClusterReader>) -> Self {
+        Self { cluster: Some(reader), ..self }
+    }
+
+    /// The same clients, for a kind with these rights.
+    pub(crate) fn with_rights(&self, rights: &'static [ClusterRight]) -> Self {
+        Self { rights, ..self.clone() }
+    }
+
+    /// Access to the cluster, within the rights of the kind and the namespace of the trigger that is built.
+    pub fn cluster(&self) -> ClusterAccess {
+        ClusterAccess::new(self.cluster.clone(), self.rights, Arc::clone(&self.namespace))
     }
 
     /// The client of `endpoint`, made by `make` when there is none. `make` does no I/O. The client is dropped with its last
