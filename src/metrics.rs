@@ -31,6 +31,8 @@ const OBJECT_LABELS: [&str; 2] = ["namespace", "scaledObject"];
 const LOOP_LABELS: [&str; 3] = ["namespace", "resource", "type"];
 const REQUEST_LABELS: [&str; 6] =
     ["metric_name", "namespace", "scaled_resource", "scaler", "status_code", "trigger_name"];
+const EMPTY_LABELS: [&str; 6] =
+    ["ignoreNullValues", "metricName", "namespace", "resourceType", "scaledResource", "triggerName"];
 /// Seconds. A broker on the same network answers within a millisecond; three seconds is when Ebb gives up.
 const LATENCY_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
 /// Seconds. A poll is to be on time; one that is a second late was held up.
@@ -53,6 +55,10 @@ const PAUSED: Family =
 const LOOP_LATENCY: Family =
     Family::gauge("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.");
 
+const EMPTY: Family = Family::counter(
+    "keda_scaler_empty_upstream_responses_total",
+    "Answers to each trigger that held no value, such as a query without a result.",
+);
 const REQUESTS: Family = Family::counter("keda_scaler_http_requests_total", "HTTP requests made for each trigger.");
 const REQUEST_DURATION: (&str, &str) =
     ("keda_scaler_http_request_duration_seconds", "How long HTTP requests made for triggers took.");
@@ -161,6 +167,7 @@ impl Metrics {
             errors: LeaderCount::new(Arc::clone(&self.term)),
             next_change: Figure::unknown(),
             traffic: Traffic::default(),
+            empty: [Figure::default(), Figure::default()],
             latencies: self.latencies.with_label_values(&[labels.kind]),
             all: Arc::clone(self),
             labels,
@@ -243,6 +250,8 @@ pub struct TriggerMetrics {
     next_change: Figure,
     all: Arc<Metrics>,
     traffic: Traffic,
+    /// Answers without a value: those that were errors, and those that were taken for 0.
+    empty: [Figure; 2],
     labels: TriggerLabels,
 }
 
@@ -255,6 +264,12 @@ impl Observer for TriggerMetrics {
             durations.with_label_values(&[self.labels.kind, status_code(status).as_str()]).observe(took.as_secs_f64());
         }
         self.traffic.add(status, took, self.all.requests.is_none());
+    }
+
+    fn found_nothing(&self, ignored: bool) {
+        if self.all.term.leads() {
+            self.empty[usize::from(ignored)].inc();
+        }
     }
 }
 
@@ -379,6 +394,7 @@ mod tests {
         trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
         trigger.errors.inc();
         trigger.exchanged(Some(200), Duration::from_millis(3));
+        trigger.found_nothing(true);
         object.set_triggers(["rabbitmq"].into_iter());
         object.late(Duration::from_millis(20));
         object.errors.inc();
@@ -425,9 +441,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn counts_stand_still_while_another_replica_leads_and_go_on_in_the_next_term() {
-        const COUNTS: [&str; 6] = [
+        const COUNTS: [&str; 7] = [
             "keda_scaler_detail_errors_total{",
             "keda_scaled_object_errors_total{",
+            "keda_scaler_empty_upstream_responses_total{",
             "keda_scaler_http_requests_total{",
             "keda_scaler_http_request_duration_seconds_count{",
             "ebb_scaler_latency_seconds_count{",
@@ -442,28 +459,28 @@ mod tests {
             happen(&trigger, &object);
             term.renew(end());
             happen(&trigger, &object);
-            assert_eq!(counts(), [None; 6], "the Lease is this replica's, but it does not write yet");
+            assert_eq!(counts(), [None; 7], "the Lease is this replica's, but it does not write yet");
             assert!(term.open(1));
             happen(&trigger, &object);
-            assert_eq!(counts(), [Some(1.0); 6]);
+            assert_eq!(counts(), [Some(1.0); 7]);
             // Nobody renews it, and nobody says so.
             tokio::time::advance(Duration::from_secs(10)).await;
-            assert_eq!(counts(), [None; 6]);
+            assert_eq!(counts(), [None; 7]);
             happen(&trigger, &object);
             term.end();
             happen(&trigger, &object);
-            assert_eq!(counts(), [None; 6]);
+            assert_eq!(counts(), [None; 7]);
             trigger.value.set(9.0);
             term.renew(end());
             assert!(term.open(2));
-            assert_eq!(counts(), [Some(1.0); 6]);
+            assert_eq!(counts(), [Some(1.0); 7]);
             assert_eq!(
                 number(&metrics.text().unwrap(), "keda_scaler_metrics_value{"),
                 Some(9.0),
                 "as it was last read"
             );
             happen(&trigger, &object);
-            assert_eq!(counts(), [Some(2.0); 6]);
+            assert_eq!(counts(), [Some(2.0); 7]);
         }
     }
 
@@ -521,6 +538,23 @@ mod tests {
         drop((object, cluster));
         assert!(text().contains("keda_trigger_registered_total{type=\"cron\"} 0"), "{}", text());
         assert!(!text().contains("resource=\"app\""), "{}", text());
+    }
+
+    #[test]
+    fn answers_without_a_value_have_kedas_labels() {
+        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let trigger = trigger(&metrics);
+        trigger.found_nothing(true);
+        trigger.found_nothing(true);
+        trigger.found_nothing(false);
+        let text = metrics.text().unwrap();
+        for (ignored, count) in [("true", 2), ("false", 1)] {
+            let series = format!(
+                "keda_scaler_empty_upstream_responses_total{{ignoreNullValues=\"{ignored}\",metricName=\"s0-rabbitmq-jobs\",\
+                 namespace=\"ns\",resourceType=\"ScaledObject\",scaledResource=\"app\",triggerName=\"\"}} {count}\n"
+            );
+            assert!(text.contains(&series), "{series} in {text}");
+        }
     }
 
     #[test]

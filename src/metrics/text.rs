@@ -6,9 +6,9 @@ use prometheus::{Encoder as _, TextEncoder};
 use super::exchanges::DURATION_BUCKETS;
 use super::series::{Family, newest};
 use super::{
-    ACTIVE, ERRORS, LATENCY, LEADER, LOOP_LABELS, LOOP_LATENCY, Metrics, NEXT_CHANGE, OBJECT_ERRORS, OBJECT_LABELS,
-    ObjectMetrics, PAUSED, REQUEST_DURATION, REQUEST_LABELS, REQUESTS, TRIGGER_LABELS, TriggerLabels, TriggerMetrics,
-    VALUE,
+    ACTIVE, EMPTY, EMPTY_LABELS, ERRORS, LATENCY, LEADER, LOOP_LABELS, LOOP_LATENCY, Metrics, NEXT_CHANGE,
+    OBJECT_ERRORS, OBJECT_LABELS, ObjectMetrics, PAUSED, REQUEST_DURATION, REQUEST_LABELS, REQUESTS, TRIGGER_LABELS,
+    TriggerLabels, TriggerMetrics, VALUE,
 };
 
 /// A trigger's figure of a family.
@@ -50,6 +50,11 @@ impl Metrics {
                 .map(|(trigger, index)| (trigger_values(&trigger.labels, index), figure(trigger)));
             write(text, family.of(TRIGGER_LABELS, series.filter(|(_, number)| !number.is_nan())))?;
         }
+        let empty = triggers.iter().flat_map(|trigger| {
+            let counts = ["false", "true"].into_iter().zip(&trigger.empty);
+            counts.map(|(ignored, count)| (empty_values(&trigger.labels, ignored), count.get()))
+        });
+        write(text, EMPTY.of(EMPTY_LABELS, empty.filter(|(_, count)| *count > 0.0)))?;
         let requests: Vec<_> = triggers
             .iter()
             .flat_map(|trigger| trigger.traffic.all().into_iter().map(|exchanges| (&trigger.labels, exchanges)))
@@ -90,6 +95,12 @@ fn write(text: &mut Vec<u8>, family: MetricFamily) -> Result<(), prometheus::Err
 
 fn trigger_values<'a>(labels: &'a TriggerLabels, index: &'a str) -> [&'a str; 6] {
     [&labels.metric, &labels.scaled_object.namespace, &labels.scaled_object.name, &labels.scaler, index, "scaledobject"]
+}
+
+fn empty_values<'a>(labels: &'a TriggerLabels, ignored: &'a str) -> [&'a str; 6] {
+    let name = if labels.named { &*labels.scaler } else { "" };
+    let object = &labels.scaled_object;
+    [ignored, &labels.metric, &object.namespace, "ScaledObject", &object.name, name]
 }
 
 fn request_values<'a>(labels: &'a TriggerLabels, status_code: &'a str) -> [&'a str; 6] {

@@ -14,6 +14,9 @@ tokio::task_local! {
 pub trait Observer: Send + Sync {
     /// An exchange was answered with this status, or with none within `took`.
     fn exchanged(&self, status: Option<u16>, took: Duration);
+
+    /// A source answered, and its answer held no value. `ignored`: it is taken for 0, not for an error.
+    fn found_nothing(&self, _ignored: bool) {}
 }
 
 /// Does `question` on behalf of `asking`.
@@ -21,7 +24,13 @@ pub async fn on_behalf_of<F: Future>(asking: Arc<dyn Observer>, question: F) -> 
     ASKING.scope(asking, question).await
 }
 
-/// Sends a request, and tells whoever asks how it went.
+/// Notes that the source of the trigger that asks answered without a value.
+pub fn found_nothing(ignored: bool) {
+    // Nobody may be asking.
+    let _ = ASKING.try_with(|asking| asking.found_nothing(ignored));
+}
+
+/// Sends a request, and notes for the trigger that asks how it went.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<reqwest::Response, reqwest::Error> {
     let begun = Instant::now();
     let answer = request.send().await;
