@@ -127,11 +127,20 @@ impl Denied {
 
     /// Follows redirects to where a request may go.
     pub(super) fn redirects(&self) -> Policy {
+        self.redirects_if(|_| Ok(()))
+    }
+
+    /// The same, where `allowed` finds nothing wrong with the new address.
+    pub(super) fn redirects_if(
+        &self,
+        allowed: impl Fn(&Url) -> Result<(), &'static str> + Send + Sync + 'static,
+    ) -> Policy {
         let denied = self.clone();
-        Policy::custom(move |attempt| match denied.check_url(attempt.url()) {
-            Err(refusal) => attempt.error(refusal),
-            Ok(()) if attempt.previous().len() > REDIRECTS => attempt.error("too many redirects"),
-            Ok(()) => attempt.follow(),
+        Policy::custom(move |attempt| match (denied.check_url(attempt.url()), allowed(attempt.url())) {
+            (Err(refusal), _) => attempt.error(refusal),
+            (Ok(()), Err(why)) => attempt.error(why),
+            (Ok(()), Ok(())) if attempt.previous().len() > REDIRECTS => attempt.error("too many redirects"),
+            (Ok(()), Ok(())) => attempt.follow(),
         })
     }
 }

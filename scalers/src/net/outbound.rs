@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use url::Url;
 
 use super::budget::Budget;
@@ -77,6 +78,18 @@ impl Outbound {
         }
         let close = (reqwest::header::CONNECTION, reqwest::header::HeaderValue::from_static("close"));
         Ok(builder.default_headers([close].into_iter().collect()))
+    }
+}
+
+impl Outbound {
+    /// Redirects for an HTTP client whose requests carry credentials that the HTTP library does not know as such: it follows
+    /// them to the host of `url` only, and never from https to http.
+    pub fn redirects_within(&self, url: &Url) -> Policy {
+        let (host, encrypted) = (url.host_str().map(ToOwned::to_owned), url.scheme() == "https");
+        self.denied.redirects_if(move |to| {
+            let same = to.host_str() == host.as_deref() && (to.scheme() == "https" || !encrypted);
+            if same { Ok(()) } else { Err("a redirect to another host, which must not be given the credentials") }
+        })
     }
 }
 
