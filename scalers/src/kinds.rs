@@ -6,13 +6,13 @@ use crate::cluster::ClusterRight;
 use crate::params::{ConfigError, Param, TriggerConfig};
 use crate::pool::ClientPools;
 use crate::scaler::Scaler;
-use crate::{cron, kafka, rabbitmq};
+use crate::{cron, kafka, prometheus, rabbitmq};
 
 /// The types of trigger whose metrics the HPA reads by itself, from the pods. No scaler is built for them.
 pub const RESOURCE_KINDS: [&str; 2] = ["cpu", "memory"];
 
 /// Every kind of trigger, sorted by name.
-pub const KINDS: &[Kind] = &[kafka::APACHE_KAFKA, cron::KIND, kafka::KAFKA, rabbitmq::KIND];
+pub const KINDS: &[Kind] = &[kafka::APACHE_KAFKA, cron::KIND, kafka::KAFKA, prometheus::KIND, rabbitmq::KIND];
 
 type Build = fn(&TriggerConfig, &ClientPools) -> Result<Box<dyn Scaler>, ConfigError>;
 type Unused = fn(&TriggerConfig, &dyn Fn(&str) -> bool) -> Option<(String, String)>;

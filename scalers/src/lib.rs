@@ -14,6 +14,7 @@ mod metric_name;
 pub mod net;
 pub mod params;
 pub mod pool;
+mod prometheus;
 pub mod rabbitmq;
 mod scaler;
 

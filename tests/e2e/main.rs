@@ -25,6 +25,7 @@ mod metrics;
 mod modifiers;
 mod parity;
 mod pause;
+mod prometheus;
 mod rabbitmq;
 mod reference;
 mod resources;

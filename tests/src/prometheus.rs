@@ -1,4 +1,5 @@
-//! A Prometheus of a test's own, which scrapes Ebb as its users' do. Debian's program; ends with the test.
+//! A Prometheus of a test's own, which scrapes Ebb as its users' do, or has a series to scale by. Debian's program; ends with
+//! the test.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -65,6 +66,7 @@ pub struct Prometheus {
     /// How it scrapes.
     pub scraping: Scraping,
     url: String,
+    dir: PathBuf,
     child: Child,
     tether: Option<Tether>,
 }
@@ -96,26 +98,60 @@ impl Prometheus {
                 "job_name": "ebb", "honor_labels": scraping == Scraping::HonorLabels, "static_configs": targets,
             }],
         });
+        Self::run(scraping, dir, &config, None).await
+    }
+
+    /// Starts one that scrapes nothing and has the series that [`Prometheus::record`] makes. `user`: the one user who is let
+    /// in, and the hash of the password (bcrypt).
+    pub async fn with_series(name: &str, user: Option<(&str, &str)>) -> Result<Self> {
+        let dir = folder(name)?;
+        fs::write(dir.join("rules.yml"), json!({"groups": []}).to_string())?;
+        let config = json!({"global": {"evaluation_interval": "1s"}, "rule_files": [dir.join("rules.yml")]});
+        let users = user.map(|(name, hash)| json!({"basic_auth_users": {name: hash}}));
+        Self::run(Scraping::Annotations, dir, &config, users).await
+    }
+
+    /// Has these series from now on: each an expression, such as `vector(7)`.
+    pub async fn record(&self, series: &[(&str, &str)]) -> Result<()> {
+        let rules: Vec<_> = series.iter().map(|(name, expr)| json!({"record": name, "expr": expr})).collect();
+        let groups = json!({"groups": [{"name": "series", "interval": "1s", "rules": rules}]});
+        fs::write(self.dir.join("rules.yml"), groups.to_string())?;
+        let reload = reqwest::Client::new().post(format!("{}/-/reload", self.url)).send().await?;
+        reload.error_for_status()?;
+        Ok(())
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn run(scraping: Scraping, dir: PathBuf, config: &Value, web: Option<Value>) -> Result<Self> {
         fs::write(dir.join("prometheus.yml"), config.to_string())?;
+        fs::write(dir.join("web.yml"), web.unwrap_or_else(|| json!({})).to_string())?;
         let address = format!("127.0.0.1:{}", process::free_port()?);
         let log = File::create(dir.join("log"))?;
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
+            .arg(format!("--web.config.file={}", dir.join("web.yml").display()))
             .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--web.enable-lifecycle")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .context("cannot start prometheus; tests/cluster/install.sh installs it")?;
         let tether = Some(Tether::to(child.id())?);
-        let prometheus = Self { scraping, url: format!("http://{address}"), child, tether };
+        let prometheus = Self { scraping, url: format!("http://{address}"), dir, child, tether };
         wait::until("Prometheus to be ready", secs(30), async || {
-            reqwest::get(format!("{}/-/ready", prometheus.url)).await?.error_for_status()?;
+            let answer = reqwest::get(format!("{}/-/ready", prometheus.url)).await?;
+            // One with users asks even here for a password.
+            ensure!(answer.status().is_success() || answer.status() == 401, "{answer:?}");
             Ok(())
         })
         .await
-        .with_context(|| dir.display().to_string())?;
+        .with_context(|| prometheus.dir.display().to_string())?;
         Ok(prometheus)
     }
 
