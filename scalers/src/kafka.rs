@@ -10,10 +10,10 @@ mod idle;
 #[cfg(test)]
 mod keda_cases;
 mod lag;
+mod log_probe;
 mod params;
 mod partitions;
 mod phantom_lag;
-mod proof;
 mod protocol;
 mod room;
 mod topics;
@@ -40,10 +40,10 @@ use client::{Client, Wanted};
 use endpoint::Sasl;
 use groups::{Group, Position, Positions};
 use lag::{Offsets, PartitionLag, Progress, Rules};
+use log_probe::Question;
 use params::{Flavor, Metadata};
 use partitions::Partitions;
 use phantom_lag::{Found, Standing, Verdict};
-use proof::Question;
 use protocol::{End, Partition};
 use topics::Topic;
 
@@ -180,7 +180,7 @@ impl Kafka {
         };
         let seen = topics.iter().map(|topic| (Arc::clone(topic), topic.moves())).collect();
         let wanted = self.wanted(&topics).await?;
-        let ends = self.client.offsets(End::Stable, &wanted).await?;
+        let ends = self.client.offsets(End::LastStable, &wanted).await?;
         let partitions: Arc<[Partition]> =
             wanted.iter().map(|wanted| (Arc::clone(&wanted.topic.name), wanted.partition)).collect();
         let positions = match positions {
@@ -217,7 +217,7 @@ impl Kafka {
         let offsets: Vec<_> =
             (0..wanted.len()).map(|at| Offsets { start: starts[at], end: ends[at], position: positions[at] }).collect();
         let mut lags: Vec<_> = offsets.iter().map(|offsets| lag::partition_lag(&self.rules, offsets)).collect();
-        self.drop_hollow(wanted, partitions, &offsets, &mut lags).await;
+        self.drop_phantom_lag(wanted, partitions, &offsets, &mut lags).await;
 
         let mut progress = self.progress.lock();
         if poll && self.rules.exclude_persistent_lag {
@@ -231,7 +231,13 @@ impl Kafka {
     }
 
     /// Takes away the lags behind which there is nothing to read: see [`phantom_lag`].
-    async fn drop_hollow(&self, wanted: &[Wanted], partitions: &[Partition], offsets: &[Offsets], lags: &mut [i64]) {
+    async fn drop_phantom_lag(
+        &self,
+        wanted: &[Wanted],
+        partitions: &[Partition],
+        offsets: &[Offsets],
+        lags: &mut [i64],
+    ) {
         let mut asked: BTreeMap<Arc<str>, Vec<(usize, Question)>> = BTreeMap::new();
         {
             let (mut standing, now) = (self.standing.lock(), Instant::now());
@@ -243,7 +249,7 @@ impl Kafka {
                 }
                 match standing.verdict(partition, place, offsets.end, now) {
                     Verdict::Counts => {}
-                    Verdict::Hollow => lags[at] = 0,
+                    Verdict::NoRecords => lags[at] = 0,
                     Verdict::AskFrom(from) => {
                         let Some(leader) = wanted[at].leader else { continue };
                         let question = Question { partition: partition.1, leader, from, end: offsets.end };

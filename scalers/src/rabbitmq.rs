@@ -6,11 +6,11 @@
 //! Queue").
 
 pub mod amqp;
-mod figures;
 mod host;
 pub mod management;
 mod mode;
 mod params;
+mod queue_stats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::net::oauth::TokenSource;
 use crate::params::{ConfigError, TriggerConfig};
 use crate::pool::ClientPools;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
-use figures::{Figures, Operation};
 use management::{About, Identity, Pattern};
 use mode::Mode;
 use params::{Broker, Management, Metadata, Search};
+use queue_stats::{Operation, QueueStats};
 
 /// `type: rabbitmq`.
 pub(crate) const KIND: Kind = Kind::new("rabbitmq", "rabbitMQScaler", params::PARAMS, build);
@@ -96,7 +96,7 @@ impl Vhost {
         Ok(Self { client, name: vhost })
     }
 
-    async fn queue(&self, queue: &Arc<str>, mode: Mode) -> Result<Figures, ReadError> {
+    async fn queue(&self, queue: &Arc<str>, mode: Mode) -> Result<QueueStats, ReadError> {
         let figures = Arc::clone(&self.client).figures(&self.name, queue).await?;
         if mode.needs_rates() {
             self.client.check_rates(About::Queue { vhost: &self.name, queue }, &figures).await?;
@@ -112,12 +112,12 @@ impl Vhost {
         operation: Operation,
         allow_no_match: bool,
         mode: Mode,
-    ) -> Result<Figures, ReadError> {
+    ) -> Result<QueueStats, ReadError> {
         let matches = Arc::clone(&self.client).matches(&self.name, pattern).await?;
         let (expression, vhost, address) = (&pattern.expression, &self.name, self.client.address());
         if matches.is_empty() {
             return if allow_no_match {
-                Ok(Figures::default())
+                Ok(QueueStats::default())
             } else {
                 Err(ReadError::Query(format!(
                     "error inspecting RabbitMQ: no queue in vhost {vhost:?} at {address} matches {expression:?}; with \
@@ -156,7 +156,7 @@ impl Scaler for RabbitMq {
                     None => ready,
                     Some(at) => with_unacknowledged(ready, &at.queue(&self.queue, self.mode).await?),
                 };
-                (Figures { messages, ready, ..Figures::default() }, messages)
+                (QueueStats { messages, ready, ..QueueStats::default() }, messages)
             }
             Source::Queue { at, exclude_unacknowledged } => {
                 counted(at.queue(&self.queue, self.mode).await?, *exclude_unacknowledged)
@@ -183,14 +183,14 @@ impl Scaler for RabbitMq {
 }
 
 /// The figures, and which of the messages count.
-fn counted(figures: Figures, exclude_unacknowledged: bool) -> (Figures, f64) {
+fn counted(figures: QueueStats, exclude_unacknowledged: bool) -> (QueueStats, f64) {
     (figures, if exclude_unacknowledged { figures.ready } else { figures.messages })
 }
 
 /// `ready` is what AMQP says now; `figures` are a few seconds old. A message that a consumer has taken in between is
 /// not ready any more and not unacknowledged yet: all that there were then count at least, so that a busy worker never
 /// looks idle.
-fn with_unacknowledged(ready: f64, figures: &Figures) -> f64 {
+fn with_unacknowledged(ready: f64, figures: &QueueStats) -> f64 {
     (ready + figures.unacknowledged()).max(figures.messages)
 }
 
@@ -208,7 +208,7 @@ mod tests {
             (0.0, 3.0, 3.0, 3.0),
             (1.0, 4.0, 2.0, 4.0),
         ] {
-            let figures = Figures { messages: messages_then, ready: ready_then, ..Figures::default() };
+            let figures = QueueStats { messages: messages_then, ready: ready_then, ..QueueStats::default() };
             assert!((with_unacknowledged(ready, &figures) - counted).abs() < f64::EPSILON);
         }
     }

@@ -17,9 +17,9 @@ use tokio::time::{Instant, timeout};
 use super::endpoint::Endpoint;
 use super::groups::{GroupQuestion, Positions, ShareAnswer};
 use super::idle::Idle;
-use super::proof::{Answers, LOOKS, Question};
+use super::log_probe::{Answers, LOOKS, Question};
 use super::protocol::{ANSWER, Cluster, Code, End, Fault, Partition};
-use super::topics::{ByLeader, LAYOUT_AGE, Layout, Topic, Topics};
+use super::topics::{ByLeader, LAYOUT_AGE, Topic, TopicMetadata, Topics};
 use crate::net::budget::Budget;
 use crate::net::oauth::TokenSource;
 use crate::net::outbound::Outbound;
@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// A topic's partitions and their leaders.
-    pub(super) async fn layout(self: &Arc<Self>, topic: &Arc<Topic>) -> Result<Layout, ReadError> {
+    pub(super) async fn layout(self: &Arc<Self>, topic: &Arc<Topic>) -> Result<TopicMetadata, ReadError> {
         let now = Instant::now();
         if let Some(layout) = topic.layout(now, LAYOUT_AGE) {
             return layout;
@@ -172,7 +172,7 @@ impl Client {
         }
         let gather = match end {
             End::Start => &broker.starts,
-            End::Stable => &broker.ends,
+            End::LastStable => &broker.ends,
         };
         let client = Arc::clone(self);
         let asked = partitions.iter().cloned();
@@ -270,7 +270,7 @@ impl Client {
         match fault {
             Fault::Refused(code) => self.query(what, code),
             Fault::Unreachable(cause) => ReadError::Connect { broker, cause },
-            Fault::Late => ReadError::Timeout { broker, what: what.to_owned(), after: ANSWER },
+            Fault::Timeout => ReadError::Timeout { broker, what: what.to_owned(), after: ANSWER },
         }
     }
 }

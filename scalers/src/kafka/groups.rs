@@ -119,7 +119,7 @@ impl Client {
         let question = (Arc::clone(group), partitions);
         let (client, asked) = (Arc::clone(self), question.clone());
         let answer = self.groups.join_to_the_end(&question, async move { client.ask_group(asked).await });
-        timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(self.explain(&offsets_of(group), Fault::Late)))
+        timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(self.explain(&offsets_of(group), Fault::Timeout)))
     }
 
     async fn ask_group(self: Arc<Self>, (group, partitions): GroupQuestion) -> Result<Arc<Positions>, ReadError> {
@@ -150,7 +150,7 @@ impl Client {
     async fn share_positions(self: &Arc<Self>, group: &Arc<str>) -> ShareAnswer {
         let (client, asked) = (Arc::clone(self), Arc::clone(group));
         let answer = self.share_groups.join_to_the_end(group, async move { client.ask_share_group(asked).await });
-        timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(self.explain(&share_offsets_of(group), Fault::Late)))
+        timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(self.explain(&share_offsets_of(group), Fault::Timeout)))
     }
 
     async fn ask_share_group(self: Arc<Self>, group: Arc<str>) -> ShareAnswer {

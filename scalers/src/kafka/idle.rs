@@ -65,7 +65,7 @@ impl Client {
             let (client, busy) = (Arc::clone(self), Arc::clone(&self.idle.busy));
             tokio::spawn(async move {
                 // What went wrong is for the poll to find and to tell.
-                let _ = client.ask_leader(leader, End::Stable, partitions).await;
+                let _ = client.ask_leader(leader, End::LastStable, partitions).await;
                 busy.lock().remove(&leader);
             });
         }

@@ -32,7 +32,7 @@ pub(super) enum Verdict {
     /// As it is.
     Counts,
     /// Not at all: there is nothing to read.
-    Hollow,
+    NoRecords,
     /// As it is, unless the log holds nothing from this offset on.
     AskFrom(i64),
 }
@@ -72,7 +72,7 @@ impl Standing {
                 Verdict::AskFrom(committed)
             }
             Some((Found::Record(_), _)) => Verdict::Counts,
-            Some((Found::NothingBefore(offset), _)) if offset >= end => Verdict::Hollow,
+            Some((Found::NothingBefore(offset), _)) if offset >= end => Verdict::NoRecords,
             Some((Found::NothingBefore(offset), _)) => Verdict::AskFrom(offset.max(committed)),
             None if place.since.is_some_and(|since| now.saturating_duration_since(since) < STILL) => Verdict::Counts,
             None => Verdict::AskFrom(committed),
@@ -132,10 +132,10 @@ mod tests {
         let (mut standing, now) = (Standing::default(), Instant::now());
         standing.verdict(&partition(), 4, 5, now);
         standing.found(&partition(), 4, Found::NothingBefore(5), now);
-        assert_eq!(standing.verdict(&partition(), 4, 5, now), Verdict::Hollow);
+        assert_eq!(standing.verdict(&partition(), 4, 5, now), Verdict::NoRecords);
         assert_eq!(standing.verdict(&partition(), 4, 9, now), Verdict::AskFrom(5), "the log has grown");
         standing.found(&partition(), 4, Found::NothingBefore(9), now);
-        assert_eq!(standing.verdict(&partition(), 4, 9, now), Verdict::Hollow);
+        assert_eq!(standing.verdict(&partition(), 4, 9, now), Verdict::NoRecords);
     }
 
     #[test]

@@ -19,10 +19,10 @@ mod sasl;
 mod scram;
 mod share;
 
-pub(super) use batches::{Held, look};
+pub(super) use batches::{BatchScan, look};
 pub(super) use cluster::{ANSWER, Cluster};
 pub(super) use error::{Code, Fault};
-pub(super) use fetch::Piece;
+pub(super) use fetch::FetchedLog;
 pub(super) use offsets::{End, Partition, PartitionOffset};
 pub(super) use share::{ShareOffset, SharePartition};
 
@@ -40,7 +40,7 @@ pub(super) fn read_any_answer(bytes: &[u8]) {
         1 => drop(SaslHandshake { mechanism: "PLAIN" }.read(from)),
         2 => drop(SaslAuthenticate { bytes: &[], version: 1 }.read(from)),
         3 => drop(metadata::Metadata::<&str> { topics: &[] }.read(from)),
-        4 => drop(offsets::ListOffsets { partitions: &[], end: End::Stable }.read(from)),
+        4 => drop(offsets::ListOffsets { partitions: &[], end: End::LastStable }.read(from)),
         5 => drop(offsets::OffsetFetch { group, partitions: None }.read(from)),
         6 => drop(coordinator::FindCoordinator { group }.read(from)),
         8 => drop(share::DescribeShareGroupOffsets { group, version: 1 }.read(from)),
@@ -56,7 +56,7 @@ pub(super) fn read_any_answer(bytes: &[u8]) {
 #[cfg(fuzzing)]
 fn look_from(batches: &[u8], aborted: &[batches::Aborted]) {
     for from in [0, 3, i64::MAX] {
-        let (Held::Record(offset) | Held::NothingBefore(offset)) = look(batches, aborted, from);
+        let (BatchScan::Record(offset) | BatchScan::NothingBefore(offset)) = look(batches, aborted, from);
         assert!(offset >= from, "{offset} lies before {from}");
     }
 }

@@ -24,13 +24,13 @@ const END_AGE: Duration = Duration::from_millis(500);
 const START_AGE: Duration = Duration::from_secs(5);
 
 /// A topic's partitions and the broker that leads each, none while there is none.
-pub(super) type Layout = Arc<[(i32, Option<i32>)]>;
+pub(super) type TopicMetadata = Arc<[(i32, Option<i32>)]>;
 
 /// One topic that a trigger looks at.
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
-    layout: Mutex<Option<(Instant, Result<Layout, ReadError>)>>,
+    layout: Mutex<Option<(Instant, Result<TopicMetadata, ReadError>)>>,
     /// Memory for its partitions.
     room: Mutex<Option<Room>>,
     offsets: Mutex<HashMap<(End, i32), (Instant, i64)>>,
@@ -52,7 +52,7 @@ impl Topic {
     }
 
     /// The partitions, or that there is no such topic, if that is known and not older than `age`.
-    pub(super) fn layout(&self, now: Instant, age: Duration) -> Option<Result<Layout, ReadError>> {
+    pub(super) fn layout(&self, now: Instant, age: Duration) -> Option<Result<TopicMetadata, ReadError>> {
         let layout = self.layout.lock();
         let (at, layout) = layout.as_ref()?;
         let age = if layout.is_ok() { age } else { age.min(MISSING_AGE) };
@@ -60,7 +60,7 @@ impl Topic {
     }
 
     /// Notes the partitions. What is known of partitions that have gone is forgotten.
-    pub(super) fn set_layout(&self, now: Instant, layout: Result<Layout, ReadError>) {
+    pub(super) fn set_layout(&self, now: Instant, layout: Result<TopicMetadata, ReadError>) {
         if let Ok(layout) = &layout {
             self.offsets.lock().retain(|(_, partition), _| layout.iter().any(|(present, _)| present == partition));
         }
@@ -93,7 +93,7 @@ impl Topic {
     pub(super) fn offset(&self, end: End, partition: i32, now: Instant) -> Option<i64> {
         let age = match end {
             End::Start => START_AGE,
-            End::Stable => END_AGE,
+            End::LastStable => END_AGE,
         };
         let offsets = self.offsets.lock();
         let (at, offset) = offsets.get(&(end, partition))?;
@@ -103,7 +103,7 @@ impl Topic {
     /// Notes one end of a partition's log, asked for at `now`.
     pub(super) fn set_offset(&self, end: End, partition: i32, now: Instant, offset: i64) {
         let before = self.offsets.lock().insert((end, partition), (now, offset));
-        if end == End::Stable && before.is_some_and(|(_, before)| before != offset) {
+        if end == End::LastStable && before.is_some_and(|(_, before)| before != offset) {
             self.moves.send_modify(|moves| *moves += 1);
         }
     }
@@ -206,25 +206,25 @@ mod tests {
         topic.set_layout(now, Err(ReadError::Query("gone".into())));
         assert!(topic.layout(now + MISSING_AGE * 2, LAYOUT_AGE).is_none(), "that it is missing is asked again soon");
 
-        topic.set_offset(End::Stable, 0, now, 5);
-        assert_eq!(topic.offset(End::Stable, 0, now + END_AGE), Some(5));
-        assert_eq!(topic.offset(End::Stable, 0, now + END_AGE * 2), None);
+        topic.set_offset(End::LastStable, 0, now, 5);
+        assert_eq!(topic.offset(End::LastStable, 0, now + END_AGE), Some(5));
+        assert_eq!(topic.offset(End::LastStable, 0, now + END_AGE * 2), None);
         topic.set_layout(now, Ok(vec![(1, Some(1))].into()));
-        assert_eq!(topic.offset(End::Stable, 0, now), None, "the partition has gone");
+        assert_eq!(topic.offset(End::LastStable, 0, now), None, "the partition has gone");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_move_of_an_end_is_noticed_and_a_repetition_is_not() {
         let topic = Topics::default().get("orders");
         let now = Instant::now();
-        topic.set_offset(End::Stable, 0, now, 5);
+        topic.set_offset(End::LastStable, 0, now, 5);
         let moves = topic.moves();
-        topic.set_offset(End::Stable, 0, now, 5);
+        topic.set_offset(End::LastStable, 0, now, 5);
         topic.set_offset(End::Start, 0, now, 1);
         topic.set_offset(End::Start, 0, now, 2);
         let waiting = tokio::time::timeout(Duration::from_secs(1), topic.moved_since(moves));
         assert!(waiting.await.is_err());
-        topic.set_offset(End::Stable, 0, now, 6);
+        topic.set_offset(End::LastStable, 0, now, 6);
         topic.moved_since(moves).await;
     }
 

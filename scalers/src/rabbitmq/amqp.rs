@@ -42,12 +42,12 @@ pub struct Client {
     endpoint: Endpoint,
     outbound: Arc<Outbound>,
     link: Mutex<Link>,
-    /// Held by whoever connects: the others wait for the outcome.
+    /// Held by the task that connects: the others wait for the outcome.
     connecting: tokio::sync::Mutex<()>,
     /// The channel for queues that were there at the last look.
-    lane: tokio::sync::Mutex<Option<Channel>>,
+    shared_channel: tokio::sync::Mutex<Option<Channel>>,
     /// The channel for those that were not.
-    doubtful: tokio::sync::Mutex<Option<Channel>>,
+    isolated_channel: tokio::sync::Mutex<Option<Channel>>,
     missing: Mutex<HashSet<String>>,
     flights: SingleFlight<String, Result<u32, ReadError>>,
     pacer: RateLimiter,
@@ -77,8 +77,8 @@ impl Client {
                 last_error: None,
             }),
             connecting: tokio::sync::Mutex::new(()),
-            lane: tokio::sync::Mutex::new(None),
-            doubtful: tokio::sync::Mutex::new(None),
+            shared_channel: tokio::sync::Mutex::new(None),
+            isolated_channel: tokio::sync::Mutex::new(None),
             missing: Mutex::default(),
             flights: SingleFlight::default(),
             pacer: RateLimiter::new(EARLY_LOOKS_PER_SECOND),
@@ -104,11 +104,11 @@ impl Client {
             return Err(refused);
         }
         let was_missing = self.missing.lock().contains(queue);
-        let mut answer = Err(Failure::Swept);
+        let mut answer = Err(Failure::ChannelClosedByOther);
         if !was_missing {
             answer = self.in_time(queue, self.ask_with_others(queue)).await;
         }
-        if matches!(answer, Err(Failure::Swept)) {
+        if matches!(answer, Err(Failure::ChannelClosedByOther)) {
             answer = self.ask_alone(queue).await;
         }
         match answer {
@@ -129,7 +129,7 @@ impl Client {
                 Err(error)
             }
             // That says nothing about the queue, nor about the connection.
-            Err(Failure::Swept) => Err(ReadError::Query(format!(
+            Err(Failure::ChannelClosedByOther) => Err(ReadError::Query(format!(
                 "error inspecting RabbitMQ: queue {queue:?} at {}: its channel was closed because of other queues",
                 self.endpoint.broker()
             ))),
@@ -139,18 +139,18 @@ impl Client {
     /// Asks on the channel that all share. Questions are sent without waiting for each other's answers.
     async fn ask_with_others(&self, queue: &str) -> Result<u32, Failure> {
         for _ in 0..SHARED_TRIES {
-            let channel = self.open(&mut *self.lane.lock().await).await?;
+            let channel = self.open(&mut *self.shared_channel.lock().await).await?;
             match self.declare(&channel, queue, true).await {
-                Err(Failure::Swept) => {}
+                Err(Failure::ChannelClosedByOther) => {}
                 answer => return answer,
             }
         }
-        Err(Failure::Swept)
+        Err(Failure::ChannelClosedByOther)
     }
 
-    /// Asks on the channel for doubtful queues, one at a time: whatever closes that channel is about this queue.
+    /// Asks on the isolated channel, one at a time: whatever closes that channel is about this queue.
     async fn ask_alone(&self, queue: &str) -> Result<u32, Failure> {
-        let Ok(mut lane) = timeout(ANSWER_TIMEOUT, self.doubtful.lock()).await else {
+        let Ok(mut slot) = timeout(ANSWER_TIMEOUT, self.isolated_channel.lock()).await else {
             // That says nothing about the broker: the others' connection stays.
             let error = ReadError::Query(format!(
                 "queue {queue:?} at {} was missing, and could not be asked about again within {} s: too many others are",
@@ -159,18 +159,18 @@ impl Client {
             ));
             return Err(Failure::Queue { missing: false, error });
         };
-        let mut answer = Err(Failure::Swept);
+        let mut answer = Err(Failure::ChannelClosedByOther);
         for _ in 0..ALONE_TRIES {
             let question = async {
-                let channel = self.open(&mut lane).await?;
+                let channel = self.open(&mut slot).await?;
                 self.declare(&channel, queue, false).await
             };
             answer = self.in_time(queue, question).await;
             if answer.is_err() {
                 // It is closed, whether the library has noticed yet or not: the next question must not come upon it.
-                *lane = None;
+                *slot = None;
             }
-            if !matches!(answer, Err(Failure::Swept)) {
+            if !matches!(answer, Err(Failure::ChannelClosedByOther)) {
                 break;
             }
         }
@@ -197,11 +197,11 @@ impl Client {
         declared.map(|found| found.message_count()).map_err(|error| self.explain(channel, queue, shared, &error))
     }
 
-    async fn open(&self, lane: &mut Option<Channel>) -> Result<Channel, Failure> {
-        if let Some(channel) = lane.as_ref().filter(|channel| channel.status().connected()) {
+    async fn open(&self, slot: &mut Option<Channel>) -> Result<Channel, Failure> {
+        if let Some(channel) = slot.as_ref().filter(|channel| channel.status().connected()) {
             return Ok(channel.clone());
         }
-        Ok(lane.insert(self.open_channel().await?).clone())
+        Ok(slot.insert(self.open_channel().await?).clone())
     }
 
     /// Drops a connection that no longer answers.
@@ -226,7 +226,7 @@ impl Client {
             // ones too: they get another connection. Channels that are open keep this one.
             ErrorKind::ProtocolError(amqp) if is_of_a_queue(amqp.get_id()) => {
                 self.link.lock().connection.take_if(|present| Arc::ptr_eq(present, &connection));
-                Failure::Swept
+                Failure::ChannelClosedByOther
             }
             _ => Failure::Connection(self.unreachable(said(error))),
         })
@@ -283,13 +283,18 @@ impl Client {
     fn explain(&self, channel: &Channel, queue: &str, shared: bool, error: &lapin::Error) -> Failure {
         let ErrorKind::ProtocolError(amqp) = error.kind() else {
             // The question came upon a channel that another one's answer had just closed.
-            let swept = matches!(error.kind(), ErrorKind::InvalidChannelState(..)) && !channel.status().connected();
-            return if swept { Failure::Swept } else { Failure::Connection(self.unreachable(said(error))) };
+            let closed_by_other =
+                matches!(error.kind(), ErrorKind::InvalidChannelState(..)) && !channel.status().connected();
+            return if closed_by_other {
+                Failure::ChannelClosedByOther
+            } else {
+                Failure::Connection(self.unreachable(said(error)))
+            };
         };
         // They close the channel, and every question on its way with it; the text names the queue that was meant.
         match amqp.get_id() {
             code if is_of_a_queue(code) && shared && !amqp.get_message().as_str().contains(&format!("'{queue}'")) => {
-                Failure::Swept
+                Failure::ChannelClosedByOther
             }
             code if is_of_a_queue(code) => Failure::Queue {
                 missing: code == 404,
@@ -335,6 +340,6 @@ enum Failure {
         error: ReadError,
     },
     /// The channel was closed because of another queue: ask again.
-    Swept,
+    ChannelClosedByOther,
     Connection(ReadError),
 }

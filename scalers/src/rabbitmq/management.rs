@@ -9,7 +9,7 @@ mod about;
 mod answer;
 mod endpoint;
 mod failure;
-mod interest;
+mod queue_stats_cache;
 mod statistics;
 mod waiting;
 
@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::figures::{Figures, Matches};
+use super::queue_stats::{Matches, QueueStats};
 use crate::net::body::{self, Body, LONGEST_REFUSAL};
 use crate::net::budget::Budget;
 use crate::net::exchange;
@@ -42,7 +42,7 @@ pub use answer::figures;
 use answer::{COLUMNS, Complaint, OrEmpty, Page, Row};
 pub use endpoint::{Endpoint, Identity};
 use failure::Failure;
-use interest::Interest;
+use queue_stats_cache::QueueStatsCache;
 use statistics::Statistics;
 use waiting::Waiting;
 
@@ -80,8 +80,8 @@ pub struct Client {
     waiting: AtomicUsize,
     breaker: Breaker,
     statistics: Statistics,
-    interests: Mutex<HashMap<Arc<str>, Interest>>,
-    queues: SingleFlight<(Arc<str>, Arc<str>), Result<Figures, ReadError>>,
+    caches: Mutex<HashMap<Arc<str>, QueueStatsCache>>,
+    queues: SingleFlight<(Arc<str>, Arc<str>), Result<QueueStats, ReadError>>,
     lists: SingleFlight<Arc<str>, Result<(), ReadError>>,
     patterns: SingleFlight<(Arc<str>, Pattern), Result<Matches, ReadError>>,
 }
@@ -105,7 +105,7 @@ impl Client {
             waiting: AtomicUsize::new(0),
             breaker: Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(10))),
             statistics: Statistics::default(),
-            interests: Mutex::default(),
+            caches: Mutex::default(),
             queues: SingleFlight::default(),
             lists: SingleFlight::default(),
             patterns: SingleFlight::default(),
@@ -116,14 +116,14 @@ impl Client {
     ///
     /// # Errors
     /// The broker cannot be asked, has no such queue, or has no statistics for it yet.
-    pub async fn figures(self: Arc<Self>, vhost: &Arc<str>, queue: &Arc<str>) -> Result<Figures, ReadError> {
+    pub async fn figures(self: Arc<Self>, vhost: &Arc<str>, queue: &Arc<str>) -> Result<QueueStats, ReadError> {
         let list_pays = {
-            let mut interests = self.interests.lock();
-            let interest = interests.entry(Arc::clone(vhost)).or_default();
-            if let Some(figures) = interest.ask(queue, Instant::now()) {
+            let mut caches = self.caches.lock();
+            let cache = caches.entry(Arc::clone(vhost)).or_default();
+            if let Some(figures) = cache.ask(queue, Instant::now()) {
                 return Ok(figures);
             }
-            interest.list_pays(self.waiting.load(Ordering::Relaxed), Instant::now())
+            cache.list_pays(self.waiting.load(Ordering::Relaxed), Instant::now())
         };
         if list_pays {
             let (client, listed) = (Arc::clone(&self), Arc::clone(vhost));
@@ -154,7 +154,7 @@ impl Client {
         self.endpoint.base.as_str()
     }
 
-    async fn ask(self: &Arc<Self>, vhost: &str, queue: &str) -> Result<Figures, ReadError> {
+    async fn ask(self: &Arc<Self>, vhost: &str, queue: &str) -> Result<QueueStats, ReadError> {
         let _waiting = Waiting::new(&self.waiting);
         let permit = self.connections.acquire().await;
         // A list may have been read while this one waited.
@@ -175,15 +175,15 @@ impl Client {
             None if self.keeps_no_statistics().await? => self.total(vhost, queue).await?,
             None => return Err(self.refused(about, "the broker has no statistics for it yet")),
         };
-        if let Some(interest) = self.interests.lock().get_mut(vhost) {
-            interest.asked_singly(begun.elapsed());
-            interest.keep(queue, figures, Instant::now());
+        if let Some(cache) = self.caches.lock().get_mut(vhost) {
+            cache.asked_singly(begun.elapsed());
+            cache.keep(queue, figures, Instant::now());
         }
         Ok(figures)
     }
 
-    fn heard(&self, vhost: &str, queue: &str) -> Option<Figures> {
-        self.interests.lock().get(vhost)?.heard(queue, Instant::now())
+    fn heard(&self, vhost: &str, queue: &str) -> Option<QueueStats> {
+        self.caches.lock().get(vhost)?.heard(queue, Instant::now())
     }
 
     /// Asks for all queues of a virtual host and keeps what is asked about. `Ok` also when there is no list to be had:
@@ -192,22 +192,22 @@ impl Client {
         let begun = Instant::now();
         let listed = self.pages(About::List { vhost }, vhost, LARGEST_PAGE, "", |row| {
             if let Some(figures) = row.figures()
-                && let Some(interest) = self.interests.lock().get_mut(vhost)
+                && let Some(cache) = self.caches.lock().get_mut(vhost)
             {
-                interest.keep(&row.name, figures, Instant::now());
+                cache.keep(&row.name, figures, Instant::now());
             }
         });
         let outcome = listed.await;
-        let mut interests = self.interests.lock();
-        let interest = interests.entry(Arc::clone(vhost)).or_default();
+        let mut caches = self.caches.lock();
+        let cache = caches.entry(Arc::clone(vhost)).or_default();
         match outcome {
-            Ok(_) => interest.listed(begun, Instant::now()),
+            Ok(_) => cache.listed(begun, Instant::now()),
             Err(failure @ (Failure::Resting(_) | Failure::Broker(ReadError::Connect { .. }))) => {
                 return Err(self.note(failure));
             }
             Err(failure) => {
                 tracing::warn!(error = %failure.error(), "no list of queues; they are asked about one by one");
-                interest.list_failed(Instant::now());
+                cache.list_failed(Instant::now());
             }
         }
         Ok(())
@@ -224,7 +224,7 @@ impl Client {
             let mut matches = Matches::default();
             let listed = self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures())).await;
             let were_off = listed.map_err(|failure| self.note(failure))?;
-            // Figures that are missing for want of statistics are there in a list without them.
+            // Figures that are missing because there are no statistics are there in a list without them.
             if were_off || matches.counts().1 == 0 || !self.keeps_no_statistics().await? {
                 return Ok(matches);
             }

@@ -1,6 +1,6 @@
 //! What a trigger measures (`mode`): from a queue's figures to the metric and whether it asks for a replica. Pure.
 
-use super::figures::Figures;
+use super::queue_stats::QueueStats;
 use crate::scaler::Reading;
 
 /// keda.sh/docs, "RabbitMQ Queue", `mode`.
@@ -35,8 +35,8 @@ impl Mode {
     ///
     /// Where a rate to divide by is zero while there is something to do, the value is `activation` and the trigger is
     /// active, as in KEDA: one replica starts, and from then on there is a rate.
-    pub(super) fn reading(self, figures: &Figures, messages: f64, activation: f64) -> Reading {
-        let Figures { publish_rate: publish, deliver_get_rate: deliver, .. } = *figures;
+    pub(super) fn reading(self, figures: &QueueStats, messages: f64, activation: f64) -> Reading {
+        let QueueStats { publish_rate: publish, deliver_get_rate: deliver, .. } = *figures;
         let above = |value: f64| (value, value > activation);
         let (value, active) = match self {
             Self::QueueLength => above(messages),
@@ -84,12 +84,12 @@ mod tests {
             (ExpectedQueueConsumptionTime, 1.0, 1.0, 2.0, 0.0, 0.0, false),
             (ExpectedQueueConsumptionTime, 0.0, 0.0, 2.0, 0.0, 0.0, false),
         ] {
-            let figures = Figures {
+            let figures = QueueStats {
                 messages,
                 ready: messages,
                 publish_rate: publish,
                 deliver_get_rate: deliver,
-                ..Figures::default()
+                ..QueueStats::default()
             };
             let reading = mode.reading(&figures, messages, activation);
             assert_eq!(reading, Reading { value, active }, "{mode:?} of {figures:?} above {activation}");

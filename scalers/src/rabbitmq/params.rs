@@ -7,9 +7,9 @@ mod measure;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::figures::Operation;
 use super::host::{Host, Protocol};
 use super::mode::Mode;
+use super::queue_stats::Operation;
 use super::{amqp, management};
 use crate::params::Source::{Auth, Env, Metadata as Meta};
 use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};

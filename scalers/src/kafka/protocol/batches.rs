@@ -22,7 +22,7 @@ pub(in crate::kafka) struct Aborted {
 
 /// What batches hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::kafka) enum Held {
+pub(in crate::kafka) enum BatchScan {
     /// A record that a `read_committed` consumer gets, at this offset or after it.
     Record(i64),
     /// Nothing for it, and the log goes on at this offset.
@@ -30,7 +30,7 @@ pub(in crate::kafka) enum Held {
 }
 
 /// Whether there is a record for a consumer that reads from the offset `from` on. What cannot be looked into counts as one.
-pub(in crate::kafka) fn look(batches: &[u8], aborted: &[Aborted], from: i64) -> Held {
+pub(in crate::kafka) fn look(batches: &[u8], aborted: &[Aborted], from: i64) -> BatchScan {
     let mut reader = Reader::new(batches);
     let mut next = from;
     let mut open: Vec<Aborted> = aborted.to_vec();
@@ -41,11 +41,11 @@ pub(in crate::kafka) fn look(batches: &[u8], aborted: &[Aborted], from: i64) -> 
             continue;
         }
         match batch.first_record(&mut open, from) {
-            Some(offset) => return Held::Record(offset),
+            Some(offset) => return BatchScan::Record(offset),
             None => next = next.max(batch.last.saturating_add(1)),
         }
     }
-    Held::NothingBefore(next)
+    BatchScan::NothingBefore(next)
 }
 
 struct Batch<'a> {
@@ -191,51 +191,51 @@ mod tests {
     fn the_first_record_is_found() {
         let log = [records(PLAIN, -1, 0, 4), records(PLAIN, -1, 5, 9)].concat();
         for (from, held) in [
-            (0, Held::Record(0)),
-            (3, Held::Record(3)),
-            (5, Held::Record(5)),
-            (9, Held::Record(9)),
-            (10, Held::NothingBefore(10)),
-            (42, Held::NothingBefore(42)),
+            (0, BatchScan::Record(0)),
+            (3, BatchScan::Record(3)),
+            (5, BatchScan::Record(5)),
+            (9, BatchScan::Record(9)),
+            (10, BatchScan::NothingBefore(10)),
+            (42, BatchScan::NothingBefore(42)),
         ] {
             assert_eq!(look(&log, &[], from), held, "from {from}");
         }
-        assert_eq!(look(&[], &[], 3), Held::NothingBefore(3));
+        assert_eq!(look(&[], &[], 3), BatchScan::NothingBefore(3));
     }
 
     #[test]
     fn what_was_compacted_away_is_no_record() {
         let gone = batch(PLAIN, -1, (0, 9), &[], 0);
-        assert_eq!(look(&gone, &[], 0), Held::NothingBefore(10));
+        assert_eq!(look(&gone, &[], 0), BatchScan::NothingBefore(10));
         let few = batch(PLAIN, -1, (0, 9), &[2, 7], 0);
-        assert_eq!(look(&few, &[], 3), Held::Record(7));
-        assert_eq!(look(&few, &[], 8), Held::NothingBefore(10));
+        assert_eq!(look(&few, &[], 3), BatchScan::Record(7));
+        assert_eq!(look(&few, &[], 8), BatchScan::NothingBefore(10));
         let compressed = batch(GZIP, -1, (0, 9), &[2, 7], 0);
-        assert_eq!(look(&compressed, &[], 8), Held::Record(8), "that is not looked into");
+        assert_eq!(look(&compressed, &[], 8), BatchScan::Record(8), "that is not looked into");
     }
 
     #[test]
     fn markers_and_aborted_records_are_nothing_for_a_consumer() {
         let committed = [records(TRANSACTIONAL, 7, 0, 1), marker(7, 2, 1)].concat();
-        assert_eq!(look(&committed, &[], 0), Held::Record(0));
-        assert_eq!(look(&committed, &[], 2), Held::NothingBefore(3), "a marker is no record");
+        assert_eq!(look(&committed, &[], 0), BatchScan::Record(0));
+        assert_eq!(look(&committed, &[], 2), BatchScan::NothingBefore(3), "a marker is no record");
 
         let aborted = [records(TRANSACTIONAL, 7, 0, 1), marker(7, 2, ABORT)].concat();
         let list = [Aborted { producer: 7, first: 0 }];
-        assert_eq!(look(&aborted, &list, 0), Held::NothingBefore(3));
-        assert_eq!(look(&aborted, &list, 1), Held::NothingBefore(3), "from within the transaction");
+        assert_eq!(look(&aborted, &list, 0), BatchScan::NothingBefore(3));
+        assert_eq!(look(&aborted, &list, 1), BatchScan::NothingBefore(3), "from within the transaction");
 
         let then = [aborted.clone(), records(TRANSACTIONAL, 7, 3, 3), marker(7, 4, 1)].concat();
-        assert_eq!(look(&then, &list, 0), Held::Record(3), "the producer's next transaction");
+        assert_eq!(look(&then, &list, 0), BatchScan::Record(3), "the producer's next transaction");
         let again = [then, records(TRANSACTIONAL, 7, 5, 5), marker(7, 6, ABORT)].concat();
         let lists = [Aborted { producer: 7, first: 5 }, Aborted { producer: 7, first: 0 }];
-        assert_eq!(look(&again, &lists, 0), Held::Record(3), "whatever the order of the list");
-        assert_eq!(look(&again, &lists, 4), Held::NothingBefore(7));
+        assert_eq!(look(&again, &lists, 0), BatchScan::Record(3), "whatever the order of the list");
+        assert_eq!(look(&again, &lists, 4), BatchScan::NothingBefore(7));
 
         let beside = [records(TRANSACTIONAL, 7, 0, 0), records(TRANSACTIONAL, 8, 1, 1), marker(7, 2, ABORT)].concat();
-        assert_eq!(look(&beside, &list, 0), Held::Record(1), "another producer's");
+        assert_eq!(look(&beside, &list, 0), BatchScan::Record(1), "another producer's");
         let mixed = [records(TRANSACTIONAL, 7, 0, 0), records(PLAIN, 7, 1, 1), marker(7, 2, ABORT)].concat();
-        assert_eq!(look(&mixed, &list, 0), Held::Record(1), "not of a transaction");
+        assert_eq!(look(&mixed, &list, 0), BatchScan::Record(1), "not of a transaction");
     }
 
     #[test]
@@ -243,27 +243,27 @@ mod tests {
         let log = [batch(PLAIN, -1, (0, 4), &[], 0), records(PLAIN, -1, 5, 9)].concat();
         for end in 0..log.len() {
             let held = match end {
-                ..61 => Held::NothingBefore(0),
-                61..122 => Held::NothingBefore(5),
-                _ => Held::Record(5),
+                ..61 => BatchScan::NothingBefore(0),
+                61..122 => BatchScan::NothingBefore(5),
+                _ => BatchScan::Record(5),
             };
             assert_eq!(look(&log[..end], &[], 0), held, "cut off at {end}");
         }
-        assert_eq!(look(&log[..130], &[], 7), Held::Record(7), "what it holds cannot be seen");
+        assert_eq!(look(&log[..130], &[], 7), BatchScan::Record(7), "what it holds cannot be seen");
     }
 
     #[test]
     fn a_format_that_is_older_counts_as_a_record() {
         let mut old = records(PLAIN, -1, 5, 5);
         old[16] = 1;
-        assert_eq!(look(&old, &[], 3), Held::Record(5));
+        assert_eq!(look(&old, &[], 3), BatchScan::Record(5));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_looked_through(batches: Vec<u8>, from in 0..1_000_i64) {
             match look(&batches, &[Aborted { producer: 1, first: 2 }], from) {
-                Held::Record(offset) | Held::NothingBefore(offset) => prop_assert!(offset >= from),
+                BatchScan::Record(offset) | BatchScan::NothingBefore(offset) => prop_assert!(offset >= from),
             }
         }
     }

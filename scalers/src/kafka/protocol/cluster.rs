@@ -20,8 +20,8 @@ use super::api::Request;
 use super::connection::{Connection, Means};
 use super::coordinator::FindCoordinator;
 use super::error::{Code, Fault};
-use super::fetch::{Fetch, Piece};
-use super::metadata::{Layouts, Metadata, TopicLayout};
+use super::fetch::{Fetch, FetchedLog};
+use super::metadata::{ClusterMetadata, DescribedTopic, Metadata};
 use super::offsets::{End, ListOffsets, OffsetFetch, Partition, PartitionOffset};
 use super::sasl::Proof;
 use super::share::{DescribeShareGroupOffsets, SharePartition};
@@ -45,7 +45,7 @@ pub(in crate::kafka) struct Cluster {
     access: Arc<Access>,
     /// By their numbers.
     brokers: Mutex<HashMap<i32, Address>>,
-    doors: Mutex<HashMap<Address, Arc<Door>>>,
+    broker_connections: Mutex<HashMap<Address, Arc<BrokerConnection>>>,
     coordinators: Mutex<HashMap<Arc<str>, Address>>,
 }
 
@@ -64,9 +64,9 @@ struct Access {
 }
 
 /// An address, and the connection to it.
-struct Door {
+struct BrokerConnection {
     address: Address,
-    /// Held by whoever connects: the others wait for the outcome.
+    /// Held by the task that connects: the others wait for the outcome.
     connecting: tokio::sync::Mutex<()>,
     connection: Mutex<Option<Arc<Connection>>>,
     health: Breaker<Fault>,
@@ -84,7 +84,7 @@ impl Cluster {
         Self {
             access: Arc::new(access),
             brokers: Mutex::default(),
-            doors: Mutex::default(),
+            broker_connections: Mutex::default(),
             coordinators: Mutex::default(),
         }
     }
@@ -93,11 +93,11 @@ impl Cluster {
     ///
     /// # Errors
     /// No broker answers.
-    pub(in crate::kafka) async fn describe(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, Fault> {
+    pub(in crate::kafka) async fn describe(&self, topics: &[Arc<str>]) -> Result<Vec<DescribedTopic>, Fault> {
         let (mut known, mut described) = (Vec::new(), Vec::new());
         // One after the other: what an answer becomes is part of no budget any more.
         for topics in topics.chunks(TOPICS) {
-            let Layouts { brokers, topics } = self.ask_any(&Metadata { topics }).await?;
+            let ClusterMetadata { brokers, topics } = self.ask_any(&Metadata { topics }).await?;
             if known.is_empty() {
                 known = brokers;
             }
@@ -132,7 +132,7 @@ impl Cluster {
         leader: i32,
         (topic, partition): (&str, i32),
         from: i64,
-    ) -> Result<Piece, Fault> {
+    ) -> Result<FetchedLog, Fault> {
         self.ask(&self.broker(leader)?, &Fetch { topic, partition, from }).await?.map_err(Fault::Refused)
     }
 
@@ -170,9 +170,9 @@ impl Cluster {
             match self.ask_as_it_can(&coordinator, &question).await {
                 Err(fault) if fault.is_no_coordinator() => self.forget_coordinator(group),
                 Err(Fault::Unreachable(_)) => self.forget_coordinator(group),
-                Err(Fault::Late) => {
+                Err(Fault::Timeout) => {
                     self.forget_coordinator(group);
-                    return Err(Fault::Late);
+                    return Err(Fault::Timeout);
                 }
                 answer => return answer,
             }
@@ -219,7 +219,9 @@ impl Cluster {
 
     /// A broker with an open connection: one that has it, or the first that gets it.
     async fn reachable(&self) -> Result<Address, Fault> {
-        if let Some(open) = self.doors.lock().values().find(|door| door.open().is_some()) {
+        if let Some(open) =
+            self.broker_connections.lock().values().find(|broker_connection| broker_connection.open().is_some())
+        {
             return Ok(open.address.clone());
         }
         let mut left = self.candidates()?.into_iter();
@@ -239,7 +241,7 @@ impl Cluster {
                 },
                 // One that hangs must not keep the others from being tried.
                 () = sleep(STAGGER), if left.len() > 0 => {}
-                else => return Err(failed.unwrap_or(Fault::Late)),
+                else => return Err(failed.unwrap_or(Fault::Timeout)),
             }
         }
     }
@@ -264,29 +266,31 @@ impl Cluster {
     fn forget_unused(&self) {
         let named = self.named().unwrap_or_default();
         let brokers: HashSet<Address> = self.brokers.lock().values().cloned().collect();
-        self.doors.lock().retain(|address, _| brokers.contains(address) || named.contains(address));
+        self.broker_connections.lock().retain(|address, _| brokers.contains(address) || named.contains(address));
         self.coordinators.lock().retain(|group, _| Arc::strong_count(group) > 1);
     }
 
     /// The way to an address, and how many there are.
-    fn door(&self, address: &Address) -> (Arc<Door>, usize) {
-        let mut doors = self.doors.lock();
-        let door = Arc::clone(doors.entry(address.clone()).or_insert_with(|| Arc::new(Door::new(address))));
-        (door, doors.len())
+    fn broker_connection(&self, address: &Address) -> (Arc<BrokerConnection>, usize) {
+        let mut broker_connections = self.broker_connections.lock();
+        let broker_connection = Arc::clone(
+            broker_connections.entry(address.clone()).or_insert_with(|| Arc::new(BrokerConnection::new(address))),
+        );
+        (broker_connection, broker_connections.len())
     }
 
     async fn connection(&self, address: &Address) -> Result<Arc<Connection>, Fault> {
-        let (door, doors) = self.door(address);
-        if let Some(open) = door.open() {
+        let (broker_connection, broker_connections) = self.broker_connection(address);
+        if let Some(open) = broker_connection.open() {
             return Ok(open);
         }
         // Whoever is tired of waiting does not end the attempt, which others may wait for too.
-        let attempt = tokio::spawn(door.connect(Arc::clone(&self.access), doors));
+        let attempt = tokio::spawn(broker_connection.connect(Arc::clone(&self.access), broker_connections));
         attempt.await.unwrap_or_else(|error| Err(Fault::Unreachable(error.to_string())))
     }
 }
 
-impl Door {
+impl BrokerConnection {
     fn new(address: &Address) -> Self {
         Self {
             address: address.clone(),
@@ -300,7 +304,11 @@ impl Door {
         self.connection.lock().as_ref().filter(|connection| connection.is_open()).cloned()
     }
 
-    async fn connect(self: Arc<Self>, access: Arc<Access>, doors: usize) -> Result<Arc<Connection>, Fault> {
+    async fn connect(
+        self: Arc<Self>,
+        access: Arc<Access>,
+        broker_connections: usize,
+    ) -> Result<Arc<Connection>, Fault> {
         let _alone = self.connecting.lock().await;
         if let Some(open) = self.open() {
             return Ok(open);
@@ -308,7 +316,7 @@ impl Door {
         if let Some(fault) = self.health.open_error(Instant::now()) {
             return Err(fault);
         }
-        match access.open(&self.address, doors).await {
+        match access.open(&self.address, broker_connections).await {
             Ok(connection) => {
                 tracing::info!(endpoint = ?access.endpoint, broker = %self.address, "connected to Kafka");
                 self.health.succeeded();
@@ -324,7 +332,7 @@ impl Door {
 }
 
 impl Access {
-    async fn open(&self, address: &Address, doors: usize) -> Result<Connection, Fault> {
+    async fn open(&self, address: &Address, broker_connections: usize) -> Result<Connection, Fault> {
         let tls = self.tls.get_or_init(|| {
             let connector =
                 |tls: &crate::net::tls::Tls| Ok(TlsConnector::from(Arc::new(tls.client_config(&self.outbound)?)));
@@ -336,7 +344,7 @@ impl Access {
             None => None,
         };
         let proof = self.endpoint.sasl.as_ref().and_then(|sasl| Proof::of(sasl, token));
-        let room = Room::for_connection(doors, &self.outbound.budget).map_err(Fault::Unreachable)?;
+        let room = Room::for_connection(broker_connections, &self.outbound.budget).map_err(Fault::Unreachable)?;
         Connection::open(address, Means { outbound: &self.outbound, room, tls, proof }).await
     }
 }

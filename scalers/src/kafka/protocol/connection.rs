@@ -181,7 +181,7 @@ impl Connection {
                 if self.shared.0.lock().heard < begin {
                     self.end(format!("no answer within {} s", limit.as_secs_f64()));
                 }
-                Err(Fault::Late)
+                Err(Fault::Timeout)
             }
         }
     }
@@ -203,7 +203,7 @@ fn check_versions(versions: &Versions) -> Result<(), Fault> {
     let group = "";
     let needed = [
         needed(&Metadata::<&str> { topics: &[] }),
-        needed(&ListOffsets { partitions: &[], end: End::Stable }),
+        needed(&ListOffsets { partitions: &[], end: End::LastStable }),
         needed(&FindCoordinator { group }),
         needed(&OffsetFetch { group, partitions: None }),
         needed(&Fetch { topic: "", partition: 0, from: 0 }),
@@ -403,10 +403,10 @@ mod tests {
             answer(&mut broker, second, &coordinator("second")).await;
         };
         let (late, found, ()) = tokio::join!(find(&connection, "one"), find(&connection, "two"), other);
-        assert_eq!((late, found), (Err(Fault::Late), Ok("second:9092".into())));
+        assert_eq!((late, found), (Err(Fault::Timeout), Ok("second:9092".into())));
         assert!(connection.is_open(), "the broker is slow with one question only");
 
-        assert_eq!(find(&connection, "three").await, Err(Fault::Late));
+        assert_eq!(find(&connection, "three").await, Err(Fault::Timeout));
         assert!(!connection.is_open());
         assert_eq!(find(&connection, "four").await, unreachable("no answer within 3 s"));
     }

@@ -13,7 +13,7 @@ pub(in crate::kafka) enum Fault {
     /// The way to the broker, and what is wrong with it.
     Unreachable(String),
     /// No answer in time.
-    Late,
+    Timeout,
 }
 
 impl Fault {
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(Code::check(0), Ok(()));
         assert_eq!(Code(29).to_string(), "topic authorization failed (Kafka error 29)");
         assert_eq!(Code(9999).to_string(), "Kafka error 9999");
-        assert!(Fault::Refused(Code(16)).is_no_coordinator() && !Fault::Late.is_no_coordinator());
+        assert!(Fault::Refused(Code(16)).is_no_coordinator() && !Fault::Timeout.is_no_coordinator());
         assert!(Code(6).is_moved() && !Code(29).is_moved());
     }
 }

@@ -19,7 +19,7 @@ pub(in crate::kafka) struct Fetch<'a> {
 
 /// A piece of a log.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::kafka) struct Piece {
+pub(in crate::kafka) struct FetchedLog {
     /// The offset up to which a `read_committed` consumer may read.
     pub(in crate::kafka) stable: i64,
     pub(in crate::kafka) aborted: Vec<Aborted>,
@@ -33,7 +33,7 @@ impl Request for Fetch<'_> {
     /// A topic may let a batch be as long as this.
     const LONGEST: usize = 100_000_000;
     const READ: usize = FEW as usize;
-    type Answer = Result<Piece, Code>;
+    type Answer = Result<FetchedLog, Code>;
 
     fn version(&self) -> i16 {
         4
@@ -69,7 +69,7 @@ impl Request for Fetch<'_> {
         let aborted = from.array(|from| Ok(Aborted { producer: from.i64()?, first: from.i64()? }))?;
         let length = usize::try_from(from.i32()?).unwrap_or(0);
         let batches = from.take_most(length).to_vec();
-        Ok(checked.map(|()| Piece { stable, aborted, batches }))
+        Ok(checked.map(|()| FetchedLog { stable, aborted, batches }))
     }
 }
 
@@ -97,14 +97,14 @@ mod tests {
         answer.framed()[4..].to_vec()
     }
 
-    fn read(answer: &[u8]) -> Result<Result<Piece, Code>, Malformed> {
+    fn read(answer: &[u8]) -> Result<Result<FetchedLog, Code>, Malformed> {
         Fetch { topic: "orders", partition: 0, from: 3 }.read(&mut Reader::new(answer))
     }
 
     #[test]
     fn a_piece_of_a_log_is_read() {
         let whole = answer(0);
-        let piece = |batches: &[u8]| Piece {
+        let piece = |batches: &[u8]| FetchedLog {
             stable: 7,
             aborted: vec![Aborted { producer: 4, first: 5 }],
             batches: batches.to_vec(),

@@ -10,7 +10,7 @@ const MOST_BROKERS: usize = 500;
 
 /// What a broker says of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::kafka) struct TopicLayout {
+pub(in crate::kafka) struct DescribedTopic {
     pub(in crate::kafka) name: String,
     /// The partitions and the broker that leads each, none while there is none.
     pub(in crate::kafka) partitions: Result<Vec<(i32, Option<i32>)>, Code>,
@@ -23,16 +23,16 @@ pub(in crate::kafka) struct Metadata<'a, N> {
 
 /// The answer to it.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::kafka) struct Layouts {
+pub(in crate::kafka) struct ClusterMetadata {
     /// By their numbers.
     pub(super) brokers: Vec<(i32, Address)>,
-    pub(super) topics: Vec<TopicLayout>,
+    pub(super) topics: Vec<DescribedTopic>,
 }
 
 impl<N: AsRef<str>> Request for Metadata<'_, N> {
     const KEY: i16 = 3;
     const NAME: &'static str = "Metadata";
-    type Answer = Layouts;
+    type Answer = ClusterMetadata;
 
     fn version(&self) -> i16 {
         4
@@ -44,7 +44,7 @@ impl<N: AsRef<str>> Request for Metadata<'_, N> {
         to.flag(false);
     }
 
-    fn read(&self, from: &mut Reader<'_>) -> Result<Layouts, Malformed> {
+    fn read(&self, from: &mut Reader<'_>) -> Result<ClusterMetadata, Malformed> {
         let _throttle_time_ms = from.i32()?;
         let brokers = from.array(|from| {
             let (number, host, port) = (from.i32()?, from.string()?, from.i32()?);
@@ -57,11 +57,11 @@ impl<N: AsRef<str>> Request for Metadata<'_, N> {
         let _controller = from.i32()?;
         let topics = from.array(topic)?;
         let brokers = brokers.into_iter().filter_map(|(number, address)| Some((number, address?)));
-        Ok(Layouts { brokers: brokers.take(MOST_BROKERS).collect(), topics })
+        Ok(ClusterMetadata { brokers: brokers.take(MOST_BROKERS).collect(), topics })
     }
 }
 
-fn topic(from: &mut Reader<'_>) -> Result<TopicLayout, Malformed> {
+fn topic(from: &mut Reader<'_>) -> Result<DescribedTopic, Malformed> {
     let checked = Code::check(from.i16()?);
     let name = from.string()?;
     let _is_internal = from.flag()?;
@@ -74,7 +74,7 @@ fn topic(from: &mut Reader<'_>) -> Result<TopicLayout, Malformed> {
         from.each(|from| from.i32().map(drop))?;
         Ok((number, (leader >= 0).then_some(leader)))
     })?;
-    Ok(TopicLayout { name, partitions: checked.map(|()| partitions) })
+    Ok(DescribedTopic { name, partitions: checked.map(|()| partitions) })
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
         });
         let frame = answer.framed();
         let question = Metadata { topics: &["orders", "gone"] };
-        let Layouts { brokers, topics } = question.read(&mut Reader::new(&frame[4..])).unwrap();
+        let ClusterMetadata { brokers, topics } = question.read(&mut Reader::new(&frame[4..])).unwrap();
         assert_eq!(brokers, [(1, Address::of("one".into(), 9092).unwrap())], "70000 is no port");
         assert_eq!(topics[0].partitions, Ok(vec![(0, Some(1)), (1, None)]));
         assert_eq!(topics[1].partitions, Err(Code::check(3).unwrap_err()));

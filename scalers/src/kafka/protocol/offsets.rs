@@ -17,7 +17,7 @@ pub(in crate::kafka) enum End {
     /// The first record that is still there.
     Start,
     /// The one after the last that a `read_committed` consumer gets to see: the last stable offset (KIP-98).
-    Stable,
+    LastStable,
 }
 
 /// A partition and what was found for it: an offset, or why there is none.
@@ -87,7 +87,7 @@ impl Request for ListOffsets<'_> {
     fn write(&self, to: &mut Writer) {
         // What stands in the place of a time.
         let end = match self.end {
-            End::Stable => -1,
+            End::LastStable => -1,
             End::Start => -2,
         };
         to.i32(NO_REPLICA);
@@ -186,7 +186,7 @@ mod tests {
             },
         );
         let frame = answer.framed();
-        let question = ListOffsets { partitions: &partitions(), end: End::Stable };
+        let question = ListOffsets { partitions: &partitions(), end: End::LastStable };
         let read = question.read(&mut Reader::new(&frame[4..])).unwrap();
         let offset = |place: usize| (read[place].partition, read[place].offset);
         assert_eq!((offset(0), offset(1)), ((0, Ok(42)), (1, Err(Code::check(6).unwrap_err()))));

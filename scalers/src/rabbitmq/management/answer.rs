@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::LARGEST_PAGE;
 use crate::net::body::LONGEST_REFUSAL;
 use crate::net::peer::said;
-use crate::rabbitmq::figures::{Figures, Rates};
+use crate::rabbitmq::queue_stats::{QueueStats, Rates};
 
 /// The columns that are asked for: without them the broker sends some kilobytes for each queue.
 pub(super) const COLUMNS: &str = "name,messages,messages_ready,messages_details.rate,\
@@ -124,12 +124,12 @@ struct Rate {
 
 impl Row {
     /// The figures, once the broker has them: a queue declared a moment ago is not the same as an empty one.
-    pub(super) fn figures(&self) -> Option<Figures> {
+    pub(super) fn figures(&self) -> Option<QueueStats> {
         let rate = |which: fn(&Stats) -> &OrEmpty<Rate>| {
             self.message_stats.object().and_then(|stats| which(stats).object()).map_or(0.0, |rate| rate.rate.max(0.0))
         };
         match (self.messages, self.messages_ready) {
-            (Some(messages), Some(ready)) if messages >= 0.0 && ready >= 0.0 => Some(Figures {
+            (Some(messages), Some(ready)) if messages >= 0.0 && ready >= 0.0 => Some(QueueStats {
                 messages,
                 ready,
                 publish_rate: rate(|stats| &stats.publish_details),
@@ -240,8 +240,8 @@ pub fn figures(answer: &[u8]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn figures(messages: f64, ready: f64, publish_rate: f64, deliver_get_rate: f64, rates: Rates) -> Figures {
-        Figures { messages, ready, publish_rate, deliver_get_rate, rates }
+    fn figures(messages: f64, ready: f64, publish_rate: f64, deliver_get_rate: f64, rates: Rates) -> QueueStats {
+        QueueStats { messages, ready, publish_rate, deliver_get_rate, rates }
     }
 
     #[test]

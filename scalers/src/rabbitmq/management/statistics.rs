@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::answer::Switches;
 use super::{About, Client, Failure, LARGEST_PAGE, encoded};
 use crate::pool::SingleFlight;
-use crate::rabbitmq::figures::{Figures, Rates};
+use crate::rabbitmq::queue_stats::{QueueStats, Rates};
 use crate::scaler::ReadError;
 
 /// A broker that kept no statistics is asked for them again after this long.
@@ -53,7 +53,7 @@ impl Client {
     pub(in crate::rabbitmq) async fn check_rates(
         self: &Arc<Self>,
         about: About<'_>,
-        figures: &Figures,
+        figures: &QueueStats,
     ) -> Result<(), ReadError> {
         match figures.rates {
             Rates::Missing => {
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// The figures of one queue from a list of it. The caller holds no permit.
-    pub(super) async fn total(&self, vhost: &str, queue: &str) -> Result<Figures, ReadError> {
+    pub(super) async fn total(&self, vhost: &str, queue: &str) -> Result<QueueStats, ReadError> {
         let about = About::Queue { vhost, queue };
         let filter = format!("&use_regex=true&name={}", encoded(&exactly(queue)));
         let mut found = None;

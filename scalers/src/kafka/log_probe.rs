@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::client::Client;
 use super::phantom_lag::Found;
-use super::protocol::{Code, End, Fault, Held, Piece, look};
+use super::protocol::{BatchScan, Code, End, Fault, FetchedLog, look};
 
 /// How long a look may take. A lag that could not be looked into counts as it is.
 const LOOK: Duration = Duration::from_secs(2);
@@ -92,14 +92,14 @@ enum Step {
     Unknown,
 }
 
-fn step(question: &Question, log: &Result<Piece, Fault>) -> Step {
+fn step(question: &Question, log: &Result<FetchedLog, Fault>) -> Step {
     match log {
         Ok(piece) => match look(&piece.batches, &piece.aborted, question.from) {
-            Held::Record(offset) => Step::Found(Found::Record(offset)),
-            Held::NothingBefore(next) if next >= piece.stable.min(question.end) => {
+            BatchScan::Record(offset) => Step::Found(Found::Record(offset)),
+            BatchScan::NothingBefore(next) if next >= piece.stable.min(question.end) => {
                 Step::Found(Found::NothingBefore(question.end))
             }
-            Held::NothingBefore(next) => Step::From(next),
+            BatchScan::NothingBefore(next) => Step::From(next),
         },
         // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
         Err(Fault::Refused(Code::TOPIC_AUTHORIZATION_FAILED)) => Step::Found(Found::Record(question.from)),
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_look_goes_on_until_a_record_or_the_end() {
         let question = Question { partition: 0, leader: 1, from: 4, end: 9 };
-        let piece = |stable| Ok(Piece { stable, aborted: Vec::new(), batches: Vec::new() });
+        let piece = |stable| Ok(FetchedLog { stable, aborted: Vec::new(), batches: Vec::new() });
         assert_eq!(step(&question, &piece(9)), Step::From(4), "there should be something");
         assert_eq!(step(&question, &piece(4)), Step::Found(Found::NothingBefore(9)), "the stable part ends there");
         let at_end = Question { from: 9, ..question };

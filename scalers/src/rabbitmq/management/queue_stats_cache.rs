@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::rabbitmq::figures::Figures;
+use crate::rabbitmq::queue_stats::QueueStats;
 
 /// Answers of this age are given again. The broker's own statistics are up to five seconds old.
 const FRESH: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ const NO_LIST_FOR: Duration = Duration::from_mins(1);
 
 /// What is known of one virtual host.
 #[derive(Debug, Default)]
-pub(super) struct Interest {
+pub(super) struct QueueStatsCache {
     queues: HashMap<Arc<str>, Asked>,
     /// At so many queues those that nobody asks about any more are looked for.
     forget_at: usize,
@@ -46,13 +46,13 @@ struct Asked {
 
 #[derive(Debug, Clone, Copy)]
 struct Answer {
-    figures: Figures,
+    figures: QueueStats,
     until: Instant,
 }
 
-impl Interest {
+impl QueueStatsCache {
     /// Notes that `queue` is asked about, and gives what was heard of it a moment ago.
-    pub(super) fn ask(&mut self, queue: &str, now: Instant) -> Option<Figures> {
+    pub(super) fn ask(&mut self, queue: &str, now: Instant) -> Option<QueueStats> {
         while self.counted.front().is_some_and(|at| now.duration_since(*at) >= FRESH) {
             self.counted.pop_front();
         }
@@ -73,7 +73,7 @@ impl Interest {
     }
 
     /// What was heard of `queue` a moment ago.
-    pub(super) fn heard(&self, queue: &str, now: Instant) -> Option<Figures> {
+    pub(super) fn heard(&self, queue: &str, now: Instant) -> Option<QueueStats> {
         let answer = self.queues.get(queue)?.answer?;
         (answer.until > now).then_some(answer.figures)
     }
@@ -95,7 +95,7 @@ impl Interest {
     }
 
     /// Keeps the figures of a queue if it is asked about.
-    pub(super) fn keep(&mut self, queue: &str, figures: Figures, now: Instant) {
+    pub(super) fn keep(&mut self, queue: &str, figures: QueueStats, now: Instant) {
         if let Some(asked) = self.queues.get_mut(queue) {
             asked.answer = Some(Answer { figures, until: now + FRESH });
         }
@@ -127,10 +127,10 @@ impl Interest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rabbitmq::figures::Rates;
+    use crate::rabbitmq::queue_stats::Rates;
 
-    const QUEUE: Figures =
-        Figures { messages: 7.0, ready: 7.0, publish_rate: 0.0, deliver_get_rate: 0.0, rates: Rates::Counted };
+    const QUEUE: QueueStats =
+        QueueStats { messages: 7.0, ready: 7.0, publish_rate: 0.0, deliver_get_rate: 0.0, rates: Rates::Counted };
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -138,69 +138,69 @@ mod tests {
 
     #[test]
     fn a_list_pays_from_the_third_queue_within_a_second_on() {
-        let (mut interest, now) = (Interest::default(), Instant::now());
+        let (mut cache, now) = (QueueStatsCache::default(), Instant::now());
         for queue in ["a", "b", "a", "b"] {
-            interest.ask(queue, now);
-            assert!(!interest.list_pays(0, now));
+            cache.ask(queue, now);
+            assert!(!cache.list_pays(0, now));
         }
-        interest.ask("c", now + ms(900));
-        assert!(interest.list_pays(0, now + ms(900)));
+        cache.ask("c", now + ms(900));
+        assert!(cache.list_pays(0, now + ms(900)));
         // The same three again and again stay three; after a pause it is one.
         for round in 1..20 {
             for queue in ["a", "b", "c"] {
-                interest.ask(queue, now + ms(900 + 500 * round));
+                cache.ask(queue, now + ms(900 + 500 * round));
             }
-            assert!(interest.counted.len() <= 3);
+            assert!(cache.counted.len() <= 3);
         }
-        interest.ask("a", now + ms(20_000));
-        assert!(!interest.list_pays(0, now + ms(20_000)));
+        cache.ask("a", now + ms(20_000));
+        assert!(!cache.list_pays(0, now + ms(20_000)));
     }
 
     #[test]
     fn a_list_pays_when_it_takes_no_longer_than_the_questions() {
-        let (mut interest, now) = (Interest::default(), Instant::now());
-        interest.listed(now, now + ms(2_000));
+        let (mut cache, now) = (QueueStatsCache::default(), Instant::now());
+        cache.listed(now, now + ms(2_000));
         let now = now + ms(2_000);
         for took in [100, 100, 100] {
-            interest.asked_singly(ms(took));
+            cache.asked_singly(ms(took));
         }
         for queue in 0..20 {
-            assert!(!interest.list_pays(0, now), "{queue}");
-            interest.ask(&queue.to_string(), now);
+            assert!(!cache.list_pays(0, now), "{queue}");
+            cache.ask(&queue.to_string(), now);
         }
-        assert!(interest.list_pays(0, now));
-        interest.list_failed(now);
-        assert!(!interest.list_pays(0, now + ms(900)));
+        assert!(cache.list_pays(0, now));
+        cache.list_failed(now);
+        assert!(!cache.list_pays(0, now + ms(900)));
         // Questions that cannot be asked fast enough count as well.
         let later = now + ms(70_000);
-        interest.ask("0", later);
-        assert!(!interest.list_pays(19, later) && interest.list_pays(20, later));
+        cache.ask("0", later);
+        assert!(!cache.list_pays(19, later) && cache.list_pays(20, later));
         // The vhost may have become smaller meanwhile.
         let much_later = now + COST_KNOWN_FOR;
-        assert!(!interest.list_pays(2, much_later) && interest.list_pays(3, much_later));
+        assert!(!cache.list_pays(2, much_later) && cache.list_pays(3, much_later));
     }
 
     #[test]
     fn only_what_is_asked_for_is_kept_and_given_again_for_a_while() {
-        let (mut interest, now) = (Interest::default(), Instant::now());
-        assert_eq!(interest.ask("a", now), None);
-        interest.ask("vanished", now);
+        let (mut cache, now) = (QueueStatsCache::default(), Instant::now());
+        assert_eq!(cache.ask("a", now), None);
+        cache.ask("vanished", now);
         for queue in ["a", "b", "c"] {
-            interest.keep(queue, QUEUE, now + ms(1_200));
+            cache.keep(queue, QUEUE, now + ms(1_200));
         }
-        interest.listed(now, now + ms(1_500));
-        assert_eq!(interest.queues.len(), 2);
+        cache.listed(now, now + ms(1_500));
+        assert_eq!(cache.queues.len(), 2);
         // It took one and a half seconds: for twice that time nothing is asked.
-        assert_eq!(interest.ask("a", now + ms(4_400)), Some(QUEUE));
-        assert_eq!(interest.ask("a", now + ms(4_600)), None);
-        assert_eq!(interest.heard("vanished", now + ms(1_600)), None);
-        interest.keep("a", QUEUE, now + ms(5_000));
-        assert_eq!(interest.heard("a", now + ms(5_900)), Some(QUEUE));
-        interest.listed(now + ms(125_000), now + ms(125_100));
-        assert!(interest.queues.is_empty());
+        assert_eq!(cache.ask("a", now + ms(4_400)), Some(QUEUE));
+        assert_eq!(cache.ask("a", now + ms(4_600)), None);
+        assert_eq!(cache.heard("vanished", now + ms(1_600)), None);
+        cache.keep("a", QUEUE, now + ms(5_000));
+        assert_eq!(cache.heard("a", now + ms(5_900)), Some(QUEUE));
+        cache.listed(now + ms(125_000), now + ms(125_100));
+        assert!(cache.queues.is_empty());
         for number in 0..100_000_u64 {
-            interest.ask(&number.to_string(), now + ms(200_000 + number * 1_000));
+            cache.ask(&number.to_string(), now + ms(200_000 + number * 1_000));
         }
-        assert!(interest.queues.len() < 300, "{}", interest.queues.len());
+        assert!(cache.queues.len() < 300, "{}", cache.queues.len());
     }
 }

@@ -2,7 +2,7 @@
 
 /// The figures of one queue, or of several put together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Figures {
+pub struct QueueStats {
     /// Messages that are ready or unacknowledged.
     pub messages: f64,
     /// Messages that are ready.
@@ -38,7 +38,7 @@ impl Rates {
     }
 }
 
-impl Figures {
+impl QueueStats {
     /// Messages in the hands of consumers.
     pub fn unacknowledged(&self) -> f64 {
         (self.messages - self.ready).max(0.0)
@@ -86,13 +86,13 @@ pub struct Matches {
     known: u32,
     /// Queues that the broker has no statistics for yet.
     unknown: u32,
-    sum: Figures,
-    max: Figures,
+    sum: QueueStats,
+    max: QueueStats,
 }
 
 impl Matches {
     /// Takes in one queue; `None` when the broker has no statistics for it.
-    pub fn add(&mut self, queue: Option<Figures>) {
+    pub fn add(&mut self, queue: Option<QueueStats>) {
         match queue {
             None => self.unknown += 1,
             Some(figures) => {
@@ -114,7 +114,7 @@ impl Matches {
 
     /// The figures of all as one. `None` when the broker has statistics for fewer than half of the queues, as after
     /// its start: what the others add is as old as all its statistics, a few seconds, but this would be a guess.
-    pub fn figures(&self, operation: Operation) -> Option<Figures> {
+    pub fn figures(&self, operation: Operation) -> Option<QueueStats> {
         if self.known < self.unknown {
             return None;
         }
@@ -135,8 +135,8 @@ impl Matches {
 mod tests {
     use super::*;
 
-    fn queue(messages: f64, publish_rate: f64) -> Figures {
-        Figures { messages, ready: messages - 1.0, publish_rate, deliver_get_rate: 0.5, rates: Rates::Counted }
+    fn queue(messages: f64, publish_rate: f64) -> QueueStats {
+        QueueStats { messages, ready: messages - 1.0, publish_rate, deliver_get_rate: 0.5, rates: Rates::Counted }
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             (Operation::Avg, 3.5, 2.5, 1.25, 0.5),
             (Operation::Max, 4.0, 3.0, 2.5, 0.5),
         ] {
-            let expected = Figures { messages, ready, publish_rate, deliver_get_rate, rates: Rates::Counted };
+            let expected = QueueStats { messages, ready, publish_rate, deliver_get_rate, rates: Rates::Counted };
             assert_eq!(matches.figures(operation), Some(expected), "{operation:?}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
         ] {
             let mut matches = Matches::default();
             for rates in &queues {
-                matches.add(Some(Figures { rates: *rates, ..queue(1.0, 0.0) }));
+                matches.add(Some(QueueStats { rates: *rates, ..queue(1.0, 0.0) }));
             }
             for operation in [Operation::Sum, Operation::Avg, Operation::Max] {
                 assert_eq!(matches.figures(operation).unwrap().rates, rates, "{queues:?} {operation:?}");
