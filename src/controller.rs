@@ -7,7 +7,6 @@ mod apply;
 mod authentication;
 mod authentications;
 mod change_filter;
-mod changed;
 mod commit;
 mod context;
 mod dereference;
@@ -19,7 +18,8 @@ mod hpas;
 mod lookup;
 mod reconcile;
 mod record_index;
-mod referents;
+mod references;
+mod requeue_queue;
 mod stream;
 mod succession;
 mod vpa;
@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::key::Key;
 
 pub use authentication::token::token_life;
-pub use context::{Context, References, Settings};
+pub use context::{Context, ReferenceSettings, Settings};
 
 /// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects
 /// whose triggers cannot be read, so that what they refer to is read again. `warm` is set when every ScaledObject that was

@@ -24,7 +24,7 @@ use crate::api_client;
 use crate::args::{Listen, Run};
 use crate::certs::{self, CaBundle, CertsConfig};
 use crate::cluster_reader::KubeReader;
-use crate::controller::{self, Context, References};
+use crate::controller::{self, Context, ReferenceSettings};
 use crate::events::Events;
 use crate::lease::{Keeper, Term};
 use crate::metrics::Metrics;
@@ -193,7 +193,7 @@ fn controlled(settings: &Run) -> controller::Settings {
     controller::Settings {
         scope: settings.scope(),
         at_once: settings.watch.at_once,
-        references: References {
+        references: ReferenceSettings {
             cluster_namespace: settings.cluster_namespace(),
             file_root: file_root.map(PathBuf::from),
             token_life: settings.references.bound_service_account_token_expiry,

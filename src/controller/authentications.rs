@@ -19,7 +19,7 @@ use kube::{Client, ResourceExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::changed::Changed;
+use super::requeue_queue::RequeueQueue;
 use crate::events::Events;
 use crate::key::Key;
 use crate::lease::Term;
@@ -72,7 +72,7 @@ pub(super) struct Authentications {
     client: Client,
     events: Events,
     metrics: Arc<Metrics>,
-    changed: Changed,
+    changed: RequeueQueue,
     /// Which of them are served, and whose users.
     scope: Scope,
     /// When they may be written.
@@ -107,7 +107,7 @@ impl Authentications {
         client: Client,
         events: Events,
         metrics: Arc<Metrics>,
-        changed: Changed,
+        changed: RequeueQueue,
         scope: Scope,
         term: Arc<Term>,
     ) -> Arc<Self> {
@@ -227,7 +227,7 @@ impl Authentications {
         // At the start nobody has been checked yet.
         if self.serving.load(Ordering::Relaxed) {
             for user in users {
-                self.changed.tell(user);
+                self.changed.add(user);
             }
         }
     }

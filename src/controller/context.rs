@@ -14,10 +14,10 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Store};
 
 use super::authentications::{AuthKey, Authentications};
-use super::changed::Changed;
 use super::hpas::Hpas;
 use super::lookup::Sources;
-use super::referents::Referents;
+use super::references::References;
+use super::requeue_queue::RequeueQueue;
 use crate::events::Events;
 use crate::key::Key;
 use crate::lease::Term;
@@ -31,7 +31,7 @@ use crate::watched::WatchedObject;
 
 /// Where what ScaledObjects refer to is found.
 #[derive(Debug, Clone)]
-pub struct References {
+pub struct ReferenceSettings {
     /// The namespace of the Secrets, ConfigMaps and service accounts of ClusterTriggerAuthentications.
     pub cluster_namespace: String,
     /// The folder of the files of `filePath`. None: such files are refused.
@@ -50,7 +50,7 @@ pub struct Settings {
     /// How many of them are checked at the same time.
     pub at_once: u16,
     /// Where what they refer to is found.
-    pub references: References,
+    pub references: ReferenceSettings,
     /// Whether parameters that a trigger does not know are reported.
     pub unexpected_parameters: bool,
 }
@@ -71,9 +71,9 @@ pub struct Context {
     pub(super) term: Arc<Term>,
     pub(super) settings: Settings,
     pub(super) sources: Sources,
-    pub(super) referents: Arc<Referents>,
+    pub(super) references: Arc<References>,
     pub(super) authentications: Arc<Authentications>,
-    pub(super) changed: Changed,
+    pub(super) changed: RequeueQueue,
     /// Yields the ScaledObjects that `changed` names, once.
     pub(super) rechecks: parking_lot::Mutex<Option<BoxStream<'static, Key>>>,
     /// Digests of triggers' parameters. The seed is this process's own: secrets are among them.
@@ -95,14 +95,14 @@ impl Context {
         brokers: ClientPools,
         settings: Settings,
     ) -> Self {
-        let (changed, rechecks) = Changed::new();
+        let (changed, rechecks) = RequeueQueue::new();
         let (reader, writer) = reflector::store();
         Self {
             objects: (reader, parking_lot::Mutex::new(Some(writer))),
             targets: poller.targets.clone(),
             brokers,
             sources: Sources::new(client.clone(), &settings.references),
-            referents: Referents::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
+            references: References::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
             authentications: Authentications::new(
                 client.clone(),
                 events,

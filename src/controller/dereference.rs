@@ -44,7 +44,7 @@ pub(super) async fn dereference(
     read.observed.hpas = context.hpas.of(&record.key).into_iter().collect();
     read.observed.applied_hpa = record.hpa.name();
     if matches!(intent, Intent::Delete | Intent::Pause(_)) {
-        context.referents.forget(&record.key);
+        context.references.forget(&record.key);
     }
     if matches!(intent, Intent::Pause(_) | Intent::Serve(_)) {
         read.observed.kind = kind(context, object).await;
@@ -125,13 +125,13 @@ async fn parameters(
         targets: &context.targets,
         cluster_namespace: &context.settings.references.cluster_namespace,
     };
-    let (configs, noted) = gatherer.triggers(object, target, record.poll.is_failing()).await;
-    context.referents.set(&record.key, &noted.read);
+    let (configs, read_set) = gatherer.triggers(object, target, record.poll.is_failing()).await;
+    context.references.set(&record.key, &read_set.read);
     if context.registry.get(&record.key).is_none_or(|present| !Arc::ptr_eq(&present, record)) {
         // It was deleted meanwhile.
-        context.referents.forget(&record.key);
+        context.references.forget(&record.key);
     }
-    (configs.map_err(Failure::from), noted.renew_in(Instant::now()))
+    (configs.map_err(Failure::from), read_set.renew_in(Instant::now()))
 }
 
 /// Builds the scaler of every trigger; every trigger's errors together.

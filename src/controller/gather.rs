@@ -14,7 +14,7 @@ use kube::{Client, ResourceExt as _};
 use super::authentication::{Authentication, Surroundings};
 use super::authentications::Authentications;
 use super::environment;
-use super::lookup::{Lookup, LookupError, Noted, Sources};
+use super::lookup::{Lookup, LookupError, ReadSet, Sources};
 use crate::clock;
 use crate::plan::{resource, validate};
 use crate::pod_template::{self, TemplateError};
@@ -55,10 +55,10 @@ impl Gatherer<'_> {
         object: &ScaledObject,
         target: &Target,
         doubted: bool,
-    ) -> (Result<Vec<TriggerConfig>, LookupError>, Noted) {
+    ) -> (Result<Vec<TriggerConfig>, LookupError>, ReadSet) {
         let lookup = Lookup::new(self.sources, doubted);
         let resolved = self.resolved(object, target, &lookup).await;
-        (resolved, lookup.noted())
+        (resolved, lookup.read_set())
     }
 
     async fn resolved(

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use super::authentication::file;
 use super::authentication::token::Tokens;
-use super::context::References;
-use super::referents::{Kind, Read, Referent, Version};
+use super::context::ReferenceSettings;
+use super::references::{Kind, ReadVersions, Reference, Version};
 use crate::plan::names::is_object_name;
 
 /// Why something that a ScaledObject refers to cannot be had.
@@ -54,11 +54,11 @@ pub(super) struct Sources {
     file_root: Option<PathBuf>,
     /// The only namespace whose Secrets may be read.
     secrets_only_in: Option<String>,
-    under_way: SingleFlight<Referent, Answer>,
+    under_way: SingleFlight<Reference, Answer>,
 }
 
 impl Sources {
-    pub(super) fn new(client: Client, references: &References) -> Self {
+    pub(super) fn new(client: Client, references: &ReferenceSettings) -> Self {
         Self {
             tokens: Tokens::new(client.clone(), references.token_life),
             file_root: references.file_root.clone(),
@@ -77,22 +77,22 @@ pub(super) struct Lookup<'a> {
     sources: &'a Sources,
     /// Whether what was built from the last reads does not work.
     doubted: bool,
-    done: Mutex<HashMap<Referent, Option<Arc<Content>>>>,
-    noted: parking_lot::Mutex<Noted>,
+    done: Mutex<HashMap<Reference, Option<Arc<Content>>>>,
+    read_set: parking_lot::Mutex<ReadSet>,
 }
 
 /// What a check has read.
 #[derive(Debug, Default)]
-pub(super) struct Noted {
+pub(super) struct ReadSet {
     /// The versions.
-    pub(super) read: Read,
+    pub(super) read: ReadVersions,
     /// When the first token is to be renewed.
     pub(super) renew_at: Option<Instant>,
 }
 
 impl<'a> Lookup<'a> {
     pub(super) fn new(sources: &'a Sources, doubted: bool) -> Self {
-        Self { sources, doubted, done: Mutex::default(), noted: parking_lot::Mutex::default() }
+        Self { sources, doubted, done: Mutex::default(), read_set: parking_lot::Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -100,8 +100,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// What was read up to now, whether it was there or not.
-    pub(super) fn noted(self) -> Noted {
-        self.noted.into_inner()
+    pub(super) fn read_set(self) -> ReadSet {
+        self.read_set.into_inner()
     }
 
     /// A Secret's values as text. A missing one is empty if `optional`, else an error.
@@ -120,7 +120,7 @@ impl<'a> Lookup<'a> {
         if root.is_some() {
             // Its state before it is read: a change in between is seen as one.
             let version = file::version(root, path).await;
-            self.note(Referent { kind: Kind::File, namespace: String::new(), name: path.to_owned() }, version);
+            self.note(Reference { kind: Kind::File, namespace: String::new(), name: path.to_owned() }, version);
         }
         file::read(root, path).await
     }
@@ -133,8 +133,8 @@ impl<'a> Lookup<'a> {
         }
         match self.sources.tokens.get(namespace, account, self.doubted).await {
             Ok(token) => {
-                let mut noted = self.noted.lock();
-                noted.renew_at = Some(noted.renew_at.map_or(token.renew_at, |first| first.min(token.renew_at)));
+                let mut read_set = self.read_set.lock();
+                read_set.renew_at = Some(read_set.renew_at.map_or(token.renew_at, |first| first.min(token.renew_at)));
                 Ok(token.text)
             }
             Err(cause) => match &*cause {
@@ -152,51 +152,51 @@ impl<'a> Lookup<'a> {
     }
 
     async fn values(&self, kind: Kind, namespace: &str, name: &str, optional: bool) -> Result<Values, LookupError> {
-        let referent = Referent { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        let reference = Reference { kind, namespace: namespace.to_owned(), name: name.to_owned() };
         if kind == Kind::Secret
             && let Some(allowed) = self.sources.secrets_only_in.as_ref().filter(|allowed| *allowed != namespace)
         {
             return Err(LookupError::Wrong(format!(
-                "{referent} is not read, as KEDA_RESTRICT_SECRET_ACCESS allows Secrets of namespace {allowed:?} only: \
+                "{reference} is not read, as KEDA_RESTRICT_SECRET_ACCESS allows Secrets of namespace {allowed:?} only: \
                  put it there and refer to it in a ClusterTriggerAuthentication"
             )));
         }
         if !is_object_name(name) {
-            return Err(LookupError::Wrong(format!("{referent}: {NO_NAME}")));
+            return Err(LookupError::Wrong(format!("{reference}: {NO_NAME}")));
         }
         let mut done = self.done.lock().await;
-        let found = if let Some(found) = done.get(&referent) {
+        let found = if let Some(found) = done.get(&reference) {
             found.clone()
         } else {
-            self.note(referent.clone(), Version::Unknown);
-            let read = read(self.sources.client.clone(), referent.clone());
-            let found = self.sources.under_way.join(&referent, read).await;
-            let found = found.map_err(|cause| LookupError::Api { what: format!("cannot read {referent}"), cause })?;
-            self.note(referent.clone(), found.as_ref().map_or(Version::Absent, |found| found.version));
-            done.insert(referent.clone(), found.clone());
+            self.note(reference.clone(), Version::Unknown);
+            let read = read(self.sources.client.clone(), reference.clone());
+            let found = self.sources.under_way.join(&reference, read).await;
+            let found = found.map_err(|cause| LookupError::Api { what: format!("cannot read {reference}"), cause })?;
+            self.note(reference.clone(), found.as_ref().map_or(Version::Absent, |found| found.version));
+            done.insert(reference.clone(), found.clone());
             found
         };
         match found {
             Some(found) => Ok(found.values.clone()),
             None if optional => Ok(Values::new()),
-            None => Err(LookupError::Missing(format!("{referent} not found"))),
+            None => Err(LookupError::Missing(format!("{reference} not found"))),
         }
     }
 
-    fn note(&self, referent: Referent, version: Version) {
-        self.noted.lock().read.insert(referent, version);
+    fn note(&self, reference: Reference, version: Version) {
+        self.read_set.lock().read.insert(reference, version);
     }
 }
 
-impl Noted {
+impl ReadSet {
     /// How long until the first token is to be renewed.
     pub(super) fn renew_in(&self, now: Instant) -> Option<Duration> {
         self.renew_at.map(|at| at.saturating_duration_since(now))
     }
 }
 
-async fn read(client: Client, referent: Referent) -> Answer {
-    let Referent { kind, namespace, name } = referent;
+async fn read(client: Client, reference: Reference) -> Answer {
+    let Reference { kind, namespace, name } = reference;
     let found = match kind {
         Kind::Secret => {
             let api: Api<Secret> = Api::namespaced(client, &namespace);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ebb_crds::ScaledObject;
 
-use super::referents::Referents;
+use super::references::References;
 use crate::key::Key;
 use crate::store::registry::Registry;
 use crate::watching::{Index, Relist, Source};
@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The records of the ScaledObjects that are there.
 pub(super) struct RecordIndex {
     registry: Arc<Registry>,
-    referents: Arc<Referents>,
+    references: Arc<References>,
     /// None once the first lists are complete.
     first: Option<FirstChecks>,
 }
@@ -36,13 +36,13 @@ struct FirstChecks {
 impl RecordIndex {
     /// No record is known yet. `warm` is set when every ScaledObject of the first lists has been checked, and after ten seconds in
     /// any case.
-    pub(super) fn new(registry: Arc<Registry>, referents: Arc<Referents>, warm: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, references: Arc<References>, warm: Arc<AtomicBool>) -> Self {
         let late = Arc::clone(&warm);
         tokio::spawn(async move {
             tokio::time::sleep(LIMIT).await;
             late.store(true, Ordering::Relaxed);
         });
-        Self { registry, referents, first: Some(FirstChecks { waiting: HashSet::new(), warm }) }
+        Self { registry, references, first: Some(FirstChecks { waiting: HashSet::new(), warm }) }
     }
 }
 
@@ -61,7 +61,7 @@ impl Index<ScaledObject> for RecordIndex {
             first.waiting.remove(key);
         }
         self.registry.close(key);
-        self.referents.forget(key);
+        self.references.forget(key);
     }
 
     /// A pass that was under way when its ScaledObject went may have opened a record again: that one goes here.
@@ -90,14 +90,14 @@ async fn until_checked(mut keys: Vec<Key>, registry: Arc<Registry>, warm: Arc<At
 mod tests {
     use kube::Client;
     use serde_json::json;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::controller::changed::Changed;
+    use crate::controller::requeue_queue::RequeueQueue;
     use crate::events::Events;
     use crate::lease::Term;
     use crate::metrics::Metrics;
     use crate::target::Targets;
-    use tokio_util::sync::CancellationToken;
 
     fn object(name: &str) -> ScaledObject {
         serde_json::from_value(json!({
@@ -120,9 +120,9 @@ mod tests {
         let metrics = Metrics::new(false, Term::always()).unwrap();
         let events = Events::start(client.clone(), Term::always(), CancellationToken::new());
         let registry = Registry::new(metrics, Targets::new(client.clone()), events, Term::always());
-        let referents = Referents::new(config, client, None, Changed::new().0);
+        let references = References::new(config, client, None, RequeueQueue::new().0);
         let warm = Arc::new(AtomicBool::new(false));
-        (RecordIndex::new(Arc::clone(&registry), referents, Arc::clone(&warm)), registry, warm)
+        (RecordIndex::new(Arc::clone(&registry), references, Arc::clone(&warm)), registry, warm)
     }
 
     #[tokio::test]
@@ -163,7 +163,7 @@ mod tests {
         let (app, _) = registry.open(&object("app"));
         tokio::spawn(until_checked(first.waiting.into_iter().collect(), Arc::clone(&registry), first.warm));
         assert!(!is_warm().await);
-        app.check.succeeded(Some(1));
+        app.check.succeeded(None);
         assert!(is_warm().await);
     }
 

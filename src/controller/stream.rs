@@ -38,7 +38,7 @@ pub(super) fn follow(
         },
     );
     let following = tokio::spawn(watches.feed(vec![
-        Box::new(RecordIndex::new(Arc::clone(&context.registry), Arc::clone(&context.referents), warm)),
+        Box::new(RecordIndex::new(Arc::clone(&context.registry), Arc::clone(&context.references), warm)),
         Box::new(UserIndex::new(Arc::clone(&context.authentications))),
         Box::new(filter),
     ]));

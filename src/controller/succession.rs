@@ -63,7 +63,7 @@ async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::
     }
     context.authentications.look_after_all();
     for key in &keys {
-        context.changed.tell(key);
+        context.changed.add(key);
         if let Some(object) = context.registry.get(key) {
             object.wake();
         }

@@ -65,7 +65,7 @@ impl ServedSpec {
             creation_timestamp: self.created.clone(),
             labels: self.labels.as_ref().map(map),
             annotations: self.annotations.as_ref().map(map),
-            finalizers: self.finalizers.as_ref().map(|names| names.iter().map(|name| name.to_string()).collect()),
+            finalizers: self.finalizers.as_ref().map(|names| names.iter().map(ToString::to_string).collect()),
             ..ObjectMeta::default()
         };
         let status = self.status.as_ref().map(RawJson::open).transpose()?;

@@ -45,8 +45,7 @@ async fn diary(watches: Watches<ConfigMap>, seconds: u64) -> Vec<String> {
     let diary = Diary::default();
     let feeding = watches.feed(vec![Box::new(diary.clone())]);
     let _ = tokio::time::timeout(Duration::from_secs(seconds), feeding).await;
-    let written = diary.0.lock().clone();
-    written
+    std::mem::take(&mut *diary.0.lock())
 }
 
 #[test]

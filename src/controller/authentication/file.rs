@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::controller::lookup::{LookupError, Values};
-use crate::controller::referents::Version;
+use crate::controller::references::Version;
 
 /// The largest file that is read, in bytes: what a Secret may hold.
 const LARGEST: u32 = 1024 * 1024;

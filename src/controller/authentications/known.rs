@@ -73,7 +73,7 @@ impl Known {
     }
 
     /// Whether it has Ebb's finalizer.
-    pub(super) fn is_marked(&self) -> bool {
+    pub(super) fn has_finalizer(&self) -> bool {
         self.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER)
     }
 

@@ -25,9 +25,9 @@ const AT_ONCE: usize = 4;
 /// What has to be written.
 #[derive(Debug, PartialEq)]
 enum Work {
-    Release(Value),
-    Mark(Value),
-    List(String),
+    RemoveFinalizer(Value),
+    AddFinalizer(Value),
+    ListUsers(String),
 }
 
 impl Authentications {
@@ -49,7 +49,7 @@ impl Authentications {
         for work in work {
             match write(&self.client, &key, &work).await {
                 Ok(version) => {
-                    if matches!(work, Work::List(_)) {
+                    if matches!(work, Work::ListUsers(_)) {
                         self.note_written(&key, Written::at(version.as_deref()));
                     }
                     self.emit_written(&key, &work, &reference);
@@ -57,7 +57,7 @@ impl Authentications {
                 // The watch brings what is there now.
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return,
                 Err(error) => {
-                    if matches!(work, Work::List(_)) {
+                    if matches!(work, Work::ListUsers(_)) {
                         self.note_written(&key, Written::Unanswered);
                     }
                     tracing::warn!(authentication = %key, %error, "cannot write the finalizer or the status; it will be tried again");
@@ -87,19 +87,19 @@ impl Authentications {
         let others = known.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != names::FINALIZER);
         let mut work = Vec::new();
         if known.deleting {
-            if known.is_marked() {
-                work.push(Work::Release(finalizers(others.collect())));
+            if known.has_finalizer() {
+                work.push(Work::RemoveFinalizer(finalizers(others.collect())));
             }
         } else {
-            if !known.is_marked() {
-                work.push(Work::Mark(finalizers(others.chain([names::FINALIZER]).collect())));
+            if !known.has_finalizer() {
+                work.push(Work::AddFinalizer(finalizers(others.chain([names::FINALIZER]).collect())));
             }
             let all = self.scope.knows_all_users(key.cluster);
             // After a write without an answer it is not known what is there.
             let unknown = known.written == Written::Unanswered;
             let listed = state.users.listed(key, &known.listed, all);
             if let Some(listed) = listed.filter(|listed| unknown || *listed != known.listed) {
-                work.push(Work::List(listed));
+                work.push(Work::ListUsers(listed));
             }
         }
         Some((work, Arc::clone(&known.reference)))
@@ -108,13 +108,13 @@ impl Authentications {
     fn emit_written(&self, key: &AuthKey, work: &Work, reference: &Arc<ObjectReference>) {
         let kind = if key.cluster { ClusterTriggerAuthentication::NAME } else { TriggerAuthentication::NAME };
         match work {
-            Work::Release(_) => {
+            Work::RemoveFinalizer(_) => {
                 self.events.emit(reference, Reason::AuthenticationDeleted(key.cluster), format!("{kind} was deleted"));
             }
-            Work::Mark(_) => {
+            Work::AddFinalizer(_) => {
                 self.events.emit(reference, Reason::AuthenticationAdded(key.cluster), format!("New {kind} configured"));
             }
-            Work::List(_) => {}
+            Work::ListUsers(_) => {}
         }
     }
 }
@@ -131,8 +131,10 @@ async fn write(client: &Client, key: &AuthKey, work: &Work) -> Result<Option<Str
 async fn patch<K: Kind>(api: &Api<K>, name: &str, work: &Work) -> Result<Option<String>, kube::Error> {
     let params = PatchParams::default();
     let answer = match work {
-        Work::Release(patch) | Work::Mark(patch) => api.patch(name, &params, &Patch::Merge(patch)).await?,
-        Work::List(listed) => {
+        Work::RemoveFinalizer(patch) | Work::AddFinalizer(patch) => {
+            api.patch(name, &params, &Patch::Merge(patch)).await?
+        }
+        Work::ListUsers(listed) => {
             let listed = Some(listed).filter(|listed| !listed.is_empty());
             let status = json!({"status": {"scaledobjects": listed}});
             api.patch_status(name, &params, &Patch::Merge(status)).await?

@@ -1,11 +1,12 @@
-//! Looking at one referent for as long as somebody uses it.
+//! The watch on one referenced object, for as long as a ScaledObject uses it.
 //!
 //! A watch by name, of the metadata, needs the verb `watch` alone: it begins at the API server's present state, so that
-//! nothing is listed. Where it is refused or breaks, the metadata is asked for every second or two, within a budget,
-//! until a watch can be had.
+//! nothing is listed. Where the API server refuses it or ends it early, the metadata is read every second or two, within a
+//! budget, until a watch begins.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::budget::Budget;
-use super::lines::Lines;
-use super::{Kind, Referent, Version};
+use super::watch_connections::WatchConnections;
+use super::{Kind, Reference, Version};
 use crate::controller::authentication::file;
 
 /// How long the API server may take to begin a watch, and to answer a question.
@@ -36,23 +37,23 @@ const MOST_QUESTIONS: u32 = 200;
 /// How often a file is looked at.
 const FILE: Duration = Duration::from_secs(1);
 
-/// How referents are looked at.
-pub(super) struct Eyes {
-    lines: Lines,
+/// Watches referenced objects, or reads their metadata where that cannot be.
+pub(super) struct ReferenceWatcher {
+    connections: WatchConnections,
     client: Client,
     budget: Budget,
     file_root: Option<PathBuf>,
-    told: AtomicBool,
+    warned: AtomicBool,
 }
 
-impl Eyes {
-    pub(super) fn new(lines: Lines, client: Client, file_root: Option<PathBuf>) -> Self {
-        Self { lines, client, budget: Budget::new(QUESTIONS), file_root, told: AtomicBool::new(false) }
+impl ReferenceWatcher {
+    pub(super) fn new(connections: WatchConnections, client: Client, file_root: Option<PathBuf>) -> Self {
+        Self { connections, client, budget: Budget::new(QUESTIONS), file_root, warned: AtomicBool::new(false) }
     }
 
-    fn tell(&self, referent: &Referent, trouble: &Trouble) {
-        if !self.told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%referent, error = %trouble,
+    fn warn_once(&self, reference: &Reference, error: &WatchError) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%reference, %error,
                 "cannot watch what ScaledObjects refer to (the verb watch on secrets and configmaps, over HTTP/2); it is asked for every {} s instead",
                 ASK.as_secs_f64());
         }
@@ -61,7 +62,7 @@ impl Eyes {
 
 /// Why a watch ended before its time.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum WatchError {
     #[error("{}", brief(.0))]
     Api(#[from] kube::Error),
     #[error("the API server does not answer")]
@@ -78,16 +79,16 @@ fn brief(error: &kube::Error) -> String {
     }
 }
 
-/// Looks at `referent` for ever, and tells each version that it sees.
-pub(super) async fn follow(eyes: std::sync::Arc<Eyes>, referent: Referent, saw: impl Fn(Version) + Send + Sync) {
-    match referent.kind {
-        Kind::Secret => follow_object::<Secret>(&eyes, &referent, &saw).await,
-        Kind::ConfigMap => follow_object::<ConfigMap>(&eyes, &referent, &saw).await,
-        Kind::File => follow_file(&eyes, &referent, &saw).await,
+/// Follows `reference` until it is aborted, and gives `saw` each version.
+pub(super) async fn follow(watcher: Arc<ReferenceWatcher>, reference: Reference, saw: impl Fn(Version) + Send + Sync) {
+    match reference.kind {
+        Kind::Secret => follow_object::<Secret>(&watcher, &reference, &saw).await,
+        Kind::ConfigMap => follow_object::<ConfigMap>(&watcher, &reference, &saw).await,
+        Kind::File => follow_file(&watcher, &reference, &saw).await,
     }
 }
 
-async fn follow_object<K>(eyes: &Eyes, referent: &Referent, saw: &(impl Fn(Version) + Sync))
+async fn follow_object<K>(watcher: &ReferenceWatcher, reference: &Reference, saw: &(impl Fn(Version) + Sync))
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
 {
@@ -95,20 +96,20 @@ where
     let mut failures = 0_u32;
     loop {
         let from = resume.take();
-        match watch::<K>(eyes, referent, from.as_deref(), saw).await {
+        match watch::<K>(watcher, reference, from.as_deref(), saw).await {
             Ok(next) => {
                 resume = next;
                 failures = 0;
             }
-            Err(trouble) => {
+            Err(error) => {
                 failures = failures.saturating_add(1);
-                tracing::debug!(%referent, error = %trouble, failures, "a watch was interrupted");
-                if failures > 2 || is_refusal(&trouble) {
-                    eyes.tell(referent, &trouble);
+                tracing::debug!(%reference, %error, failures, "a watch was interrupted");
+                if failures > 2 || is_refusal(&error) {
+                    watcher.warn_once(reference, &error);
                 }
-                let rounds = if is_refusal(&trouble) { MOST_QUESTIONS } else { 2_u32.saturating_pow(failures - 1) };
+                let rounds = if is_refusal(&error) { MOST_QUESTIONS } else { 2_u32.saturating_pow(failures - 1) };
                 for _ in 0..rounds.min(MOST_QUESTIONS) {
-                    ask::<K>(eyes, referent, saw).await;
+                    ask::<K>(watcher, reference, saw).await;
                 }
             }
         }
@@ -117,24 +118,24 @@ where
 
 /// Watches until the API server ends the watch in time, and gives where the next one goes on.
 async fn watch<K>(
-    eyes: &Eyes,
-    referent: &Referent,
+    watcher: &ReferenceWatcher,
+    reference: &Reference,
     from: Option<&str>,
     saw: &(impl Fn(Version) + Sync),
-) -> Result<Option<String>, Trouble>
+) -> Result<Option<String>, WatchError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
 {
-    let line = eyes.lines.take()?;
-    let api: Api<K> = Api::namespaced(line.client(), &referent.namespace);
-    let lasts = LASTS.0 + LASTS.1.mul_f64(jitter(referent));
+    let slot = watcher.connections.take()?;
+    let api: Api<K> = Api::namespaced(slot.client(), &reference.namespace);
+    let lasts = LASTS.0 + LASTS.1.mul_f64(jitter(reference));
     let seconds = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
-    let params = WatchParams::default().fields(&format!("metadata.name={}", referent.name)).timeout(seconds);
+    let params = WatchParams::default().fields(&format!("metadata.name={}", reference.name)).timeout(seconds);
     let events = timeout(ANSWER, api.watch_metadata(&params, from.unwrap_or("0"))).await;
-    let mut events = events.map_err(|_| Trouble::Silent)??.boxed();
+    let mut events = events.map_err(|_| WatchError::Silent)??.boxed();
     let mut resume = from.map(str::to_owned);
     let patience = lasts + ANSWER;
-    while let Some(event) = timeout(patience, events.next()).await.map_err(|_| Trouble::Silent)? {
+    while let Some(event) = timeout(patience, events.next()).await.map_err(|_| WatchError::Silent)? {
         resume = match event? {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                 let version = object.resource_version();
@@ -147,35 +148,35 @@ where
             }
             WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
             // 410 above all: the place to go on from is too old.
-            WatchEvent::Error(status) => return Err(Trouble::Ended(status.message)),
+            WatchEvent::Error(status) => return Err(WatchError::Ended(status.message)),
         };
     }
     Ok(resume)
 }
 
-async fn ask<K>(eyes: &Eyes, referent: &Referent, saw: &(impl Fn(Version) + Sync))
+async fn ask<K>(watcher: &ReferenceWatcher, reference: &Reference, saw: &(impl Fn(Version) + Sync))
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
 {
     // Those that were interrupted together are not to ask together.
-    tokio::time::sleep(ASK.mul_f64(0.6 + 0.4 * jitter(referent))).await;
-    eyes.budget.turn().await;
-    let api: Api<K> = Api::namespaced(eyes.client.clone(), &referent.namespace);
-    match timeout(ANSWER, api.get_metadata_opt(&referent.name)).await {
+    tokio::time::sleep(ASK.mul_f64(0.6 + 0.4 * jitter(reference))).await;
+    watcher.budget.turn().await;
+    let api: Api<K> = Api::namespaced(watcher.client.clone(), &reference.namespace);
+    match timeout(ANSWER, api.get_metadata_opt(&reference.name)).await {
         Ok(Ok(Some(object))) => saw(Version::of(&object.resource_version())),
         Ok(Ok(None)) => saw(Version::Absent),
-        Ok(Err(error)) => tracing::debug!(%referent, %error, "cannot ask for a referent"),
-        Err(_) => tracing::debug!(%referent, "no answer about a referent"),
+        Ok(Err(error)) => tracing::debug!(%reference, %error, "cannot ask for a reference"),
+        Err(_) => tracing::debug!(%reference, "no answer about a reference"),
     }
 }
 
-fn is_refusal(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Api(kube::Error::Api(status)) if matches!(status.code, 401 | 403 | 405))
+fn is_refusal(error: &WatchError) -> bool {
+    matches!(error, WatchError::Api(kube::Error::Api(status)) if matches!(status.code, 401 | 403 | 405))
 }
 
-async fn follow_file(eyes: &Eyes, referent: &Referent, saw: &(impl Fn(Version) + Sync)) {
+async fn follow_file(watcher: &ReferenceWatcher, reference: &Reference, saw: &(impl Fn(Version) + Sync)) {
     loop {
         tokio::time::sleep(FILE).await;
-        saw(file::version(eyes.file_root.as_deref(), &referent.name).await);
+        saw(file::version(watcher.file_root.as_deref(), &reference.name).await);
     }
 }

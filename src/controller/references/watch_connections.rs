@@ -1,4 +1,4 @@
-//! Connections to the API server that many watches share: more of them than fit on one.
+//! Connections to the API server, each shared by as many watches as it takes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 
 use crate::api_client;
 
-/// Watches on one connection. The API server allows 100 unless told otherwise (`--http2-max-streams-per-connection`).
+/// Watches on one connection. The API server allows 100 by default (`--http2-max-streams-per-connection`).
 const PER_CONNECTION: usize = 80;
 
-/// Hands out places on connections, and opens as few as will do.
-pub(super) struct Lines {
+/// Gives each watch a slot on a connection, and opens a connection when all others are full.
+pub(super) struct WatchConnections {
     config: Config,
     open: Mutex<Vec<Arc<Connection>>>,
 }
@@ -22,32 +22,32 @@ struct Connection {
     taken: AtomicUsize,
 }
 
-/// A place on a connection, given back when it is dropped.
-pub(super) struct Line(Arc<Connection>);
+/// A slot on a connection. Dropping it frees the slot.
+pub(super) struct WatchSlot(Arc<Connection>);
 
-impl Line {
+impl WatchSlot {
     pub(super) fn client(&self) -> Client {
         self.0.client.clone()
     }
 }
 
-impl Drop for Line {
+impl Drop for WatchSlot {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Lines {
-    /// None are open yet.
+impl WatchConnections {
+    /// No connection is open yet.
     pub(super) fn new(config: Config) -> Self {
         Self { config, open: Mutex::default() }
     }
 
-    /// A place for one watch. Does no I/O.
+    /// A slot for one watch. Does no I/O.
     ///
     /// # Errors
     /// The configuration is of no use.
-    pub(super) fn take(&self) -> Result<Line, kube::Error> {
+    pub(super) fn take(&self) -> Result<WatchSlot, kube::Error> {
         let mut open = self.open.lock();
         let free = open.iter().find(|connection| connection.taken.load(Ordering::Relaxed) < PER_CONNECTION);
         let connection = if let Some(connection) = free {
@@ -60,7 +60,7 @@ impl Lines {
         };
         connection.taken.fetch_add(1, Ordering::Relaxed);
         drop(open);
-        Ok(Line(connection))
+        Ok(WatchSlot(connection))
     }
 }
 
@@ -71,11 +71,11 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_opened_when_the_others_are_full() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let lines = Lines::new(Config::new("https://127.0.0.1:1".parse().unwrap()));
-        let taken: Vec<_> = (0..1000).map(|_| lines.take().unwrap()).collect();
-        assert_eq!(lines.open.lock().len(), 13);
+        let connections = WatchConnections::new(Config::new("https://127.0.0.1:1".parse().unwrap()));
+        let taken: Vec<_> = (0..1000).map(|_| connections.take().unwrap()).collect();
+        assert_eq!(connections.open.lock().len(), 13);
         drop(taken);
-        let _one = lines.take().unwrap();
-        assert_eq!(lines.open.lock().len(), 13, "a place that is free again is used first");
+        let _one = connections.take().unwrap();
+        assert_eq!(connections.open.lock().len(), 13, "a slot that is free again is used first");
     }
 }
