@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test e2e parity chaos churn losses admission load setup bed build fmt lint bench fuzz crds rbac
+.PHONY: help demo down test e2e parity chaos churn losses admission load setup bed build fmt lint lint-tools bench fuzz crds rbac
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,10 +57,16 @@ build: ## build ebb, the worker and the demo
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-lint: ## formatting and clippy
+lint: ## formatting, clippy, rustdoc, spelling, dependencies (where cargo-deny is installed); `make test` leaves out the last
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --release --locked --workspace --test e2e --test serial --test record -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items
+	@tests/lint.sh spelling
+	@tests/lint.sh dependencies
+
+lint-tools: ## install cargo-deny, with which `make lint` checks dependencies (it compiles for about ten minutes)
+	@tests/lint.sh tools
 
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb

@@ -78,6 +78,9 @@ step "formatting" "" "$cargo" fmt --all --check
 build
 step "clippy" "about 2 minutes the first time" "$cargo" clippy --quiet "${everything[@]}" -- --deny warnings
 step "clippy of the stories" "" "$cargo" clippy --quiet "${story_programs[@]}" -- --deny warnings
+step "documentation of the code" "half a minute the first time" env RUSTDOCFLAGS="--deny warnings" \
+	"$cargo" doc --quiet --release --locked --workspace --no-deps --document-private-items
+step "spelling" "" tests/lint.sh spelling
 step "unit tests; crds/yaml is what the types make" "" "$cargo" test --quiet --release --locked --workspace
 step "control plane is built" "what is left of the 10 minutes" built_bed
 step "unit tests of the control plane's supervisor" "half a minute: its Kafka is started once" bash -c 'cd tests/cluster && go vet ./... && go test ./...'

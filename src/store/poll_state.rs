@@ -25,7 +25,8 @@ impl PollState {
         self.0.lock().take_over(status, now);
     }
 
-    /// The target's count when it was last read, and when that was, by [`Moment::steady`]. None while it is unknown.
+    /// The target's replica count at its last reading, and the time of that reading by
+    /// [`Moment::steady`](crate::plan::tick::Moment::steady). None while the count is unknown.
     pub fn replicas(&self) -> Option<(i32, Duration)> {
         self.0.lock().replicas()
     }
