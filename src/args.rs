@@ -1,4 +1,4 @@
-//! The command line of `ebb`, and the environment: Ebb's own settings and those of KEDA's users.
+//! The command line and the environment variables of `ebb`: Ebb's own settings and KEDA's settings.
 
 mod accepted;
 mod certificates;
@@ -31,18 +31,18 @@ pub struct Args {
     pub command: Command,
 }
 
-/// What `ebb` can do.
+/// The commands of `ebb`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the autoscaler: controller, poll loops and external metrics API in one process.
     Run(Box<Run>),
-    /// Tell when a cron trigger's window is open: now, or at any instant, and when that changes next.
+    /// Show when a cron trigger's window is open: now, or at any instant, and when that changes next.
     Cron(Cron),
     /// Check manifests without a cluster, as the admission webhook would.
     Check(Check),
 }
 
-/// What `ebb check` looks at.
+/// The input of `ebb check`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -61,7 +61,7 @@ pub struct Check {
     pub strict: bool,
 }
 
-/// The question that `ebb cron` answers: the `metadata` of a cron trigger, and an instant.
+/// The input of `ebb cron`: the `metadata` of a cron trigger, and an instant.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -83,7 +83,7 @@ pub struct Cron {
     /// The instant to answer for, such as 2026-03-29T00:30:00Z. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = cron_command::instant)]
     pub at: Option<DateTime<Utc>>,
-    /// How many of the next openings and closings to print.
+    /// The number of following openings and closings to print.
     #[arg(short = 'n', value_name = "COUNT", default_value_t = 5)]
     pub count: usize,
     /// Answer each line of standard input instead.
@@ -91,8 +91,7 @@ pub struct Cron {
     pub batch: bool,
 }
 
-/// Reads the command line and the environment. A problem, or what was asked for with `--help`, is printed, and the
-/// process ends.
+/// Reads the command line and the environment. After an error or `--help`, it prints the text and ends the process.
 pub fn parse() -> Args {
     try_parse(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
@@ -100,8 +99,7 @@ pub fn parse() -> Args {
 /// Reads a command line and the environment.
 ///
 /// # Errors
-/// A flag that there is not, or a value that is wrong: the text names the flag or the variable, the value, and what
-/// would be right.
+/// An unknown flag or a wrong value. The text names the flag or the variable, the value, and a correct value.
 pub fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let arguments = as_ebb(accepted::normalized(arguments));
     let mut command = command();
@@ -114,12 +112,12 @@ pub fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, 
     Ok(args)
 }
 
-/// The whole command line: Ebb's, and what it takes over from KEDA.
+/// The whole command line: Ebb's flags and those of KEDA.
 fn command() -> clap::Command {
     Args::command().mut_subcommand("run", |run| accepted::add_to(run).args_override_self(true))
 }
 
-/// KEDA's chart starts its operator as `/keda` with flags alone: under that name, that is what is run.
+/// KEDA's chart starts its operator as `/keda`, with flags and without a command. Under that name, the command is `run`.
 fn as_ebb(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let program = arguments.first().map(PathBuf::from);
     if program.as_deref().and_then(Path::file_name).is_some_and(|name| name == "keda") {
@@ -128,8 +126,7 @@ fn as_ebb(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// The error about a value with the name under which it was given: the library names the flag, also where the value comes
-/// from the environment.
+/// The error about a value, with the name that the user gave. clap names the flag even if the value comes from a variable.
 fn named(command: &clap::Command, arguments: &[OsString], error: clap::Error) -> clap::Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),

@@ -1,6 +1,6 @@
-//! Flags and variables of KEDA's operator, metrics server and webhooks that have no effect here, so that a changed image
-//! is enough. One that is given is named in one warning, with the reason; it is never an error, but for a value that
-//! KEDA would not take either.
+//! Flags and variables of KEDA's operator, metrics server and webhooks that have no effect in Ebb. Ebb accepts them, so that
+//! a user of KEDA changes only the image. One warning lists those that are set, with the reasons. Only a value that KEDA
+//! would refuse too is an error.
 //!
 //! `docs/settings.md` shows the same table; a test compares the two.
 
@@ -18,13 +18,13 @@ pub(super) struct Accepted {
     /// The flag without its dashes, or the variable.
     pub(super) name: &'static str,
     form: Form,
-    /// The value that asks for what Ebb does anyway, of which nothing is said.
+    /// The value that describes what Ebb does anyway. It gives no warning.
     same: Option<&'static str>,
-    /// Why it has no effect.
+    /// The reason why it has no effect.
     pub(super) why: &'static str,
 }
 
-/// What a value looks like.
+/// The syntax of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Bool,
@@ -54,7 +54,7 @@ const NO_AUDIT: &str = "there is no audit log of the external metrics API; the A
 
 use Form::{Bool, Duration as Time, Number, Text};
 
-/// The flags, by the program of KEDA's that has them.
+/// The flags, grouped by the KEDA program that has them.
 pub(super) const FLAGS: &[Accepted] = &[
     // The operator.
     accepted("kube-api-qps", Number, UNLIMITED),
@@ -139,14 +139,14 @@ pub(super) const VARIABLES: &[Accepted] = &[
     accepted("OTEL_METRIC_EXPORT_INTERVAL", Text, NO_OTLP),
 ];
 
-/// The command with the flags without effect.
+/// Adds the flags without effect to `command`.
 pub(super) fn add_to(command: Command) -> Command {
     command.args(FLAGS.iter().map(|flag| {
         let arg = Arg::new(flag.name).long(flag.name).hide(true).value_name(flag.form.name());
         let form = flag.form;
         let arg = arg.value_parser(move |text: &str| form.check(text));
         match form {
-            // A bare flag is a true one, and a value is joined with `=`, as with pflag.
+            // As with pflag, a flag alone means true, and a value follows `=`.
             Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             // A list may be split over several flags, and a negative number is a value.
             _ => arg.num_args(1).allow_hyphen_values(true),
@@ -154,10 +154,10 @@ pub(super) fn add_to(command: Command) -> Command {
     }))
 }
 
-/// What was given and has no effect, each with the reason.
+/// The flags and variables that are set and have no effect, each with the reason.
 ///
 /// # Errors
-/// A variable has a value that KEDA would not take.
+/// A variable has a value that KEDA would refuse.
 pub(super) fn given(matches: &ArgMatches) -> Result<Vec<String>, String> {
     let mut given = Vec::new();
     for flag in FLAGS {
@@ -176,7 +176,7 @@ pub(super) fn given(matches: &ArgMatches) -> Result<Vec<String>, String> {
     Ok(given)
 }
 
-/// Names of flags as they are declared: klog's are written with underscores, too.
+/// The arguments with the names of flags as they are declared. klog's flags may also have underscores.
 pub(super) fn normalized(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let normalize = |argument: OsString| match argument.to_str() {
         Some(text) if text.starts_with("--") => {

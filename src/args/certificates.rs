@@ -1,24 +1,24 @@
-//! Where the serving certificates come from: KEDA's settings for it.
+//! The settings for the source of the serving certificates, under KEDA's names.
 
 use std::path::{Path, PathBuf};
 
 use super::values::{Optional, flag, optional, or_default, text};
 use crate::certs::{Files, Source};
 
-/// Where the serving certificates come from.
+/// The source of the serving certificates.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Certificates {
-    /// The Secret that the certificates are kept in.
+    /// The Secret with the certificates.
     #[arg(long, default_value = "ebb-certs", value_name = "NAME", value_parser = or_default("ebb-certs", text))]
     pub cert_secret_name: String,
     /// Make the certificates and renew them. Default: true, unless files are named.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "",
         hide_default_value = true, value_name = "BOOL", value_parser = optional(flag))]
     pub enable_cert_rotation: Optional<bool>,
-    /// A folder with tls.crt, tls.key and ca.crt, which are used instead of certificates of Ebb's own.
+    /// A folder with tls.crt, tls.key and ca.crt, to use instead of Ebb's own certificates.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "DIR")]
     pub cert_dir: String,
-    /// A file with the serving certificate, which is used instead of one of Ebb's own.
+    /// A file with the serving certificate, to use instead of Ebb's own certificate.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "FILE")]
     pub tls_cert_file: String,
     /// The file with its key.
@@ -31,7 +31,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// A certificate and its key are named both or neither.
+    /// Checks that both the certificate and its key are named, or neither.
     pub(super) fn check(&self) -> Result<(), String> {
         match (self.tls_cert_file.is_empty(), self.tls_private_key_file.is_empty()) {
             (true, false) => Err("--tls-private-key-file needs --tls-cert-file beside it".to_owned()),
@@ -40,8 +40,8 @@ impl Certificates {
         }
     }
 
-    /// The source that the settings name. As with KEDA's chart, which names a folder and asks for rotation too, files are
-    /// used only where Ebb is not told to make certificates.
+    /// The source that the settings name. KEDA's chart names a folder and enables rotation; Ebb then creates its own
+    /// certificates, as KEDA does, and uses files only without rotation.
     pub fn source(&self) -> Source {
         let secret = self.cert_secret_name.clone();
         let folder = (!self.cert_dir.is_empty()).then(|| PathBuf::from(&self.cert_dir));

@@ -1,21 +1,21 @@
-//! The election between replicas, under the names of KEDA's flags and variables.
+//! The settings of the leader election, under the names of KEDA's flags and variables.
 
 use std::time::Duration;
 
 use super::values::{duration, flag, or_default, text};
 
-/// How the replica that writes is found.
+/// The settings of the leader election.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Election {
-    /// Whether there are several replicas, of which the one that holds a Lease writes.
+    /// Whether there are several replicas. The one that holds a Lease then writes.
     #[arg(long = "leader-elect", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         default_value = "false", value_name = "BOOL", value_parser = flag)]
     pub elect: bool,
-    /// The name of the Lease, which is in the namespace that Ebb runs in.
+    /// The name of the Lease. It is in the namespace that Ebb runs in.
     #[arg(long = "leader-election-id", default_value = "operator.keda.sh", value_name = "NAME",
         value_parser = or_default("operator.keda.sh", text))]
     pub id: String,
-    /// How long a lease that is not renewed holds.
+    /// How long a Lease is valid without renewal.
     #[arg(long = "leader-election-lease-duration", env = "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", default_value = "15s",
         value_name = "DURATION", value_parser = or_default("15s", duration))]
     pub lease_duration: Duration,
@@ -30,10 +30,10 @@ pub struct Election {
 }
 
 impl Election {
-    /// Whether the times fit together, by the rules of Kubernetes' leader election.
+    /// Checks that the durations satisfy the rules of Kubernetes' leader election.
     ///
     /// # Errors
-    /// Names the two that do not.
+    /// The text names the two durations that contradict each other.
     pub fn check(&self) -> Result<(), String> {
         let Self { lease_duration, renew_deadline, retry_period, .. } = self;
         if lease_duration <= renew_deadline {
@@ -41,7 +41,7 @@ impl Election {
                 "KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION ({lease_duration:?}) must be longer than KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE ({renew_deadline:?})"
             ));
         }
-        // Attempts are spread by up to a fifth.
+        // The pause between two attempts has a jitter of up to a fifth.
         if *renew_deadline <= retry_period.mul_f64(1.2) {
             return Err(format!(
                 "KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE ({renew_deadline:?}) must be longer than 1.2 times KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD ({retry_period:?})"

@@ -1,62 +1,62 @@
-//! How logs are written: Ebb's own flags, and those of zap and klog, which KEDA's programs have.
+//! The settings of the logs: Ebb's own flags, and those of zap and klog, which KEDA's programs have.
 
 use clap::ValueEnum;
 
 use super::values::{Optional, flag, optional};
 
-/// What is logged, and how.
+/// The settings of the logs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Logs {
-    /// How logs are written.
+    /// The format of the logs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
-    /// What is logged: a level (error, warn, info, debug, trace), or levels by module as in `RUST_LOG`.
+    /// The level (error, warn, info, debug, trace), or levels by module as in `RUST_LOG`.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log_level: String,
-    /// What is logged, in zap's words: debug, info, error, or a number from 1 on for more and more. Goes before
-    /// --log-level.
+    /// The level in zap's syntax: debug, info, error, or a number from 1 up, where a higher number logs more. Takes
+    /// precedence over --log-level.
     #[arg(long, value_name = "LEVEL", default_value = "", hide_default_value = true, value_parser = optional(level))]
     pub zap_log_level: Optional<Level>,
-    /// How logs are written, in zap's words: console (as --log-format text) or json.
+    /// The format in zap's syntax: console (the same as --log-format text) or json.
     #[arg(long, value_name = "FORMAT", default_value = "", hide_default_value = true, value_parser = optional(encoder))]
     pub zap_encoder: Optional<Format>,
-    /// How times are written: epoch, millis, nano, iso8601, rfc3339 or rfc3339nano.
+    /// The format of times: epoch, millis, nano, iso8601, rfc3339 or rfc3339nano.
     #[arg(long, value_name = "ENCODING", default_value = "", hide_default_value = true, value_parser = optional(time))]
     pub zap_time_encoding: Optional<Time>,
-    /// As --zap-log-level=debug --zap-encoder=console, where these say nothing else.
+    /// The same as --zap-log-level=debug --zap-encoder=console, unless those are set.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
         value_name = "BOOL", value_parser = flag)]
     pub zap_devel: bool,
-    /// How much is logged, in klog's words, as KEDA's metrics server has them: 0 for --log-level, more for debug.
+    /// klog's verbosity, as for KEDA's metrics server: 0 for the level of --log-level, a higher number for debug.
     #[arg(short = 'v', long = "v", value_name = "NUMBER", default_value = "", hide_default_value = true, value_parser = optional(verbosity))]
     pub verbosity: Optional<Level>,
 }
 
-/// How a line is written.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
     Text,
-    /// One JSON object a line, with the keys of KEDA's logs: level, ts, logger, msg, and what the line is about.
+    /// One JSON object per line, with the keys of KEDA's logs: level, ts, logger, msg, and the object that the line is about.
     Json,
 }
 
-/// How much is written of what Ebb itself does; of its libraries, one step less.
+/// The level of Ebb's own logs. Its libraries log at one level less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Whatever `--log-level` says.
+    /// The level of `--log-level`.
     Default,
-    /// What went wrong.
+    /// Errors only.
     Error,
-    /// What is worth knowing.
+    /// Errors, warnings and events.
     Info,
-    /// What helps to find an error.
+    /// Also details that help to find an error.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// How a time is written (zap's `TimeEncoder`s).
+/// The format of a time (zap's `TimeEncoder`s).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
     /// Seconds since 1970, with fractions.
@@ -74,7 +74,7 @@ pub enum Time {
 }
 
 impl Logs {
-    /// The levels in the notation of `RUST_LOG`.
+    /// The levels in the syntax of `RUST_LOG`.
     pub fn levels(&self) -> String {
         let devel = self.zap_devel.then_some(Level::Debug);
         match self.zap_log_level.0.or(devel).or(self.verbosity.0) {
@@ -87,7 +87,7 @@ impl Logs {
         }
     }
 
-    /// The form of a line.
+    /// The format of a line, with the settings of zap taken into account.
     pub fn format(&self) -> Format {
         let devel = self.zap_devel.then_some(Format::Text);
         self.zap_encoder.0.or(devel).unwrap_or(self.log_format)
@@ -109,7 +109,7 @@ fn verbosity(text: &str) -> Result<Level, String> {
     Ok(if number == 0 { Level::Default } else { of_number(number) })
 }
 
-/// KEDA's programs have hardly anything above 4.
+/// KEDA's programs hardly use a verbosity above 4.
 fn of_number(number: u8) -> Level {
     match number {
         0 => Level::Info,
@@ -127,7 +127,7 @@ fn encoder(text: &str) -> Result<Format, String> {
 }
 
 fn time(text: &str) -> Result<Time, String> {
-    // zap's flag takes any case.
+    // zap's flag ignores case.
     match text.to_ascii_lowercase().as_str() {
         "epoch" => Ok(Time::Epoch),
         "millis" => Ok(Time::Millis),

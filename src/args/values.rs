@@ -1,4 +1,4 @@
-//! Values of flags and variables: how each is written, and what is wrong with it in words that say what would be right.
+//! The syntax of values of flags and variables. An error says which value would be correct.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use ebb_scalers::go;
 use ebb_scalers::net::tls::{Ciphers, MinVersion};
 
-/// Reads with `parse`, the empty text as `default`: a variable that is set and empty counts as not set, as in KEDA.
+/// Parses a text with `parse`. The empty text gives `default`: a variable that is set but empty counts as not set, as in
+/// KEDA.
 pub(super) fn or_default<T, E>(
     default: &'static str,
     parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync + 'static,
@@ -14,29 +15,29 @@ pub(super) fn or_default<T, E>(
     move |text| parse(if text.is_empty() { default } else { text })
 }
 
-/// Reads with `parse`, the empty text as nothing.
+/// Parses a text with `parse`. The empty text gives nothing.
 pub(super) fn optional<T, E>(
     parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync + 'static,
 ) -> impl Fn(&str) -> Result<Optional<T>, E> + Clone + Send + Sync + 'static {
     move |text| if text.is_empty() { Ok(Optional(None)) } else { parse(text).map(|value| Optional(Some(value))) }
 }
 
-/// What may be left open. A type of its own, as the parser of command lines takes an `Option` for something else.
+/// A value that may be missing. clap gives `Option` another meaning, so this is a type of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Optional<T>(pub Option<T>);
 
-/// A truth value as Go reads it.
+/// A boolean in Go's syntax.
 pub(super) fn flag(text: &str) -> Result<bool, String> {
     go::boolean(text).ok_or_else(|| format!("{text:?} is neither true nor false"))
 }
 
-/// A duration as Go writes it, above zero.
+/// A duration in Go's syntax, above zero.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = go::duration(text).filter(|duration| !duration.is_zero());
     duration.ok_or_else(|| format!("{text:?} is no duration above zero such as 15s or 1m30s"))
 }
 
-/// A duration as Go writes it; zero for no limit.
+/// A duration in Go's syntax; zero for no limit.
 pub(super) fn limit(text: &str) -> Result<Duration, String> {
     go::duration(text).ok_or_else(|| format!("{text:?} is no duration such as 90s or 1m30s, or 0 for no limit"))
 }
@@ -47,24 +48,24 @@ pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
     number.map(Duration::from_millis).ok_or_else(|| format!("{text:?} is no number of milliseconds such as 3000"))
 }
 
-/// A whole number from one on.
+/// A whole number from 1 up.
 pub(super) fn count(text: &str) -> Result<u16, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("{text:?} is no whole number from 1 to {}", u16::MAX))
 }
 
-/// A whole number from zero on.
+/// A whole number from 0 up.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("{text:?} is no whole number such as 2"))
 }
 
-/// A text, whatever it says.
+/// Any text.
 #[allow(clippy::unnecessary_wraps)] // The form that parsers have.
 pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// KEDA's words for TLS versions, and those of Kubernetes' API servers, which the adapter's flag takes.
+/// The names of TLS versions: KEDA's, and those of Kubernetes' API servers, which the flag of KEDA's metrics server takes.
 pub(super) fn tls_version(text: &str) -> Result<TlsVersion, String> {
     let word = text.strip_prefix("Version").unwrap_or(text);
     MinVersion::parse(word).map(|min| TlsVersion { min, raised: matches!(word, "TLS10" | "TLS11") })
@@ -75,7 +76,7 @@ pub(super) fn tls_version(text: &str) -> Result<TlsVersion, String> {
 pub struct TlsVersion {
     /// The version.
     pub min: MinVersion,
-    /// Whether an older one was asked for.
+    /// Whether the user asked for an older version.
     pub raised: bool,
 }
 
@@ -84,12 +85,12 @@ pub(super) fn ciphers(text: &str) -> Result<Ciphers, String> {
     Ciphers::parse(text)
 }
 
-/// Where a page is served: `host:port`, `:port` for all addresses, `0` for nowhere, as controller-runtime has it.
+/// The address of a port, in the syntax of controller-runtime: `host:port`, `:port` for all addresses, `0` for none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// Nowhere.
+    /// No port.
     Off,
-    /// There.
+    /// This address and port.
     At {
         /// A name or an address; empty for all addresses.
         host: String,
@@ -99,7 +100,7 @@ pub enum Listen {
 }
 
 impl Listen {
-    /// Reads an address.
+    /// Parses an address.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text == "0" || text.is_empty() {
             return Ok(Self::Off);
