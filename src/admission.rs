@@ -1,8 +1,8 @@
-//! The admission webhook: what the API server asks before it takes a ScaledObject or an authentication.
+//! The admission webhook: the API server calls it before it stores a ScaledObject or an authentication.
 //!
-//! Owns what a review looks at beside the object: the other ScaledObjects, HPAs that are not Ebb's, what the target's
-//! containers request. What is wrong with the object itself says [`crate::plan::review`]. A question that cannot be answered is
-//! answered with yes: nothing is refused for want of an answer.
+//! This module reads what a review needs besides the object: the other ScaledObjects, HPAs that do not belong to Ebb, and the
+//! requests of the target's containers. [`crate::plan::review`] finds the mistakes in the object itself. An object that cannot be
+//! reviewed is accepted.
 
 mod kinds;
 mod requests;
@@ -32,33 +32,33 @@ use review::{Request, Verdict};
 pub use server::{router, serve};
 pub use unmanaged_hpas::UnmanagedHpas;
 
-/// Namespaces that have series of their own. Whoever reaches the port may name as many as they like.
+/// The maximum of namespaces with their own series. Anyone who reaches the port may name any number of namespaces.
 const MOST_NAMESPACES: usize = 10_000;
 
-/// What is known of the parameters that an authentication gives to the triggers of a namespace.
+/// Finds the parameters that an authentication gives to the triggers of a namespace, as far as they are known.
 pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> AuthParams + Send + Sync>;
 
-/// What a review needs.
+/// The sources of a review.
 pub struct Admission {
-    /// The ScaledObjects that are there.
+    /// The ScaledObjects of the cluster.
     pub objects: Store<WatchedObject>,
-    /// The HPAs that are not Ebb's.
+    /// The HPAs that do not belong to Ebb.
     pub foreign: Arc<UnmanagedHpas>,
-    /// What authentications give.
+    /// The parameters that authentications give.
     pub given: GivenBy,
-    /// For what the cluster knows of the target.
+    /// Finds the target's kind.
     pub client: Client,
-    /// For the target's pod template.
+    /// Reads the target's pod template.
     pub targets: Targets,
-    /// Builds triggers; nothing is asked of it.
+    /// Builds triggers. A review never reads them.
     pub brokers: ClientPools,
-    /// What this Ebb serves. Of everything else it says nothing.
+    /// The objects that this Ebb serves. It accepts all others without a review.
     pub scope: Scope,
-    /// Whether a warning is a refusal.
+    /// Whether a warning refuses the object.
     pub strict: bool,
-    /// Where reviews are counted.
+    /// The series that count reviews.
     pub metrics: Arc<Metrics>,
-    /// The namespaces that have been counted.
+    /// The namespaces with their own series.
     pub counted: Mutex<HashSet<String>>,
 }
 
@@ -87,7 +87,7 @@ impl Admission {
         }
         object.metadata.namespace = Some(namespace.clone());
         let given = |reference: &AuthenticationRef| (self.given)(reference, &namespace);
-        // A bug in a check must keep nobody from applying anything.
+        // A bug in a check must not block any change.
         let found = catch_unwind(AssertUnwindSafe(|| {
             let mut found = rules::scaled_object(&object, given, &self.brokers);
             found.extend(self.clash(&object, &namespace));
@@ -110,7 +110,8 @@ impl Admission {
         spec.map(|spec| rules::authentication(&spec, cluster)).unwrap_or_default()
     }
 
-    /// Another that scales the same workload, or has an HPA of the same name (KEDA's `verifyScaledObjects`, `verifyHpas`).
+    /// Finds another object that scales the same workload, or has an HPA of the same name (KEDA's `verifyScaledObjects`,
+    /// `verifyHpas`).
     fn clash(&self, object: &ScaledObject, namespace: &str) -> Option<Finding> {
         let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
         let kind = rules::kind_of(target);
@@ -131,7 +132,7 @@ impl Admission {
         if !taken_over {
             return Some(rules::taken(target, "hpa", &foreign));
         }
-        // As in KEDA, the default name is not enough: whoever takes an HPA over names it.
+        // As in KEDA, the default name is not enough: a ScaledObject that takes over an HPA must name it.
         let named = object.spec.hpa_config().and_then(|config| config.name());
         (named != Some(foreign.as_str())).then(|| rules::unnamed(target, &foreign))
     }
@@ -146,20 +147,20 @@ impl Admission {
     }
 }
 
-/// What an object is.
+/// The identity of an object.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     ScaledObject,
     Authentication { cluster: bool },
 }
 
-/// Whether an update leaves the name of the HPA alone; that of a ScaledObject always stays.
+/// Whether an update keeps the name of the HPA. The name of a ScaledObject never changes.
 fn keeps_names(request: &Request, object: &ScaledObject) -> bool {
     let before = || parsed::<ScaledObject>(&request.old_object);
     request.operation == "UPDATE" && before().is_some_and(|before| hpa::name(&before) == hpa::name(object))
 }
 
-/// What the schema has let pass can be read; what cannot is left to whoever comes later.
+/// Parses an object. An object that the schema admits can be parsed; any other is left to later checks.
 fn parsed<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }

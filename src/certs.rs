@@ -1,32 +1,32 @@
-//! The certificates that Ebb's own servers show, and the place where the API server learns to trust them.
+//! The certificates of Ebb's servers, and the `caBundle`s by which the API server trusts them.
 //!
-//! By default Ebb is its own certificate authority. Authority, certificate and keys are in one Secret, so that every
-//! replica shows the same and a restart changes nothing. What cert-manager puts into that Secret, or somebody into files, is
-//! shown instead.
+//! By default Ebb is its own certificate authority. The authority, the certificate and their keys are in one Secret, so that
+//! every replica presents the same certificate and a restart changes nothing. If cert-manager writes that Secret, or the
+//! settings name files, Ebb presents those certificates instead.
 //!
-//! - [`authority`]: pure: making certificates, and judging whether those at hand will do.
-//! - [`store`]: the Secret: read it, make it good, settle who wins when several replicas try at once.
+//! - [`authority`]: creates and validates certificates; pure.
+//! - [`store`]: reads the Secret, repairs it, and resolves races between replicas.
 //! - [`files`]: certificates in files.
-//! - [`serving`]: the certificate a TLS server shows, exchanged while it runs.
+//! - [`serving`]: the certificate that a TLS server presents, replaced while the server runs.
 //! - [`ca_bundle`]: writes the authorities into the `APIService` and the webhook configurations, and keeps them there.
-//! - `bundle`: pure: what those objects should have. `trusted`: whether they have it. `hints`: when to look again.
+//! - `bundle`: the desired content of those objects; pure. `trusted`: whether they have it. `hints`: when to check again.
 //!
-//! **A new authority** comes in three steps, so that the API server can verify each replica at each moment: the objects get
-//! it beside the old one; when they have it, and the API server has heard, each replica shows the new certificate; ten
-//! minutes later the old authority goes. Whoever wants a new authority deletes the Secret.
+//! **A new authority** is introduced in three steps, so that the API server can verify each replica at each moment. The
+//! objects get the new authority beside the old one. Once they have it and the API server has noticed, each replica presents
+//! the new certificate. Ten minutes later the old authority is removed. A user who wants a new authority deletes the Secret.
 //!
-//! It must know nothing of what the servers serve.
+//! The module knows nothing of what the servers serve.
 //!
 //! # RBAC
 //!
-//! - In Ebb's namespace: `get`, `create` and `update` on Secrets, and `list` and `watch` to hear of changes at once (`create`
-//!   cannot be bound to a name, the others to that of the Secret). Where it is only read, `get`, `list` and `watch`.
+//! - In Ebb's namespace: `get`, `create` and `update` on Secrets, and `list` and `watch` to see changes at once. A rule can
+//!   bind all but `create` to the name of the Secret. If Ebb only reads the Secret: `get`, `list` and `watch`.
 //! - `get`, `list`, `watch` and `patch` on `apiservices.apiregistration.k8s.io`, bound to
 //!   `v1beta1.external.metrics.k8s.io`.
 //! - `get`, `list`, `watch` and `update` on `validatingwebhookconfigurations.admissionregistration.k8s.io`, bound to Ebb's
-//!   own, if its bundle is kept too.
+//!   own, if Ebb writes its bundle too.
 //!
-//! Without `list` and `watch` all of it goes on, seconds later.
+//! Without `list` and `watch`, Ebb notices changes some seconds later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,37 +55,37 @@ pub use store::{CertsError, SecretStore};
 use trusted::Announcer;
 pub use trusted::Trusted;
 
-/// How often the Secret is looked at besides each time it changes: for renewal, and where it cannot be watched.
+/// The interval of checks of the Secret, besides one at each change: for the renewal, and in case it cannot be watched.
 const CHECK: Duration = Duration::from_secs(15);
-/// How often files are looked at.
+/// The interval of checks of files.
 const CHECK_FILES: Duration = Duration::from_secs(3);
-/// How long a new certificate waits for its authority to be known to the API server, while the present one is good.
+/// The longest wait of a new certificate until the API server knows its authority, while the present certificate is valid.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the certificates are for and where they are kept.
+/// The purpose and the source of the certificates.
 #[derive(Clone, Debug)]
 pub struct CertsConfig {
     /// Ebb's namespace.
     pub namespace: String,
-    /// Where they come from.
+    /// The source of the certificates.
     pub source: Source,
     /// The Services through which the servers are reached.
     pub services: Vec<String>,
 }
 
-/// Where certificates come from.
+/// The source of certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Ebb makes them and keeps them in this Secret, unless cert-manager fills it.
+    /// Ebb creates them and stores them in this Secret, unless cert-manager writes it.
     Own(String),
-    /// Somebody else keeps them in this Secret.
+    /// Another program writes them into this Secret.
     Secret(String),
-    /// Somebody else keeps them in these files.
+    /// Another program writes them into these files.
     Files(Files),
 }
 
 impl CertsConfig {
-    /// Whether the servers are reached through this Service.
+    /// Whether clients reach the servers through this Service.
     fn serves(&self, namespace: &str, service: &str) -> bool {
         self.namespace == namespace && self.services.iter().any(|own| own == service)
     }
@@ -104,17 +104,17 @@ impl CertsConfig {
     }
 }
 
-/// Certificates that are kept good.
+/// Certificates that are kept valid.
 #[derive(Clone, Debug)]
 pub struct Certificates {
-    /// What TLS servers show.
+    /// The certificate that TLS servers present.
     pub serving: Arc<Serving>,
     /// The authorities, for [`CaBundle::keep`].
     pub trusted: Trusted,
 }
 
-/// Makes or fetches the certificates, and keeps them good until `shutdown`. The first of the clients is one without a limit
-/// of time, for watches.
+/// Creates or reads the certificates, and keeps them valid until `shutdown`. The first client has no time limit: it is for
+/// watches.
 pub async fn start(
     (watching, client): (Client, Client),
     config: CertsConfig,
@@ -135,7 +135,7 @@ pub async fn start(
     Ok(certificates)
 }
 
-/// Reads from the source, and exchanges what is shown.
+/// Reads the source, and replaces the presented certificate.
 struct Keeper {
     place: Place,
     names: Vec<String>,
@@ -164,10 +164,10 @@ impl Keeper {
             Place::Secret(store) => store.read().await?,
             Place::Files(files) => files.read().await.map_err(CertsError::NotThere)?,
         };
-        // Ebb's own have a key of the authority, and have been judged.
+        // Ebb's own certificates have the authority's key, and are already validated.
         if known != Some(&pair)
             && pair.ca_key.is_empty()
-            // The first name is that by which the API server asks; more is nobody's duty.
+            // The API server uses the first name. Another program need not provide the others.
             && let Err(why) = pair.check_foreign(self.names.get(..1).unwrap_or_default(), Utc::now())
         {
             warn!(
@@ -233,7 +233,7 @@ impl Keeper {
     }
 }
 
-/// Says once what keeps a certificate from being renewed.
+/// Logs the reason why a certificate cannot be renewed, once.
 fn tell(told: &mut String, trouble: String) {
     if *told != trouble {
         warn!(error = trouble, "cannot renew the serving certificate; the present one stays");

@@ -1,9 +1,9 @@
 //! The cases of KEDA's own tests of admission: those of its two webhooks, the metadata tables of its scalers cron, cpu and
-//! memory, and its end-to-end manifests. Each goes through the webhook's review and through `ebb check`. Where Ebb's answer
-//! differs from KEDA's, `docs/keda-differences.md` has a line about it.
+//! memory, and its end-to-end manifests. Each case goes through the webhook's review and through `ebb check`. If Ebb's answer
+//! differs from KEDA's, `docs/keda-differences.md` has a row for it.
 //!
-//! KEDA's answer is what its code does. Some of its tests expect an error of a creation that is tried until one comes, which
-//! the second try of a good object gives, too.
+//! KEDA's answer is that of its code. Some of its tests repeat a creation until it fails; the second creation of a valid
+//! object fails, too.
 
 mod authentications;
 mod manifests;
@@ -24,24 +24,24 @@ use crate::args::Check;
 use crate::check_command;
 use crate::lease::Term;
 
-/// What becomes of an object.
+/// The result for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Accepted,
     Warned,
     Refused,
-    /// KEDA's webhook takes it, and then its scaler cannot be built.
+    /// KEDA's webhook accepts the object, and then its scaler cannot be built.
     Fails,
 }
 
 use Answer::{Accepted, Fails, Refused, Warned};
 
-/// What the webhook is asked.
+/// The operation of a request to the webhook.
 #[derive(Debug, Clone)]
 enum Asked {
     Create,
     DryRun,
-    /// With the object as it was before.
+    /// An update, with the object before it.
     Update(Value),
 }
 
@@ -50,15 +50,15 @@ enum Asked {
 struct Case {
     name: &'static str,
     object: Value,
-    /// What else is in the cluster, and in the files that are checked.
+    /// The other objects in the cluster, and in the checked files.
     beside: Vec<Value>,
     asked: Asked,
     keda: Answer,
-    /// Ebb's answer where it is not KEDA's, and the beginning of the line that says so.
+    /// Ebb's answer if it differs from KEDA's, and the beginning of the row about it.
     ebb: Option<(Answer, &'static str)>,
-    /// The answer of `ebb check` where it cannot know what the webhook knows.
+    /// The answer of `ebb check` if it lacks what the webhook knows.
     check: Option<Answer>,
-    /// Whether the API server's schema refuses it before a webhook is asked.
+    /// Whether the API server's schema refuses the object before it calls a webhook.
     by_schema: bool,
 }
 
@@ -89,7 +89,7 @@ impl Case {
     }
 }
 
-/// What Ebb says besides of the parameters of triggers.
+/// Ebb's additional findings about the parameters of triggers.
 const PARAMETERS: &str = "a trigger's parameters, its type, keys that it does not read";
 
 fn cron() -> Value {
@@ -106,7 +106,7 @@ fn named(name: &str) -> Value {
     trigger
 }
 
-/// Puts the fields of `changes` into `value`; null takes one away.
+/// Writes the fields of `changes` into `value`; null removes a field.
 fn merge(value: &mut Value, changes: &Value) {
     let (Some(fields), Value::Object(changes)) = (value.as_object_mut(), changes) else { return };
     for (key, change) in changes {
@@ -118,7 +118,8 @@ fn merge(value: &mut Value, changes: &Value) {
     }
 }
 
-/// A ScaledObject `test-so` in the namespace `shop` of the Deployment `workload`, with these changes of its metadata and spec.
+/// A ScaledObject `test-so` in the namespace `shop` of the Deployment `workload`, with these changes of its metadata and
+/// spec.
 fn scaled_object(metadata: &Value, spec: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "test-so", "namespace": "shop"},
@@ -132,12 +133,12 @@ fn scaled_object(metadata: &Value, spec: &Value) -> Value {
     object
 }
 
-/// The same with changes of its spec alone.
+/// The same with changes of its spec only.
 fn with(spec: &Value) -> Value {
     scaled_object(&json!({}), spec)
 }
 
-/// A webhook beside these objects. Its API server has the workloads and LimitRanges among them.
+/// A webhook in a cluster with these objects. Its API server serves the workloads and LimitRanges among them.
 fn admission(beside: &[Value]) -> Admission {
     let (objects, mut writer) = reflector::store();
     let foreign = UnmanagedHpas::default();
@@ -171,7 +172,7 @@ fn admission(beside: &[Value]) -> Admission {
     }
 }
 
-/// What an API server answers that serves Deployments, StatefulSets, LimitRanges and Argo's Rollouts.
+/// The answer of an API server that serves Deployments, StatefulSets, LimitRanges and Argo's Rollouts.
 fn api_server(path: &str, there: &[Value]) -> http::Response<Body> {
     let object = |kind: &str, name: &str| {
         let mut found = there.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
@@ -208,7 +209,7 @@ fn kinds(group_version: &str, kinds: &[(&str, &str)]) -> Value {
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
 }
 
-/// The webhook's answer, and its words.
+/// The webhook's answer and its text.
 async fn reviewed(case: &Case) -> (Answer, String) {
     let kind = match case.object["kind"].as_str().unwrap() {
         "ScaledObject" => Kind::ScaledObject,
@@ -231,7 +232,7 @@ async fn reviewed(case: &Case) -> (Answer, String) {
     (answer, format!("{verdict:?}"))
 }
 
-/// The answer of `ebb check`, and its words.
+/// The answer of `ebb check` and its text.
 fn checked(case: &Case) -> (Answer, String) {
     let documents: Vec<_> = case.beside.iter().chain([&case.object]).map(Value::to_string).collect();
     let mut output = Vec::new();
@@ -246,7 +247,7 @@ fn checked(case: &Case) -> (Answer, String) {
     (answer, said)
 }
 
-/// Whether the table of differences has a line that begins so.
+/// Whether the table of differences has a row with this beginning.
 fn has_line(beginning: &str) -> bool {
     let page = include_str!("../../docs/keda-differences.md");
     page.lines().any(|line| line.strip_prefix("| ").is_some_and(|line| line.starts_with(beginning)))

@@ -1,5 +1,5 @@
-//! Whether the cluster has the kind that a `scaleTargetRef` names. [`crate::plan::review`] knows Kubernetes' own kinds; this
-//! asks the API server for the others, as KEDA's webhook does with its RESTMapper.
+//! Checks that the cluster has the kind that a `scaleTargetRef` names. [`crate::plan::review`] knows Kubernetes' own kinds.
+//! This module asks the API server about the others, as KEDA's webhook does with its RESTMapper.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use crate::plan::review::{self, Finding};
 
-/// How long the API server may take to answer; it waits for the review itself.
+/// The time limit of the request. The API server itself waits for the review meanwhile.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// A kind that is not there. Nothing is said where the API server does not answer.
+/// Finds a kind that the cluster does not have. Without an answer of the API server there is no finding.
 pub(super) async fn unknown(client: &Client, target: &ScaleTarget) -> Option<Finding> {
     let api_version = target.api_version();
     let (group, _) = api_version.split_once('/')?;
@@ -31,7 +31,7 @@ pub(super) async fn unknown(client: &Client, target: &ScaleTarget) -> Option<Fin
     }
 }
 
-/// `list` has the kinds of the API version, if the cluster serves it.
+/// Checks a kind against `list`, the kinds of its API version if the cluster serves that version.
 fn judge(target: &ScaleTarget, list: Option<&APIResourceList>) -> Option<Finding> {
     let Some(list) = list else {
         let text = format!(

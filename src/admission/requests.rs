@@ -1,5 +1,5 @@
-//! Whether a target's containers request what a cpu or memory trigger compares their use with: an HPA has no percentage
-//! without (KEDA's `verifyCPUMemoryScalers`).
+//! Checks that a target's containers request the resource of a cpu or memory trigger. Without a request, an HPA cannot
+//! compute a percentage (KEDA's `verifyCPUMemoryScalers`).
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,11 +17,11 @@ use crate::plan::review::Finding;
 use crate::pod_template;
 use crate::target::Targets;
 
-/// How long the API server may take to tell; it waits for the answer itself.
+/// The time limit of the requests. The API server itself waits for the review meanwhile.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// A container that lacks a request. Nothing is said of a target that is not there yet, or of a kind that Ebb cannot look into.
-/// KEDA looks into Deployments and StatefulSets only, so a Rollout is warned of.
+/// Finds a container that lacks a request. A target that does not exist yet, or of a kind whose pods Ebb cannot read, gives
+/// no finding. KEDA checks Deployments and StatefulSets only, so a Rollout gives a warning.
 pub(super) async fn missing(
     client: &Client,
     targets: &Targets,
@@ -80,21 +80,21 @@ async fn look(
     Ok(Some((pod, limits.items)))
 }
 
-/// The first container whose use would be compared with nothing.
+/// The first container without the request that the HPA needs.
 fn lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) -> Option<&'a str> {
     let resource = trigger.type_.as_str();
     let has = |quantities: &Option<BTreeMap<String, Quantity>>| {
         let asked = quantities.as_ref().and_then(|quantities| quantities.get(resource));
         asked.is_some_and(|asked| !is_zero(asked))
     };
-    // A limit is a request too, where there is none.
+    // Without a request, Kubernetes uses the limit as the request.
     let asks = |resources: &Option<ResourceRequirements>| {
         resources.as_ref().is_some_and(|resources| has(&resources.requests) || has(&resources.limits))
     };
     let given = limits.iter().filter_map(|range| range.spec.as_ref()).flat_map(|spec| &spec.limits);
     let mut given = given.filter(|item| item.type_ == "Container");
     let only = trigger.metadata.get("containerName").map(String::as_str).filter(|name| !name.is_empty());
-    // The metric of one container is compared with what that container requests, whatever the pod does.
+    // The metric of one container is compared with that container's request, whatever the pod requests.
     let pod_asks = only.is_none() && asks(&pod.resources);
     if pod_asks || given.any(|item| has(&item.default_request) || has(&item.default)) {
         return None;
@@ -103,7 +103,7 @@ fn lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) 
     counted.find(|container| !asks(&container.resources)).map(|container| container.name.as_str())
 }
 
-/// Whether a quantity is 0, in whatever unit: one that no digit above 0 is in. An exponent of 0 may follow.
+/// Whether a quantity is 0 in any unit: it has no digit above 0. An exponent of 0 may follow.
 fn is_zero(quantity: &Quantity) -> bool {
     let number = quantity.0.split(['e', 'E']).next().unwrap_or_default();
     !number.chars().any(|digit| ('1'..='9').contains(&digit))

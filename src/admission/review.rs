@@ -1,16 +1,17 @@
-//! The API server's question and the answer to it (Kubernetes docs, "Dynamic Admission Control").
+//! The wire types of an admission review: the API server's request and the response (Kubernetes docs, "Dynamic Admission
+//! Control").
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::plan::review::Finding;
 
-/// `admission.k8s.io/v1`, the only version that is spoken.
+/// `admission.k8s.io/v1`, the only supported version.
 pub(super) const VERSION: &str = "admission.k8s.io/v1";
-/// How long a warning may be in characters; the API server cuts off what comes to more than 4,096 in all.
+/// The longest warning, in characters. The API server truncates all warnings of a review to 4,096 characters in total.
 const LONGEST_WARNING: usize = 600;
 
-/// An `AdmissionReview` with a question.
+/// An `AdmissionReview` with a request.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Review {
@@ -18,7 +19,7 @@ pub(super) struct Review {
     pub(super) request: Request,
 }
 
-/// The question.
+/// The request of a review.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Request {
@@ -30,7 +31,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Whether the user has changed anything that a review looks at. One that is being deleted is never kept from it.
+    /// Whether the user has changed anything that a review checks. The deletion of an object is never blocked.
     pub(super) fn is_news(&self) -> bool {
         let (new, old) = (&self.object, &self.old_object);
         let same = |path: &str| new.pointer(path) == old.pointer(path);
@@ -44,22 +45,22 @@ impl Request {
         }
     }
 
-    /// KEDA's word for the operation.
+    /// KEDA's name of the operation.
     pub(super) fn action(&self) -> &'static str {
         if self.operation == "UPDATE" { "update" } else { "create" }
     }
 }
 
-/// The answer.
+/// The response of a review.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Why it is refused, if it is.
+    /// The reason if the object is refused.
     pub(super) refusal: Option<String>,
     pub(super) warnings: Vec<String>,
 }
 
 impl Verdict {
-    /// What follows from `findings`.
+    /// The response for these findings.
     pub(super) fn of(findings: &[Finding], strict: bool) -> Self {
         let (refusals, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.refuses(strict));
         let refusals: Vec<_> = refusals.into_iter().map(told).collect();
@@ -67,7 +68,7 @@ impl Verdict {
         Self { refusal, warnings: warnings.into_iter().map(warning).collect() }
     }
 
-    /// As an `AdmissionReview`.
+    /// The response as an `AdmissionReview`.
     pub(super) fn answer(&self, uid: &str) -> Value {
         let mut response = json!({"uid": uid, "allowed": self.refusal.is_none()});
         if let Some(message) = &self.refusal {

@@ -1,4 +1,4 @@
-//! The webhook's port: KEDA's paths, over TLS, with bounds on what a question may take.
+//! The webhook's server: KEDA's paths over TLS, with limits on the size, the number and the duration of requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use super::review::{Review, VERSION, Verdict};
 use super::{Admission, Kind};
 use crate::metrics_api::{Door, Limits, ServeError, Tls};
 
-/// An object of the API server's is at most about 1.5 MB, and an update has two.
+/// The largest body. An object of the API server has at most about 1.5 MB, and an update contains two.
 const LONGEST_BODY: usize = 4 << 20;
-/// Questions that are held at the same time.
+/// The maximum of requests at the same time.
 const AT_ONCE: usize = 64;
 
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub async fn serve(
         .with_cert_resolver(certificate);
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let tls = Arc::new(tls);
-    // The API server shows no certificate: all are strangers, and it keeps its connections.
+    // The API server presents no certificate, so all clients are unauthenticated. It keeps its connections open.
     let limits =
         Limits { connections: 512, strangers: 512, stranger_idle: Limits::default().idle, ..Limits::default() };
     let address = listener.local_addr().as_ref().map_or_else(ToString::to_string, SocketAddr::to_string);
@@ -58,7 +58,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// The paths of the webhook. `limit` is the time for one question.
+/// The paths of the webhook. `limit` is the time limit of one request.
 pub fn router(admission: Arc<Admission>, limit: Duration) -> Router {
     let desk = Desk { admission, places: Arc::new(Semaphore::new(AT_ONCE)) };
     let at = |kind: Kind| {
@@ -72,7 +72,7 @@ pub fn router(admission: Arc<Admission>, limit: Duration) -> Router {
         .route("/validate-keda-sh-v1alpha1-scaledobject", at(Kind::ScaledObject))
         .route("/validate-keda-sh-v1alpha1-triggerauthentication", at(Kind::Authentication { cluster: false }))
         .route("/validate-keda-sh-v1alpha1-clustertriggerauthentication", at(Kind::Authentication { cluster: true }))
-        // Kinds of KEDA's that Ebb does not serve yet are whatever they are.
+        // Ebb does not serve these kinds of KEDA yet, so it accepts every object of them.
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found") })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(desk)

@@ -1,4 +1,4 @@
-//! The HPAs that are not Ebb's, and what they scale. Kept from a watch, without what else they hold.
+//! The HPAs that do not belong to Ebb, with the workloads that they scale. A watch keeps them up to date.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::plan::review;
 use crate::scope::Scope;
 use crate::watching::{Index, Source, Watches};
 
-/// The HPAs that are not Ebb's.
+/// The HPAs that do not belong to Ebb.
 #[derive(Debug, Default)]
 pub struct UnmanagedHpas(RwLock<HashMap<Key, Scaling>>);
 
-/// What an HPA scales.
+/// The workload that an HPA scales.
 #[derive(Debug)]
 struct Scaling {
     /// Group and kind.
     kind: String,
     name: String,
-    /// The ScaledObjects that own it: one that KEDA made and whose label is gone is still theirs.
+    /// The ScaledObjects that own the HPA. An HPA that KEDA created still belongs to them after its label is removed.
     owners: Vec<String>,
 }
 
@@ -41,15 +41,15 @@ impl UnmanagedHpas {
         found.next().map(|(hpa, _)| hpa.name.clone())
     }
 
-    /// Follows them for as long as the process runs.
+    /// Watches the HPAs as long as the process runs.
     pub async fn follow(self: &Arc<Self>, client: &Client, scope: &Scope) {
         let apis: Vec<Api<HorizontalPodAutoscaler>> = scope.apis(client);
-        // Ebb's own have the label, as KEDA's have.
+        // The HPAs of Ebb have this label, like those of KEDA.
         let config = watcher::Config::default().labels(&format!("!{}", names::SCALED_OBJECT_NAME_LABEL));
         Watches::new(apis, &config).feed(vec![Box::new(Arc::clone(self))]).await;
     }
 
-    /// An HPA whose owner says that it is not to be asked about counts for nothing.
+    /// The workload of an HPA. None if its annotation excludes it from the check.
     pub(super) fn note(&self, hpa: &HorizontalPodAutoscaler) {
         let skipped = hpa.annotations().get(names::HPA_OWNERSHIP_VALIDATION_ANNOTATION).is_some_and(|no| no == "false");
         if skipped {
@@ -59,7 +59,7 @@ impl UnmanagedHpas {
         let reference = &hpa.spec.scale_target_ref;
         let target = ScaleTarget {
             name: reference.name.clone(),
-            // An HPA without a version means the core group's.
+            // A target without an API version is of the core group.
             api_version: Some(reference.api_version.clone().unwrap_or_else(|| "v1".into())),
             kind: Some(reference.kind.clone()),
             ..ScaleTarget::default()

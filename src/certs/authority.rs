@@ -1,4 +1,4 @@
-//! Certificates as data: making them, and judging them. No I/O and no clock; the time is an argument.
+//! Creates and validates certificates. Without I/O and without a clock: the time is an argument.
 
 use std::sync::Arc;
 
@@ -19,24 +19,24 @@ use super::bundle;
 
 const CA_LIFE: TimeDelta = TimeDelta::days(3650);
 const SERVING_LIFE: TimeDelta = TimeDelta::days(365);
-/// The begin of validity lies in the past, for clocks that are behind.
+/// How far the beginning of the validity lies in the past, for clocks that are behind.
 const HEAD_START: TimeDelta = TimeDelta::days(1);
 
-/// What rcgen takes for a date, whose type is of a crate that need not be named.
+/// A date for rcgen. Its type is from a crate that is not a dependency of this one.
 macro_rules! day {
     ($at:expr) => {{
         let at: DateTime<Utc> = $at;
-        // Months and days are small numbers.
+        // Months and days always fit.
         #[allow(clippy::cast_possible_truncation)]
         let (month, day) = (at.month() as u8, at.day() as u8);
         rcgen::date_time_ymd(at.year(), month, day)
     }};
 }
 
-/// An authority and a certificate of it, all as PEM.
+/// An authority and a certificate that it signed, as PEM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The authority's certificate first; after it an older one, as long as somebody may still show what it signed.
+    /// The authority's certificate, followed by an older one as long as a replica may present a certificate that it signed.
     pub ca: String,
     /// The authority's key.
     pub ca_key: String,
@@ -52,18 +52,18 @@ impl std::fmt::Debug for Pair {
     }
 }
 
-/// What is to be done about a [`Pair`].
+/// The action that a [`Pair`] needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// Nothing.
+    /// No action.
     Good,
-    /// The authority is good, the serving certificate must be made anew.
+    /// The authority is valid; the serving certificate must be replaced.
     RenewServing(String),
-    /// Everything must be made anew.
+    /// Everything must be replaced.
     RenewAll(String),
 }
 
-/// A certificate could not be made.
+/// A certificate could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make a certificate: {0}")]
 pub struct MakeError(#[from] rcgen::Error);
@@ -75,7 +75,7 @@ impl Pair {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages =
             vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        // The date keeps apart two authorities that are trusted at the same time.
+        // The date distinguishes two authorities that are trusted at the same time.
         params.distinguished_name = common_name(&format!("ebb-ca {}", now.timestamp()));
         (params.not_before, params.not_after) = (day!(now - HEAD_START), day!(now + CA_LIFE));
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -92,15 +92,15 @@ impl Pair {
         Ok(Self { ca: self.ca.clone(), ca_key: self.ca_key.clone(), certificate, key })
     }
 
-    /// Everything new. The authority of `old` stays trusted if it is one and has not expired, whatever has become of its
-    /// key, for the replicas that still show what it signed.
+    /// A new authority and a new certificate. The authority of `old` stays trusted if it is valid, even without its key,
+    /// because replicas may still present a certificate that it signed.
     pub fn make_after(old: &Self, names: &[String], now: DateTime<Utc>) -> Result<Self, MakeError> {
         let mut pair = Self::make(names, now)?;
         pair.ca.extend(bundle::first_authority(&old.ca, now));
         Ok(pair)
     }
 
-    /// Whether the pair will do for `names` at `now`.
+    /// The action that the pair needs for `names` at `now`.
     pub fn judge(&self, names: &[String], now: DateTime<Utc>) -> Judgement {
         if let Err(why) = check_authority(&self.ca, &self.ca_key, now).and_then(|ca| young("ca.crt", &ca, now)) {
             return Judgement::RenewAll(why);
@@ -117,7 +117,7 @@ impl Pair {
         self.check_chain(&[ca], names, now)
     }
 
-    /// What is wrong with a serving certificate that somebody else has made, where that can be told.
+    /// The fault of a serving certificate that another program has created, as far as it can be found.
     pub fn check_foreign(&self, names: &[String], now: DateTime<Utc>) -> Result<(), String> {
         let authorities: Vec<_> = CertificateDer::pem_slice_iter(self.ca.as_bytes()).flatten().collect();
         if authorities.is_empty() {
@@ -163,7 +163,7 @@ fn serving(issuer: &Issuer<'_, KeyPair>, names: &[String], now: DateTime<Utc>) -
     Ok((params.signed_by(&key, issuer)?.pem(), key.serialize_pem()))
 }
 
-/// A name with nothing but a common name, cut to the 64 characters that fit.
+/// A distinguished name with only a common name, truncated to the allowed 64 characters.
 fn common_name(name: &str) -> DistinguishedName {
     let mut full = DistinguishedName::new();
     full.push(DnType::CommonName, name.chars().take(64).collect::<String>());
@@ -183,7 +183,7 @@ fn check_authority(ca: &str, key: &str, now: DateTime<Utc>) -> Result<Certificat
     Ok(der)
 }
 
-/// Fails once two thirds of the certificate's life are over.
+/// Fails once two thirds of the certificate's lifetime are over.
 fn young(what: &str, der: &CertificateDer<'_>, now: DateTime<Utc>) -> Result<(), String> {
     let parsed = parse(what, der)?;
     let (from, to) = (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());

@@ -1,5 +1,5 @@
-//! Bundles of authorities as text: what an object has, what it should have, and how long an authority stays that nobody
-//! wants any more. Pure: the times are arguments.
+//! Bundles of authorities as text: the present bundle of an object, the desired one, and how long a replaced authority
+//! stays. Pure: the times are arguments.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// How long an authority stays in an object after it was replaced. Within that time every replica has read the Secret and
-/// shows a certificate of the new one.
+/// How long an authority stays in an object after it was replaced. Within that time every replica reads the Secret and
+/// presents a certificate of the new authority.
 const OVERLAP: Duration = Duration::from_mins(10);
-/// How many of them stay at most.
+/// The maximum of replaced authorities that stay.
 const MOST_KEPT: usize = 4;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -21,7 +21,7 @@ const END: &str = "-----END CERTIFICATE-----";
 /// One certificate of a bundle.
 #[derive(Clone, Debug)]
 struct Block {
-    /// With its markers and a line's end.
+    /// The PEM text with its markers and a newline.
     text: String,
     der: CertificateDer<'static>,
 }
@@ -54,7 +54,7 @@ pub(super) fn has_all(bundle: &str, wanted: &str) -> bool {
     blocks(wanted).iter().all(|block| present.contains(block))
 }
 
-/// Both bundles as one, each certificate once.
+/// Both bundles as one, without duplicates.
 pub(super) fn union(first: &str, second: &str) -> String {
     let mut all = blocks(first);
     for block in blocks(second) {
@@ -65,7 +65,7 @@ pub(super) fn union(first: &str, second: &str) -> String {
     all.into_iter().map(|block| block.text).collect()
 }
 
-/// The first certificate of `bundle` that is an authority's and has not expired, with its markers.
+/// The first certificate of `bundle` that is of an authority and has not expired, with its markers.
 pub(super) fn first_authority(bundle: &str, now: DateTime<Utc>) -> Option<String> {
     blocks(bundle).into_iter().find(|block| is_living_authority(block, now)).map(|block| block.text)
 }
@@ -75,15 +75,15 @@ fn is_living_authority(block: &Block, now: DateTime<Utc>) -> bool {
         .is_ok_and(|(_, parsed)| parsed.is_ca() && now.timestamp() < parsed.validity().not_after.timestamp())
 }
 
-/// Remembers since when an object has authorities that are not wanted any more.
+/// Remembers since when an object has authorities that are no longer wanted.
 #[derive(Debug, Default)]
 pub(super) struct Overlap(HashMap<CertificateDer<'static>, Instant>);
 
 impl Overlap {
-    /// What an object that has `present` should have, when `wanted` is to be trusted: all of that first, and for
-    /// [`OVERLAP`] the authorities that it has besides, of which another replica may still show certificates.
+    /// The desired bundle of an object that has `present`, if `wanted` must be trusted: all of `wanted` first, and for
+    /// [`OVERLAP`] its other authorities, because another replica may still present certificates of those.
     ///
-    /// None when it is right as it is. What is no certificate is never kept.
+    /// None if `present` is already right. Text that is not a certificate is never kept.
     pub(super) fn merge(&mut self, present: &[u8], wanted: &str, now: Instant, clock: DateTime<Utc>) -> Option<String> {
         let text = String::from_utf8_lossy(present);
         let there = blocks(&text);
@@ -101,7 +101,7 @@ impl Overlap {
         self.0 = since;
         let same = result.len() == there.len() && result.iter().all(|block| there.contains(block));
         let clean = text.split(BEGIN).count() == there.len() + 1 && text.trim_start().starts_with(BEGIN);
-        // Another order is right too: replicas must not write one against the other.
+        // Another order is right too. Otherwise replicas would overwrite each other.
         if same && clean { None } else { Some(result.into_iter().map(|block| block.text).collect()) }
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(overlap.merge(both.as_bytes(), &new, begin + OVERLAP / 2, clock()), None);
         let after = overlap.merge(both.as_bytes(), &new, begin + OVERLAP, clock()).unwrap();
         assert_eq!(after, new);
-        // Whoever brings it back has a reason: the time begins anew, so that nobody writes against another.
+        // Another writer has restored the authority. The time starts again, so that two writers do not overwrite each other.
         assert_eq!(overlap.merge(both.as_bytes(), &new, begin + OVERLAP, clock()), None);
     }
 

@@ -1,7 +1,8 @@
-//! Writes the authorities' certificates where the API server looks for them, and keeps them right.
+//! Writes the authorities' certificates into the objects in which the API server looks for them, and keeps them right.
 //!
-//! It writes only when something is different, and only that one field. Where cert-manager does it, it only looks. What
-//! leads to another Service than Ebb's own is another's: KEDA's, beside which Ebb is tried, or a second Ebb's.
+//! It writes only if the field differs, and only that one field. If cert-manager writes the field, it only reads it. It
+//! never writes an object that leads to another Service than Ebb's own: that is KEDA's, beside which a user tries Ebb, or a
+//! second Ebb's.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -26,20 +27,20 @@ use super::bundle::{self, Overlap};
 use super::hints::hints;
 use super::trusted::{Line, Trusted};
 
-/// How often it is looked at besides each time it changes: once in a sync of the HPA controller, which stands still while
-/// it is wrong.
+/// The interval of checks, besides one at each change: once in a sync of the HPA controller, which gets no metrics while the
+/// bundle is wrong.
 const CHECK: Duration = Duration::from_secs(15);
-/// How often as long as it is not right yet.
+/// The interval of checks while the bundle is not right yet.
 const RETRY: Duration = Duration::from_secs(2);
-/// The pause after somebody else was faster.
+/// The pause after another writer was faster.
 const AGAIN: Duration = Duration::from_millis(200);
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// By these annotations cert-manager is asked to write the bundle.
+/// The annotations with which a user asks cert-manager to write the bundle.
 const INJECTED: [&str; 3] =
     ["cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret", "cert-manager.io/inject-apiserver-ca"];
 
-/// An object of the API server that has a place for the authorities' certificates.
+/// An object of the API server with a field for the authorities' certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaBundle {
     /// The `APIService` of this name.
@@ -48,20 +49,20 @@ pub enum CaBundle {
     ValidatingWebhook(String),
 }
 
-/// How a look at the object ended.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// It has this bundle, and that is right.
+    /// The object has this bundle, which is right.
     Right(String),
-    /// It was given this bundle; `replaced` if it had another one.
+    /// The check wrote this bundle; `replaced` if the object had another one.
     Written { bundle: String, replaced: bool },
-    /// Cert-manager writes it, and has written this.
+    /// cert-manager writes the bundle, and has written this one.
     Injected(String),
-    /// There is no authority to name.
+    /// There is no authority to write.
     Nothing,
-    /// It leads elsewhere.
+    /// The object leads to another Service.
     Foreign,
-    /// There is no such object.
+    /// The object does not exist.
     Absent,
 }
 
@@ -74,18 +75,18 @@ enum BundleError {
 }
 
 impl BundleError {
-    /// Somebody wrote the object between the look and the write.
+    /// Another program changed the object between the read and the write.
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Api(kube::Error::Api(status)) if status.code == 409)
     }
 }
 
 impl CaBundle {
-    /// Keeps the authorities in the object until `shutdown`: at once when they change or when somebody else has changed
-    /// the object or made it anew, where it leads to one of the Services in `own`. `watching` is a client without a limit
-    /// of time.
+    /// Keeps the authorities in the object until `shutdown`, if it leads to one of the Services in `own`. It writes at once
+    /// when the authorities change, or when another program changes or recreates the object. `watching` is a client without
+    /// a time limit.
     ///
-    /// From this call on, not only from the first poll, a change of the authority waits for this object.
+    /// A change of the authority waits for this object from this call on, not only from the first poll of the future.
     pub fn keep(
         self,
         watching: Client,
@@ -186,7 +187,7 @@ impl CaBundle {
     }
 }
 
-/// What was said already, so that it is not said again.
+/// The last logged result, so that it is not logged again.
 #[derive(Default)]
 struct Told(Option<&'static str>);
 
@@ -218,7 +219,7 @@ async fn ensure<K: Bundled>(
     if wanted.is_empty() {
         return Ok(Outcome::Nothing);
     }
-    // Several webhooks have one bundle: what is kept of the old ones is kept for all.
+    // All webhooks of an object get the same bundle, so the old authorities stay in all of them.
     let together = present.iter().map(|bundle| String::from_utf8_lossy(bundle)).collect::<Vec<_>>().join("\n");
     let differ = present.iter().any(|bundle| Some(bundle) != present.first());
     let compared = if differ { together.as_bytes() } else { present.first().map_or(&[][..], Vec::as_slice) };
@@ -232,7 +233,7 @@ async fn ensure<K: Bundled>(
     object.fill(right.as_bytes(), own);
     match object.write(&api, name).await {
         Ok(()) => Ok(Outcome::Written { bundle: right, replaced }),
-        // Deleted between two calls.
+        // The object was deleted between two calls.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(Outcome::Absent),
         Err(error) => Err(error.into()),
     }
@@ -244,15 +245,15 @@ fn is_injected(annotations: Option<&BTreeMap<String, String>>) -> bool {
     })
 }
 
-/// A kind with bundles in it.
+/// A kind of object with bundles.
 trait Bundled: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync {
-    /// Each of those for what leads to Ebb's own Services, empty where there is none.
+    /// The bundles of the entries that lead to Ebb's own Services. A missing bundle is empty.
     fn bundles(&self, own: &CertsConfig) -> Vec<Vec<u8>>;
-    /// Whether the object asks for no verification, which the API server refuses beside a bundle.
+    /// Whether the object disables verification. The API server refuses that together with a bundle.
     fn is_unverified(&self) -> bool;
-    /// Makes all of them the same.
+    /// Sets all these bundles to the same value.
     fn fill(&mut self, bundle: &[u8], own: &CertsConfig);
-    /// Writes them back. The resource version guards what changed meanwhile.
+    /// Writes the bundles. The resource version protects changes that others made meanwhile.
     fn write(&self, api: &Api<Self>, name: &str) -> impl Future<Output = kube::Result<()>> + Send;
 }
 
@@ -282,7 +283,7 @@ impl Bundled for APIService {
             "metadata": {"resourceVersion": self.metadata.resource_version},
             "spec": {"caBundle": bundle},
         });
-        // Many manifests set it for the time before.
+        // Many manifests disable verification for the time before the bundle is written.
         if self.is_unverified() {
             patch["spec"]["insecureSkipTLSVerify"] = serde_json::Value::Null;
         }
@@ -309,12 +310,12 @@ impl Bundled for ValidatingWebhookConfiguration {
     }
 
     async fn write(&self, api: &Api<Self>, name: &str) -> kube::Result<()> {
-        // A list cannot be merged, so all is written back.
+        // A merge patch cannot change one entry of a list, so the whole object is written.
         api.replace(name, &PostParams::default(), self).await.map(drop)
     }
 }
 
-/// Whether a webhook is asked at one of these Services. One that is asked at a URL was set up by hand, for this Ebb.
+/// Whether the API server calls a webhook at one of these Services. A webhook with a URL was set up by hand, for this Ebb.
 fn leads_to(webhook: &ValidatingWebhook, own: &CertsConfig) -> bool {
     let service = webhook.client_config.service.as_ref();
     service.is_none_or(|service| own.serves(&service.namespace, &service.name))

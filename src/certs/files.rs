@@ -1,31 +1,31 @@
-//! Certificates in files that somebody else writes, such as the volume of a Secret. It reads and judges nothing.
+//! Certificates in files that another program writes, such as the volume of a Secret. It reads them without validation.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::authority::Pair;
 
-/// More is not read: no certificate is that long.
+/// The largest file, in bytes. No certificate is that long.
 const LONGEST: u64 = 1024 * 1024;
 
-/// Where the files are.
+/// The paths of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
-    /// The serving certificate, with those between it and its authority.
+    /// The serving certificate, with its intermediate certificates.
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
-    /// The authority that signed it. The file may be absent: then somebody else tells the API server.
+    /// The authority that signed it. Without this file, the user writes the `caBundle`.
     pub authority: PathBuf,
 }
 
 impl Files {
-    /// The files of a folder that has the names of a Secret's entries.
+    /// The files in a folder, with the names of a TLS Secret's entries.
     pub fn of(folder: &Path) -> Self {
         Self { certificate: folder.join("tls.crt"), key: folder.join("tls.key"), authority: folder.join("ca.crt") }
     }
 
-    /// What is in them.
+    /// Reads the files.
     pub(super) async fn read(&self) -> Result<Pair, String> {
         let files = self.clone();
         let read = move || {

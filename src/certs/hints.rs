@@ -1,5 +1,4 @@
-//! A watch on one object that tells when it is worth another look, and nothing else. Where it cannot be had, looking now
-//! and then has to do.
+//! A watch on one object that only signals when to check it again. Without the right to watch, the periodic check remains.
 
 use std::fmt::Debug;
 
@@ -11,7 +10,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tracing::debug;
 
-/// Something for every change of the object, and never an end.
+/// A stream with an item for every change of the object. It never ends.
 pub(super) fn hints<K>(api: Api<K>, name: &str) -> BoxStream<'static, ()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,

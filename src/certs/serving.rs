@@ -1,4 +1,4 @@
-//! The certificate that TLS servers show. It can be exchanged while they run; connections that are open keep theirs.
+//! The certificate that TLS servers present. It can be replaced while they run; open connections keep the old one.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use rustls::sign::CertifiedKey;
 
 use super::authority::Pair;
 
-/// A certificate that cannot be shown.
+/// The reason why a certificate cannot be presented.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
     /// It is not PEM.
     #[error("the serving certificate or its key is not PEM: {0}")]
     Pem(#[from] rustls::pki_types::pem::Error),
-    /// Certificate and key do not go together, or are of no kind that TLS knows.
+    /// Certificate and key do not match, or are of a type that TLS does not support.
     #[error("the serving certificate cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
 }
@@ -27,17 +27,17 @@ pub enum ServingError {
 pub struct Serving(RwLock<Arc<CertifiedKey>>);
 
 impl Serving {
-    /// Shows the certificate of `pair`.
+    /// A resolver that presents the certificate of `pair`.
     pub fn new(pair: &Pair) -> Result<Self, ServingError> {
         Ok(Self(RwLock::new(load(pair)?)))
     }
 
-    /// Whether the certificate of `pair` could be shown.
+    /// Checks that the certificate of `pair` can be presented.
     pub fn check(pair: &Pair) -> Result<(), ServingError> {
         load(pair).map(drop)
     }
 
-    /// From now on shows the certificate of `pair`.
+    /// Presents the certificate of `pair` from now on.
     pub fn replace(&self, pair: &Pair) -> Result<(), ServingError> {
         let loaded = load(pair)?;
         *self.0.write() = loaded;

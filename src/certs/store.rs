@@ -1,6 +1,5 @@
-//! The Secret that holds the certificates. Whether they are good is `authority`'s business; this file reads,
-//! writes, and takes what another replica has written when that one was faster. A Secret that cert-manager fills is read
-//! only.
+//! The Secret with the certificates. This module reads and writes it, and takes over the certificates of another replica
+//! that was faster. `authority` validates them. A Secret that cert-manager writes is only read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,51 +18,51 @@ use super::authority::{Judgement, MakeError, Pair};
 use super::hints::hints;
 use super::serving::ServingError;
 
-/// For one call of the API server.
+/// The time limit of one call of the API server.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How often a race with other replicas is tried again; each round somebody wins, so few are needed.
+/// The maximum of attempts in a race with other replicas. One replica wins each round, so few rounds are needed.
 const ROUNDS: u32 = 5;
 
 const SECRET_TYPE: &str = "kubernetes.io/tls";
 
-/// What cert-manager writes on each Secret that it fills.
+/// The annotation that cert-manager sets on each Secret that it writes.
 const CERT_MANAGER: &str = "cert-manager.io/certificate-name";
 
-/// The certificates could not be had.
+/// The reason why there are no certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum CertsError {
-    /// They could not be made.
+    /// They could not be created.
     #[error(transparent)]
     Make(#[from] MakeError),
-    /// They cannot be shown.
+    /// They cannot be presented.
     #[error(transparent)]
     Serving(#[from] ServingError),
     /// The API server refused or could not be reached.
     #[error("cannot {verb} the Secret {namespace}/{name}: {source}; Ebb needs get, create and update on it")]
     Api {
-        /// What was tried.
+        /// The attempted action.
         verb: &'static str,
         /// Ebb's namespace.
         namespace: String,
         /// The Secret.
         name: String,
-        /// What came back.
+        /// The API server's error.
         source: Box<kube::Error>,
     },
     /// The API server did not answer.
     #[error("cannot {verb} the Secret {namespace}/{name}: no answer within {} s", LIMIT.as_secs())]
     Timeout {
-        /// What was tried.
+        /// The attempted action.
         verb: &'static str,
         /// Ebb's namespace.
         namespace: String,
         /// The Secret.
         name: String,
     },
-    /// Somebody else makes the certificates, and they are not there.
+    /// Another program creates the certificates, and they are missing.
     #[error("{0}")]
     NotThere(String),
-    /// Somebody writes the Secret over and over.
+    /// Another program overwrites the Secret again and again.
     #[error("the Secret {namespace}/{name} changes faster than it can be made good: see who else writes it")]
     Contended {
         /// Ebb's namespace.
@@ -73,7 +72,7 @@ pub enum CertsError {
     },
 }
 
-/// The Secret, as a place for one [`Pair`].
+/// The Secret as storage of one [`Pair`].
 pub struct SecretStore {
     api: Api<Secret>,
     namespace: String,
@@ -81,13 +80,13 @@ pub struct SecretStore {
 }
 
 impl SecretStore {
-    /// The Secret `name` in `namespace`; nothing is read yet.
+    /// The Secret `name` in `namespace`. This reads nothing.
     pub fn new(client: Client, namespace: &str, name: &str) -> Self {
         Self { api: Api::namespaced(client, namespace), namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    /// The pair in the Secret, after making good what is missing, damaged or near its end. `known` is what this process
-    /// has shown so far: its authority stays trusted when a new one is made.
+    /// The pair in the Secret. It is created or replaced first if it is missing, damaged or near its expiry. `known` is the
+    /// pair that this process has presented so far: its authority stays trusted beside a new one.
     pub async fn ensure(&self, names: &[String], known: Option<&Pair>, now: DateTime<Utc>) -> Result<Pair, CertsError> {
         for _ in 0..ROUNDS {
             let present = self.limited("get", self.api.get_opt(&self.name)).await?;
@@ -115,14 +114,14 @@ impl SecretStore {
                             Pair::make_after(known.unwrap_or(&pair), names, now)?
                         }
                     };
-                    // The resource version goes along, so that a faster replica's work is not overwritten.
+                    // The resource version protects the certificates of a faster replica.
                     let secret = self.fill(secret, &new);
                     self.limited("update", self.api.replace(&self.name, &PostParams::default(), &secret)).await
                 }
             };
             match written {
                 Ok(secret) => return Ok(read(&secret)),
-                // Somebody else was faster, so what they wrote is looked at.
+                // Another replica was faster. Read what it wrote.
                 Err(CertsError::Api { verb, source, .. }) if lost_race(verb, &source) => {}
                 Err(error) => return Err(error),
             }
@@ -130,7 +129,7 @@ impl SecretStore {
         Err(CertsError::Contended { namespace: self.namespace.clone(), name: self.name.clone() })
     }
 
-    /// The pair in the Secret, which somebody else fills.
+    /// The pair in a Secret that another program writes.
     pub async fn read(&self) -> Result<Pair, CertsError> {
         match self.limited("get", self.api.get_opt(&self.name)).await? {
             Some(secret) => self.foreign(&secret),
@@ -138,7 +137,7 @@ impl SecretStore {
         }
     }
 
-    /// Something for every change of the Secret, as far as it can be watched.
+    /// A stream with an item for every change of the Secret, as far as it can be watched.
     pub fn changes(&self, watching: Client) -> BoxStream<'static, ()> {
         hints(Api::<Secret>::namespaced(watching, &self.namespace), &self.name)
     }
@@ -178,7 +177,7 @@ impl SecretStore {
         for (key, pem) in entries {
             data.insert(key.to_owned(), ByteString(pem.clone().into_bytes()));
         }
-        // The type of a Secret cannot be changed, so one that somebody else has made keeps its own.
+        // The type of a Secret cannot be changed, so a Secret that another program created keeps its type.
         secret.type_.get_or_insert_with(|| SECRET_TYPE.to_owned());
         let metadata = ObjectMeta {
             name: Some(self.name.clone()),
@@ -189,7 +188,7 @@ impl SecretStore {
     }
 }
 
-/// Somebody wrote it meanwhile, or deleted it.
+/// Whether another program changed or deleted the Secret meanwhile.
 fn lost_race(verb: &str, error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409 || (status.code == 404 && verb == "update"))
 }
@@ -198,7 +197,7 @@ fn is_foreign(secret: &Secret) -> bool {
     secret.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(CERT_MANAGER))
 }
 
-/// What the Secret holds; absent entries are empty, which no judgement lets pass.
+/// The pair in the Secret. A missing entry is empty, which is never valid.
 fn read(secret: &Secret) -> Pair {
     let text = |key: &str| {
         let bytes = secret.data.as_ref().and_then(|data| data.get(key));

@@ -1,5 +1,5 @@
-//! Which authorities the API server has to trust, and whether it has been told: the one who changes the certificate and
-//! those who write bundles meet here. No I/O.
+//! The authorities that the API server must trust, and whether the objects name them already. The part that replaces the
+//! certificate and the parts that write bundles meet here. No I/O.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use tokio::time::{Instant, timeout};
 
 use super::bundle;
 
-/// How long the API server may take to hear of a bundle that was written.
+/// The time after which the API server has noticed a new bundle.
 const HEARD: Duration = Duration::from_secs(3);
 
-/// What is known of one object that names authorities.
+/// The state of one object that names authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Nothing yet.
+    /// Not known yet.
     Unknown,
-    /// There is nothing to be told: no such object, or no authority to name.
+    /// There is nothing to write: the object does not exist, or there is no authority.
     Nothing,
-    /// It names these.
+    /// The object names these authorities.
     Has {
         /// The bundle.
         bundle: Arc<str>,
-        /// Since when, if it had another one before.
+        /// The time of the change, if it had another bundle before.
         since: Option<Instant>,
     },
 }
 
 type Places = BTreeMap<u64, Place>;
 
-/// The authorities that the API server has to trust, as PEM, for those who see to it.
+/// The authorities that the API server must trust, as PEM, for the parts that write bundles.
 #[derive(Clone, Debug)]
 pub struct Trusted {
     wanted: watch::Receiver<Arc<str>>,
     places: watch::Sender<Places>,
 }
 
-/// Says which authorities have to be trusted.
+/// Sets the authorities that the API server must trust.
 #[derive(Debug)]
 pub(super) struct Announcer(watch::Sender<Arc<str>>);
 
@@ -55,7 +55,7 @@ impl Announcer {
     }
 }
 
-/// One object's line in the list of places. Dropping it takes the line out.
+/// The entry of one object in the list. Dropping it removes the entry.
 #[derive(Debug)]
 pub(super) struct Line {
     number: u64,
@@ -63,12 +63,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// There is nothing to be told.
+    /// There is nothing to write.
     pub(super) fn nothing(&self) {
         self.write(|_| Place::Nothing);
     }
 
-    /// The object has this bundle now. `anew` says that it was written just now in place of another.
+    /// The object has this bundle now. `anew` means that the bundle has just replaced another one.
     pub(super) fn has(&self, bundle: &str, anew: bool) {
         self.write(|place| {
             let since = match place {
@@ -97,26 +97,26 @@ impl Drop for Line {
     }
 }
 
-/// Begins with these authorities.
+/// Starts with these authorities.
 pub(super) fn announce(authorities: &str) -> (Announcer, Trusted) {
     let (sender, wanted) = watch::channel(Arc::from(authorities));
     (Announcer(sender), Trusted { wanted, places: watch::Sender::default() })
 }
 
 impl Trusted {
-    /// All of them, the newest first; empty where the certificates come without their authority.
+    /// All authorities, the newest first; empty if the certificates have no authority.
     pub fn authorities(&mut self) -> Arc<str> {
         Arc::clone(&self.wanted.borrow_and_update())
     }
 
-    /// Ends when they have changed, and never once nobody can change them any more.
+    /// Resolves when the authorities have changed. Never resolves once nothing can change them any more.
     pub async fn changed(&mut self) {
         if self.wanted.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// A line for another object.
+    /// An entry for another object.
     pub(super) fn line(&self) -> Line {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let line = Line { number: NEXT.fetch_add(1, Ordering::Relaxed), places: self.places.clone() };
@@ -124,8 +124,8 @@ impl Trusted {
         line
     }
 
-    /// Waits until each object names `authorities`, and the API server has had the time to hear of it; false if that is
-    /// not so within `limit`.
+    /// Waits until each object names `authorities` and the API server has noticed them; false if that takes longer than
+    /// `limit`.
     pub async fn settled(&self, authorities: &str, limit: Duration) -> bool {
         let mut places = self.places.subscribe();
         let told = |place: &Place| match place {
@@ -175,12 +175,12 @@ mod tests {
         let write = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             one.has(&format!("{new}{old}"), true);
-            // Looked at again, it is the same.
+            // Another check gives the same result.
             one.has(&format!("{new}{old}"), false);
         };
         assert!(tokio::join!(wait, write).0);
         assert_eq!(begin.elapsed(), Duration::from_secs(1) + HEARD);
-        // Another replica's work counts as well.
+        // A bundle that another replica wrote counts, too.
         tokio::time::sleep(HEARD).await;
         one.has(&new, false);
         let begin = Instant::now();
