@@ -1,16 +1,17 @@
-//! Which of several replicas writes: the one that holds a Lease, as with Kubernetes' own controllers.
+//! Leader election: of several replicas, the holder of a Lease writes, as with Kubernetes' own controllers.
 //!
-//! All replicas watch, read and answer; one changes something. The Lease has the form and the rules of client-go's leader
-//! election, so that `kubectl get lease` shows what it always shows, and an operator of KEDA under the same name takes part.
+//! All replicas watch, read and answer; only the leader writes. The Lease has the format and the rules of client-go's leader
+//! election. `kubectl get lease` shows the usual columns, and an operator of KEDA takes part under the same name.
 //!
-//! - [`rules`]: pure: what a Lease as it was found means for this replica.
-//! - [`Term`]: whether this replica may write at this moment.
-//! - [`Fenced`]: the last gate before the API server: without a term no write goes out.
-//! - [`Keeper`]: acquires the Lease, renews it, gives it back.
+//! - [`rules`]: decides what a replica does about a Lease; pure.
+//! - [`Term`]: the right of this replica to write.
+//! - [`Fenced`]: the last check before the API server: it sends no write without that right.
+//! - [`Keeper`]: acquires, renews and releases the Lease.
 //!
-//! Two replicas never both write. A term ends by this machine's monotonic clock, which goes on while the process is stopped,
-//! and it ends before the Lease does: after `renewDeadline` without a renewal, counted from when the last one was asked
-//! for. Another replica may take the Lease `leaseDuration` after it saw it renewed, which is later on both counts.
+//! Two replicas never both write. The right to write ends by this machine's monotonic clock, which runs on while the process
+//! is stopped. It ends before the Lease does: after `renewDeadline` without a renewal, counted from the request of the last
+//! renewal. Another replica may take the Lease `leaseDuration` after it saw the renewal, which is later for two reasons: the
+//! renewal is later than its request, and `leaseDuration` is longer than `renewDeadline`.
 
 mod fence;
 mod keeper;

@@ -1,11 +1,10 @@
 //! The `external.metrics.k8s.io/v1beta1` server that `HorizontalPodAutoscalers` read their metrics from.
 //!
-//! This module owns the wire: TLS, who is asking ([`auth`]), what the documents and errors look like, and when a
-//! connection ends. What a metric is worth it asks a [`MetricSource`]; it must never import the controller, a scaler or
-//! a broker.
+//! This module owns TLS, authentication and authorization ([`auth`]), the documents and errors, and the end of connections.
+//! It gets the value of a metric from a [`MetricSource`]. It must never import the controller, a scaler or a broker.
 //!
-//! A question takes this way: `server` (connection, TLS) → `routes` (who), `action` (what) → [`auth`] (may they) →
-//! [`MetricSource::value`] → `quantity` → JSON. Every refusal is a `meta/v1` Status, built in `status`.
+//! The path of a request: `server` (connection, TLS) → `routes` (the user), `action` (the action) → [`auth`] (the right) →
+//! [`MetricSource::value`] → `quantity` → JSON. Every error is a `meta/v1` Status, built in `status`.
 //!
 //! # RBAC
 //!
@@ -43,49 +42,49 @@ pub(crate) use server::Door;
 pub use server::{Limits, ServeError, ServerConfig, serve};
 pub use tls::Tls;
 
-/// The API group that is served.
+/// The API group of external metrics.
 pub const GROUP: &str = "external.metrics.k8s.io";
-/// The version of [`GROUP`] that is served.
+/// The served version of [`GROUP`].
 pub const VERSION: &str = "v1beta1";
-/// The name of the `APIService` that sends the cluster's questions here.
+/// The name of the `APIService` that routes the cluster's requests to this server.
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
-/// The label a selector names the ScaledObject with.
+/// The label with which a selector names the ScaledObject.
 pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
 
-/// Whether `text` is a label selector, and if not, why.
+/// Checks that `text` is a label selector.
 pub(crate) fn check_selector(text: &str) -> Result<(), String> {
     selector::Selector::parse(text).map(drop).map_err(|error| error.to_string())
 }
 
-/// Whether a label selector selects an object with these labels. What is no selector selects nothing.
+/// Whether a label selector selects an object with these labels. An invalid selector selects nothing.
 pub(crate) fn selects(text: &str, labels: &BTreeMap<String, String>) -> bool {
     selector::Selector::parse(text).is_ok_and(|selector| selector.selects(labels))
 }
 
-/// Answers what the API is asked.
+/// The source of the metrics that the API serves.
 #[async_trait]
 pub trait MetricSource: Send + Sync + 'static {
-    /// The present value of one external metric of one ScaledObject.
+    /// The present value of one external metric of a ScaledObject.
     async fn value(&self, namespace: &str, scaled_object: &str, metric: &str) -> Result<MetricValue, MetricError>;
 }
 
-/// What a metric is worth, and since when that is known.
+/// The value of a metric and the time of its reading.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MetricValue {
-    /// The number itself; anything but a finite one is answered with an error.
+    /// The number. If it is not finite, the API answers with an error.
     pub value: f64,
-    /// When the number was read.
+    /// The time of the reading.
     pub timestamp: DateTime<Utc>,
 }
 
-/// Why there is no value.
+/// The reason why there is no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetricError {
-    /// There is no such ScaledObject, or it has no such metric. The answer is 404 and names all of them.
+    /// The ScaledObject does not exist, or has no such metric. The answer is 404 and names all metrics.
     #[error("not found: {0}")]
     NotFound(String),
-    /// The metric exists, but its value could not be had. The answer is 500 with this text, which the
-    /// `HorizontalPodAutoscaler` repeats in its conditions.
+    /// The metric exists, but its value cannot be read. The answer is 500 with this text, which the `HorizontalPodAutoscaler`
+    /// repeats in its conditions.
     #[error("{0}")]
     Failed(String),
 }

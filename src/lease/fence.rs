@@ -1,4 +1,4 @@
-//! The last gate before the API server: a replica that does not lead sends no write, whatever its parts believe.
+//! The last check before the API server: a replica that does not lead sends no write, whatever its parts request.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +14,7 @@ use super::Term;
 #[error("another replica writes: this one does not hold the lease")]
 pub struct NotLeading;
 
-/// A way to the API server that lets writes pass only during a term.
+/// A client of the API server that sends writes only while this replica leads.
 #[derive(Debug, Clone)]
 pub struct Fenced<S> {
     inner: S,
@@ -22,7 +22,7 @@ pub struct Fenced<S> {
 }
 
 impl<S> Fenced<S> {
-    /// Puts the gate before `inner`.
+    /// Adds the check to `inner`.
     pub fn new(inner: S, term: Arc<Term>) -> Self {
         Self { inner, term }
     }
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// Whether a request changes something in the cluster. A token that is asked for changes nothing.
+/// Whether a request changes the cluster. A request for a token does not.
 fn is_write(method: &Method, path: &str) -> bool {
     match *method {
         Method::GET | Method::HEAD => false,

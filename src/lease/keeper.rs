@@ -1,4 +1,4 @@
-//! Acquires the Lease, renews it and gives it back.
+//! Acquires, renews and releases the Lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::args::Election;
 use crate::key::Key;
 use crate::watching::{Index, Source, Watches};
 
-/// How long the last writes of a term are waited for before the Lease is given back: the next replica waits for it.
+/// How long to wait for the last writes before the Lease is released. The next replica waits for the release.
 const LAST_WRITES: Duration = Duration::from_millis(500);
-/// How long giving it back may take.
+/// The time limit of the release.
 const RELEASE: Duration = Duration::from_secs(2);
 
-/// Keeps one Lease.
+/// Holds one Lease.
 pub struct Keeper {
     watching: Api<Lease>,
     api: Api<Lease>,
@@ -36,25 +36,25 @@ pub struct Keeper {
     term: Arc<Term>,
 }
 
-/// A Lease as it was last seen.
+/// The last observed state of the Lease.
 struct Seen {
     version: Option<String>,
     since: Instant,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 enum Attempt {
-    /// The Lease is this replica's.
+    /// This replica holds the Lease.
     Held,
-    /// It is another's, for so long at least, and whose.
+    /// Another replica holds the Lease, for at least this time.
     Others(Duration, String),
-    /// Somebody was faster.
+    /// Another replica was faster.
     Raced,
 }
 
 impl Keeper {
-    /// A keeper for the Lease of that election in a namespace. Neither client has a fence; the first is one without a
-    /// limit of time, for the watch.
+    /// A keeper of the election's Lease in a namespace. Neither client checks the right to write. The first client has no time limit:
+    /// it is for the watch.
     pub fn new(
         (watching, client): (Client, Client),
         namespace: &str,
@@ -66,7 +66,7 @@ impl Keeper {
         Self { watching, api, name: times.id.clone(), identity, times: times.clone(), term }
     }
 
-    /// Holds the Lease as long as it can, until `shutdown`; then gives it back.
+    /// Acquires the Lease and holds it as long as possible, until `shutdown`. Then it releases the Lease.
     pub async fn keep(self, shutdown: CancellationToken) {
         let free = Arc::new(Notify::new());
         let watch = tokio::spawn(watch(self.watching.clone(), self.name.clone(), Arc::clone(&free)));
@@ -85,7 +85,7 @@ impl Keeper {
         self.release().await;
     }
 
-    /// Tries once. Tells when to try again.
+    /// Tries once to acquire or renew the Lease. Gives the time until the next attempt.
     async fn attempt(&self, seen: &mut Option<Seen>, told: &mut String) -> Duration {
         let begin = Instant::now();
         let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * jitter(&self.identity));
@@ -136,12 +136,12 @@ impl Keeper {
             Verdict::Take => self.taken(&spec, 1),
             Verdict::Wait(left) => return Ok(Attempt::Others(left, spec.holder_identity.unwrap_or_default())),
         });
-        // With the version that was read: whoever was faster has it.
+        // The resource version of the read makes a faster replica win.
         settled(self.api.replace(&self.name, &PostParams::default(), &lease).await)
     }
 
     fn taken(&self, before: &LeaseSpec, transitions: i32) -> LeaseSpec {
-        // Rounded up: others go by this number, and must not come before this replica's own time is over.
+        // Rounded up: other replicas use this number, and must not take the Lease before this replica's right to write ends.
         let seconds = i32::try_from(self.times.lease_duration.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
@@ -153,7 +153,7 @@ impl Keeper {
         }
     }
 
-    /// Stops writing, and gives the Lease back as client-go does, so that the next replica need not wait for its end.
+    /// Stops writing and releases the Lease as client-go does, so that the next replica need not wait for its expiry.
     async fn release(&self) {
         if !self.term.end() {
             return;

@@ -1,21 +1,22 @@
-//! What a Lease says to a replica. The rules are client-go's (`k8s.io/client-go/tools/leaderelection`).
+//! Decides what a replica does about a Lease, by client-go's rules (`k8s.io/client-go/tools/leaderelection`). Pure.
 
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 
-/// What a replica does about a Lease.
+/// The action of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is this replica's: renew it.
+    /// This replica holds the Lease: renew it.
     Renew,
-    /// It is nobody's, or has not been renewed for its duration: take it.
+    /// Nobody holds the Lease, or it was not renewed for its duration: take it.
     Take,
-    /// It is another's, for so long at least.
+    /// Another replica holds the Lease, for at least this time.
     Wait(Duration),
 }
 
-/// Judges a Lease that has been seen unchanged for some time, by the judge's own clock: those of other machines may differ.
+/// The action for a Lease that has been unchanged for some time. The time is measured by this replica's clock, because the
+/// clocks of other machines may differ.
 pub fn judge(lease: &LeaseSpec, me: &str, unchanged: Duration, own_duration: Duration) -> Verdict {
     let holder = lease.holder_identity.as_deref().unwrap_or_default();
     if holder == me {
@@ -59,7 +60,7 @@ mod tests {
             (Some("other"), Some(15), 0, Verdict::Wait(s(15))),
             (Some("other"), Some(15), 14, Verdict::Wait(s(1))),
             (Some("other"), Some(15), 15, Verdict::Take),
-            // The other's own duration counts, not this replica's.
+            // The duration in the other replica's Lease counts, not that of this replica.
             (Some("other"), Some(60), 15, Verdict::Wait(s(45))),
             (Some("other"), None, 9, Verdict::Wait(s(1))),
             (Some("other"), Some(-1), 9, Verdict::Wait(s(1))),

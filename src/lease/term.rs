@@ -1,4 +1,4 @@
-//! Whether this replica may write at this moment.
+//! The right of this replica to write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// A replica's right to write. Shared by all that write.
+/// A replica's right to write, shared by all parts that write.
 #[derive(Debug)]
 pub struct Term {
-    /// Without an election it has no end.
+    /// There is no election, so the right never ends.
     elected: bool,
     state: Mutex<State>,
     gained: Notify,
@@ -19,23 +19,23 @@ pub struct Term {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The Lease is this replica's as far as it knows, until then. None: it is not.
+    /// The time until which this replica holds the Lease, as far as it knows. None: it does not hold it.
     until: Option<Instant>,
-    /// How often it has become this replica's.
+    /// How many times this replica has acquired the Lease.
     number: u64,
-    /// What the replica before has written is known.
+    /// Whether this replica knows the writes of the previous leader.
     open: bool,
-    /// Writes that have begun and not ended.
+    /// The number of writes in progress.
     under_way: usize,
 }
 
 impl Term {
-    /// One without an election: this replica is the only one.
+    /// The right of an only replica, without an election.
     pub fn always() -> Arc<Self> {
         Arc::new(Self::new(false))
     }
 
-    /// One that a [`Keeper`](super::Keeper) gives and takes.
+    /// The right that a [`Keeper`](super::Keeper) grants and revokes.
     pub fn elected() -> Arc<Self> {
         Arc::new(Self::new(true))
     }
@@ -44,7 +44,7 @@ impl Term {
         Self { elected, state: Mutex::default(), gained: Notify::new(), quiet: Notify::new() }
     }
 
-    /// Whether there are several replicas, of which one writes.
+    /// Whether several replicas may run.
     pub fn is_elected(&self) -> bool {
         self.elected
     }
@@ -54,7 +54,7 @@ impl Term {
         !self.elected || self.state.lock().leads(Instant::now())
     }
 
-    /// Begins a write, which ends when the result is dropped. None: it may not be.
+    /// Begins a write, which ends when the result is dropped. None: this replica may not write.
     pub fn write(self: &Arc<Self>) -> Option<Writing> {
         let mut state = self.state.lock();
         if self.elected && !state.leads(Instant::now()) {
@@ -64,7 +64,7 @@ impl Term {
         Some(Writing(Arc::clone(self)))
     }
 
-    /// The Lease is this replica's until then. True if it was not before.
+    /// Records that this replica holds the Lease until then. True if it did not hold it before.
     pub(crate) fn renew(&self, until: Instant) -> bool {
         let mut state = self.state.lock();
         let new = state.until.replace(until).is_none();
@@ -76,30 +76,31 @@ impl Term {
         new
     }
 
-    /// The Lease is not this replica's any more. True if it was.
+    /// Records that this replica no longer holds the Lease. True if it held it before.
     pub(crate) fn end(&self) -> bool {
         let mut state = self.state.lock();
         state.open = false;
         state.until.take().is_some()
     }
 
-    /// Whether it was not renewed in time.
+    /// Whether the Lease was not renewed in time.
     pub(super) fn is_over(&self) -> bool {
         self.state.lock().until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Waits until the Lease has become this replica's: it may write once it knows what is there, see [`Term::open`].
+    /// Waits until this replica holds the Lease. It may write after it has read the present state; see [`Term::open`].
     pub async fn gained(&self) {
         self.gained.notified().await;
     }
 
-    /// The number of the present term, be it that nothing is written yet. None: the Lease is not this replica's.
+    /// The number of the present term, even before the first write. None: this replica does not hold the Lease.
     pub fn number(&self) -> Option<u64> {
         let state = self.state.lock();
         state.until.filter(|until| Instant::now() < *until).map(|_| state.number)
     }
 
-    /// This replica knows what was written before this term, and writes from now on. False if that term is over.
+    /// Records that this replica knows the state before this term, so that it may write from now on. False if the term is
+    /// over.
     pub fn open(&self, number: u64) -> bool {
         let mut state = self.state.lock();
         if state.until.is_none() || state.number != number {
@@ -109,14 +110,14 @@ impl Term {
         true
     }
 
-    /// Waits until no write is under way, but not longer than this.
+    /// Waits until no write is in progress, at most for this time.
     pub(super) async fn quiet(&self, limit: Duration) {
         let quiet = async {
             while self.state.lock().under_way > 0 {
                 self.quiet.notified().await;
             }
         };
-        // What has not been answered by then is not waited for: the API server may be gone.
+        // Do not wait longer for an answer: the API server may be gone.
         let _ = tokio::time::timeout(limit, quiet).await;
     }
 }
@@ -127,7 +128,7 @@ impl State {
     }
 }
 
-/// A write that is under way.
+/// A write in progress.
 #[derive(Debug)]
 pub struct Writing(Arc<Term>);
 

@@ -1,19 +1,19 @@
-//! What representation a request's Accept header asks for. It reads headers and serves nothing.
+//! Content negotiation: chooses a representation by a request's Accept header.
 
 use http::{HeaderMap, header};
 
-/// A representation this server has.
+/// A representation that this server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The document itself as JSON.
     Plain,
     /// All of discovery in one `apidiscovery.k8s.io/v2` document.
     AggregatedV2,
-    /// The same as `v2beta1`, for clients older than Kubernetes 1.30.
+    /// The same document as `v2beta1`, for clients older than Kubernetes 1.30.
     AggregatedV2Beta1,
 }
 
-/// The first of `offers` that the client wants most; nothing when it accepts none of them.
+/// The offer that the client prefers; the first one of several equal offers. None if it accepts no offer.
 pub(super) fn choose(headers: &HeaderMap, offers: &[Form]) -> Option<Form> {
     let mut ranges: Vec<Range> = headers
         .get_all(header::ACCEPT)
@@ -32,7 +32,7 @@ pub(super) fn choose(headers: &HeaderMap, offers: &[Form]) -> Option<Form> {
 
 /// One entry of the header.
 struct Range {
-    /// The representation it names; nothing where this server has none like it.
+    /// The representation that the entry names; none if this server does not have it.
     form: Option<Form>,
     quality: f32,
 }

@@ -1,5 +1,5 @@
-//! What a request is about, in the words of permissions: which verb on which resource or path. It follows the rules of
-//! `k8s.io/apiserver`, so that a role means here what it means there. Pure: it answers nothing.
+//! The action of a request: its verb and its resource or path, as in RBAC. It follows the rules of `k8s.io/apiserver`, so
+//! that a role has the same meaning here. Pure.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::auth::{Action, Resource};
 use super::{GROUP, VERSION};
 
-/// The action that a request needs permission for; none where the path is not text.
+/// The action that a request needs a right for; none if the path is not text.
 pub(super) fn of(method: &Method, path: &str, query: Option<&str>) -> Option<Action> {
     let parts = path.split('/').filter(|part| !part.is_empty());
     let parts = parts.map(|part| Some(percent_decode_str(part).decode_utf8().ok()?.into_owned()));
@@ -39,7 +39,7 @@ pub(super) fn of(method: &Method, path: &str, query: Option<&str>) -> Option<Act
     })))
 }
 
-/// Whether a query asks for a watch: with any value but those that mean no.
+/// Whether a query asks for a watch: with any value but those that mean false.
 pub(super) fn asks_to_watch(query: &str) -> bool {
     let value = query.split('&').find_map(|pair| match pair.split_once('=') {
         Some(("watch", value)) => Some(value),

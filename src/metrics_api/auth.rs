@@ -1,11 +1,11 @@
-//! Who is asking, and may they: what `k8s.io/apiserver` calls delegated authentication and authorization.
+//! Delegated authentication and authorization, as `k8s.io/apiserver` calls it.
 //!
-//! - [`trust`](Trust): whose certificates are believed, from the `ConfigMap` `extension-apiserver-authentication`.
-//! - `Peer`: the certificate of one connection, judged by that.
-//! - [`Reviewer`]: the API server's word on bearer tokens and permissions, asked through a short cache.
+//! - [`trust`](Trust): the trusted authorities, from the `ConfigMap` `extension-apiserver-authentication`.
+//! - `Peer`: the certificate of one connection, verified against them.
+//! - [`Reviewer`]: the API server's answers about bearer tokens and rights, through a short cache.
 //!
-//! Everything here fails closed: what cannot be verified is not believed, and without the API server's word there is a
-//! refusal that says so.
+//! Everything here fails closed: an identity that cannot be verified is refused, and so is a request that the API server
+//! gives no answer about. The error says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,21 +31,21 @@ pub use user::User;
 
 use cache::Cache;
 
-/// How long an answer of the API server is believed.
+/// How long an answer of the API server is valid.
 const ANSWER_LIFE: Duration = Duration::from_secs(10);
-/// How many answers of each kind are kept at most.
+/// The maximum of kept answers of each kind.
 const ANSWERS: usize = 8192;
-/// Longer tokens are not worth a question.
+/// The longest token that is reviewed, in bytes.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
-/// Why a request goes no further.
+/// The reason why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Nobody we know.
+    /// The user is unknown.
     Unknown,
-    /// Known, but not allowed; with the authorizer's reason, if it gave one.
+    /// The user is known and lacks the right; with the authorizer's reason, if it gave one.
     Forbidden { why: String },
-    /// The API server could not be asked.
+    /// The API server did not answer.
     Unavailable(ReviewError),
 }
 
@@ -55,7 +55,7 @@ impl From<ReviewError> for Refusal {
     }
 }
 
-/// Answers both questions for every request.
+/// Authenticates and authorizes every request.
 pub(super) struct Gate {
     trust: watch::Receiver<Arc<Trust>>,
     reviewer: Arc<dyn Reviewer>,
@@ -63,7 +63,7 @@ pub(super) struct Gate {
     permissions: Cache<(Arc<User>, Question), Access>,
 }
 
-/// What the permission cache is keyed with.
+/// The key of the cache of rights.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Question {
     EveryMetric,
@@ -76,7 +76,7 @@ impl Gate {
         Self { trust, reviewer, tokens, permissions }
     }
 
-    /// The user behind a request: the one a front proxy vouches for, else the client certificate's, else the token's.
+    /// The user of a request: the user that a front proxy names, or that of the client certificate, or that of the token.
     pub(super) async fn who(&self, peer: &Peer, headers: &HeaderMap) -> Result<Arc<User>, Refusal> {
         let trust = Arc::clone(&self.trust.borrow());
         let verdict = peer.judged_by(&trust);
@@ -103,8 +103,8 @@ impl Gate {
 
     /// Whether `user` may do `action`.
     ///
-    /// For a metric it is asked first whether the user may list all metrics everywhere, which the HPA controller may:
-    /// so its thousands of metrics cost one question every ten seconds.
+    /// For a metric, the first question is whether the user may list all metrics in all namespaces. The HPA controller may,
+    /// so that its thousands of metrics cost one question every ten seconds.
     pub(super) async fn may(&self, user: &Arc<User>, action: &Action) -> Result<(), Refusal> {
         if user.is_master() {
             return Ok(());

@@ -1,20 +1,19 @@
-//! The documents that tell clients what is served here: group, version, resources. Data only.
+//! The discovery documents: group, version and resources of the API.
 //!
-//! There is one resource, `externalmetrics`, that stands for all metrics, as KEDA has it: metrics come and go too fast
-//! to be listed.
+//! As in KEDA, one resource `externalmetrics` represents all metrics, which change too often to be listed.
 
 use serde_json::{Value, json};
 
 use super::document::Document;
 use super::{GROUP, VERSION};
 
-/// All of discovery.
+/// All discovery documents.
 pub(super) struct Discovery {
     /// `/apis`
     pub(super) groups: Document,
     /// `/apis` as one `apidiscovery.k8s.io/v2` document.
     pub(super) aggregated_v2: Document,
-    /// The same in its older version.
+    /// The same document in its older version.
     pub(super) aggregated_v2beta1: Document,
     /// `/apis/external.metrics.k8s.io`
     pub(super) group: Document,

@@ -1,4 +1,4 @@
-//! A JSON document that never changes: rendered once, then served from memory, with an `ETag`.
+//! A constant JSON document: rendered once, then served from memory with an `ETag`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-/// The rendered bytes and the headers that go with them.
+/// The rendered bytes and their headers.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     body: Bytes,
@@ -27,12 +27,12 @@ impl Document {
         Self { body, content_type, tag: format!("{:016X}", hasher.finish()) }
     }
 
-    /// What changes whenever the content does.
+    /// The hash of the content.
     pub(super) fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// The document, or 304 when the client has it already.
+    /// The document, or 304 if the client already has it.
     pub(super) fn answer(&self, request: &HeaderMap) -> Response {
         let quoted = format!("\"{}\"", self.tag);
         let known = request

@@ -1,4 +1,4 @@
-//! The API without a network, for `make fuzz`: one connection's bytes in, the answers' bytes out.
+//! The API without a network, for `make fuzz`: it takes the bytes of one connection and gives the bytes of the answers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use super::auth::{Access, Action, Gate, Peer, ReviewError, Reviewer, Trust, User
 use super::routes::{self, Api};
 use super::server::builder;
 
-/// More than any request's answer.
+/// The buffer of a connection, larger than the answer to any request.
 const PIPE: usize = 1 << 20;
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// An API that takes every token for a user who may do everything.
+/// An API that accepts every token, for a user with all rights.
 #[derive(Debug)]
 pub struct OpenApi {
     router: Router,
@@ -43,14 +43,14 @@ impl Reviewer for Everybody {
 }
 
 impl OpenApi {
-    /// With metrics of `source`.
+    /// An API with the metrics of `source`.
     pub fn new(source: Arc<dyn MetricSource>) -> Self {
         let (_, trust) = watch::channel(Arc::new(Trust::nobody()));
         let api = Api::new(Gate::new(trust, Arc::new(Everybody)), source, Arc::new(|| true), LIMIT);
         Self { router: routes::router(Arc::new(api)) }
     }
 
-    /// What a stranger's connection gets back that sends these bytes and no more.
+    /// The answer to an unauthenticated connection that sends exactly these bytes.
     pub async fn answer(&self, sent: &[u8], http2: bool) -> Vec<u8> {
         let (mut client, server) = tokio::io::duplex(PIPE);
         let router = self.router.clone();
@@ -63,7 +63,7 @@ impl OpenApi {
         });
         let builder = builder(http2, LIMIT);
         let serving = async {
-            // What is wrong with the bytes ends the connection.
+            // An error in the bytes ends the connection.
             let _ = builder.serve_connection(TokioIo::new(server), service).await;
         };
         let asking = async {

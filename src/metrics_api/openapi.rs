@@ -1,19 +1,18 @@
-//! The OpenAPI descriptions: version 2 for the cluster's merged document, version 3 for clients that read one group at
-//! a time. Data only.
+//! The OpenAPI documents: version 2 for the cluster's merged document, version 3 for clients that read one group at a time.
 //!
-//! Types of Kubernetes itself (Time, Quantity, `ListMeta`) are written in place: a definition of the same name but
-//! other words would be renamed when the API server merges the documents.
+//! Kubernetes' own types (Time, Quantity, `ListMeta`) are written inline. The API server would rename a definition with the
+//! same name and another text when it merges the documents.
 
 use serde_json::{Value, json};
 
 use super::document::Document;
 use super::{GROUP, VERSION};
 
-/// Both descriptions.
+/// The documents of both versions.
 pub(super) struct OpenApi {
     /// `/openapi/v2`
     pub(super) v2: Document,
-    /// `/openapi/v3`: which group versions are described where.
+    /// `/openapi/v3`: the paths of the documents of each group version.
     pub(super) v3_root: Document,
     /// `/openapi/v3/apis/external.metrics.k8s.io/v1beta1`
     pub(super) v3: Document,

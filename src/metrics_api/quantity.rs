@@ -1,17 +1,17 @@
-//! The wire form of a number: a Kubernetes Quantity in thousandths. It only counts and prints.
+//! The wire format of a number: a Kubernetes Quantity in thousandths.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A number in thousandths, which is what the `HorizontalPodAutoscaler` calculates with.
+/// A number in thousandths, the precision of the `HorizontalPodAutoscaler`.
 ///
-/// Whole numbers print plain (`12`), others as thousandths (`2500m`). Numbers beyond what 64 bits of thousandths hold
-/// are clamped: the `HorizontalPodAutoscaler` would read a larger one as zero.
+/// Whole numbers print without a suffix (`12`), others as thousandths (`2500m`). Numbers outside the range of 64 bits of
+/// thousandths are clamped, because the `HorizontalPodAutoscaler` would read a larger one as zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(i64);
 
-/// A value that is not a finite number was about to be served.
+/// The value is not a finite number.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("the value {0} is not a finite number: look at what the trigger's query returns")]
 pub struct NotANumber(pub f64);
@@ -30,7 +30,7 @@ impl TryFrom<f64> for Quantity {
         if !value.is_finite() {
             return Err(NotANumber(value));
         }
-        // `as` saturates, which is the clamping promised above.
+        // `as` saturates, which clamps the number.
         #[allow(clippy::cast_possible_truncation)]
         Ok(Self((value * 1000.0).round() as i64))
     }

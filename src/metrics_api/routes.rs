@@ -1,7 +1,7 @@
-//! From a request to an answer: who asks, what for, may they, and what is the value.
+//! The routes: they authenticate and authorize a request, and answer it.
 //!
-//! It knows nothing of connections, and of values only what [`MetricSource`] says. No handler reads a body, so none is
-//! ever buffered.
+//! They know nothing of connections, and get values from [`MetricSource`] only. No handler reads a body, so no body is ever
+//! buffered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use super::selector::Selector;
 use super::status::Failure;
 use super::{GROUP, MetricError, MetricSource, MetricValue, SCALED_OBJECT_LABEL, VERSION};
 
-/// What the handlers share.
+/// The state that the handlers share.
 pub(super) struct Api {
     gate: Gate,
     source: Arc<dyn MetricSource>,
@@ -47,7 +47,7 @@ impl Api {
         Self { gate, source, ready, request_limit, discovery: Discovery::new(), openapi: OpenApi::new() }
     }
 
-    /// What is asked for, if whoever asks may do it.
+    /// The action of a request, if its user has the right.
     async fn admit(&self, peer: &Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Action, Failure> {
         let user = self.gate.who(peer, headers).await.map_err(|refusal| refused(refusal, None))?;
         let action =
@@ -57,7 +57,7 @@ impl Api {
     }
 }
 
-/// All paths; whoever calls it puts the connection's [`Peer`] into every request's extensions.
+/// All routes. The caller puts the connection's [`Peer`] into the extensions of every request.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let fixed = |pick: fn(&Api) -> &Document| {
         get(move |State(api): State<Arc<Api>>, headers: HeaderMap| async move {
@@ -65,7 +65,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
             Ok::<_, Failure>(pick(&api).answer(&headers))
         })
     };
-    // A slash at the end changes nothing, as with the API server.
+    // As with the API server, a slash at the end has no effect.
     let both = |router: Router<Arc<Api>>, path: &str, route: MethodRouter<Arc<Api>>| {
         router.route(&format!("{path}/"), route.clone()).route(path, route)
     };
@@ -82,15 +82,15 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .fallback(|| async { Failure::path_not_found() })
         .method_not_allowed_fallback(|| async { Failure::method_not_allowed() })
         .layer(middleware::from_fn_with_state(Arc::clone(&api), guard))
-        // From here on everybody is served, known or not.
+        // The routes below need no authentication.
         .route("/healthz", get(alive))
         .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .with_state(api)
 }
 
-/// Lets only those through who are known and may do what they ask for, whatever it is, and only the headers that the
-/// handlers read, so that no header that claims an identity gets any further.
+/// Passes only requests of authenticated users with the right for the action, and only the headers that the handlers read,
+/// so that no handler sees a header that claims an identity.
 async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let claims = std::mem::take(request.headers_mut());
     for name in [header::ACCEPT, header::IF_NONE_MATCH] {
@@ -128,7 +128,7 @@ fn refused(refusal: Refusal, asked: Option<(&User, &Action)>) -> Failure {
     }
 }
 
-/// The description of the API, which clients ask for with its hash and then keep for ever.
+/// The OpenAPI document. A client that requests it with its hash may cache it without a time limit.
 async fn openapi_v3(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     plain(&headers)?;
     let document = &api.openapi.v3;
@@ -184,7 +184,7 @@ async fn groups(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Respo
     Ok(document.answer(&headers))
 }
 
-/// The first value of a parameter. What is not well formed is passed over, as the API server does.
+/// The first value of a parameter. As in the API server, malformed parameters are ignored.
 fn parameter(query: &str, name: &str) -> Option<String> {
     let decoded = |text: &str| {
         let well_formed = text
@@ -211,7 +211,7 @@ async fn metric(
     if action::asks_to_watch(query) {
         return Err(Failure::watch_not_supported());
     }
-    // What is served is what the permission was for, however else the path might be read.
+    // Serve exactly the metric of the authorized action, however else the path might be parsed.
     let Action::List { namespace, metric } = &*action else { return Err(Failure::path_not_found()) };
 
     let label_selector = parameter(query, "labelSelector").unwrap_or_default();
@@ -249,7 +249,7 @@ async fn metric(
     Ok(response)
 }
 
-/// An `ExternalMetricValueList`, whose items are always one.
+/// An `ExternalMetricValueList`, which always has one item.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct List<'a> {

@@ -1,10 +1,10 @@
-//! Label selectors as the API server reads them: `a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b)`, `a`, `!a`.
+//! Label selectors in the syntax of the API server: `a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b)`, `a`, `!a`.
 //!
-//! Pure text work: it knows neither HTTP nor what the labels mean.
+//! Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The conditions of one selector; all of them hold at once.
+/// The conditions of one selector. An object must satisfy all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selector(Vec<Requirement>);
 
@@ -43,7 +43,7 @@ enum Operator {
     LessThan,
 }
 
-/// The text is not a selector.
+/// The text is not a valid selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SelectorError {
     #[error("found '{found}', expected: {expected}")]
@@ -57,17 +57,17 @@ pub(super) enum SelectorError {
 }
 
 impl Selector {
-    /// Reads a selector; the empty text selects everything.
+    /// Parses a selector. The empty text selects everything.
     pub(super) fn parse(text: &str) -> Result<Self, SelectorError> {
         Parser { tokens: tokens(text), at: 0 }.selector()
     }
 
-    /// Whether an object with these labels is selected.
+    /// Whether the selector selects an object with these labels.
     pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|requirement| requirement.holds(labels.get(&requirement.key)))
     }
 
-    /// The only value `key` may have, where the selector leaves exactly one.
+    /// The only value that the selector allows for `key`, if there is exactly one.
     pub(super) fn exactly(&self, key: &str) -> Option<&str> {
         let requirement = self.0.iter().find(|requirement| requirement.key == key)?;
         match (requirement.operator, requirement.values.len()) {
@@ -81,7 +81,7 @@ impl Selector {
 enum Token {
     Word(String),
     Symbol(&'static str),
-    /// A run of special characters that is no operator.
+    /// A sequence of special characters that is not an operator.
     Unknown(String),
     End,
 }
@@ -96,7 +96,7 @@ impl Token {
     }
 }
 
-/// Longest first, so that `==` is not read as two `=`.
+/// The operators, the longest first, so that `==` is not parsed as two `=`.
 const SYMBOLS: [&str; 9] = ["==", "!=", "=", "!", "(", ")", ",", ">", "<"];
 
 fn tokens(text: &str) -> Vec<Token> {
@@ -219,7 +219,7 @@ impl Parser {
         Ok(Requirement { key, operator, values })
     }
 
-    /// The one value of `=`, `==` and `!=`; it may be empty.
+    /// The value of `=`, `==` and `!=`, which may be empty.
     fn value(&mut self) -> Result<String, SelectorError> {
         match self.peek() {
             Token::End | Token::Symbol(",") => Ok(String::new()),
@@ -228,7 +228,7 @@ impl Parser {
         }
     }
 
-    /// The values of `in` and `notin`: `(a,b)`, where an empty place is the empty value.
+    /// The values of `in` and `notin`: `(a,b)`. A missing value is the empty value.
     fn set(&mut self) -> Result<BTreeSet<String>, SelectorError> {
         let token = self.next();
         if token != Token::Symbol("(") {

@@ -1,4 +1,4 @@
-//! Connections: accepting, TLS, time limits, and the orderly end. What is asked and answered is `routes`' business.
+//! The HTTPS server: it accepts connections, with TLS, limits and a graceful shutdown. `routes` answers the requests.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,43 +26,43 @@ use super::auth::{Gate, Peer, Reviewer, Trust};
 use super::routes::{self, Api};
 use super::tls::{Settings, Tls};
 
-/// What the server needs.
+/// The parts that the server needs.
 pub struct ServerConfig {
-    /// Where it listens; bound by the caller, so that a taken port is found at start.
+    /// The listener. The caller binds it, so that an occupied port is an error at the start.
     pub listener: TcpListener,
-    /// The certificate it shows.
+    /// The certificate that the server presents.
     pub certificate: Arc<dyn ResolvesServerCert>,
-    /// The cryptography and the TLS versions that it uses.
+    /// The cryptography and the TLS versions.
     pub tls: Tls,
-    /// Whose certificates and headers are believed; see [`super::auth::watch_trust`].
+    /// The trusted authorities; see [`super::auth::watch_trust`].
     pub trust: watch::Receiver<Arc<Trust>>,
-    /// Who is asked about bearer tokens and permissions.
+    /// Reviews bearer tokens and rights.
     pub reviewer: Arc<dyn Reviewer>,
-    /// Where the values come from.
+    /// The source of the values.
     pub source: Arc<dyn MetricSource>,
-    /// What `/readyz` says.
+    /// The state of `/readyz`.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// How much of everything is allowed.
+    /// The limits.
     pub limits: Limits,
 }
 
-/// Bounds on what clients can make the server hold.
+/// Limits on the resources that clients can use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open connections; beyond them, clients wait in the listener's queue.
+    /// The maximum of open connections. Further clients wait in the listener's queue.
     pub connections: u32,
-    /// How many of them may be of clients without a certificate. The others are for the cluster's aggregator, whatever
-    /// strangers do.
+    /// The maximum of open connections of clients without a certificate. The others are reserved for the cluster's
+    /// aggregator.
     pub strangers: u32,
-    /// Time for the TLS handshake, and then for the first request.
+    /// The time limit of the TLS handshake, and then of the first request.
     pub handshake: Duration,
-    /// How long a connection may stay without a request. An HTTP/1.1 request's headers must come within this time too.
+    /// How long a connection may be idle. The headers of an HTTP/1.1 request must arrive within this time too.
     pub idle: Duration,
     /// The same for a client without a certificate.
     pub stranger_idle: Duration,
-    /// Time for one request, from its headers to its answer.
+    /// The time limit of one request, from its headers to its answer.
     pub request: Duration,
-    /// Time that open requests get to finish when the server ends.
+    /// How long open requests may take to finish at shutdown.
     pub drain: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Default for Limits {
     }
 }
 
-/// Why the server could not run.
+/// The reason why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The certificate or the trusted authorities do not make usable TLS settings.
@@ -95,20 +95,20 @@ pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<
     settings.current()?;
     let api = Api::new(Gate::new(trust, reviewer), source, ready, limits.request);
     let router = routes::router(Arc::new(api));
-    // Already built in all but the rarest cases, so this is a comparison of two pointers.
+    // The settings are almost always built already, so this compares two pointers.
     let door = Door { name: "the metrics API", listener, tls: move || settings.current(), router, limits };
     door.serve(shutdown).await;
     Ok(())
 }
 
-/// Where connections come in.
+/// A TLS listener with its routes.
 pub(crate) struct Door<T> {
-    /// What the log calls it.
+    /// The name in logs.
     pub(crate) name: &'static str,
     pub(crate) listener: TcpListener,
-    /// The settings for a connection that begins now.
+    /// The TLS settings of a new connection.
     pub(crate) tls: T,
-    /// Who answers; it finds the connection's [`Peer`] in each request's extensions.
+    /// The routes. They find the connection's [`Peer`] in the extensions of each request.
     pub(crate) router: Router,
     pub(crate) limits: Limits,
 }
@@ -165,7 +165,7 @@ async fn next_connection(
         match accepted {
             Ok((stream, _)) => return Some((stream, slot)),
             Err(error) => {
-                // Mostly "too many open files": waiting a little lets some of them close.
+                // This is mostly "too many open files". Some of them close during a short pause.
                 warn!(%error, "{name} could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -203,7 +203,7 @@ impl Connection {
                 request.extensions_mut().insert(Arc::clone(&peer));
                 async move {
                     let response = router.call(request).await.unwrap_or_else(|never| match never {});
-                    // The aggregator's connection serves many, so it outlives a refusal.
+                    // The aggregator's connection serves many users, so it stays open after a refusal.
                     if is_stranger && response.status() == StatusCode::UNAUTHORIZED {
                         busy.0.refused.notify_one();
                     }
@@ -247,12 +247,12 @@ impl Connection {
     }
 }
 
-/// What connections may do, whoever has them.
+/// The HTTP settings of all connections.
 pub(super) fn builder(is_http2: bool, idle: Duration) -> auto::Builder<TokioExecutor> {
-    // TLS has settled the protocol; guessing it from the first bytes would wait for them without a limit.
+    // TLS has negotiated the protocol. Detecting it by the first bytes would wait for them without a time limit.
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
-    // A user may be in hundreds of groups, and the aggregator sends each as a header of its own.
+    // A user may be in hundreds of groups, and the aggregator sends each in its own header.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle).max_headers(1000);
     builder
         .http2()
@@ -264,12 +264,12 @@ pub(super) fn builder(is_http2: bool, idle: Duration) -> auto::Builder<TokioExec
     builder
 }
 
-/// How many requests a connection has had, and how many of them are still being answered.
+/// The number of requests of a connection, and of those in progress.
 #[derive(Default)]
 struct Activity {
     begun: AtomicU64,
     running: AtomicU64,
-    /// A stranger was told that it is nobody: the connection has no further use.
+    /// An unauthenticated client was refused. The connection is of no further use.
     refused: Notify,
 }
 
@@ -279,7 +279,7 @@ impl Activity {
     }
 }
 
-/// A request that is being answered; it counts until it is dropped, also when the client gave up.
+/// A request in progress. It counts until it is dropped, also if the client has disconnected.
 struct Busy(Arc<Activity>);
 
 impl Busy {

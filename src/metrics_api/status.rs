@@ -1,4 +1,4 @@
-//! Refusals as `meta/v1` Status documents, in the words Kubernetes clients know. It decides nothing.
+//! Errors as `meta/v1` Status documents, with the reasons and texts that Kubernetes clients know.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -7,13 +7,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
 use super::GROUP;
 use super::auth::Resource;
 
-/// A request that was not answered with what it asked for.
+/// The error response to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Failure {
     code: StatusCode,
     reason: &'static str,
     message: String,
-    /// What it is about, where it is about a resource.
+    /// The resource that the error is about, if any.
     about: Option<Box<About>>,
     retry_after: Option<i32>,
 }
@@ -140,7 +140,7 @@ impl Failure {
     }
 }
 
-/// The details of a refusal.
+/// The details of an error.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct About {
     group: Option<String>,

@@ -1,10 +1,10 @@
-//! What the tests of this module share: throw-away certificate authorities.
+//! Temporary certificate authorities for the tests of this module.
 
 use chrono::{DateTime, Datelike, Duration, Utc};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// When a certificate is valid.
+/// The validity of a certificate.
 #[derive(Clone, Copy)]
 pub(super) enum Validity {
     Past,

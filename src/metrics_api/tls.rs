@@ -1,5 +1,5 @@
-//! Which TLS settings a new connection gets. It owns no sockets and no certificates, and judges no identity: that a
-//! client's certificate passed here means only that one of the trusted authorities signed it.
+//! The TLS settings of new connections. They authenticate nobody: a client certificate that passes the handshake was signed
+//! by one of the trusted authorities, and no more.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use tokio::sync::watch;
 
 use super::auth::Trust;
 
-/// The cryptography and the versions that are used.
+/// The cryptography and the TLS versions.
 pub type Tls = (Arc<CryptoProvider>, &'static [&'static SupportedProtocolVersion]);
 
-/// Builds the settings, and builds them anew when the trusted authorities have changed.
+/// Builds the settings, and builds them again when the trusted authorities change.
 ///
-/// With new settings comes a new session store, so that nobody resumes a session whose authority is gone.
+/// New settings have a new session store, so that no client resumes a session whose authority is no longer trusted.
 pub(super) struct Settings {
     certificate: Arc<dyn ResolvesServerCert>,
     tls: Tls,
@@ -29,7 +29,7 @@ impl Settings {
         Self { certificate, tls, trust, built: Mutex::new(None) }
     }
 
-    /// The settings for a connection that begins now.
+    /// The settings of a new connection.
     pub(super) fn current(&self) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
         let trust = Arc::clone(&self.trust.borrow());
         let mut built = self.built.lock();

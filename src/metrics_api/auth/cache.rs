@@ -1,4 +1,5 @@
-//! Remembers answers for a short time and asks each question once at a time. It knows neither users nor the API server.
+//! A cache that keeps answers for a short time and asks each question only once at a time. It knows neither users nor the API
+//! server.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,15 +12,15 @@ use tokio::time::Instant;
 
 use super::ReviewError;
 
-/// A failed question is not repeated before this time is over, so that an outage is not met with a flood.
+/// The pause before a failed question is repeated, so that an outage causes no flood of questions.
 const FAILURE_LIFE: Duration = Duration::from_secs(1);
 
 type Answer<V> = Shared<BoxFuture<'static, Result<V, ReviewError>>>;
 
-/// Answers by question, young ones only, and never more than the given number.
+/// Recent answers by their question, with a maximum number.
 ///
-/// The bound costs no bookkeeping: answers live in two halves, and when the newer one is full it takes the place of the
-/// older one.
+/// The answers are in two halves. When the newer half is full, it replaces the older one, so that the limit needs no
+/// bookkeeping.
 pub(super) struct Cache<K, V> {
     life: Duration,
     half: usize,
@@ -42,7 +43,7 @@ impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Cache<K, V> {
         Self { life, half: (bound / 2).max(1), entries }
     }
 
-    /// The answer to `key`, from memory, or from a question already under way, or by `ask`.
+    /// The answer to `key`: from the cache, from a question in progress, or by `ask`.
     pub(super) async fn get_or_ask(
         &self,
         key: K,

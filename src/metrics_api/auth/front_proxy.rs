@@ -1,5 +1,5 @@
-//! Reads the user out of the headers that a front proxy adds. That the proxy may do so is decided elsewhere: these
-//! functions believe every header they see.
+//! Reads the user from the headers that a front proxy adds. The caller decides whether the proxy may name a user: these
+//! functions trust every header.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,25 @@ use http::{HeaderMap, HeaderName};
 
 use super::User;
 
-/// Which headers say what, and which proxies may send them.
+/// The names of the headers, and the proxies that may send them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::metrics_api) struct FrontProxy {
     pub(super) allowed_names: Vec<String>,
     pub(super) user_headers: Vec<HeaderName>,
     pub(super) uid_headers: Vec<HeaderName>,
     pub(super) group_headers: Vec<HeaderName>,
-    /// Lower case.
+    /// The names in lower case.
     pub(super) extra_prefixes: Vec<String>,
 }
 
 impl FrontProxy {
-    /// Whether a verified certificate of this common name may speak for others; an empty list allows every one.
+    /// Whether the holder of a verified certificate with this common name may name other users. An empty list allows every
+    /// name.
     pub(super) fn allows(&self, common_name: &str) -> bool {
         self.allowed_names.is_empty() || self.allowed_names.iter().any(|name| name == common_name)
     }
 
-    /// The user the headers name; none when they name none, or when any of them is not text.
+    /// The user that the headers name; none if they name no user, or if one of them is not text.
     pub(super) fn user(&self, headers: &HeaderMap) -> Option<User> {
         let name = first(headers, &self.user_headers)?;
         let uid = first(headers, &self.uid_headers).unwrap_or_default();
@@ -59,7 +60,7 @@ fn all(headers: &HeaderMap, names: &[HeaderName]) -> Option<Vec<String>> {
     values.map(|value| text(value.as_bytes())).collect()
 }
 
-/// Undoes `%xx`; what is not well formed stays as it is.
+/// Decodes `%xx`. Malformed sequences stay unchanged.
 fn unescape(key: &str) -> String {
     fn decoded(key: &str) -> Option<String> {
         let mut bytes = Vec::with_capacity(key.len());

@@ -1,4 +1,4 @@
-//! Asks the API server with `TokenReview` and `SubjectAccessReview`. It translates and caches nothing.
+//! Asks the API server with `TokenReview` and `SubjectAccessReview`, without a cache.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use tokio::time::timeout;
 use super::{Access, Action, ReviewError, Reviewer, User};
 use crate::metrics_api::{GROUP, VERSION};
 
-/// Less than a request may take, so that the one who asks gets a Status that names the reason.
+/// The time limit of a review. It is shorter than that of a request, so that the client gets a Status that names the reason.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// Questions of one kind under way at once. Whoever sends one invalid token after the other meets this bound instead of
-/// passing the flood on, and does not hold up the questions of the other kind.
+/// The maximum of reviews of one kind at the same time. It keeps a client that sends many invalid tokens from flooding the
+/// API server, and from delaying reviews of the other kind.
 const AT_ONCE: usize = 32;
 
 /// The API server as a [`Reviewer`].
@@ -31,7 +31,7 @@ pub struct KubeReviewer {
 }
 
 impl KubeReviewer {
-    /// Asks through `client`, which needs the rights of the `ClusterRole` `system:auth-delegator`.
+    /// A reviewer that uses `client`, which needs the rights of the `ClusterRole` `system:auth-delegator`.
     pub fn new(client: Client) -> Self {
         Self { client, tokens: Semaphore::new(AT_ONCE), permissions: Semaphore::new(AT_ONCE) }
     }

@@ -1,5 +1,5 @@
-//! The certificate one connection came with. It is judged when first asked about, again each minute, and again whenever
-//! the trusted authorities change: a connection may outlive its certificate.
+//! The client certificate of one connection. It is verified at first use, again each minute, and again whenever the trusted
+//! authorities change, because a connection may outlive its certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::trust::Verdict;
 
 const VERDICT_LIFE: Duration = Duration::from_mins(1);
 
-/// One end of a connection; without certificates it is nobody in particular.
+/// The client of a connection. Without a certificate it is unauthenticated.
 #[derive(Default)]
 pub(in crate::metrics_api) struct Peer {
     chain: Vec<CertificateDer<'static>>,
@@ -31,12 +31,12 @@ impl Peer {
         Self { chain, judged: Mutex::new(None) }
     }
 
-    /// Whether it has shown no certificate. One that it has shown was signed by an authority that is trusted.
+    /// Whether the client presented no certificate. A certificate that it presented was signed by a trusted authority.
     pub(in crate::metrics_api) fn is_unknown(&self) -> bool {
         self.chain.is_empty()
     }
 
-    /// What `trust` makes of the certificate.
+    /// The verdict of `trust` about the certificate.
     pub(super) fn judged_by(&self, trust: &Arc<Trust>) -> Verdict {
         if self.chain.is_empty() {
             return Verdict::default();

@@ -1,33 +1,33 @@
-//! The two questions that only the API server can answer, as a trait, so that tests can answer them.
+//! The two questions that only the API server can answer, as a trait, so that tests can provide the answers.
 
 use async_trait::async_trait;
 
 use super::User;
 
-/// Knows tokens and permissions.
+/// Reviews tokens and rights.
 #[async_trait]
 pub trait Reviewer: Send + Sync + 'static {
-    /// The user a bearer token belongs to; none when the token is not valid.
+    /// The user of a bearer token; none if the token is not valid.
     async fn token(&self, token: &str) -> Result<Option<User>, ReviewError>;
 
-    /// Whether `user` may do `action`.
+    /// Whether `user` has the right to do `action`.
     async fn access(&self, user: &User, action: &Action) -> Result<Access, ReviewError>;
 }
 
-/// Something that needs a permission.
+/// An action that needs a right.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Reading one metric, which is verb `list` on a resource of the metric's name. An empty namespace means all of
-    /// them, and the metric `*` means every one, as in a `SubjectAccessReview`.
+    /// Reading one metric: the verb `list` on a resource with the metric's name. As in a `SubjectAccessReview`, an empty
+    /// namespace means all namespaces, and the metric `*` means every metric.
     List {
-        /// Where the ScaledObject is.
+        /// The namespace of the ScaledObject.
         namespace: String,
         /// The metric's name.
         metric: String,
     },
-    /// Anything else that is done to a resource of whatever group.
+    /// Any other action on a resource of any group.
     Resource(Box<Resource>),
-    /// A path that is no resource's.
+    /// A request for a path that is not a resource.
     Path {
         /// The method in lower case.
         verb: String,
@@ -36,38 +36,38 @@ pub enum Action {
     },
 }
 
-/// A verb and what it is used on, as in a `SubjectAccessReview`. What does not apply is empty.
+/// A verb and its object, as in a `SubjectAccessReview`. Fields that do not apply are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Resource {
     /// The verb.
     pub verb: String,
     /// The API group.
     pub group: String,
-    /// Its version.
+    /// The version of the group.
     pub version: String,
     /// The namespace.
     pub namespace: String,
     /// The resource.
     pub resource: String,
-    /// The part of it.
+    /// The subresource.
     pub subresource: String,
-    /// One object's name.
+    /// The name of the object.
     pub name: String,
 }
 
 impl Action {
-    /// Reading whatever metric wherever.
+    /// Reading any metric in any namespace.
     pub fn every_metric() -> Self {
         Self::List { namespace: String::new(), metric: "*".to_owned() }
     }
 }
 
-/// The answer to a question for a permission.
+/// The answer about a right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Whether it is given.
+    /// Whether the user has the right.
     pub allowed: bool,
-    /// Why or why not; often empty.
+    /// The reason; often empty.
     pub reason: String,
 }
 
@@ -77,7 +77,7 @@ pub struct Access {
 pub struct ReviewError(String);
 
 impl ReviewError {
-    /// With the reason, in words.
+    /// The error with its reason.
     pub fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }

@@ -1,5 +1,5 @@
-//! Whose certificates are believed: the contents of the `ConfigMap` `extension-apiserver-authentication`, and the
-//! verdict on a certificate chain. No I/O and no clock: the data and the time are arguments.
+//! The trusted authorities, from the `ConfigMap` `extension-apiserver-authentication`, and the verification of certificate
+//! chains. Without I/O and without a clock: the data and the time are arguments.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::User;
 use super::front_proxy::FrontProxy;
 
-/// The authorities that are trusted, and with what.
+/// The trusted authorities, and what each may attest.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// Either authority: whoever neither of them signed does not get through the handshake with a certificate.
+    /// Both authorities. The handshake fails with a certificate that neither of them signed.
     any: Option<Arc<dyn ClientCertVerifier>>,
     proxies: Option<(Arc<dyn ClientCertVerifier>, FrontProxy)>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-/// The `ConfigMap` does not say whom to trust.
+/// The `ConfigMap` has no usable authorities.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// A bundle has no usable certificate.
@@ -34,7 +34,7 @@ pub enum TrustError {
     Bundle {
         /// The entry of the `ConfigMap`.
         key: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
     /// A list is not a JSON list of strings.
@@ -42,25 +42,25 @@ pub enum TrustError {
     List {
         /// The entry of the `ConfigMap`.
         key: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
-    /// A header's name is none.
+    /// The name of a header is invalid.
     #[error("{key} names {name:?}, which cannot be the name of a header")]
     Header {
         /// The entry of the `ConfigMap`.
         key: &'static str,
-        /// The name.
+        /// The invalid name.
         name: String,
     },
 }
 
-/// What a certificate is good for.
+/// The verdict about a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// It may say in headers who the user is.
+    /// Its holder may name the user in headers.
     pub(super) front_proxy: bool,
-    /// The user it stands for by itself.
+    /// Its holder is this user.
     pub(super) user: Option<Arc<User>>,
 }
 
@@ -73,12 +73,12 @@ const GROUP_HEADERS: &str = "requestheader-group-headers";
 const EXTRA_PREFIXES: &str = "requestheader-extra-headers-prefix";
 
 impl Trust {
-    /// Believes no certificate at all.
+    /// Trusts no certificate.
     pub fn nobody() -> Self {
         Self { any: None, proxies: None, clients: None }
     }
 
-    /// Reads the `ConfigMap`'s data. Entries that are absent take their kind of trust with them.
+    /// Reads the data of the `ConfigMap`. A missing entry means that nothing of its kind is trusted.
     pub fn from_config_map(data: &BTreeMap<String, String>) -> Result<Self, TrustError> {
         let client_roots = roots(data, CLIENT_CA)?;
         let proxy_roots = roots(data, PROXY_CA)?;
@@ -101,8 +101,8 @@ impl Trust {
         Ok(Self { any, proxies, clients })
     }
 
-    /// Whether questions from the cluster's aggregator can be believed; without that, no `HorizontalPodAutoscaler` gets
-    /// an answer.
+    /// Whether the requests of the cluster's aggregator can be trusted. Otherwise no `HorizontalPodAutoscaler` gets an
+    /// answer.
     pub fn has_front_proxy(&self) -> bool {
         self.proxies.is_some()
     }
@@ -111,12 +111,12 @@ impl Trust {
         self.proxies.as_ref().map(|(_, proxy)| proxy)
     }
 
-    /// For the TLS handshake: a certificate is optional, but one of the authorities must have signed it.
+    /// The verifier of the TLS handshake: a client certificate is optional, but one of the authorities must have signed it.
     pub(in crate::metrics_api) fn handshake_verifier(&self) -> Arc<dyn ClientCertVerifier> {
         self.any.clone().unwrap_or_else(WebPkiClientVerifier::no_client_auth)
     }
 
-    /// What the chain is good for at `now`. Each authority is asked for itself, signatures, validity and all.
+    /// The verdict about the chain at `now`. It verifies signatures and validity against each authority separately.
     pub(super) fn judge(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Verdict {
         let Some((leaf, intermediates)) = chain.split_first() else { return Verdict::default() };
         let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return Verdict::default() };

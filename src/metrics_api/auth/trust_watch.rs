@@ -1,4 +1,4 @@
-//! Keeps a [`Trust`] in step with the `ConfigMap` it comes from. The reading of it is `trust`'s business.
+//! Keeps a [`Trust`] up to date with its `ConfigMap`. `trust` parses the contents.
 
 use std::sync::Arc;
 
@@ -16,9 +16,10 @@ use super::Trust;
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 
-/// Follows the `ConfigMap` `kube-system/extension-apiserver-authentication` until `shutdown`.
+/// Watches the `ConfigMap` `kube-system/extension-apiserver-authentication` until `shutdown`.
 ///
-/// Nobody is trusted before it was read once. When it later vanishes or makes no sense, the last good contents hold.
+/// No certificate is trusted before the first read. If the `ConfigMap` is later missing or invalid, the last valid contents
+/// apply.
 pub fn watch_trust(client: Client, shutdown: CancellationToken) -> watch::Receiver<Arc<Trust>> {
     let (sender, receiver) = watch::channel(Arc::new(Trust::nobody()));
     tokio::spawn(async move {
@@ -47,7 +48,7 @@ async fn follow(client: Client, sender: watch::Sender<Arc<Trust>>) {
                 continue;
             }
         };
-        // The ConfigMap is also a lock of old clients: most of its changes are of no interest.
+        // Old clients also use the ConfigMap as a lock, so most of its changes do not matter here.
         if seen.as_ref() == Some(&data) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! A user as Kubernetes describes one. Plain data.
+//! A user as Kubernetes describes one.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ const AUTHENTICATED: &str = "system:authenticated";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 const MASTERS: &str = "system:masters";
 
-/// Somebody whose identity is verified.
+/// A user with a verified identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct User {
-    /// The name that permissions are given to.
+    /// The name that roles refer to.
     pub name: String,
-    /// Tells apart users that had the same name at different times; often empty.
+    /// Distinguishes users who had the same name at different times; often empty.
     pub uid: String,
-    /// The groups the user is in.
+    /// The groups of the user.
     pub groups: Vec<String>,
-    /// What else the authenticator knows.
+    /// Further attributes from the authenticator.
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl User {
-    /// Puts the user into `system:authenticated`, as every verified one is.
+    /// Adds the group `system:authenticated`, which every verified user has.
     #[must_use]
     pub fn authenticated(mut self) -> Self {
         let placed = self.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED);
@@ -31,12 +31,12 @@ impl User {
         self
     }
 
-    /// Whether this is the user that stands for nobody.
+    /// Whether this is the anonymous user.
     pub fn is_anonymous(&self) -> bool {
         self.name == ANONYMOUS
     }
 
-    /// Whether the user may do everything, without asking.
+    /// Whether the user has all rights without a review.
     pub fn is_master(&self) -> bool {
         self.groups.iter().any(|group| group == MASTERS)
     }
