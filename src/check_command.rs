@@ -1,4 +1,4 @@
-//! `ebb check`: what the API server and the admission webhook would say of manifests, without either.
+//! `ebb check`: the findings of the API server's schema and of the admission webhook about manifests, without a cluster.
 
 mod claims;
 mod document;
@@ -19,15 +19,15 @@ use claims::Claims;
 use manifest::{Manifest, Object};
 use schema::Schemas;
 
-/// Why a check could not be made.
+/// The reason why a check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// A file or folder cannot be read.
     #[error("cannot read {path}: {cause}")]
     Read {
-        /// Which.
+        /// The path.
         path: String,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// The findings cannot be written.
@@ -35,19 +35,19 @@ pub enum CheckError {
     Write(#[from] io::Error),
 }
 
-/// What was found in all.
+/// The result of all checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing.
+    /// There are no errors and no warnings.
     Clean,
-    /// Warnings only.
+    /// There are warnings only.
     Warnings,
-    /// At least one error.
+    /// There is at least one error.
     Errors,
 }
 
 impl Verdict {
-    /// What the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Clean => 0,
@@ -57,10 +57,10 @@ impl Verdict {
     }
 }
 
-/// Checks what `question` names and writes a line for each finding. A reader of `output` that has seen enough is no error.
+/// Checks the files that `question` names and writes one line per finding. A closed `output` is not an error.
 ///
 /// # Errors
-/// What cannot be read. What is wrong in it is none.
+/// A file cannot be read. A mistake in a manifest is a finding, not an error.
 pub fn run(question: &Check, input: impl Read, output: impl Write) -> Result<Verdict, CheckError> {
     let mut report = Report { output: BufWriter::new(output), strict: question.strict, errors: 0, warnings: 0 };
     let done = check(question, input, &mut report);
@@ -123,7 +123,7 @@ fn given(manifests: &[(String, Manifest)]) -> HashMap<(bool, String, String), Au
     authentications.collect()
 }
 
-/// Where findings go.
+/// The output of findings.
 struct Report<W: Write> {
     output: BufWriter<W>,
     strict: bool,

@@ -1,4 +1,4 @@
-//! Logs of this process, to standard error.
+//! The logs of this process, on standard error.
 
 mod json;
 mod time;
@@ -12,12 +12,12 @@ use crate::args::{Format, Logs};
 use json::JsonLines;
 use time::Timer;
 
-/// Begins to log.
+/// Starts the logs.
 ///
 /// # Errors
-/// Levels that cannot be understood.
+/// The levels are not valid.
 pub fn start(logs: &Logs) -> Result<(), ParseError> {
-    // The libraries' own words about reconnecting are Ebb's to say, with the object they concern.
+    // Ebb itself logs reconnects, with the object concerned, so those of the libraries are left out.
     let filter = EnvFilter::try_new(format!("lapin=off,kube_runtime=error,{}", logs.levels()))?;
     let timer = Timer::new(logs.zap_time_encoding.0);
     let lines = tracing_subscriber::fmt()

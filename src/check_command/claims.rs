@@ -1,4 +1,4 @@
-//! Which ScaledObject of those that are checked has which workload and which HPA: two would work against each other.
+//! The workloads and HPAs of the checked ScaledObjects, to find two ScaledObjects that scale the same one.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use crate::plan::hpa;
 use crate::plan::review::{self, Finding};
 
-/// What is taken, and by which ScaledObject.
+/// The claimed workloads and HPAs, with the ScaledObject of each.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     /// Workloads, by namespace, group and kind, and name.
@@ -18,8 +18,8 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Notes the target and the HPA of one more ScaledObject. A finding if another has one of them; the same one again is no
-    /// other.
+    /// Adds the target and the HPA of a ScaledObject. Gives a finding if another ScaledObject has one of them. The same
+    /// ScaledObject twice gives none.
     pub(super) fn claim(&mut self, namespace: &str, object: &ScaledObject) -> Option<Finding> {
         let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
         let workload = (namespace.to_owned(), review::kind_of(target), target.name.clone());

@@ -1,4 +1,4 @@
-//! YAML and JSON as kubectl reads them, and on which line each part is.
+//! YAML and JSON as kubectl reads them, with the line of each part.
 
 use std::collections::HashMap;
 
@@ -16,14 +16,14 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The line of what is at `path`, such as `spec.triggers[0]`, or of the nearest that it is in.
+    /// The line of the part at `path`, such as `spec.triggers[0]`, or of the nearest part that contains it.
     pub(super) fn line_of(&self, path: &str) -> usize {
         let mut path = path;
         loop {
             if let Some(line) = self.lines.get(path) {
                 return *line;
             }
-            // The whole document has the empty path.
+            // The empty path is the whole document.
             path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
             if path.is_empty() {
                 return self.lines.get("").copied().unwrap_or(1);
@@ -32,13 +32,13 @@ impl Document {
     }
 }
 
-/// Every document of `text` that holds anything.
+/// Every document of `text` that is not empty.
 ///
 /// # Errors
-/// The line where it is no YAML, and why.
+/// The text is not valid YAML: the line and the reason.
 pub(super) fn read(text: &str) -> Result<Vec<Document>, (usize, String)> {
     let mut tree = YamlLoader::<MarkedYaml<'_>>::default();
-    // Which words are numbers and truth values is not the same in every version of YAML.
+    // The versions of YAML differ in the words that are numbers and booleans.
     tree.early_parse(false);
     let loaded = Parser::new_from_str(text).load(&mut tree, true);
     if let Err(error) = loaded.and_then(|()| tree.error().cloned().map_or(Ok(()), Err)) {
@@ -73,7 +73,7 @@ fn take(node: &MarkedYaml<'_>, path: &str, lines: &mut HashMap<String, usize>) -
                     continue;
                 }
                 let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                // A value that is a block begins on a line of its own.
+                // A block value begins on the next line.
                 lines.insert(place.clone(), key.span.start.line());
                 let value = take(value, &place, lines)?;
                 map.insert(name, value);
@@ -93,7 +93,7 @@ fn key_name(key: &MarkedYaml<'_>) -> Result<String, String> {
     }
 }
 
-/// Merge keys (`<<: *defaults`): what the map has itself stays.
+/// Resolves merge keys (`<<: *defaults`). The map's own keys take precedence.
 fn merge(map: &mut Map<String, Value>, merged: Vec<Value>) {
     for value in merged {
         match value {

@@ -1,4 +1,4 @@
-//! The texts that a command line names.
+//! The files and folders of the command line.
 
 use std::fs;
 use std::io::{self, Read};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::CheckError;
 
-/// A text and what it is called.
+/// The text of a file and its name.
 pub(super) struct File {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// Files as they are named, folders in the order of their names, and standard input for `-`.
+/// Reads files, folders in the order of the names in them, and standard input for `-`.
 pub(super) fn read(paths: &[PathBuf], mut input: impl Read) -> Result<Vec<File>, CheckError> {
     let mut files = Vec::new();
     for path in paths {
@@ -29,7 +29,7 @@ pub(super) fn read(paths: &[PathBuf], mut input: impl Read) -> Result<Vec<File>,
     Ok(files)
 }
 
-/// Every manifest below a folder. Hidden folders, and folders that are links, are left out.
+/// Every manifest below a folder, without hidden folders and linked folders.
 fn below(folder: &Path, files: &mut Vec<File>) -> Result<(), CheckError> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut entries = entries.map_err(|cause| failed(folder, cause))?;

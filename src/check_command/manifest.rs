@@ -1,4 +1,4 @@
-//! The objects of a document that Ebb serves.
+//! The objects in a document that are of kinds that Ebb serves.
 
 use std::rc::Rc;
 
@@ -13,29 +13,29 @@ use crate::plan::review::{Finding, Severity};
 const GROUPS: [&str; 2] = ["keda.sh/", "eventing.keda.sh/"];
 const VERSION: &str = "keda.sh/v1alpha1";
 
-/// One object, and what is wrong with it.
+/// One object with its findings.
 pub(super) struct Manifest {
     document: Rc<Document>,
-    /// Where it is in its document: not at the top in a List.
+    /// The path of the object in its document, which is not empty in a List.
     prefix: String,
-    /// How findings call it.
+    /// The name of the object in findings.
     pub(super) title: String,
-    /// Its namespace, empty where it does not say.
+    /// The namespace; empty if the object names none.
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) findings: Vec<Finding>,
-    /// What it says, if it can be read.
+    /// The parsed object, if it can be parsed.
     pub(super) object: Option<Object>,
 }
 
-/// What an object says.
+/// A parsed object.
 pub(super) enum Object {
     ScaledObject(Box<ScaledObject>),
     Authentication { spec: Box<TriggerAuthenticationSpec>, cluster: bool },
 }
 
 impl Manifest {
-    /// Those of a document, which may be a List. Objects of other groups are none.
+    /// The objects of a document, which may be a List. Objects of other API groups are skipped.
     pub(super) fn all_in(document: &Rc<Document>, schemas: &Schemas) -> Vec<Self> {
         let whole = &document.value;
         match whole["items"].as_array().filter(|_| whole["kind"].as_str().is_some_and(|kind| kind.ends_with("List"))) {
@@ -60,7 +60,7 @@ impl Manifest {
         Some(Self { document: Rc::clone(document), prefix, title, namespace, name, findings, object })
     }
 
-    /// The line of what is at `path` of the object.
+    /// The line of the part at `path` in the object.
     pub(super) fn line_of(&self, path: &str) -> usize {
         let parts = [self.prefix.as_str(), path];
         self.document.line_of(&parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("."))
@@ -100,7 +100,7 @@ fn parsed<K: DeserializeOwned>(value: &Value) -> Result<K, String> {
     serde_json::from_value(without_nulls(value)).map_err(|error| error.to_string())
 }
 
-/// As the API server stores it.
+/// The object as the API server stores it.
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {

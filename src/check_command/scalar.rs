@@ -1,5 +1,5 @@
-//! What a word of YAML stands for, by the rules of YAML 1.1 that kubectl and the API server go by: `yes` is a truth value and
-//! `010` is eight.
+//! The value of a YAML scalar by the rules of YAML 1.1, which kubectl and the API server use: `yes` is a boolean and `010` is
+//! eight.
 
 use std::borrow::Cow;
 

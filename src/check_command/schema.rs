@@ -1,5 +1,5 @@
-//! Whether an object has the shape that its custom resource definition asks for: what the API server refuses before anybody
-//! else sees it (Kubernetes docs, "CustomResourceDefinition", structural schemas).
+//! Validates an object against the schema of its CustomResourceDefinition, as the API server does before any webhook sees the
+//! object (Kubernetes docs, "CustomResourceDefinition", structural schemas).
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ impl Schemas {
         Self(schemas.collect())
     }
 
-    /// Whether there is one for this kind.
+    /// Whether there is a schema for this kind.
     pub(super) fn know(&self, kind: &str) -> bool {
         self.0.contains_key(kind)
     }
 
-    /// The kinds, as a sentence names them.
+    /// The kinds, as a list in a sentence.
     pub(super) fn kinds(&self) -> String {
         self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
-    /// What of `value`, an object of this kind, does not fit.
+    /// The mistakes in `value`, an object of this kind.
     pub(super) fn check(&self, kind: &str, value: &Value) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(schema) = self.0.get(kind) {
@@ -48,7 +48,7 @@ impl Schemas {
 fn check(schema: &Value, value: &Value, path: &str, findings: &mut Vec<Finding>) {
     let mut refuse = |text: String| findings.push(Finding::refusal(path, text));
     let expected = schema["type"].as_str().unwrap_or_default();
-    // The API server drops what is null, where null is not a value of its own.
+    // The API server drops a null value, unless the schema allows null.
     if value.is_null() || schema["x-kubernetes-int-or-string"] == true && (value.is_i64() || value.is_string()) {
         return;
     }

@@ -1,4 +1,5 @@
-//! A line of the log as a JSON object, with the keys of KEDA's logs, so that what reads those goes on reading.
+//! The JSON format of the logs: one object per line, with the keys of KEDA's logs, so that programs that read those still
+//! work.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::time::Timer;
 use crate::clock;
 
-/// Writes such lines: `level`, `ts`, `logger`, `msg`, and then what the line is about.
+/// Formats a line: `level`, `ts`, `logger`, `msg`, and then the fields of the event.
 #[derive(Debug)]
 pub(super) struct JsonLines {
     pub(super) timer: Timer,
@@ -32,11 +33,11 @@ where
     }
 }
 
-/// Keys in the order of zap's.
+/// The keys in zap's order.
 fn line(level: Level, time: Value, logger: &str, fields: Fields) -> String {
     let level = match level {
         Level::ERROR => "error",
-        // zap's users of KEDA know no warn, but zap does.
+        // KEDA never logs at warn, but zap has this level.
         Level::WARN => "warn",
         Level::INFO => "info",
         Level::DEBUG | Level::TRACE => "debug",
@@ -54,7 +55,7 @@ fn line(level: Level, time: Value, logger: &str, fields: Fields) -> String {
     format!("{{{}}}", pairs.join(","))
 }
 
-/// What an event says.
+/// The message and the fields of an event.
 #[derive(Debug, Default)]
 struct Fields {
     message: String,
@@ -63,7 +64,7 @@ struct Fields {
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
-        // Names such as `r#type` are those of the language.
+        // A name such as `r#type` is a raw identifier of Rust.
         let name = field.name().trim_start_matches("r#");
         match value {
             Value::String(text) if name == "message" => self.message = text,
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
     use crate::args::Time;
 
-    /// What was written.
+    /// The written text.
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 

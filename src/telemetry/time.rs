@@ -10,19 +10,19 @@ use tracing_subscriber::fmt::time::FormatTime;
 use crate::args::Time;
 use crate::clock;
 
-/// Tells the time of a line.
+/// Writes the time of a line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timer(Option<Time>);
 
 impl Timer {
-    /// With no encoding: RFC 3339 with microseconds.
+    /// Without an encoding: RFC 3339 with microseconds.
     pub(super) fn new(encoding: Option<Time>) -> Self {
         Self(encoding)
     }
 
-    /// The time as JSON: a number where zap writes one.
+    /// The time as JSON: a number if zap writes one.
     pub(super) fn value(self, now: DateTime<Utc>) -> Value {
-        // As in zap: what is lost of a nanosecond in a double is beyond what a clock tells.
+        // As in zap, a double loses part of a nanosecond, which is below the precision of a clock.
         #[allow(clippy::cast_precision_loss)]
         let nanoseconds = now.timestamp_nanos_opt().unwrap_or_default() as f64;
         match self.0 {
