@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// What Ebb says of stores and identities.
-const NO_CLIENT: &str = "stores and identities that there is no client for";
+/// The row about secret stores and identities.
+const NO_CLIENT: &str = "secret stores and identities that Ebb has no client for";
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();

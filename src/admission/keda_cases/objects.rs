@@ -3,8 +3,8 @@
 use super::*;
 
 const LONG_NAMES: &str = "an update that leaves too long a name as it is";
-const TARGETS: &str = "a formula's `activationTarget` that is no number";
-const LATER: &str = "a target whose custom resource definition is not installed yet";
+const TARGETS: &str = "a formula's `activationTarget` that is not a number";
+const LATER: &str = "a target whose CustomResourceDefinition is not installed yet";
 const OTHER_VERSION: &str = "a `Deployment` or `StatefulSet` in another API version than `apps/v1`";
 
 fn other(name: &str, target: &str) -> Value {

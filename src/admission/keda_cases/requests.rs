@@ -2,7 +2,7 @@
 
 use super::*;
 
-const UNREADABLE: &str = "a target that cannot be read for the requests of its containers";
+const UNREADABLE: &str = "a target whose container requests cannot be read";
 const AVERAGE: &str = "cpu and memory with `AverageValue`";
 const DRY: &str = "a dry run of cpu and memory triggers";
 
