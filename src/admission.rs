@@ -1,8 +1,8 @@
 //! The admission webhook: the API server calls it before it stores a ScaledObject or an authentication.
 //!
-//! This module reads what a review needs besides the object: the other ScaledObjects, HPAs that do not belong to Ebb, and the
-//! requests of the target's containers. [`crate::plan::review`] finds the mistakes in the object itself. An object that cannot be
-//! reviewed is accepted.
+//! This module reads what a review needs besides the object: the other ScaledObjects, HPAs that do not belong to Ebb, and
+//! the requests of the target's containers. [`crate::plan::review`] finds the mistakes in the object itself. An object that
+//! cannot be reviewed is accepted.
 
 mod kinds;
 mod requests;

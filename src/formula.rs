@@ -5,9 +5,9 @@
 //! functions of texts and methods are not supported, because all values are numbers. `docs/scaling-modifiers.md` is the page
 //! for users.
 //!
-//! The text goes through [`lexer`], [`parser`] and [`checker`] once, in [`Formula::parse`], and through [`evaluator`] for each
-//! reading. [`builtins`] has a row for each function. The module knows nothing of triggers but their names: the caller gives
-//! the values.
+//! The text goes through [`lexer`], [`parser`] and [`checker`] once, in [`Formula::parse`], and through [`evaluator`] for
+//! each reading. [`builtins`] has a row for each function. The module knows nothing of triggers but their names: the caller
+//! gives the values.
 //!
 //! # Grammar
 //!
@@ -86,8 +86,8 @@ impl Formula {
     /// Parses and checks `text`, in which `names` are the names of the triggers.
     ///
     /// # Errors
-    /// The mistake, its place and a hint: wrong syntax, an unknown name or function, a wrong number of arguments, types that do
-    /// not fit, a result that is not a number. Also a formula that fails for each of a few sets of values.
+    /// The mistake, its place and a hint: wrong syntax, an unknown name or function, a wrong number of arguments, types that
+    /// do not fit, a result that is not a number. Also a formula that fails for each of a few sets of values.
     pub fn parse(text: &str, names: &[&str]) -> Result<Self, FormulaError> {
         if text.len() > LONGEST {
             return Err(FormulaError::whole(format!(
@@ -153,8 +153,8 @@ impl Formula {
             .map_err(|fault| EvalError::new(&self.text, fault))
     }
 
-    /// Evaluates the formula for a few sets of values. The first is -1 for all triggers, which KEDA tries, too. A formula that
-    /// fails for all sets is refused. An infinite result is a failure only if the formula uses no trigger.
+    /// Evaluates the formula for a few sets of values. The first is -1 for all triggers, which KEDA tries, too. A formula
+    /// that fails for all sets is refused. An infinite result is a failure only if the formula uses no trigger.
     fn try_out(&self) -> Result<(), FormulaError> {
         if self.used.is_empty() {
             return self.evaluate(|_| None).map(drop).map_err(FormulaError::from);

@@ -53,8 +53,8 @@ enum Attempt {
 }
 
 impl Keeper {
-    /// A keeper of the election's Lease in a namespace. Neither client checks the right to write. The first client has no time limit:
-    /// it is for the watch.
+    /// A keeper of the election's Lease in a namespace. Neither client checks the right to write. The first client has no
+    /// time limit: it is for the watch.
     pub fn new(
         (watching, client): (Client, Client),
         namespace: &str,
