@@ -264,3 +264,26 @@ fn a_name_that_no_object_can_have_is_refused_and_reads_no_other() -> Outcome {
         user.wait_failing("my-app", "that is no name of an object").await.map(drop)
     })
 }
+
+/// A process that died between the two writes of a change of the HPA's name leaves both HPAs. One of them goes, although the
+/// specification cannot be served.
+#[test]
+fn of_two_hpas_the_one_of_the_specification_stays_also_where_it_cannot_be_served() -> Outcome {
+    story(async |world| {
+        let user = ready_app(world, "drift-two").await?;
+        let mut second = user.get("HorizontalPodAutoscaler", HPA).await?;
+        let metadata = &mut second["metadata"];
+        *metadata = json!({
+            "name": "own", "namespace": metadata["namespace"], "labels": metadata["labels"],
+            "ownerReferences": metadata["ownerReferences"],
+        });
+        let named = json!({"advanced": {"horizontalPodAutoscalerConfig": {"name": "own"}}});
+        let spec = json!({"scaleTargetRef": {"name": "nobody"}, "advanced": named["advanced"]});
+        user.edit("my-app", spec).await?;
+        user.wait_failing("my-app", "\"nobody\" not found").await?;
+        user.get("HorizontalPodAutoscaler", HPA).await.context("the one in force stays")?;
+        user.apply(&second).await?;
+        user.wait_gone("HorizontalPodAutoscaler", HPA).await?;
+        user.get("HorizontalPodAutoscaler", "own").await.map(drop)
+    })
+}
