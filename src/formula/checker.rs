@@ -243,14 +243,7 @@ impl Checker<'_> {
                 }
                 Err(self.error(at, format!("{left} and {right} are never equal")))
             }
-            Binary::In => match &right {
-                Type::Any => Ok(Type::Bool),
-                Type::List(of) if left.comparable(of) => Ok(Type::Bool),
-                Type::Map { by_text, .. } if !by_text || left.may_be(|left| *left == Type::Text) => Ok(Type::Bool),
-                Type::List(of) => Err(self.error(at, format!("{left} is never in a list of which each is {of}"))),
-                Type::Map { .. } => Err(self.error(at, format!("a map's key is a text, not {left}"))),
-                _ => Err(self.error(at, format!("\"in\" needs a list or a map on its right, not {right}"))),
-            },
+            Binary::In => self.contained(at, &left, &right),
             Binary::Contains | Binary::StartsWith | Binary::EndsWith => {
                 self.both(at, &left, &right, "it needs two texts", |of| *of == Type::Text)?;
                 Ok(Type::Bool)
@@ -287,6 +280,18 @@ impl Checker<'_> {
                 Ok(Type::Int)
             }
             Binary::Coalesce => Ok(left.either(right)),
+        }
+    }
+
+    /// The type of `left in right`.
+    fn contained(&self, at: Span, left: &Type, right: &Type) -> Result<Type, FormulaError> {
+        match right {
+            Type::Any => Ok(Type::Bool),
+            Type::List(of) if left.comparable(of) => Ok(Type::Bool),
+            Type::Map { by_text, .. } if !by_text || left.may_be(|left| *left == Type::Text) => Ok(Type::Bool),
+            Type::List(of) => Err(self.error(at, format!("{left} is never in a list of which each is {of}"))),
+            Type::Map { .. } => Err(self.error(at, format!("a map's key is a text, not {left}"))),
+            _ => Err(self.error(at, format!("\"in\" needs a list or a map on its right, not {right}"))),
         }
     }
 
