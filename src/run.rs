@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
+use ebb_scalers::net::Outbound;
 use ebb_scalers::net::tls::Range;
 use ebb_scalers::pool::{ClientPools, NamespaceQuota};
 use kube::api::ListParams;
@@ -94,8 +95,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let watching = api_client::connect(&for_watches, None)?;
     let client = api_client::connect(&for_watches, Some(ANSWER))?;
     let fenced = api_client::fenced(&client, Arc::clone(&term));
-    let pools = ClientPools::new(outbound.clone(), settings.outbound.shares());
-    let pools = pools.with_cluster(Arc::new(KubeReader::new(client.clone())));
+    let pools = shared_clients(outbound.clone(), settings.outbound.shares(), &client);
 
     let serving = &settings.serving;
     let health_listener = listen(&serving.health_probe_bind_address).await?;
@@ -186,6 +186,11 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         warn!(%error, "the external metrics API ended badly");
     }
     Ok(())
+}
+
+/// The clients of all triggers; kinds whose source is the cluster read it by `client`.
+fn shared_clients(outbound: Outbound, quota: NamespaceQuota, client: &Client) -> ClientPools {
+    ClientPools::new(outbound, quota).with_cluster(Arc::new(KubeReader::new(client.clone())))
 }
 
 fn controlled(settings: &Run) -> controller::Settings {

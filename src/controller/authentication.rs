@@ -142,7 +142,7 @@ impl Authentication {
                 None => None,
             };
             let kind = ebb_scalers::kind(&trigger.type_);
-            oauth2::add(&mut parameters, client, secret, kind, &trigger.metadata);
+            oauth2::add(&mut parameters, client, secret.as_deref(), kind, &trigger.metadata);
         }
         Ok(parameters)
     }

@@ -19,11 +19,11 @@ const HOST: &[Param] = &[Param::optional("host", &[Metadata, Auth, Env])];
 
 #[test]
 fn the_first_source_that_is_not_empty_wins() {
+    const WITHOUT_AUTH: &[Param] = &[Param::optional("host", &[Metadata, Env])];
+    const METADATA: &[Param] = &[Param::optional("host", &[Metadata])];
     let trigger = trigger(&[("host", "  "), ("hostFromEnv", "H")], &[("host", " from-auth ")], &[("H", "from-env")]);
     assert_eq!(ParamReader::new(&trigger, HOST).text("host"), Some("from-auth"));
-    const WITHOUT_AUTH: &[Param] = &[Param::optional("host", &[Metadata, Env])];
     assert_eq!(ParamReader::new(&trigger, WITHOUT_AUTH).text("host"), Some("from-env"));
-    const METADATA: &[Param] = &[Param::optional("host", &[Metadata])];
     assert_eq!(ParamReader::new(&trigger, METADATA).text("host"), None);
 }
 
@@ -125,8 +125,6 @@ fn what_is_named_and_has_no_value_is_said() {
 
 #[test]
 fn numbers_flags_and_words_are_kedas() {
-    let trigger =
-        trigger(&[("a", "010"), ("b", "2.5"), ("c", "T"), ("d", "yes"), ("e", "soap"), ("f", "NaN")], &[], &[]);
     const fn meta(name: &'static str) -> Param {
         Param::optional(name, &[Metadata])
     }
@@ -139,6 +137,8 @@ fn numbers_flags_and_words_are_kedas() {
         meta("f"),
         Param::default("on", &[Metadata], "true"),
     ];
+    let trigger =
+        trigger(&[("a", "010"), ("b", "2.5"), ("c", "T"), ("d", "yes"), ("e", "soap"), ("f", "NaN")], &[], &[]);
     let mut reader = ParamReader::new(&trigger, PARAMS);
     assert_eq!(reader.number("a"), None);
     assert_eq!(reader.number("b"), Some(2.5));
@@ -168,13 +168,13 @@ fn what_may_be_secret_is_not_printed() {
 
 #[test]
 fn a_value_from_an_authentication_is_not_shown() {
-    let given = trigger(&[("mode", "soap"), ("password", "hunter1")], &[("tls", "hunter2"), ("count", "hunter3")], &[]);
     const PARAMS: &[Param] = &[
         Param::optional("tls", &[Auth]),
         Param::optional("count", &[Auth]),
         Param::default("mode", &[Metadata], "auto"),
         Param::optional("password", &[Metadata]).secret(),
     ];
+    let given = trigger(&[("mode", "soap"), ("password", "hunter1")], &[("tls", "hunter2"), ("count", "hunter3")], &[]);
     let mut reader = ParamReader::new(&given, PARAMS);
     reader.one_of("tls", &["enable"]);
     reader.integer("count");

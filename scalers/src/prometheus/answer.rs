@@ -333,7 +333,7 @@ mod tests {
         let scalar = r#"{"data":{"resultType":"scalar","result":[1435781460.781,"1"]}}"#;
         for (found, says) in [
             (element(r#"["1"]"#), "prometheus query up didn't return enough values"),
-            (element(r#"[1,2]"#), "no text"),
+            (element("[1,2]"), "no text"),
             (element(r#"[1,{"a":[1]}]"#), "no text"),
             (element(r#"[1,"two"]"#), "no number"),
             (read(r#"{"data":{"result":[{},{}]}}"#), "prometheus query up returned multiple elements"),

@@ -183,7 +183,11 @@ fn more(reader: &mut ParamReader<'_>) -> String {
     if let Some(namespace) = reader.text("namespace") {
         pairs.insert(0, ("namespace".to_owned(), namespace.to_owned()));
     }
-    pairs.iter().map(|(key, value)| format!("&{}={}", form_encode(key), form_encode(value))).collect()
+    let pairs: Vec<_> = pairs
+        .iter()
+        .flat_map(|(key, value)| ["&".to_owned(), form_encode(key), "=".to_owned(), form_encode(value)])
+        .collect();
+    pairs.concat()
 }
 
 fn refuse_clouds(reader: &mut ParamReader<'_>) {

@@ -15,15 +15,15 @@ use crate::controller::lookup::Values;
 pub(super) fn add(
     parameters: &mut Values,
     oauth2: &OAuth2,
-    secret: Option<String>,
+    secret: Option<&str>,
     kind: Option<&Kind>,
     metadata: &BTreeMap<String, String>,
 ) {
     let mut set = |key: &str, value: String| parameters.insert(key.to_owned(), value);
     set("oauthTokenURI", oauth2.token_url.clone());
     set("clientID", oauth2.client_id.clone());
-    if let Some(secret) = &secret {
-        set("clientSecret", secret.clone());
+    if let Some(secret) = secret {
+        set("clientSecret", secret.to_owned());
     }
     if let Some(scopes) = oauth2.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
         set("scopes", scopes.join(","));
@@ -35,9 +35,9 @@ pub(super) fn add(
     }
     for (param, field) in kind.iter().flat_map(|kind| kind.params).filter_map(|param| Some((param, param.oauth2?))) {
         let name = param.name.to_owned();
-        match (field, &secret) {
+        match (field, secret) {
             (OAuth2Field::ClientId, _) => drop(parameters.insert(name, oauth2.client_id.clone())),
-            (OAuth2Field::ClientSecret, Some(secret)) => drop(parameters.insert(name, secret.clone())),
+            (OAuth2Field::ClientSecret, Some(secret)) => drop(parameters.insert(name, secret.to_owned())),
             (OAuth2Field::ClientSecret, None) => {}
             (OAuth2Field::TokenUrl, _) => drop(parameters.insert(name, oauth2.token_url.clone())),
             (OAuth2Field::Word(_), _) if metadata.contains_key(&name) => {}
@@ -63,7 +63,7 @@ mod tests {
     fn added(trigger: &str, secret: Option<&str>, has_sasl: bool) -> Vec<(String, String)> {
         let mut parameters = Values::new();
         let metadata = has_sasl.then(|| ("sasl".to_owned(), String::new())).into_iter().collect();
-        add(&mut parameters, &oauth2(), secret.map(str::to_owned), ebb_scalers::kind(trigger), &metadata);
+        add(&mut parameters, &oauth2(), secret, ebb_scalers::kind(trigger), &metadata);
         parameters.into_iter().collect()
     }
 
