@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ebb::admission::{self, Admission};
 use ebb::formula::Formula;
-use ebb::lease::Term;
+use ebb::lease::Leadership;
 use ebb::metrics_api::{MetricSource as _, Quantity};
 use ebb::plan::activation::{self, Activity, Observation};
 use ebb::plan::policy::Policy;
@@ -45,7 +45,7 @@ fn decision(c: &mut Criterion) {
     let observation =
         Observation { replicas: 5, active: 0, failed: 0, fallback: None, last_active: Some(at(100)), now: at(200) };
     c.bench_function("one tick's decision", |b| {
-        b.iter(|| activation::decide(black_box(&policy), black_box(&observation)))
+        b.iter(|| activation::decide(black_box(&policy), black_box(&observation)));
     });
 }
 
@@ -107,13 +107,14 @@ fn cron_window(c: &mut Criterion) {
 
 fn metric_answer(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new(false, Term::always()) else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false, Leadership::always()) else { return };
     // Nobody is asked there: only a fallback needs to know how many replicas there are.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
     let _entered = runtime.enter();
-    let events = ebb::events::Events::start(client.clone(), Term::always(), tokio_util::sync::CancellationToken::new());
-    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), events, Term::always());
+    let events =
+        ebb::events::Events::start(client.clone(), Leadership::always(), tokio_util::sync::CancellationToken::new());
+    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), events, Leadership::always());
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
         b.to_async(&runtime).iter(|| async {
@@ -193,7 +194,7 @@ fn scaled_object(number: usize) -> serde_json::Value {
 
 fn review(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new(false, Term::always()) else { return };
+    let Ok(metrics) = ebb::metrics::Metrics::new(false, Leadership::always()) else { return };
     // Nobody is asked there: only cpu and memory need to know the target.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };

@@ -12,7 +12,7 @@ use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
 use tower::{ServiceBuilder, service_fn};
 
-use crate::lease::{Fenced, Term};
+use crate::lease::{Fenced, Leadership};
 
 /// How often a connection is tried while nothing comes over it, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
@@ -57,11 +57,11 @@ pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube
 }
 
 /// The same way, on which writes pass only while this replica is the one that writes.
-pub fn fenced(client: &Client, term: Arc<Term>) -> Client {
+pub fn fenced(client: &Client, leadership: Arc<Leadership>) -> Client {
     let inner = client.clone();
     let send = service_fn(move |request| {
         let client = inner.clone();
         async move { client.send(request).await }
     });
-    Client::new(Fenced::new(send, term), client.default_namespace())
+    Client::new(Fenced::new(send, leadership), client.default_namespace())
 }

@@ -21,7 +21,7 @@ mod record_index;
 mod references;
 mod requeue_queue;
 mod stream;
-mod succession;
+mod takeover;
 mod vpa;
 
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub async fn run(
     let changed = changed.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
 
     let context = Arc::new(context);
-    let succession = tokio::spawn(succession::follow(Arc::clone(&context)));
+    let takeover = tokio::spawn(takeover::follow(Arc::clone(&context)));
     let statuses = tokio::spawn(Arc::clone(&context.registry).look_at_statuses(context.client.clone()));
     let controller = Controller::for_stream(futures::stream::pending(), reader)
         .with_config(Config::default().concurrency(at_once))
@@ -84,6 +84,6 @@ pub async fn run(
         ended = &mut following => tracing::error!(?ended, "the ScaledObjects cannot be followed any more; please report it"),
     }
     following.abort();
-    succession.abort();
+    takeover.abort();
     statuses.abort();
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use crate::plan::events::Reason;
 use crate::plan::status;
 
@@ -53,20 +53,20 @@ type News = (Arc<ObjectReference>, Reason, Cow<'static, str>);
 #[derive(Debug, Clone)]
 pub struct Events {
     queue: mpsc::Sender<News>,
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
 }
 
 impl Events {
     /// Starts the sender; it ends when all handles are gone or at `shutdown`, after what is queued.
-    pub fn start(client: Client, term: Arc<Term>, shutdown: CancellationToken) -> Self {
+    pub fn start(client: Client, leadership: Arc<Leadership>, shutdown: CancellationToken) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(send(client, Arc::clone(&term), waiting, shutdown));
-        Self { queue, term }
+        tokio::spawn(send(client, Arc::clone(&leadership), waiting, shutdown));
+        Self { queue, leadership }
     }
 
     /// Says something about an object, unless it is another replica's to say it.
     pub fn emit(&self, about: &Arc<ObjectReference>, reason: Reason, note: impl Into<Cow<'static, str>>) {
-        if !self.term.leads() {
+        if !self.leadership.is_leader() {
             return;
         }
         if self.queue.try_send((Arc::clone(about), reason, note.into())).is_err() {
@@ -77,16 +77,16 @@ impl Events {
 
 /// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
 /// of Kubernetes' own controllers do.
-async fn send(client: Client, term: Arc<Term>, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
+async fn send(client: Client, leadership: Arc<Leadership>, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
     let (sent, outage) = (Sent::default(), Outage::default());
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
-            let (client, term, sent, outage) = (&client, &*term, &sent, &outage);
+            let (client, leadership, sent, outage) = (&client, &*leadership, &sent, &outage);
             async move {
                 let event = sent.event(&about, reason, shortened(note.into_owned()));
                 let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
-                deliver(&api, &event, term, outage).await;
+                deliver(&api, &event, leadership, outage).await;
             }
         })
         .await;
@@ -94,11 +94,11 @@ async fn send(client: Client, term: Arc<Term>, waiting: mpsc::Receiver<News>, sh
 
 /// Writes an event, again where the answer says nothing about it. It has a name and a count of its own, so that it is
 /// there once however often it is written.
-async fn deliver(api: &Api<Event>, event: &Event, term: &Term, outage: &Outage) {
+async fn deliver(api: &Api<Event>, event: &Event, leadership: &Leadership, outage: &Outage) {
     let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
     // After the end of a term it is the next leader's to speak.
-    while term.leads() {
+    while leadership.is_leader() {
         let Err(error) = write(api, event).await else {
             outage.ended();
             return;

@@ -4,9 +4,9 @@
 //! election. `kubectl get lease` shows the usual columns, and an operator of KEDA takes part under the same name.
 //!
 //! - [`rules`]: decides what a replica does about a Lease; pure.
-//! - [`Term`]: the right of this replica to write.
+//! - [`Leadership`]: the right of this replica to write.
 //! - [`Fenced`]: the last check before the API server: it sends no write without that right.
-//! - [`Keeper`]: acquires, renews and releases the Lease.
+//! - [`LeaderElector`]: acquires, renews and releases the Lease.
 //!
 //! Two replicas never both write. The right to write ends by this machine's monotonic clock, which runs on while the process
 //! is stopped. It ends before the Lease does: after `renewDeadline` without a renewal, counted from the request of the last
@@ -14,10 +14,10 @@
 //! renewal is later than its request, and `leaseDuration` is longer than `renewDeadline`.
 
 mod fence;
-mod keeper;
+mod leader_elector;
+mod leadership;
 pub mod rules;
-mod term;
 
 pub use fence::{Fenced, NotLeading};
-pub use keeper::Keeper;
-pub use term::Term;
+pub use leader_elector::LeaderElector;
+pub use leadership::Leadership;

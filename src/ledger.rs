@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use crate::clock;
 use crate::events::Events;
 use crate::key::Key;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use crate::plan::events;
 use crate::plan::status::{self, Facts, Found};
 use looks::{Looks, Turn};
@@ -36,7 +36,7 @@ pub use observed::Version;
 pub struct Ledger {
     key: Key,
     uid: String,
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
     looks: Looks,
     events: Events,
     turn: Turn,
@@ -59,12 +59,12 @@ struct State {
 }
 
 impl Ledger {
-    /// The ledger of a ScaledObject that has this status, written to during `term` only. `looks` repeats its writes.
+    /// The ledger of a ScaledObject that has this status, written to during `leadership` only. `looks` repeats its writes.
     pub fn new(
         key: &Key,
         found: &ScaledObject,
         status: &ScaledObjectStatus,
-        term: Arc<Term>,
+        leadership: Arc<Leadership>,
         looks: Looks,
         events: Events,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Ledger {
         Self {
             key: key.clone(),
             uid: found.uid().unwrap_or_default(),
-            term,
+            leadership,
             looks,
             events,
             turn: Turn::default(),
@@ -89,7 +89,7 @@ impl Ledger {
             let differs = if listed { observed.list(version, status) } else { observed.see(version, status) };
             (differs, observed.is_doubted())
         };
-        if differs && self.term.leads() {
+        if differs && self.leadership.is_leader() {
             self.looks.soon(&self.key, &self.turn, writing);
         }
     }
@@ -117,7 +117,7 @@ impl Ledger {
             state.agreed = None;
         }
         // Another replica sends the events until this one leads.
-        let reported = if self.term.leads() { state.reported.take() } else { None };
+        let reported = if self.leadership.is_leader() { state.reported.take() } else { None };
         let mut reference = None;
         for change in events::changes(reported.as_deref().unwrap_or(&before), &state.facts) {
             log::change(&self.key, &change);
@@ -163,7 +163,7 @@ impl Ledger {
     }
 
     async fn write(&self, state: &mut State, client: &Client) {
-        if !self.term.leads() {
+        if !self.leadership.is_leader() {
             return;
         }
         let (serial, doubted) = {

@@ -22,7 +22,7 @@ use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::key::Key;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
 use series::{Family, Figure, LeaderCount, Roll};
 
@@ -75,7 +75,7 @@ const REVIEW_LABELS: [&str; 3] = ["namespace", "action", "reason"];
 #[derive(Debug)]
 pub struct Metrics {
     /// Whether this replica leads.
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
     /// Series of this process, which every replica exports.
     process: Registry,
     /// Series of ScaledObjects, which the leader exports.
@@ -112,12 +112,12 @@ pub struct TriggerLabels {
 }
 
 impl Metrics {
-    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger. `term`:
+    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger. `leadership`:
     /// whether this replica leads.
     ///
     /// # Errors
     /// A name that is registered twice.
-    pub fn new(high_cardinality: bool, term: Arc<Term>) -> Result<Arc<Self>, prometheus::Error> {
+    pub fn new(high_cardinality: bool, leadership: Arc<Leadership>) -> Result<Arc<Self>, prometheus::Error> {
         let (process, scaled_objects) = (Registry::new(), Registry::new());
         let gauges = |registry: &Registry, name: &str, help: &str, labels: &[&str]| {
             registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
@@ -138,7 +138,7 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(Arc::new(Self {
-            term,
+            leadership,
             latencies: registered(&scaled_objects, HistogramVec::new(latencies, &["type"])?)?,
             lateness: registered(&scaled_objects, Histogram::with_opts(lateness)?)?,
             requests,
@@ -164,7 +164,7 @@ impl Metrics {
             value: Figure::unknown(),
             latency: Figure::unknown(),
             active: Figure::unknown(),
-            errors: LeaderCount::new(Arc::clone(&self.term)),
+            errors: LeaderCount::new(Arc::clone(&self.leadership)),
             next_change: Figure::unknown(),
             traffic: Traffic::default(),
             empty: [Figure::default(), Figure::default()],
@@ -196,7 +196,7 @@ impl Metrics {
     pub fn object(self: &Arc<Self>, key: &Key) -> Arc<ObjectMetrics> {
         let object = Arc::new(ObjectMetrics {
             _resource: self.resource("scaled_object", &key.namespace),
-            errors: LeaderCount::new(Arc::clone(&self.term)),
+            errors: LeaderCount::new(Arc::clone(&self.leadership)),
             paused: Figure::default(),
             loop_latency: Figure::unknown(),
             triggers: Mutex::default(),
@@ -257,7 +257,7 @@ pub struct TriggerMetrics {
 
 impl Observer for TriggerMetrics {
     fn exchanged(&self, status: Option<u16>, took: Duration) {
-        if !self.all.term.leads() {
+        if !self.all.leadership.is_leader() {
             return;
         }
         if let Some(durations) = &self.all.requests {
@@ -267,7 +267,7 @@ impl Observer for TriggerMetrics {
     }
 
     fn found_nothing(&self, ignored: bool) {
-        if self.all.term.leads() {
+        if self.all.leadership.is_leader() {
             self.empty[usize::from(ignored)].inc();
         }
     }
@@ -282,7 +282,7 @@ impl TriggerMetrics {
     /// Notes how long a reading took.
     pub fn took(&self, time: Duration) {
         self.latency.set(time.as_secs_f64());
-        if self.all.term.leads() {
+        if self.all.leadership.is_leader() {
             self.latencies.observe(time.as_secs_f64());
         }
     }
@@ -335,7 +335,7 @@ impl ObjectMetrics {
     /// Notes how late a poll was.
     pub fn late(&self, by: Duration) {
         self.loop_latency.set(by.as_secs_f64());
-        if self.all.term.leads() {
+        if self.all.leadership.is_leader() {
             self.all.lateness.observe(by.as_secs_f64());
         }
     }
@@ -379,8 +379,8 @@ mod tests {
     }
 
     /// Every series of a replica that has had something to count, and what keeps them.
-    fn full(high_cardinality: bool, term: Arc<Term>) -> (Arc<Metrics>, impl Sized) {
-        let metrics = Metrics::new(high_cardinality, term).unwrap();
+    fn full(high_cardinality: bool, leadership: Arc<Leadership>) -> (Arc<Metrics>, impl Sized) {
+        let metrics = Metrics::new(high_cardinality, leadership).unwrap();
         let (trigger, object) = (trigger(&metrics), metrics.object(&Key::new("ns", "app")));
         happen(&trigger, &object);
         metrics.reviewed("ns", "create", ["incorrect-replicas"]);
@@ -409,8 +409,8 @@ mod tests {
         let page = include_str!("../docs/metrics.md");
         let rows = page.split("## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
         for high_cardinality in [false, true] {
-            let leader = full(high_cardinality, Term::always()).0.text().unwrap();
-            let standby = full(high_cardinality, Term::elected()).0.text().unwrap();
+            let leader = full(high_cardinality, Leadership::always()).0.text().unwrap();
+            let standby = full(high_cardinality, Leadership::elected()).0.text().unwrap();
             assert!(leader.contains("\nebb_leader 1\n") && standby.contains("\nebb_leader 0\n"), "{standby}");
             let mut documented = Vec::new();
             for row in rows.clone() {
@@ -452,7 +452,7 @@ mod tests {
         ];
         let end = || tokio::time::Instant::now() + Duration::from_secs(10);
         for high_cardinality in [false, true] {
-            let term = Term::elected();
+            let term = Leadership::elected();
             let metrics = Metrics::new(high_cardinality, Arc::clone(&term)).unwrap();
             let (trigger, object) = (trigger(&metrics), metrics.object(&Key::new("ns", "app")));
             let counts = || COUNTS.map(|family| number(&metrics.text().unwrap(), family));
@@ -486,7 +486,7 @@ mod tests {
 
     #[test]
     fn a_next_change_is_shown_while_one_is_known() {
-        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let trigger = trigger(&metrics);
         let shown = || {
             let text = metrics.text().unwrap();
@@ -505,7 +505,7 @@ mod tests {
 
     #[test]
     fn series_live_as_long_as_their_trigger() {
-        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let trigger = trigger(&metrics);
         trigger.value.set(7.0);
         let line = "keda_scaler_metrics_value{metric=\"s0-rabbitmq-jobs\",namespace=\"ns\",scaledObject=\"app\",scaler=\"rabbitMQScaler\",triggerIndex=\"0\",type=\"scaledobject\"} 7";
@@ -518,7 +518,7 @@ mod tests {
 
     #[test]
     fn triggers_and_resources_are_counted_while_their_object_is_there() {
-        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let text = || metrics.text().unwrap();
         let object = metrics.object(&Key::new("ns", "app"));
         object.set_triggers(["rabbitmq", "cron", "rabbitmq"].into_iter());
@@ -542,7 +542,7 @@ mod tests {
 
     #[test]
     fn answers_without_a_value_have_kedas_labels() {
-        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let trigger = trigger(&metrics);
         trigger.found_nothing(true);
         trigger.found_nothing(true);
@@ -560,7 +560,7 @@ mod tests {
     #[test]
     fn http_requests_have_kedas_labels() {
         for high_cardinality in [false, true] {
-            let metrics = Metrics::new(high_cardinality, Term::always()).unwrap();
+            let metrics = Metrics::new(high_cardinality, Leadership::always()).unwrap();
             let trigger = trigger(&metrics);
             trigger.exchanged(Some(200), Duration::from_millis(3));
             trigger.exchanged(Some(200), Duration::from_millis(30));
@@ -589,7 +589,7 @@ mod tests {
 
     #[test]
     fn nothing_is_there_twice_while_an_object_is_made_anew() {
-        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let (old, new) = (trigger(&metrics), trigger(&metrics));
         old.value.set(1.0);
         new.value.set(2.0);

@@ -1,7 +1,11 @@
 //! `ebb run`: puts the parts together, and takes them apart in order when the process is asked to end.
 
+mod clients;
+mod listeners;
+mod serving;
+mod shutdown;
+
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,44 +13,35 @@ use std::time::Duration;
 
 use ebb_crds::ScaledObject;
 use ebb_scalers::net::Outbound;
-use ebb_scalers::net::tls::Range;
 use ebb_scalers::pool::{ClientPools, NamespaceQuota};
+use kube::Client;
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::admission::{self, Admission, UnmanagedHpas};
-use crate::api_client;
-use crate::args::{Listen, Run};
-use crate::certs::{self, CaBundle, CertsConfig};
+use crate::admission::{Admission, UnmanagedHpas};
+use crate::args::Run;
 use crate::cluster_reader::KubeReader;
 use crate::controller::{self, Context, ReferenceSettings};
 use crate::events::Events;
-use crate::lease::{Keeper, Term};
+use crate::key::Key;
+use crate::lease::{LeaderElector, Leadership};
 use crate::metrics::Metrics;
-use crate::metrics_api::auth::{KubeReviewer, watch_trust};
-use crate::metrics_api::{self, Limits, ServerConfig};
 use crate::poll::poller::Poller;
 use crate::probes::{self, Health};
 use crate::scope::Scope;
 use crate::store::registry::Registry;
 use crate::target::Targets;
+use clients::ApiClients;
+use listeners::Listeners;
+use serving::Serving;
+use shutdown::Shutdown;
 
-/// How long the API server may take for anything but a watch.
-const ANSWER: Duration = Duration::from_secs(15);
 /// How often the API server is asked again while Ebb cannot start without it.
 const KNOCK: Duration = Duration::from_secs(2);
 /// How long checks that are under way may take once the process is asked to end: less than the kubelet's patience.
 const LAST_PASSES: Duration = Duration::from_secs(10);
-/// How long a replica that ends goes on answering, where there are others.
-const DRAIN: Duration = Duration::from_secs(3);
-/// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.
-const TRUST: Duration = Duration::from_secs(5);
 
 /// Why Ebb could not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,117 +75,121 @@ pub enum RunError {
 pub async fn run(settings: Run) -> Result<(), RunError> {
     // Fails only if a provider is installed already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let shutdown = CancellationToken::new();
-    end_on_signals(&shutdown)?;
-
-    tell_settings(&settings);
-    let (outbound, unread) = settings.outbound.read();
-    for trouble in unread {
-        warn!("--ca-dir: {trouble}");
-    }
     let elect = settings.election.elect;
-    let term = if elect { Term::elected() } else { Term::always() };
-    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels, Arc::clone(&term))?;
-    let for_watches = config(&settings).await?;
-    let watching = api_client::connect(&for_watches, None)?;
-    let client = api_client::connect(&for_watches, Some(ANSWER))?;
-    let fenced = api_client::fenced(&client, Arc::clone(&term));
-    let pools = shared_clients(outbound.clone(), settings.outbound.shares(), &client);
+    let ready = Arc::new(AtomicBool::new(false));
+    let shutdown = Shutdown::on_signals(Arc::clone(&ready), elect)?;
+    report_settings(&settings);
+    let leadership = if elect { Leadership::elected() } else { Leadership::always() };
+    let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels, Arc::clone(&leadership))?;
+    let clients = ApiClients::new(&settings, &leadership).await?;
+    let listeners = Listeners::bind(&settings).await?;
 
-    let serving = &settings.serving;
-    let health_listener = listen(&serving.health_probe_bind_address).await?;
-    let metrics_listener = listen(&serving.metrics()).await?;
-    let api_address = Listen::At { host: serving.bind_address.to_string(), port: serving.secure_port };
-    let api_listener = listen(&api_address).await?.ok_or_else(|| RunError::Config("no address to listen on".into()))?;
-
-    let webhook_address = Listen::At { host: serving.bind_address.to_string(), port: settings.webhook.port };
-    let webhook_listener = if settings.webhook.port > 0 { listen(&webhook_address).await? } else { None };
-
-    let targets = Targets::new(fenced.clone());
-    let events = Events::start(fenced.clone(), Arc::clone(&term), shutdown.clone());
-    let registry = Registry::new(Arc::clone(&metrics), targets.clone(), events.clone(), Arc::clone(&term));
-    let (ready, warm) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let health = Health { registry: Arc::clone(&registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
-    let served = drained(&shutdown, Arc::clone(&ready), if elect { DRAIN } else { Duration::ZERO });
-    if let Some(listener) = health_listener {
-        tokio::spawn(probes::serve_health(listener, health, served.clone()));
+    let parts = Parts::new(&settings, &clients, &metrics, &leadership, &shutdown);
+    let warm = Arc::new(AtomicBool::new(false));
+    if let Some(listener) = listeners.health {
+        let health =
+            Health { registry: Arc::clone(&parts.registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
+        tokio::spawn(probes::serve_health(listener, health, shutdown.drained.clone()));
     }
-    if let Some(listener) = metrics_listener {
-        tokio::spawn(probes::serve_metrics(listener, metrics, served.clone()));
+    if let Some(listener) = listeners.metrics {
+        tokio::spawn(probes::serve_metrics(listener, metrics, shutdown.drained.clone()));
     }
-
-    let keeping = elect.then(|| {
-        let clients = (watching.clone(), client.clone());
-        let keeper = Keeper::new(clients, &settings.namespace, &settings.election, identity(), Arc::clone(&term));
-        tokio::spawn(keeper.keep(shutdown.clone()))
-    });
-    let (recheck, rechecks) = mpsc::unbounded_channel();
-    let poller = Poller { client: fenced.clone(), targets, term, recheck };
-
-    let scope = settings.scope();
-    let context =
-        Context::new(for_watches, fenced, Arc::clone(&registry), events, poller, pools, controlled(&settings));
-    let admission = webhook_listener.map(|listener| {
-        let foreign = Arc::new(UnmanagedHpas::default());
-        let (following, watching, served) = (Arc::clone(&foreign), watching.clone(), scope.clone());
-        tokio::spawn(async move { following.follow(&watching, &served).await });
-        let admission = Admission {
-            objects: context.objects(),
-            foreign,
-            given: Box::new(context.given()),
-            client: client.clone(),
-            targets: Targets::new(client.clone()),
-            // Triggers that are only tried share nothing with those that run.
-            brokers: ClientPools::new(outbound, NamespaceQuota::default()),
-            scope: scope.clone(),
-            strict: settings.webhook.strict,
-            metrics: Arc::clone(registry.metrics()),
-            counted: parking_lot::Mutex::default(),
-        };
-        (Arc::new(admission), listener)
-    });
-    let api = tokio::spawn(serve_api(
-        ServerSettings {
-            certificates: CertsConfig {
-                namespace: settings.namespace.clone(),
-                source: serving.certificates.source(),
-                services: serving.services(),
-            },
-            bundles: settings.bundles(),
-            tls: serving.tls(&settings.outbound),
-        },
-        (watching.clone(), client.clone()),
-        (api_listener, admission),
-        Arc::clone(&registry),
-        Arc::clone(&ready),
-        (shutdown.clone(), served),
-    ));
-    if wait_for_kinds(&client, &scope, &warm, &shutdown).await {
+    let election = elect.then(|| tokio::spawn(elector(&settings, &clients, &leadership).keep(shutdown.stop.clone())));
+    let admission = listeners.webhook.map(|listener| (parts.admission(&settings, &clients), listener));
+    let serving = Serving::new(&settings).run(
+        clients.clone(),
+        (listeners.metrics_api, admission),
+        Arc::clone(&parts.registry),
+        ready,
+        shutdown.clone(),
+    );
+    let serving = tokio::spawn(serving);
+    if wait_for_kinds(&clients.request, &settings.scope(), &warm, &shutdown.stop).await {
         info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
-        let ending = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(LAST_PASSES).await;
-        };
-        tokio::select! {
-            () = controller::run(context, watching, rechecks, warm, shutdown.clone()) => {}
-            // Asked to end before its first list was complete, the controller waits for it for ever.
-            () = ending => warn!("some checks are not done; they are left to the next start"),
-        }
+        control(parts, clients.watch, warm, shutdown.stop.clone()).await;
     }
-    shutdown.cancel();
-    if let Some(keeping) = keeping {
-        // It gives the lease back as soon as the end is asked for, not after all the rest.
-        let _ = keeping.await;
+    shutdown.stop.cancel();
+    if let Some(election) = election {
+        // It gives the Lease back as soon as the end is asked for, not after all the rest.
+        let _ = election.await;
     }
-    if let Err(error) = api.await {
+    if let Err(error) = serving.await {
         warn!(%error, "the external metrics API ended badly");
     }
     Ok(())
 }
 
-/// The clients of all triggers; kinds whose source is the cluster read it by `client`.
-fn shared_clients(outbound: Outbound, quota: NamespaceQuota, client: &Client) -> ClientPools {
-    ClientPools::new(outbound, quota).with_cluster(Arc::new(KubeReader::new(client.clone())))
+/// Runs the controller until the end, and a moment longer for the checks that have begun.
+async fn control(parts: Parts, watch: Client, warm: Arc<AtomicBool>, stop: CancellationToken) {
+    let ending = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_PASSES).await;
+    };
+    tokio::select! {
+        () = controller::run(parts.context, watch, parts.rechecks, warm, stop.clone()) => {}
+        // A controller that is asked to end before its first list is complete would wait for the list.
+        () = ending => warn!("some checks are not done; they are left to the next start"),
+    }
+}
+
+fn elector(settings: &Run, clients: &ApiClients, leadership: &Arc<Leadership>) -> LeaderElector {
+    let pair = (clients.watch.clone(), clients.request.clone());
+    LeaderElector::new(pair, &settings.namespace, &settings.election, identity(), Arc::clone(leadership))
+}
+
+/// The controller, the poll loops, and the records that they share with the metrics API.
+struct Parts {
+    registry: Arc<Registry>,
+    context: Context,
+    rechecks: mpsc::UnboundedReceiver<Key>,
+    outbound: Outbound,
+}
+
+impl Parts {
+    fn new(
+        settings: &Run,
+        clients: &ApiClients,
+        metrics: &Arc<Metrics>,
+        leadership: &Arc<Leadership>,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let (outbound, unread) = settings.outbound.read();
+        for trouble in unread {
+            warn!("--ca-dir: {trouble}");
+        }
+        let write = &clients.write;
+        let (targets, leader) = (Targets::new(write.clone()), || Arc::clone(leadership));
+        let events = Events::start(write.clone(), leader(), shutdown.stop.clone());
+        let registry = Registry::new(Arc::clone(metrics), targets.clone(), events.clone(), leader());
+        let (recheck, rechecks) = mpsc::unbounded_channel();
+        let poller = Poller { client: write.clone(), targets, leadership: leader(), recheck };
+        // Kinds whose source is the cluster read it without the right to write.
+        let pools = ClientPools::new(outbound.clone(), settings.outbound.shares());
+        let pools = pools.with_cluster(Arc::new(KubeReader::new(clients.request.clone())));
+        let (config, records) = (clients.config.clone(), Arc::clone(&registry));
+        let context = Context::new(config, write.clone(), records, events, poller, pools, controlled(settings));
+        Self { registry, context, rechecks, outbound }
+    }
+
+    /// The webhook, which follows the HPAs that are not Ebb's from now on.
+    fn admission(&self, settings: &Run, clients: &ApiClients) -> Arc<Admission> {
+        let (scope, unmanaged) = (settings.scope(), Arc::new(UnmanagedHpas::default()));
+        let (following, watch, served) = (Arc::clone(&unmanaged), clients.watch.clone(), scope.clone());
+        tokio::spawn(async move { following.follow(&watch, &served).await });
+        Arc::new(Admission {
+            objects: self.context.objects(),
+            foreign: unmanaged,
+            given: Box::new(self.context.given()),
+            client: clients.request.clone(),
+            targets: Targets::new(clients.request.clone()),
+            // Triggers that are only tried share nothing with those that run.
+            brokers: ClientPools::new(self.outbound.clone(), NamespaceQuota::default()),
+            scope,
+            strict: settings.webhook.strict,
+            metrics: Arc::clone(self.registry.metrics()),
+            counted: parking_lot::Mutex::default(),
+        })
+    }
 }
 
 fn controlled(settings: &Run) -> controller::Settings {
@@ -208,72 +207,11 @@ fn controlled(settings: &Run) -> controller::Settings {
     }
 }
 
-/// Says once what was given and has no effect, and why.
-fn tell_settings(settings: &Run) {
+/// Logs the settings that have no effect, each with the reason.
+fn report_settings(settings: &Run) {
     info!(version = env!("CARGO_PKG_VERSION"), "ebb begins");
     if !settings.without_effect.is_empty() {
         warn!("accepted, and without effect: {}", settings.without_effect.join("; "));
-    }
-}
-
-/// How the external metrics API is served.
-struct ServerSettings {
-    certificates: CertsConfig,
-    /// The objects that are given the authority.
-    bundles: Vec<CaBundle>,
-    tls: Range,
-}
-
-/// The external metrics API, from the first certificate to the last request.
-async fn serve_api(
-    settings: ServerSettings,
-    (watching, client): (Client, Client),
-    (listener, admission): (TcpListener, Option<(Arc<Admission>, TcpListener)>),
-    registry: Arc<Registry>,
-    ready: Arc<AtomicBool>,
-    (shutdown, served): (CancellationToken, CancellationToken),
-) {
-    let clients = (watching.clone(), client.clone());
-    let certificates = loop {
-        match certs::start(clients.clone(), settings.certificates.clone(), shutdown.clone()).await {
-            Ok(certificates) => break certificates,
-            Err(error) => warn!(%error, "cannot get a serving certificate; it will be tried again"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(KNOCK) => {}
-            () = shutdown.cancelled() => return,
-        }
-    };
-    let mut trusted = certificates.trusted;
-    for bundle in settings.bundles {
-        let own = settings.certificates.clone();
-        tokio::spawn(bundle.keep(watching.clone(), own, trusted.clone(), shutdown.clone()));
-    }
-    // Who is not trusted yet gets no questions.
-    let authorities = trusted.authorities();
-    trusted.settled(&authorities, TRUST).await;
-    let tls = || (settings.tls.provider(), settings.tls.versions());
-    if let Some((admission, listener)) = admission {
-        let (certificate, tls, served) = (certificates.serving.clone(), tls(), served.clone());
-        tokio::spawn(async move {
-            if let Err(error) = admission::serve(admission, listener, certificate, tls, served).await {
-                tracing::error!(%error, "the admission webhook has ended");
-            }
-        });
-    }
-    ready.store(!shutdown.is_cancelled(), Ordering::Relaxed);
-    let config = ServerConfig {
-        listener,
-        certificate: certificates.serving,
-        tls: tls(),
-        trust: watch_trust(watching, shutdown.clone()),
-        reviewer: Arc::new(KubeReviewer::new(client)),
-        source: registry,
-        ready: Arc::new(|| true),
-        limits: Limits::default(),
-    };
-    if let Err(error) = metrics_api::serve(config, served).await {
-        tracing::error!(%error, "the external metrics API has ended");
     }
 }
 
@@ -299,71 +237,9 @@ async fn wait_for_kinds(client: &Client, scope: &Scope, warm: &AtomicBool, shutd
     }
 }
 
-async fn config(settings: &Run) -> Result<Config, RunError> {
-    let mut config = match &settings.kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| RunError::Config(error.to_string()))?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(|error| RunError::Config(error.to_string()))?
-        }
-        None => Config::infer().await.map_err(|error| RunError::Config(error.to_string()))?,
-    };
-    // The proxy of the environment is the triggers'; the library takes it for the way to the API server too.
-    if ["HTTPS_PROXY", "https_proxy"].iter().any(|name| std::env::var_os(name).is_some()) {
-        config.proxy_url = None;
-    }
-    config.connect_timeout = Some(Duration::from_secs(5));
-    Ok(config)
-}
-
-/// Listens there. All addresses means those of IPv6 too, where the machine has any.
-async fn listen(listen: &Listen) -> Result<Option<TcpListener>, RunError> {
-    let Listen::At { host, port } = listen else { return Ok(None) };
-    let failed = |cause| RunError::Listen { address: listen.to_string(), cause };
-    let listener = if host.is_empty() {
-        match TcpListener::bind((Ipv6Addr::UNSPECIFIED, *port)).await {
-            Ok(listener) => Ok(listener),
-            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).await,
-        }
-    } else {
-        TcpListener::bind((host.as_str(), *port)).await
-    };
-    listener.map(Some).map_err(failed)
-}
-
-/// Becomes not ready when the end is asked for. The result is cancelled `grace` later: until every balancer has heard of it
-/// questions still come, and are answered.
-fn drained(shutdown: &CancellationToken, ready: Arc<AtomicBool>, grace: Duration) -> CancellationToken {
-    let (shutdown, served) = (shutdown.clone(), CancellationToken::new());
-    let end = served.clone();
-    tokio::spawn(async move {
-        shutdown.cancelled().await;
-        ready.store(false, Ordering::Relaxed);
-        tokio::time::sleep(grace).await;
-        end.cancel();
-    });
-    served
-}
-
 /// What this replica is called in the lease: its host's name, which in a pod is the pod's, and a part that no other process has.
 fn identity() -> String {
     let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
     let host = if host.is_empty() { "ebb".to_owned() } else { host };
     format!("{host}_{:016x}", RandomState::new().hash_one(std::process::id()))
-}
-
-fn end_on_signals(shutdown: &CancellationToken) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let shutdown = shutdown.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        info!("asked to end");
-        shutdown.cancel();
-    });
-    Ok(())
 }

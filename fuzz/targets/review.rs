@@ -36,7 +36,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         brokers: ClientPools::default(),
         scope: Scope::default(),
         strict: false,
-        metrics: ebb::metrics::Metrics::new(false, ebb::lease::Term::always()).expect("no metrics"),
+        metrics: ebb::metrics::Metrics::new(false, ebb::lease::Leadership::always()).expect("no metrics"),
         counted: parking_lot::Mutex::default(),
     };
     World(runtime, admission::router(Arc::new(admission), Duration::from_secs(10)))

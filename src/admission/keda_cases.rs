@@ -22,7 +22,7 @@ use serde_json::json;
 use super::*;
 use crate::args::Check;
 use crate::check_command;
-use crate::lease::Term;
+use crate::lease::Leadership;
 
 /// The result for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ fn admission(beside: &[Value]) -> Admission {
         brokers: ClientPools::default(),
         scope: Scope::default(),
         strict: false,
-        metrics: Metrics::new(false, Term::always()).unwrap(),
+        metrics: Metrics::new(false, Leadership::always()).unwrap(),
         counted: Mutex::default(),
     }
 }

@@ -48,8 +48,12 @@ pub async fn serve(
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let tls = Arc::new(tls);
     // The API server presents no certificate, so all clients are unauthenticated. It keeps its connections open.
-    let limits =
-        Limits { connections: 512, strangers: 512, stranger_idle: Limits::default().idle, ..Limits::default() };
+    let limits = Limits {
+        connections: 512,
+        unauthenticated: 512,
+        unauthenticated_idle: Limits::default().idle,
+        ..Limits::default()
+    };
     let address = listener.local_addr().as_ref().map_or_else(ToString::to_string, SocketAddr::to_string);
     tracing::info!(address, "the admission webhook is served");
     let router = router(admission, limits.request);

@@ -2,7 +2,7 @@ use kube::runtime::reflector;
 use serde_json::json;
 
 use super::*;
-use crate::lease::Term;
+use crate::lease::Leadership;
 
 fn request(operation: &str, object: &Value, old: &Value) -> Request {
     serde_json::from_value(
@@ -35,7 +35,7 @@ fn admission(strict: bool) -> Admission {
         brokers: ClientPools::default(),
         scope: Scope { namespaces: crate::scope::Namespaces::parse("shop").unwrap(), ..Scope::default() },
         strict,
-        metrics: Metrics::new(false, Term::always()).unwrap(),
+        metrics: Metrics::new(false, Leadership::always()).unwrap(),
         counted: Mutex::default(),
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn apply(
     }
     record.ledger.note(|facts| plan.report.begin(facts)).await;
     let mut ensured = Ensured::default();
-    if !context.term.leads() {
+    if !context.leadership.is_leader() {
         return Ok(ensured);
     }
     let client = &context.client;

@@ -25,7 +25,7 @@ use super::lookup::{Lookup, LookupError};
 use crate::plan::authentication;
 
 /// Where references of one ScaledObject's triggers are looked up.
-pub(super) struct Surroundings<'a> {
+pub(super) struct ResolveContext<'a> {
     /// The ScaledObject's namespace.
     pub(super) namespace: &'a str,
     /// The namespace of the Secrets and ConfigMaps of ClusterTriggerAuthentications: Ebb's own.
@@ -92,7 +92,7 @@ impl Authentication {
     pub(super) async fn parameters(
         &self,
         trigger: &ScaleTrigger,
-        around: &Surroundings<'_>,
+        around: &ResolveContext<'_>,
     ) -> Result<BTreeMap<String, String>, LookupError> {
         if let Some(reason) = authentication::reason(&self.spec, self.cluster) {
             return Err(LookupError::Wrong(format!("{}: {reason}", self.display)));
@@ -103,7 +103,7 @@ impl Authentication {
     async fn gathered(
         &self,
         trigger: &ScaleTrigger,
-        around: &Surroundings<'_>,
+        around: &ResolveContext<'_>,
     ) -> Result<BTreeMap<String, String>, LookupError> {
         if let Some(path) = self.file() {
             return around.lookup.file(path).await;

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 use super::requeue_queue::RequeueQueue;
 use crate::events::Events;
 use crate::key::Key;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::plan::events::Reason;
 use crate::scope::Scope;
@@ -76,7 +76,7 @@ pub(super) struct Authentications {
     /// Which of them are served, and whose users.
     scope: Scope,
     /// When they may be written.
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
     state: Mutex<State>,
     /// Something is to be written.
     work: Notify,
@@ -109,7 +109,7 @@ impl Authentications {
         metrics: Arc<Metrics>,
         changed: RequeueQueue,
         scope: Scope,
-        term: Arc<Term>,
+        leadership: Arc<Leadership>,
     ) -> Arc<Self> {
         Arc::new(Self {
             client,
@@ -117,7 +117,7 @@ impl Authentications {
             metrics,
             changed,
             scope,
-            term,
+            leadership,
             state: Mutex::default(),
             work: Notify::new(),
             serving: AtomicBool::new(false),

@@ -118,8 +118,8 @@ fn serving(
     }
     let build = before.as_ref().map_or(0, |before| before.build + 1);
     let failures_found = record.poll.triggers_built(build);
-    let built = (read.triggers, &digests[..], failures_found);
-    let triggers = triggers(context, object, record, built, before.as_deref());
+    let parts = (read.triggers, &digests[..], failures_found);
+    let triggers = triggers(context, object, record, parts, before.as_deref());
     let is_kept = |trigger: &&Arc<Trigger>| {
         before.as_ref().is_some_and(|before| before.triggers.iter().any(|before| Arc::ptr_eq(before, trigger)))
     };

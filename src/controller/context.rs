@@ -20,7 +20,7 @@ use super::references::References;
 use super::requeue_queue::RequeueQueue;
 use crate::events::Events;
 use crate::key::Key;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use crate::plan::reconcile::Options;
 use crate::plan::review::AuthParams;
 use crate::poll::poller::Poller;
@@ -68,7 +68,7 @@ pub struct Context {
     /// The shared connections.
     pub brokers: ClientPools,
     /// When anything may be written.
-    pub(super) term: Arc<Term>,
+    pub(super) leadership: Arc<Leadership>,
     pub(super) settings: Settings,
     pub(super) sources: Sources,
     pub(super) references: Arc<References>,
@@ -85,7 +85,7 @@ pub struct Context {
 
 impl Context {
     /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does, through which nothing is
-    /// written but during the poller's term.
+    /// written but while this replica leads.
     pub fn new(
         config: kube::Config,
         client: Client,
@@ -109,9 +109,9 @@ impl Context {
                 Arc::clone(registry.metrics()),
                 changed.clone(),
                 settings.scope.clone(),
-                Arc::clone(&poller.term),
+                Arc::clone(&poller.leadership),
             ),
-            term: Arc::clone(&poller.term),
+            leadership: Arc::clone(&poller.leadership),
             rechecks: parking_lot::Mutex::new(Some(rechecks.boxed())),
             digests: RandomState::new(),
             hpas: Arc::default(),

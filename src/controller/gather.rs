@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::{Client, ResourceExt as _};
 
-use super::authentication::{Authentication, Surroundings};
+use super::authentication::{Authentication, ResolveContext};
 use super::authentications::Authentications;
 use super::environment;
 use super::lookup::{Lookup, LookupError, ReadSet, Sources};
@@ -48,15 +48,15 @@ pub(super) struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    /// Every trigger but cpu and memory with its parameters resolved, and what was read for that, even if it failed. `doubted` says that
+    /// Every trigger but cpu and memory with its parameters resolved, and what was read for that, even if it failed. `force_refresh` says that
     /// what was built from the last reads does not work.
     pub(super) async fn triggers(
         &self,
         object: &ScaledObject,
         target: &Target,
-        doubted: bool,
+        force_refresh: bool,
     ) -> (Result<Vec<TriggerConfig>, LookupError>, ReadSet) {
-        let lookup = Lookup::new(self.sources, doubted);
+        let lookup = Lookup::new(self.sources, force_refresh);
         let resolved = self.resolved(object, target, &lookup).await;
         (resolved, lookup.read_set())
     }
@@ -87,7 +87,7 @@ impl Gatherer<'_> {
             || authentications.iter().flatten().any(Authentication::needs_pod);
         let pod = if needs_pod { Some(self.pod(lookup.client(), object, target).await?) } else { None };
         let container = object.spec.scale_target_ref.env_source_container_name.as_deref();
-        let around = Surroundings {
+        let around = ResolveContext {
             namespace: &namespace,
             cluster_namespace: self.cluster_namespace,
             pod: pod.as_ref(),
@@ -111,7 +111,7 @@ impl Gatherer<'_> {
         index: usize,
         trigger: &ScaleTrigger,
         authentication: Option<&Authentication>,
-        around: &Surroundings<'_>,
+        around: &ResolveContext<'_>,
     ) -> Result<TriggerConfig, LookupError> {
         let wanted: Vec<_> = trigger
             .metadata

@@ -76,7 +76,7 @@ const NO_NAME: &str = "that is no name of an object: write letters, digits, '-' 
 pub(super) struct Lookup<'a> {
     sources: &'a Sources,
     /// Whether what was built from the last reads does not work.
-    doubted: bool,
+    force_refresh: bool,
     done: Mutex<HashMap<Reference, Option<Arc<Content>>>>,
     read_set: parking_lot::Mutex<ReadSet>,
 }
@@ -91,8 +91,8 @@ pub(super) struct ReadSet {
 }
 
 impl<'a> Lookup<'a> {
-    pub(super) fn new(sources: &'a Sources, doubted: bool) -> Self {
-        Self { sources, doubted, done: Mutex::default(), read_set: parking_lot::Mutex::default() }
+    pub(super) fn new(sources: &'a Sources, force_refresh: bool) -> Self {
+        Self { sources, force_refresh, done: Mutex::default(), read_set: parking_lot::Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -131,7 +131,7 @@ impl<'a> Lookup<'a> {
         if !is_object_name(account) {
             return Err(LookupError::Wrong(format!("ServiceAccount {account:?}: {NO_NAME}")));
         }
-        match self.sources.tokens.get(namespace, account, self.doubted).await {
+        match self.sources.tokens.get(namespace, account, self.force_refresh).await {
             Ok(token) => {
                 let mut read_set = self.read_set.lock();
                 read_set.renew_at = Some(read_set.renew_at.map_or(token.renew_at, |first| first.min(token.renew_at)));

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::controller::requeue_queue::RequeueQueue;
     use crate::events::Events;
-    use crate::lease::Term;
+    use crate::lease::Leadership;
     use crate::metrics::Metrics;
     use crate::target::Targets;
 
@@ -117,9 +117,9 @@ mod tests {
         // Nobody listens there, and nothing is asked.
         let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = Client::try_from(config.clone()).unwrap();
-        let metrics = Metrics::new(false, Term::always()).unwrap();
-        let events = Events::start(client.clone(), Term::always(), CancellationToken::new());
-        let registry = Registry::new(metrics, Targets::new(client.clone()), events, Term::always());
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
+        let events = Events::start(client.clone(), Leadership::always(), CancellationToken::new());
+        let registry = Registry::new(metrics, Targets::new(client.clone()), events, Leadership::always());
         let references = References::new(config, client, None, RequeueQueue::new().0);
         let warm = Arc::new(AtomicBool::new(false));
         (RecordIndex::new(Arc::clone(&registry), references, Arc::clone(&warm)), registry, warm)

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use http::{Method, Request};
 use tower::{BoxError, Service};
 
-use super::Term;
+use super::Leadership;
 
 /// A write that was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +18,13 @@ pub struct NotLeading;
 #[derive(Debug, Clone)]
 pub struct Fenced<S> {
     inner: S,
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
 }
 
 impl<S> Fenced<S> {
     /// Adds the check to `inner`.
-    pub fn new(inner: S, term: Arc<Term>) -> Self {
-        Self { inner, term }
+    pub fn new(inner: S, leadership: Arc<Leadership>) -> Self {
+        Self { inner, leadership }
     }
 }
 
@@ -44,7 +44,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let writing = if is_write(request.method(), request.uri().path()) {
-            match self.term.write() {
+            match self.leadership.write() {
                 Some(writing) => Some(writing),
                 None => return Box::pin(async { Err(NotLeading.into()) }),
             }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::lease::Term;
+use crate::lease::Leadership;
 
 /// One number.
 #[derive(Debug, Default)]
@@ -45,18 +45,18 @@ impl Figure {
 #[derive(Debug)]
 pub struct LeaderCount {
     figure: Figure,
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
 }
 
 impl LeaderCount {
     /// Nothing has happened yet.
-    pub(super) fn new(term: Arc<Term>) -> Self {
-        Self { figure: Figure::default(), term }
+    pub(super) fn new(leadership: Arc<Leadership>) -> Self {
+        Self { figure: Figure::default(), leadership }
     }
 
     /// Adds one, if this replica leads.
     pub fn inc(&self) {
-        if self.term.leads() {
+        if self.leadership.is_leader() {
             self.figure.inc();
         }
     }

@@ -22,7 +22,7 @@ impl Metrics {
     pub fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.process.gather(), &mut text)?;
-        let leads = self.term.leads();
+        let leads = self.leadership.is_leader();
         write(&mut text, LEADER.of([], std::iter::once(([], f64::from(u8::from(leads))))))?;
         if leads {
             TextEncoder::new().encode(&self.scaled_objects.gather(), &mut text)?;

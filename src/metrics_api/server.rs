@@ -53,13 +53,13 @@ pub struct Limits {
     pub connections: u32,
     /// The maximum of open connections of clients without a certificate. The others are reserved for the cluster's
     /// aggregator.
-    pub strangers: u32,
+    pub unauthenticated: u32,
     /// The time limit of the TLS handshake, and then of the first request.
     pub handshake: Duration,
     /// How long a connection may be idle. The headers of an HTTP/1.1 request must arrive within this time too.
     pub idle: Duration,
     /// The same for a client without a certificate.
-    pub stranger_idle: Duration,
+    pub unauthenticated_idle: Duration,
     /// The time limit of one request, from its headers to its answer.
     pub request: Duration,
     /// How long open requests may take to finish at shutdown.
@@ -70,10 +70,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
-            strangers: 768,
+            unauthenticated: 768,
             handshake: Duration::from_secs(5),
             idle: Duration::from_mins(2),
-            stranger_idle: Duration::from_secs(15),
+            unauthenticated_idle: Duration::from_secs(15),
             request: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
@@ -118,7 +118,7 @@ impl<T: Fn() -> Result<Arc<rustls::ServerConfig>, rustls::Error>> Door<T> {
     pub(crate) async fn serve(self, shutdown: CancellationToken) {
         let Self { name, listener, tls, router, limits } = self;
         let slots = Arc::new(Semaphore::new(limits.connections as usize));
-        let strangers = Arc::new(Semaphore::new(limits.strangers as usize));
+        let unauthenticated = Arc::new(Semaphore::new(limits.unauthenticated as usize));
         while let Some((stream, slot)) = next_connection(name, &listener, &slots, &shutdown).await {
             let tls = match tls() {
                 Ok(tls) => TlsAcceptor::from(tls),
@@ -131,7 +131,7 @@ impl<T: Fn() -> Result<Arc<rustls::ServerConfig>, rustls::Error>> Door<T> {
                 router: router.clone(),
                 limits,
                 shutdown: shutdown.clone(),
-                strangers: Arc::clone(&strangers),
+                unauthenticated: Arc::clone(&unauthenticated),
                 _slot: slot,
             };
             tokio::spawn(async move {
@@ -177,7 +177,7 @@ struct Connection {
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
-    strangers: Arc<Semaphore>,
+    unauthenticated: Arc<Semaphore>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -190,9 +190,10 @@ impl Connection {
         let (_, session) = stream.get_ref();
         let is_http2 = session.alpn_protocol() == Some(b"h2");
         let peer = Arc::new(Peer::new(session.peer_certificates().unwrap_or_default().to_vec()));
-        let is_stranger = peer.is_unknown();
-        let _place = if is_stranger { Some(Arc::clone(&self.strangers).try_acquire_owned()?) } else { None };
-        let idle = if is_stranger { self.limits.stranger_idle } else { self.limits.idle };
+        let is_unauthenticated = peer.is_unknown();
+        let _place =
+            if is_unauthenticated { Some(Arc::clone(&self.unauthenticated).try_acquire_owned()?) } else { None };
+        let idle = if is_unauthenticated { self.limits.unauthenticated_idle } else { self.limits.idle };
 
         let activity = Arc::new(Activity::default());
         let service = service_fn({
@@ -204,7 +205,7 @@ impl Connection {
                 async move {
                     let response = router.call(request).await.unwrap_or_else(|never| match never {});
                     // The aggregator's connection serves many users, so it stays open after a refusal.
-                    if is_stranger && response.status() == StatusCode::UNAUTHORIZED {
+                    if is_unauthenticated && response.status() == StatusCode::UNAUTHORIZED {
                         busy.0.refused.notify_one();
                     }
                     drop(busy);

@@ -17,7 +17,7 @@ use super::changes::{changed, needs_poll};
 use super::trigger::{Sample, Trigger};
 use crate::clock;
 use crate::key::Key;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use crate::plan::activation::ScaleReason;
 use crate::plan::modifiers::COMPOSITE_METRIC;
 use crate::plan::readings::TriggerReading;
@@ -38,7 +38,7 @@ pub struct Poller {
     /// For the replicas.
     pub targets: Targets,
     /// When replicas may be set.
-    pub term: Arc<Term>,
+    pub leadership: Arc<Leadership>,
     /// Takes ScaledObjects whose triggers cannot be read: the controller reads the objects that they refer to again, as a
     /// password may have changed.
     pub recheck: mpsc::UnboundedSender<Key>,
@@ -112,7 +112,7 @@ impl Poller {
                 }
                 Effect::SetReplicas((_, to, _)) => {
                     let set = self.set(record, serving, present.as_ref(), to).await;
-                    record.poll.on_set(&mut tick, &rules, set.as_ref().map(|()| ()).map_err(problem))
+                    record.poll.on_set(&mut tick, &rules, set.map_err(|error| problem(&error)))
                 }
             };
             if let Some(change) = made {
@@ -126,7 +126,7 @@ impl Poller {
     /// Whether this replica leads, and the specification is in force still: it may have been paused or changed during the
     /// tick.
     fn may_set(&self, record: &Record, serving: &Serving) -> bool {
-        self.term.leads() && record.serving().is_some_and(|now| std::ptr::eq(Arc::as_ptr(&now), serving))
+        self.leadership.is_leader() && record.serving().is_some_and(|now| std::ptr::eq(Arc::as_ptr(&now), serving))
     }
 
     async fn read(&self, record: &Record, serving: &Serving) -> Result<Scale, TargetError> {

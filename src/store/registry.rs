@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::record::Record;
 use crate::events::Events;
 use crate::key::Key;
-use crate::lease::Term;
+use crate::lease::Leadership;
 use crate::ledger::looks::{self, Looks};
 use crate::ledger::{Ledger, Version};
 use crate::metrics::Metrics;
@@ -26,18 +26,18 @@ pub struct Registry {
     metrics: Arc<Metrics>,
     targets: Targets,
     events: Events,
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
     looks: Looks,
     asked: Mutex<Option<looks::Asked>>,
 }
 
 impl Registry {
     /// An empty registry. `targets` gives the replicas where a fallback needs them. Statuses are written and events are
-    /// sent while `term` lasts.
-    pub fn new(metrics: Arc<Metrics>, targets: Targets, events: Events, term: Arc<Term>) -> Arc<Self> {
+    /// sent while `leadership` lasts.
+    pub fn new(metrics: Arc<Metrics>, targets: Targets, events: Events, leadership: Arc<Leadership>) -> Arc<Self> {
         let (looks, asked) = Looks::new();
         let (objects, found, asked) = (RwLock::default(), Mutex::default(), Mutex::new(Some(asked)));
-        Arc::new(Self { objects, found, metrics, targets, events, term, looks, asked })
+        Arc::new(Self { objects, found, metrics, targets, events, leadership, looks, asked })
     }
 
     /// Looks at statuses that differ from what should be there, as long as this is polled. It can be called once.
@@ -100,7 +100,7 @@ impl Registry {
         let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
         let written = found.or_else(|| object.status.clone()).unwrap_or_default();
         let ledger =
-            Ledger::new(&key, object, &written, Arc::clone(&self.term), self.looks.clone(), self.events.clone());
+            Ledger::new(&key, object, &written, Arc::clone(&self.leadership), self.looks.clone(), self.events.clone());
         let uid = object.uid().unwrap_or_default();
         let new = Arc::new(Record::new(key.clone(), uid, &written, ledger, self.metrics.object(&key)));
         objects.insert(key, Arc::clone(&new));

@@ -50,11 +50,11 @@ impl Tokens {
         Self { client, life, known: Mutex::default(), requests: SingleFlight::default() }
     }
 
-    /// A token of a service account. `doubted` says that what was built with the last one does not work.
-    pub(crate) async fn get(&self, namespace: &str, name: &str, doubted: bool) -> Issued {
+    /// A token of a service account. `force_refresh` says that what was built with the last one does not work.
+    pub(crate) async fn get(&self, namespace: &str, name: &str, force_refresh: bool) -> Issued {
         let account = (namespace.to_owned(), name.to_owned());
         let known = self.known.lock().get(&account).cloned();
-        if let Some(token) = known.filter(|token| token.is_good(Instant::now(), doubted)) {
+        if let Some(token) = known.filter(|token| token.is_good(Instant::now(), force_refresh)) {
             return Ok(token);
         }
         let token = self.requests.join(&account, request(self.client.clone(), account.clone(), self.life)).await?;
@@ -71,8 +71,8 @@ impl Token {
         Self { text, issued, renew_at: issued + life.mul_f64(RENEWED_AFTER), ends: issued + life }
     }
 
-    fn is_good(&self, now: Instant, doubted: bool) -> bool {
-        now < self.renew_at && !(doubted && now.saturating_duration_since(self.issued) > DOUBTED)
+    fn is_good(&self, now: Instant, force_refresh: bool) -> bool {
+        now < self.renew_at && !(force_refresh && now.saturating_duration_since(self.issued) > DOUBTED)
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     async fn a_token_is_used_for_four_fifths_of_its_life_and_shorter_when_it_is_doubted() {
         let begun = Instant::now();
         let token = Token::new("t".into(), begun, Duration::from_hours(1));
-        let good = |minutes, doubted| token.is_good(begun + Duration::from_mins(minutes), doubted);
+        let good = |minutes, force_refresh| token.is_good(begun + Duration::from_mins(minutes), force_refresh);
         assert!(good(0, false) && good(47, false) && !good(48, false) && !good(61, false));
         assert!(good(1, true) && !good(2, true));
     }

@@ -98,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::lease::Term;
+    use crate::lease::Leadership;
     use crate::metrics::Metrics;
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
             "metadata": {"name": "one", "namespace": "shop", "resourceVersion": "100"}, "spec": {},
         }))
         .unwrap();
-        let metrics = Metrics::new(false, Term::always()).unwrap();
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let mut known = Known::of(&object, metrics.resource("trigger_authentication", "shop"));
         let cases = [
             (Written::Nothing, true, Written::Nothing),

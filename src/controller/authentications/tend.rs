@@ -37,7 +37,7 @@ impl Authentications {
             self.work.notified().await;
             tokio::time::sleep(GATHER).await;
             let due = std::mem::take(&mut self.state.lock().due);
-            if !self.term.leads() {
+            if !self.leadership.is_leader() {
                 continue;
             }
             futures::stream::iter(due).for_each_concurrent(AT_ONCE, |key| self.look_after(key)).await;

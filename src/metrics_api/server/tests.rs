@@ -484,7 +484,7 @@ async fn a_strangers_connection_ends_with_the_first_refusal() {
 
 #[tokio::test]
 async fn strangers_leave_room_for_the_aggregator() {
-    let bed = Bed::with(Limits { connections: 4, strangers: 2, ..Limits::default() }).await;
+    let bed = Bed::with(Limits { connections: 4, unauthenticated: 2, ..Limits::default() }).await;
     let one = bed.connect(None).await;
     let two = bed.connect(None).await;
     for client in [&one, &two] {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// A replica's right to write, shared by all parts that write.
 #[derive(Debug)]
-pub struct Term {
+pub struct Leadership {
     /// There is no election, so the right never ends.
     elected: bool,
     state: Mutex<State>,
@@ -29,13 +29,13 @@ struct State {
     under_way: usize,
 }
 
-impl Term {
+impl Leadership {
     /// The right of an only replica, without an election.
     pub fn always() -> Arc<Self> {
         Arc::new(Self::new(false))
     }
 
-    /// The right that a [`Keeper`](super::Keeper) grants and revokes.
+    /// The right that a [`LeaderElector`](super::LeaderElector) grants and revokes.
     pub fn elected() -> Arc<Self> {
         Arc::new(Self::new(true))
     }
@@ -50,14 +50,14 @@ impl Term {
     }
 
     /// Whether this replica may write.
-    pub fn leads(&self) -> bool {
-        !self.elected || self.state.lock().leads(Instant::now())
+    pub fn is_leader(&self) -> bool {
+        !self.elected || self.state.lock().is_leader(Instant::now())
     }
 
     /// Begins a write, which ends when the result is dropped. None: this replica may not write.
     pub fn write(self: &Arc<Self>) -> Option<Writing> {
         let mut state = self.state.lock();
-        if self.elected && !state.leads(Instant::now()) {
+        if self.elected && !state.is_leader(Instant::now()) {
             return None;
         }
         state.under_way += 1;
@@ -88,7 +88,7 @@ impl Term {
         self.state.lock().until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Waits until this replica holds the Lease. It may write after it has read the present state; see [`Term::open`].
+    /// Waits until this replica holds the Lease. It may write after it has read the present state; see [`Leadership::open`].
     pub async fn gained(&self) {
         self.gained.notified().await;
     }
@@ -123,14 +123,14 @@ impl Term {
 }
 
 impl State {
-    fn leads(&self, now: Instant) -> bool {
+    fn is_leader(&self, now: Instant) -> bool {
         self.open && self.until.is_some_and(|until| now < until)
     }
 }
 
 /// A write in progress.
 #[derive(Debug)]
-pub struct Writing(Arc<Term>);
+pub struct Writing(Arc<Leadership>);
 
 impl Drop for Writing {
     fn drop(&mut self) {
@@ -147,25 +147,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_writes_from_its_opening_to_its_end() {
-        let term = Term::elected();
-        assert!(!term.leads());
+        let term = Leadership::elected();
+        assert!(!term.is_leader());
         assert!(term.renew(Instant::now() + Duration::from_secs(10)));
-        assert!(term.number() == Some(1) && !term.leads(), "what is there is not known yet");
-        assert!(term.open(1) && term.leads());
+        assert!(term.number() == Some(1) && !term.is_leader(), "what is there is not known yet");
+        assert!(term.open(1) && term.is_leader());
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(!term.leads() && term.write().is_none(), "nobody renewed it");
+        assert!(!term.is_leader() && term.write().is_none(), "nobody renewed it");
         assert!(!term.renew(Instant::now() + Duration::from_secs(10)), "nobody else has had it");
-        assert!(term.leads());
+        assert!(term.is_leader());
         assert!(term.end() && !term.end());
-        assert!(!term.open(1) && !term.leads(), "a term that is over cannot be opened");
-        assert!(term.renew(Instant::now() + Duration::from_secs(10)) && !term.leads());
-        assert!(!term.open(1) && !term.leads(), "what was read for an earlier term may be out of date");
-        assert!(term.open(2) && term.leads());
+        assert!(!term.open(1) && !term.is_leader(), "a term that is over cannot be opened");
+        assert!(term.renew(Instant::now() + Duration::from_secs(10)) && !term.is_leader());
+        assert!(!term.open(1) && !term.is_leader(), "what was read for an earlier term may be out of date");
+        assert!(term.open(2) && term.is_leader());
     }
 
     #[tokio::test(start_paused = true)]
     async fn its_end_waits_for_writes_under_way() {
-        let term = Term::always();
+        let term = Leadership::always();
         let write = term.write().unwrap();
         let begin = Instant::now();
         term.quiet(Duration::from_secs(3)).await;

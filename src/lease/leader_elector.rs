@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Term;
+use super::Leadership;
 use super::rules::{Verdict, judge};
 use crate::args::Election;
 use crate::key::Key;
@@ -27,13 +27,13 @@ const LAST_WRITES: Duration = Duration::from_millis(500);
 const RELEASE: Duration = Duration::from_secs(2);
 
 /// Holds one Lease.
-pub struct Keeper {
+pub struct LeaderElector {
     watching: Api<Lease>,
     api: Api<Lease>,
     name: String,
     identity: String,
     times: Election,
-    term: Arc<Term>,
+    leadership: Arc<Leadership>,
 }
 
 /// The last observed state of the Lease.
@@ -52,7 +52,7 @@ enum Attempt {
     Raced,
 }
 
-impl Keeper {
+impl LeaderElector {
     /// A keeper of the election's Lease in a namespace. Neither client checks the right to write. The first client has no
     /// time limit: it is for the watch.
     pub fn new(
@@ -60,10 +60,10 @@ impl Keeper {
         namespace: &str,
         times: &Election,
         identity: String,
-        term: Arc<Term>,
+        leadership: Arc<Leadership>,
     ) -> Self {
         let (watching, api) = (Api::namespaced(watching, namespace), Api::namespaced(client, namespace));
-        Self { watching, api, name: times.id.clone(), identity, times: times.clone(), term }
+        Self { watching, api, name: times.id.clone(), identity, times: times.clone(), leadership }
     }
 
     /// Acquires the Lease and holds it as long as possible, until `shutdown`. Then it releases the Lease.
@@ -91,13 +91,13 @@ impl Keeper {
         let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * jitter(&self.identity));
         match timeout(self.times.renew_deadline / 2, self.try_it(seen)).await {
             Ok(Ok(Attempt::Held)) => {
-                if self.term.renew(begin + self.times.renew_deadline) {
+                if self.leadership.renew(begin + self.times.renew_deadline) {
                     info!(lease = self.name, "this replica holds the lease");
                     told.clear();
                 }
             }
             Ok(Ok(Attempt::Others(left, holder))) => {
-                if self.term.end() {
+                if self.leadership.end() {
                     warn!(lease = self.name, holder, "this replica has lost the lease, and stops writing");
                 } else if *told != holder {
                     info!(lease = self.name, holder, "this replica stands by: another holds the lease");
@@ -111,8 +111,8 @@ impl Keeper {
                 warn!(lease = self.name, "the API server does not answer about the lease; it will be tried again");
             }
         }
-        if self.term.is_over() {
-            self.term.end();
+        if self.leadership.is_over() {
+            self.leadership.end();
             warn!(lease = self.name, "the lease could not be renewed in time: this replica stops writing");
         }
         pause
@@ -155,10 +155,10 @@ impl Keeper {
 
     /// Stops writing and releases the Lease as client-go does, so that the next replica need not wait for its expiry.
     async fn release(&self) {
-        if !self.term.end() {
+        if !self.leadership.end() {
             return;
         }
-        self.term.quiet(LAST_WRITES).await;
+        self.leadership.quiet(LAST_WRITES).await;
         let give = async {
             let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
             let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity))

@@ -20,8 +20,8 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Takes over each time that the lease becomes this replica's.
 pub(super) async fn follow(context: Arc<Context>) {
     loop {
-        context.term.gained().await;
-        while let Some(term) = context.term.number() {
+        context.leadership.gained().await;
+        while let Some(term) = context.leadership.number() {
             match take_over(&context, term).await {
                 Ok(Some(objects)) => {
                     tracing::info!(objects, "this replica writes from now on");
@@ -58,7 +58,7 @@ async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::
             }
         }
     }
-    if !context.term.open(term) {
+    if !context.leadership.open(term) {
         return Ok(None);
     }
     context.authentications.look_after_all();

@@ -1,0 +1,65 @@
+//! The clients of the API server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use super::RunError;
+use crate::api_client;
+use crate::args::Run;
+use crate::lease::Leadership;
+
+/// How long the API server may take for an answer. A watch has no limit.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long a connection to the API server may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The clients of the API server, by what they are for.
+#[derive(Clone)]
+pub(super) struct ApiClients {
+    /// The way to the API server, for parts that make clients of their own.
+    pub(super) config: Config,
+    /// For watches: its answers have no limit of time.
+    pub(super) watch: Client,
+    /// For requests, whether this replica leads or not.
+    pub(super) request: Client,
+    /// For everything that only the leader may write.
+    pub(super) write: Client,
+}
+
+impl ApiClients {
+    /// Clients for the API server that the settings name.
+    ///
+    /// # Errors
+    /// The settings lead to no API server, or a client cannot be made.
+    pub(super) async fn new(settings: &Run, leadership: &Arc<Leadership>) -> Result<Self, RunError> {
+        let config = config(settings).await?;
+        let request = api_client::connect(&config, Some(ANSWER))?;
+        Ok(Self {
+            watch: api_client::connect(&config, None)?,
+            write: api_client::fenced(&request, Arc::clone(leadership)),
+            request,
+            config,
+        })
+    }
+}
+
+async fn config(settings: &Run) -> Result<Config, RunError> {
+    let wrong = |error: &dyn std::error::Error| RunError::Config(error.to_string());
+    let mut config = match &settings.kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(|error| wrong(&error))?;
+            let options = KubeConfigOptions::default();
+            Config::from_custom_kubeconfig(file, &options).await.map_err(|error| wrong(&error))?
+        }
+        None => Config::infer().await.map_err(|error| wrong(&error))?,
+    };
+    // The proxy of the environment is the triggers'; the library takes it for the way to the API server too.
+    if ["HTTPS_PROXY", "https_proxy"].iter().any(|name| std::env::var_os(name).is_some()) {
+        config.proxy_url = None;
+    }
+    config.connect_timeout = Some(CONNECT);
+    Ok(config)
+}

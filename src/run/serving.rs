@@ -1,0 +1,104 @@
+//! The external metrics API and the webhook, from the first certificate to the last request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ebb_scalers::net::tls::Range;
+use tokio::net::TcpListener;
+use tracing::warn;
+
+use super::KNOCK;
+use super::clients::ApiClients;
+use super::shutdown::Shutdown;
+use crate::admission::{self, Admission};
+use crate::args::Run;
+use crate::certs::{self, CaBundle, Certificates, CertsConfig};
+use crate::metrics_api::auth::{KubeReviewer, watch_trust};
+use crate::metrics_api::{self, Limits, ServerConfig};
+use crate::store::registry::Registry;
+
+/// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.
+const TRUST: Duration = Duration::from_secs(5);
+
+/// How the two are served.
+pub(super) struct Serving {
+    certificates: CertsConfig,
+    /// The objects that get the authority.
+    bundles: Vec<CaBundle>,
+    tls: Range,
+}
+
+impl Serving {
+    /// As the settings say.
+    pub(super) fn new(settings: &Run) -> Self {
+        let serving = &settings.serving;
+        Self {
+            certificates: CertsConfig {
+                namespace: settings.namespace.clone(),
+                source: serving.certificates.source(),
+                services: serving.services(),
+            },
+            bundles: settings.bundles(),
+            tls: serving.tls(&settings.outbound),
+        }
+    }
+
+    /// Serves until the end of the process. `ready` is true from the moment at which requests can be answered.
+    pub(super) async fn run(
+        self,
+        clients: ApiClients,
+        (listener, admission): (TcpListener, Option<(Arc<Admission>, TcpListener)>),
+        registry: Arc<Registry>,
+        ready: Arc<AtomicBool>,
+        shutdown: Shutdown,
+    ) {
+        let Some(certificates) = self.first_certificate(&clients, &shutdown).await else { return };
+        let mut trusted = certificates.trusted;
+        for bundle in self.bundles {
+            let own = self.certificates.clone();
+            tokio::spawn(bundle.keep(clients.watch.clone(), own, trusted.clone(), shutdown.stop.clone()));
+        }
+        // Whoever does not trust Ebb yet gets an error for each question.
+        let authorities = trusted.authorities();
+        trusted.settled(&authorities, TRUST).await;
+        let tls = || (self.tls.provider(), self.tls.versions());
+        if let Some((admission, listener)) = admission {
+            let (certificate, tls, drained) = (certificates.serving.clone(), tls(), shutdown.drained.clone());
+            tokio::spawn(async move {
+                if let Err(error) = admission::serve(admission, listener, certificate, tls, drained).await {
+                    tracing::error!(%error, "the admission webhook has ended");
+                }
+            });
+        }
+        ready.store(!shutdown.stop.is_cancelled(), Ordering::Relaxed);
+        let config = ServerConfig {
+            listener,
+            certificate: certificates.serving,
+            tls: tls(),
+            trust: watch_trust(clients.watch, shutdown.stop),
+            reviewer: Arc::new(KubeReviewer::new(clients.request)),
+            source: registry,
+            ready: Arc::new(|| true),
+            limits: Limits::default(),
+        };
+        if let Err(error) = metrics_api::serve(config, shutdown.drained).await {
+            tracing::error!(%error, "the external metrics API has ended");
+        }
+    }
+
+    /// None: the process is to end first.
+    async fn first_certificate(&self, clients: &ApiClients, shutdown: &Shutdown) -> Option<Certificates> {
+        loop {
+            let clients = (clients.watch.clone(), clients.request.clone());
+            match certs::start(clients, self.certificates.clone(), shutdown.stop.clone()).await {
+                Ok(certificates) => return Some(certificates),
+                Err(error) => warn!(%error, "cannot get a serving certificate; it will be tried again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(KNOCK) => {}
+                () = shutdown.stop.cancelled() => return None,
+            }
+        }
+    }
+}
