@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::plan::review::Finding;
 
@@ -52,38 +52,13 @@ fn check(schema: &Value, value: &Value, path: &str, findings: &mut Vec<Finding>)
     if value.is_null() || schema["x-kubernetes-int-or-string"] == true && (value.is_i64() || value.is_string()) {
         return;
     }
-    let fits = match expected {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
-        "number" => value.is_number(),
-        _ => true,
-    };
-    if !fits {
+    if !fits(expected, value) {
         let cure =
             if expected == "string" && !value.is_object() && !value.is_array() { ": put it in quotes" } else { "" };
         return refuse(format!("must be {}, and is {}{cure}", article(expected), described(value)));
     }
     match value {
-        Value::Object(fields) => {
-            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                if fields.get(name).is_none_or(Value::is_null) {
-                    refuse(format!("{name} is missing"));
-                }
-            }
-            for (name, value) in fields {
-                let place = format!("{path}.{name}");
-                if let Some(schema) = schema["properties"].get(name) {
-                    check(schema, value, &place, findings);
-                } else if schema["additionalProperties"].is_object() {
-                    check(&schema["additionalProperties"], value, &place, findings);
-                } else if schema["x-kubernetes-preserve-unknown-fields"] != true && !schema["properties"].is_null() {
-                    findings.push(Finding::warning(place, format!("unknown field {name:?}: the API server drops it")));
-                }
-            }
-        }
+        Value::Object(fields) => check_fields(schema, fields, path, findings),
         Value::Array(items) => {
             let least = schema["minItems"].as_u64().unwrap_or(0);
             if u64::try_from(items.len()).is_ok_and(|count| count < least) {
@@ -111,6 +86,37 @@ fn check(schema: &Value, value: &Value, path: &str, findings: &mut Vec<Finding>)
             }
         }
         Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Whether a value has the type that the schema expects.
+fn fits(expected: &str, value: &Value) -> bool {
+    match expected {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "number" => value.is_number(),
+        _ => true,
+    }
+}
+
+fn check_fields(schema: &Value, fields: &Map<String, Value>, path: &str, findings: &mut Vec<Finding>) {
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if fields.get(name).is_none_or(Value::is_null) {
+            findings.push(Finding::refusal(path, format!("{name} is missing")));
+        }
+    }
+    for (name, value) in fields {
+        let place = format!("{path}.{name}");
+        if let Some(schema) = schema["properties"].get(name) {
+            check(schema, value, &place, findings);
+        } else if schema["additionalProperties"].is_object() {
+            check(&schema["additionalProperties"], value, &place, findings);
+        } else if schema["x-kubernetes-preserve-unknown-fields"] != true && !schema["properties"].is_null() {
+            findings.push(Finding::warning(place, format!("unknown field {name:?}: the API server drops it")));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The HTTPS server: it accepts connections, with TLS, limits and a graceful shutdown. `routes` answers the requests.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::server::ResolvesServerCert;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -214,8 +216,17 @@ impl Connection {
             }
         });
         let protocol = builder(is_http2, idle);
-        let mut connection = std::pin::pin!(protocol.serve_connection(TokioIo::new(stream), service));
+        let connection = std::pin::pin!(protocol.serve_connection(TokioIo::new(stream), service));
+        self.until_idle(connection, &activity, idle).await
+    }
 
+    /// Runs a connection until it ends, is refused, or has been idle for too long.
+    async fn until_idle(
+        &self,
+        mut connection: Pin<&mut impl GracefulConnection<Error = BoxError>>,
+        activity: &Activity,
+        idle: Duration,
+    ) -> Result<(), BoxError> {
         let mut check = interval_at(Instant::now() + self.limits.handshake, self.limits.handshake);
         let mut idle_since = Instant::now();
         let mut seen = 0;
