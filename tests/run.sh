@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Runs the checks of `make test`, one step after the other, and says how long each took.
+# Runs the checks of `make test`, and says how long each step and each end-to-end test took.
 #
 #   tests/run.sh             everything
+#   tests/run.sh unit        the unit tests alone
 #   tests/run.sh e2e WORD    the end-to-end tests alone, or those with WORD in their names
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo=${CARGO:-cargo}
-log=target/test-bed-build.log
+log=target/test-cluster-build.log
+programs=target/test-programs
+end_to_end=(e2e disruption serial record)
 begin=$SECONDS
 summary=()
 
@@ -25,66 +28,160 @@ step() {
 	summary+=("$(printf '%6s  %s' "$(clock $((SECONDS - start)))" "$name")")
 }
 
-# All packages are named in every call, so that every crate is compiled once: another choice would mean other features of
-# the dependencies. The stories are not among "all targets", as they need servers, and cargo takes no notice of --test
-# beside --all-targets: they have calls of their own.
-everything=(--release --locked --workspace --all-targets)
-story_programs=(--release --locked --workspace --test e2e --test serial --test record)
-
+# One call builds every test program and, as they are tested, the programs `ebb`, `churn` and so on. It names all packages:
+# another choice would mean other features of the dependencies, and compile them again. Writes a line for each test
+# program: the folder of its package, and the program.
 build() {
-	step "build" "8 to 17 minutes the first time" "$cargo" build "${everything[@]}"
-	step "build of the stories" "" "$cargo" build "${story_programs[@]}"
+	"$cargo" test --no-run --release --locked --workspace --tests --message-format=json-render-diagnostics >"$programs.json" || return
+	sed -nE 's|.*"manifest_path":"([^"]*)/Cargo.toml".*"test":true\},"features".*"executable":"([^"]*)".*|\1\t\2|p' \
+		"$programs.json" >"$programs"
 }
 
-# stories TARGET THREADS [WORD]
-stories() { "$cargo" test --release --locked --workspace --test "$1" -- --test-threads "$2" "${@:3}"; }
-
-end_to_end() {
-	# Each story has a namespace of its own; more of them at once only makes two cores wait.
-	step "end-to-end tests: stories side by side" "about 6 minutes" stories e2e 4 "$@"
-	# These stop parts of the control plane, or measure it.
-	step "end-to-end tests: faults and measurements, one by one" "17 to 25 minutes" stories serial 1 "$@"
-	# Whoever plays only some stories uses only some rights.
-	[ $# -gt 0 ] || step "what the stories left on record" "" stories record 2
+# Everything that needs no test cluster.
+unit() {
+	local folder program
+	local needs_cluster="/($(IFS='|' && echo "${end_to_end[*]}"))-[0-9a-f]+$"
+	while IFS=$'\t' read -r folder program; do
+		[[ $program =~ $needs_cluster ]] || (cd "$folder" && "$program" --quiet) || return
+	done <"$programs"
+	"$cargo" test --quiet --release --locked --workspace --doc
 }
 
-if [ "${1:-}" = e2e ]; then
-	build
-	end_to_end "${@:2}"
-	exit 0
-fi
-
-bed_build=
+# The background processes that are still to end, by pid.
+running=()
+filters=()
 finish() {
-	# Only after a failure is it still there.
-	[ -z "$bed_build" ] || kill "$bed_build" 2>/dev/null || true
+	# Only after a failure or an interrupt are there any.
+	[ ${#running[@]} -eq 0 ] || kill "${running[@]}" 2>/dev/null || true
 }
 trap finish EXIT
-built_bed() {
-	wait "$bed_build" || {
+trap 'exit 130' INT TERM
+
+# start NAME THREADS [WORD…]: starts a program of end-to-end tests; each line of its output has the name before it.
+start() {
+	local name=$1 threads=$2 pipe=target/$1.pipe program
+	program=$(sed -nE "s|.*\t(.*/$name-[0-9a-f]+)$|\1|p" "$programs")
+	rm -f "target/beds/$name.durations" "$pipe"
+	mkfifo "$pipe"
+	sed -u "s/^/[$name] /" <"$pipe" &
+	filters+=($!)
+	"$program" --test-threads "$threads" "${@:3}" >"$pipe" 2>&1 &
+	running+=($!)
+}
+
+# Waits for all that was started, so that none is cut off by the failure of another.
+ended() {
+	local pid outcome=0
+	for pid in "${running[@]}"; do
+		wait "$pid" || outcome=1
+	done
+	wait "${filters[@]}"
+	running=() filters=()
+	return $outcome
+}
+
+side_by_side() {
+	local outcome=0
+	# More threads would only make two cores wait.
+	start e2e 3 "$@"
+	start disruption 1 "$@"
+	ended || outcome=1
+	durations e2e disruption
+	return $outcome
+}
+
+# alone NAME [WORD…]
+alone() {
+	local outcome=0
+	start "$1" 1 "${@:2}"
+	ended || outcome=1
+	durations "$1"
+	return $outcome
+}
+
+# durations NAME…: the seconds of each end-to-end test of these programs, the slowest first.
+durations() {
+	printf 'Seconds of each test:\n'
+	sorted "$@"
+}
+
+sorted() {
+	local name
+	for name in "$@"; do
+		[ ! -e "target/beds/$name.durations" ] || cat "target/beds/$name.durations"
+	done | sort -rn
+}
+
+end_to_end() {
+	step "end-to-end tests, and those that disrupt a test cluster of their own" "about 9 minutes" side_by_side "$@"
+	step "end-to-end tests that measure, one by one" "about 9 minutes" alone serial "$@"
+	# A choice of tests uses a choice of rights.
+	[ $# -gt 0 ] || step "rights and secrets on record" "" alone record
+}
+
+cluster_build=
+# Builds the control plane in the background; `built_cluster` waits for it.
+build_cluster() {
+	mkdir -p target
+	step "Debian packages: RabbitMQ, Prometheus, Java" "seconds when they are there" tests/cluster/install.sh
+	step "Kafka's jars" "half a minute the first time: 55 MB from Maven Central" tests/cluster/kafka/fetch.sh
+	echo "    (the control plane is built meanwhile: about 10 minutes the first time, seconds after that)"
+	tests/cluster/build.sh >"$log" 2>&1 &
+	cluster_build=$!
+	running=("$cluster_build")
+}
+
+built_cluster() {
+	running=()
+	wait "$cluster_build" || {
 		tail -n 40 "$log"
 		return 1
 	}
-	bed_build=
 }
 
-mkdir -p target
-step "Debian packages: RabbitMQ, Prometheus, Java" "seconds when they are there" tests/cluster/install.sh
-step "Kafka's jars" "half a minute the first time: 55 MB from Maven Central" tests/cluster/kafka/fetch.sh
-echo "    (the control plane is built meanwhile: about 10 minutes the first time, seconds after that)"
-tests/cluster/build.sh >"$log" 2>&1 &
-bed_build=$!
-step "formatting" "" "$cargo" fmt --all --check
-build
-step "clippy" "about 2 minutes the first time" "$cargo" clippy --quiet "${everything[@]}" -- --deny warnings
-step "clippy of the stories" "" "$cargo" clippy --quiet "${story_programs[@]}" -- --deny warnings
-step "documentation of the code" "half a minute the first time" env RUSTDOCFLAGS="--deny warnings" \
-	"$cargo" doc --quiet --release --locked --workspace --no-deps --document-private-items
-step "spelling" "" tests/lint.sh spelling
-step "unit tests; crds/yaml is what the types make" "" "$cargo" test --quiet --release --locked --workspace
-step "control plane is built" "what is left of the 10 minutes" built_bed
-step "unit tests of the control plane's supervisor" "half a minute: its Kafka is started once" bash -c 'cd tests/cluster && go vet ./... && go test ./...'
-end_to_end
+# Builds everything, the control plane beside the rest.
+build_all() {
+	build_cluster
+	step "build" "8 to 15 minutes the first time" build
+	step "control plane is built" "what is left of the 10 minutes" built_cluster
+}
 
-printf '\n==> [%s] all passed\n' "$(clock $((SECONDS - begin)))"
-printf '%s\n' "${summary[@]}"
+finished() {
+	printf '\n==> [%s] all passed\n' "$(clock $((SECONDS - begin)))"
+	printf '%s\n' "${summary[@]}"
+	printf '\nThe slowest end-to-end tests, in seconds:\n'
+	sorted "${end_to_end[@]}" | head -n 20 || true
+}
+
+case ${1:-} in
+unit)
+	mkdir -p target
+	step "build" "8 to 15 minutes the first time" build
+	step "unit tests; crds/yaml is what the types make" "" unit
+	;;
+e2e)
+	build_all
+	end_to_end "${@:2}"
+	finished
+	;;
+'')
+	build_cluster
+	step "formatting" "" "$cargo" fmt --all --check
+	step "build" "8 to 15 minutes the first time" build
+	step "clippy" "about 2 minutes the first time" \
+		"$cargo" clippy --quiet --release --locked --workspace --all-targets -- --deny warnings
+	step "documentation of the code" "half a minute the first time" env RUSTDOCFLAGS="--deny warnings" \
+		"$cargo" doc --quiet --release --locked --workspace --no-deps --document-private-items
+	step "spelling" "" tests/lint.sh spelling
+	step "unit tests; crds/yaml is what the types make" "" unit
+	step "control plane is built" "what is left of the 10 minutes" built_cluster
+	step "unit tests of the control plane's supervisor" "half a minute: its Kafka is started once" \
+		bash -c 'cd tests/cluster && go vet ./... && go test ./...'
+	end_to_end
+	finished
+	;;
+*)
+	sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac

@@ -1,6 +1,6 @@
-//! Users' stories on a shared control plane, brokers and Ebb, side by side, each in a namespace of its own.
+//! End-to-end tests that share one test cluster and one Ebb, side by side, each in a namespace of its own.
 //!
-//! Stories that stop parts of it or measure it are in `tests/serial`.
+//! Those that stop or reconfigure parts of it are in `tests/disruption`, those that measure it in `tests/serial`.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
@@ -40,19 +40,19 @@ use ebb_tests::bed::Options;
 use ebb_tests::wait::secs;
 use ebb_tests::world::{Outcome, Shared, World};
 
-/// The HPA controller looks more often than Kubernetes' default and forgets sooner: nothing in these stories is about
+/// The HPA controller looks more often than Kubernetes' default and forgets sooner: nothing in these tests is about
 /// its rhythm, and they would only take longer.
 static SHARED: Shared = Shared::new(|| {
     let mut options = Options::new("e2e");
     options.with.extend(["kafka2"]);
     options.hpa_sync_period = Some(secs(2));
     options.hpa_downscale_stabilization = Some(secs(4));
-    // Tokens of Kafka's users end and are renewed while a story runs.
+    // Tokens of Kafka's users end and are renewed while a test runs.
     options.token_lifetime = Some(secs(10));
     options
 });
 
-/// Runs one story.
+/// Runs one end-to-end test.
 fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
     SHARED.story(story)
 }

@@ -1,6 +1,6 @@
-//! What is on record after the stories: they have used every right that Ebb has, and nothing shows what they kept secret.
+//! What is on record after the end-to-end tests: they have used every right that Ebb has, and nothing shows what they kept secret.
 //!
-//! This starts nothing. It reads what `e2e` and `serial` left in `target/beds`, and so is run after them, whole.
+//! This starts nothing. It reads what `e2e`, `disruption` and `serial` left in `target/beds`, and so runs after them.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use ebb_tests::paths;
 
-/// The folders of the control planes on which the stories were played.
-fn beds() -> [PathBuf; 2] {
-    ["e2e", "serial"].map(|name| paths::work("beds").join(name))
+/// The folders of the test clusters on which the end-to-end tests ran.
+fn beds() -> [PathBuf; 3] {
+    ["e2e", "disruption", "serial"].map(|name| paths::work("beds").join(name))
 }

@@ -94,6 +94,6 @@ fn every_right_was_used() -> Result<()> {
     }
     unused.retain(|right| !LOOKED_FOR.contains(&(right.verb.as_str(), right.resource.as_str())));
     let unused: Vec<_> = unused.iter().map(Right::to_string).collect();
-    ensure!(unused.is_empty(), "no story needs these rights:\n{}", unused.join("\n"));
+    ensure!(unused.is_empty(), "no end-to-end test uses these rights:\n{}", unused.join("\n"));
     Ok(())
 }

@@ -84,7 +84,7 @@ fn what_does_not_change_is_not_written() -> Outcome {
         let after = writes(world)?;
         let new: Vec<_> = after.iter().filter(|(write, count)| before.get(*write) != Some(count)).collect();
         ensure!(new.is_empty(), "{new:#?}");
-        // The stories after this one count connections.
+        // The tests after this one count connections.
         user.delete_all("ScaledObject").await?;
         user.delete_all("Deployment").await
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use ebb_tests::impostor::{Impostor, Manner};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
@@ -11,7 +12,6 @@ use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use crate::faults::impostor::{Impostor, Manner};
 use crate::story;
 
 const GOOD: usize = 100;

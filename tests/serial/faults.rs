@@ -4,7 +4,6 @@ mod brokers;
 mod credentials;
 mod flood;
 mod floods;
-pub(crate) mod impostor;
 mod impostors;
 mod tampering;
 
@@ -14,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::watch::ReplicaWatch;
-use ebb_tests::workload::{deployment, scaled_object};
+use ebb_tests::workload::{deployment, kafka_at, scaled_object};
 use ebb_tests::world::World;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -91,17 +90,6 @@ async fn nothing_happens(user: &Sandbox, apps: &[App], healthy: &[&App]) -> Resu
     .await
 }
 
-/// A kafka trigger on a topic whose group has the same name.
-pub(crate) fn kafka(servers: &str, topic: &str) -> Value {
-    let metadata = json!({"bootstrapServers": servers, "consumerGroup": topic, "topic": topic, "lagThreshold": "5"});
-    json!({"type": "kafka", "metadata": metadata})
-}
-
-/// A rabbitmq trigger.
-pub(crate) fn rabbitmq(host: &str, queue: &str) -> Value {
-    json!({"type": "rabbitmq", "metadata": {"queueName": queue, "mode": "QueueLength", "value": "5", "host": host}})
-}
-
 /// The same trigger, let in by the TriggerAuthentication of this name.
 fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
     trigger["authenticationRef"] = json!({"name": authentication});
@@ -150,7 +138,7 @@ impl<'a> Sleepers<'a> {
             kafka.produce_to(name, 0, 1).await?;
             kafka.commit_all(name, name).await?;
             user.apply(&deployment(name, 0, &[])).await?;
-            let trigger = self::kafka(&world.bed.kafka()?.plaintext, name);
+            let trigger = kafka_at(&world.bed.kafka()?.plaintext, name);
             user.apply(&scaled_object(name, json!({"pollingInterval": 30, "triggers": [trigger]}))).await?;
         }
         for name in &names {
@@ -171,7 +159,7 @@ impl<'a> Sleepers<'a> {
     }
 }
 
-/// The next stories are to have a quiet control plane.
+/// The next tests are to have a quiet control plane.
 async fn leave(user: &Sandbox) -> Result<()> {
     user.delete_all("ScaledObject").await?;
     user.delete_all("Deployment").await

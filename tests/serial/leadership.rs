@@ -89,7 +89,7 @@ fn one_that_went_while_a_standby_was_cut_off_is_forgotten_by_it() -> Outcome {
     story(async |world| with_replicas(world, 2, cut_off).await)
 }
 
-/// The stories that follow have one replica again, whatever comes of this one.
+/// The tests that follow have one replica again, whatever comes of this one.
 async fn with_replicas(
     world: &World,
     count: usize,

@@ -1,24 +1,17 @@
-//! Stories that stop a part of the control plane, measure it, or need Kubernetes' own rhythm: one after the other.
+//! End-to-end tests that measure or count: one after the other, on a test cluster of their own, while nothing else runs.
 //!
 //! The HPA controller runs with Kubernetes' defaults: it looks every 15 seconds and scales down after five minutes.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
-#![allow(clippy::print_stdout)] // What was measured is told.
+#![allow(clippy::print_stdout)] // Measurements are shown.
 
 mod at_rest;
 mod broken_beside;
-mod churn;
-mod closed_loop;
 mod crowd;
 mod faults;
 mod leadership;
-mod lost_answers;
 mod many;
-mod outages;
-mod restarts;
-mod rights;
 mod secrets;
-mod settings;
 mod wake_up;
 
 use anyhow::Result;
@@ -31,7 +24,7 @@ static SHARED: Shared = Shared::new(|| {
     options
 });
 
-/// Runs one story while no other runs.
+/// Runs one end-to-end test while no other runs.
 fn story(story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
     SHARED.story_alone(story)
 }

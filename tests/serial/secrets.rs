@@ -153,7 +153,7 @@ fn two_hundred_secrets_are_watched_over_a_few_connections() -> Outcome {
     })
 }
 
-/// The next stories are to have a quiet control plane.
+/// The next tests are to have a quiet control plane.
 async fn clear(user: &Sandbox) -> Result<()> {
     user.delete_all("ScaledObject").await?;
     user.delete_all("Deployment").await

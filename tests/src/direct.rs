@@ -90,7 +90,7 @@ impl Direct {
         Ok(Self { port, name: "ebb.ebb-system.svc".to_owned(), authorities: ca_bundle(bed).await?, identity })
     }
 
-    /// The Ebb of these stories, as the aggregator comes to it.
+    /// The Ebb of these tests, as the aggregator comes to it.
     pub async fn as_aggregator(world: &World) -> Result<Self> {
         Self::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await
     }

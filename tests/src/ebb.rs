@@ -285,7 +285,7 @@ pub async fn admit_from(bed: &Bed, port: u16) -> Result<()> {
     patch_webhooks(bed, &["clientConfig", "service", "port"], &json!(port), "replace", 3).await
 }
 
-/// Has the admission webhook asked about objects of namespaces only that have the label `admission: "true"`: most stories are
+/// Has the admission webhook asked about objects of namespaces only that have the label `admission: "true"`: most tests are
 /// of what is wrong and is there all the same.
 pub async fn admit_where_asked(bed: &Bed) -> Result<()> {
     let selector = json!({"matchLabels": {ADMISSION_LABEL: "true"}});

@@ -11,7 +11,7 @@ use crate::kubectl::Kubectl;
 use crate::wait;
 use crate::watch::ReplicaWatch;
 
-/// How many requests of one story are under way at once.
+/// How many requests of one test are under way at once.
 const AT_ONCE: usize = 20;
 
 /// A namespace with clients for it.
@@ -315,7 +315,7 @@ impl Sandbox {
             "TriggerAuthentication" => "apis/keda.sh/v1alpha1/triggerauthentications",
             "VerticalPodAutoscaler" => "apis/autoscaling.k8s.io/v1/verticalpodautoscalers",
             "Workload" => "apis/tests.ebb.dev/v1/workloads",
-            // `group/version/plural`, as the API server knows a kind that only one story needs.
+            // `group/version/plural`, as the API server knows a kind that only one test needs.
             _ if kind.contains('/') => return Ok(format!("/apis/{}/{name}", namespaced(kind, &self.name)?)),
             _ => bail!("the sandbox does not know where a {kind} is kept"),
         };

@@ -53,6 +53,17 @@ pub fn rabbitmq(queue: &str) -> Value {
     })
 }
 
+/// A rabbitmq trigger at five messages a replica on the queue of a broker.
+pub fn rabbitmq_at(host: &str, queue: &str) -> Value {
+    json!({"type": "rabbitmq", "metadata": {"queueName": queue, "mode": "QueueLength", "value": "5", "host": host}})
+}
+
+/// A kafka trigger at five records a replica on a topic, for the consumer group of the same name.
+pub fn kafka_at(servers: &str, topic: &str) -> Value {
+    let metadata = json!({"bootstrapServers": servers, "consumerGroup": topic, "topic": topic, "lagThreshold": "5"});
+    json!({"type": "kafka", "metadata": metadata})
+}
+
 /// A cron trigger in London's time.
 pub fn cron(start: &str, end: &str, replicas: &str) -> Value {
     json!({

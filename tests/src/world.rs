@@ -1,11 +1,12 @@
-//! One control plane with its brokers and one Ebb for all the stories of a test program.
+//! One test cluster and one Ebb for all the end-to-end tests of a program.
 //!
-//! Starting them takes half a minute, so the first story starts them and the others join. They end with the program:
+//! Starting them takes half a minute, so the first test starts them and the others join. They end with the program:
 //! the control plane reads the end of its input, and a [tether](crate::process::Tether) holds Ebb.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use http::Method;
@@ -14,19 +15,20 @@ use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::bed::{Bed, Options};
+use crate::durations;
 use crate::ebb::{self, Ebb};
 use crate::kafka::Kafka;
 use crate::rabbit::Rabbit;
 use crate::sandbox::Sandbox;
 use crate::workload::{deployment, rabbitmq, scaled_object};
 
-/// Outlives the stories: what a client does in the background ends with its runtime.
+/// Outlives the tests: what a client does in the background ends with its runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads for the tests"));
 
-/// How a story ended.
+/// How a test ended.
 pub type Outcome = Result<(), Failure>;
 
-/// Why a story failed, for people: shown as it is, without the quotes and backtraces of other errors.
+/// Why a test failed, for people: shown as it is, without the quotes and backtraces of other errors.
 pub struct Failure(String);
 
 impl fmt::Debug for Failure {
@@ -35,7 +37,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// What the stories share.
+/// What the tests share.
 pub struct World {
     /// The autoscaler.
     pub ebb: Ebb,
@@ -48,7 +50,7 @@ pub struct World {
 }
 
 impl World {
-    /// Starts everything. The stories of a test program use [`Shared`].
+    /// Starts everything. The tests of a test program use [`Shared`].
     pub async fn start(options: Options) -> Result<Self> {
         let bed = Bed::start(options).await?;
         let ebb = Ebb::start(&bed, false).await?;
@@ -66,7 +68,7 @@ impl World {
         self.kafka.as_ref().context("these stories were started without Kafka")
     }
 
-    /// A namespace for one story.
+    /// A namespace for one test.
     pub async fn sandbox(&self, name: &str) -> Result<Sandbox> {
         Sandbox::create(&self.bed, name).await
     }
@@ -86,7 +88,7 @@ impl World {
         Ok(user)
     }
 
-    /// A story's error with what Ebb said last, and how it ended where nobody asked it to.
+    /// A test's error with what Ebb said last, and how it ended where nobody asked it to.
     fn failure(&self, error: &anyhow::Error) -> Failure {
         let ended = self.ebb.exit_status().map(|status| format!("Ebb ended by itself: {status}\n"));
         let log = self.ebb.log.display();
@@ -116,7 +118,7 @@ impl World {
     }
 }
 
-/// The world of a test program, started by the first story that needs it.
+/// What the tests of a program share, started by the first that needs it.
 pub struct Shared {
     options: fn() -> Options,
     world: OnceCell<Result<World, String>>,
@@ -129,20 +131,20 @@ impl Shared {
         Self { options, world: OnceCell::const_new(), alone: Mutex::new(()) }
     }
 
-    /// Runs one story in it, beside others. A failure shows the end of Ebb's log.
+    /// Runs one test in it, beside others. A failure shows the end of Ebb's log.
     pub fn story(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
         RUNTIME.block_on(async {
             let world = self.started().await?;
-            story(world).await.map_err(|error| world.failure(&error))
+            timed(world, story).await.map_err(|error| world.failure(&error))
         })
     }
 
-    /// Runs one story in it while no other runs. What a failure leaves behind is no hindrance for the next.
+    /// Runs one test in it while no other runs. What a failure leaves behind is no hindrance for the next.
     pub fn story_alone(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
         let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         RUNTIME.block_on(async {
             let world = self.started().await?;
-            let Err(error) = story(world).await else { return Ok(()) };
+            let Err(error) = timed(world, story).await else { return Ok(()) };
             let Failure(told) = world.failure(&error);
             let tidied = world.tidy().await.err().map(|error| format!("what it left is still there: {error:#}\n"));
             Err(Failure(told + &tidied.unwrap_or_default()))
@@ -150,8 +152,21 @@ impl Shared {
     }
 
     async fn started(&'static self) -> Result<&'static World, Failure> {
-        let start = async || World::start((self.options)()).await.map_err(|error| format!("{error:#}"));
-        let world = self.world.get_or_init(start).await;
+        let start = async || {
+            let options = (self.options)();
+            durations::begin(&options.dir)?;
+            World::start(options).await
+        };
+        let started = async || start().await.map_err(|error| format!("{error:#}"));
+        let world = self.world.get_or_init(started).await;
         world.as_ref().map_err(|error| Failure(format!("the servers did not start: {error}")))
     }
+}
+
+/// Runs one test and notes how long it took, however it ended.
+async fn timed(world: &'static World, test: impl AsyncFnOnce(&'static World) -> Result<()>) -> Result<()> {
+    let begin = Instant::now();
+    let outcome = test(world).await;
+    let noted = durations::add(&world.bed.dir, begin.elapsed()).context("the file of durations");
+    outcome.and(noted)
 }

@@ -4,10 +4,11 @@ use std::fs;
 
 use anyhow::ensure;
 use ebb_tests::bed::KafkaUser;
+use ebb_tests::workload::{kafka_at, rabbitmq_at};
 use ebb_tests::world::Outcome;
 use futures::future::try_join_all;
 
-use super::{App, all_work, busy_queue, busy_topic, kafka, leave, let_in_by, nothing_happens, rabbitmq};
+use super::{App, all_work, busy_queue, busy_topic, leave, let_in_by, nothing_happens};
 use crate::story;
 
 /// The user whose password is taken away, and the password.
@@ -41,17 +42,17 @@ fn credentials_revoked_and_certificates_expired_until_they_are_put_right() -> Ou
         let (amqps, https) = (format!("amqps://{}/", bed.door("amqps")?), format!("https://{}/", bed.door("https")?));
         let by = |who, trigger| let_in_by(who, trigger);
         let named = [
-            App::apply(&user, "kafka-user", topic, by("kafka-user", kafka(&facts.sasl_plaintext, USER))).await?,
-            App::apply(&user, "amqp-user", queue, by("rabbitmq-user", rabbitmq(&amqp, USER))).await?,
-            App::apply(&user, "http-user", queue, by("rabbitmq-user", rabbitmq(&http, USER))).await?,
+            App::apply(&user, "kafka-user", topic, by("kafka-user", kafka_at(&facts.sasl_plaintext, USER))).await?,
+            App::apply(&user, "amqp-user", queue, by("rabbitmq-user", rabbitmq_at(&amqp, USER))).await?,
+            App::apply(&user, "http-user", queue, by("rabbitmq-user", rabbitmq_at(&http, USER))).await?,
         ];
         let behind_doors = [
-            App::apply(&user, "kafka-door", topic, by("kafka-door", kafka(&facts.door, USER))).await?,
-            App::apply(&user, "amqps-door", queue, by("rabbitmq-door", rabbitmq(&amqps, USER))).await?,
-            App::apply(&user, "https-door", queue, by("rabbitmq-door", rabbitmq(&https, USER))).await?,
+            App::apply(&user, "kafka-door", topic, by("kafka-door", kafka_at(&facts.door, USER))).await?,
+            App::apply(&user, "amqps-door", queue, by("rabbitmq-door", rabbitmq_at(&amqps, USER))).await?,
+            App::apply(&user, "https-door", queue, by("rabbitmq-door", rabbitmq_at(&https, USER))).await?,
         ];
         let servers = &facts.plaintext;
-        let bystander = [App::apply(&user, "bystander", topic, kafka(servers, USER)).await?];
+        let bystander = [App::apply(&user, "bystander", topic, kafka_at(servers, USER)).await?];
         for apps in [&named[..], &behind_doors, &bystander] {
             all_work(&user, apps).await?;
         }

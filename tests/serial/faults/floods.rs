@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail, ensure};
 use ebb_tests::process;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
-use ebb_tests::workload::{deployment, scaled_object};
+use ebb_tests::workload::{deployment, kafka_at, rabbitmq_at, scaled_object};
 use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
 use super::flood::{Flood, Flooder, TOPIC};
-use super::{App, all_work, busy_queue, busy_topic, kafka, leave, let_in_by, rabbitmq};
+use super::{App, all_work, busy_queue, busy_topic, leave, let_in_by};
 use crate::story;
 
 /// What Ebb may take at the most, in kilobytes: half of what its container has.
@@ -53,11 +53,11 @@ fn fifty_brokers_that_answer_as_much_as_they_may_do_not_use_up_the_memory() -> O
         busy_queue(world, name).await?;
         let (topic, queue) = ("s0-kafka-faults-floods-good", "s0-rabbitmq-faults-floods-good");
         let healthy = [
-            App::apply(&user, "good-kafka", topic, kafka(&facts.plaintext, name)).await?,
-            App::apply(&user, "good-amqp", queue, rabbitmq(&world.rabbit.url(), name)).await?,
-            App::apply(&user, "good-http", queue, rabbitmq(&world.rabbit.http_url(), name)).await?,
+            App::apply(&user, "good-kafka", topic, kafka_at(&facts.plaintext, name)).await?,
+            App::apply(&user, "good-amqp", queue, rabbitmq_at(&world.rabbit.url(), name)).await?,
+            App::apply(&user, "good-http", queue, rabbitmq_at(&world.rabbit.http_url(), name)).await?,
         ];
-        // What other stories have left in its memory is not to count.
+        // What other tests have left in its memory is not to count.
         world.ebb.stop().await?;
         world.ebb.restart().await?;
         all_work(&user, &healthy).await?;
@@ -113,10 +113,10 @@ async fn hostile(user: &Sandbox) -> Result<(Vec<(String, Flood)>, Vec<Flooder>)>
 
 fn trigger(flood: Flood, address: &str) -> Value {
     match flood {
-        Flood::Words => let_in_by("floods", kafka(address, TOPIC)),
-        _ if flood.is_kafka() => kafka(address, TOPIC),
-        _ if flood.is_amqp() => rabbitmq(&format!("amqp://guest:guest@{address}/"), TOPIC),
-        _ => rabbitmq(&format!("http://guest:guest@{address}/"), TOPIC),
+        Flood::Words => let_in_by("floods", kafka_at(address, TOPIC)),
+        _ if flood.is_kafka() => kafka_at(address, TOPIC),
+        _ if flood.is_amqp() => rabbitmq_at(&format!("amqp://guest:guest@{address}/"), TOPIC),
+        _ => rabbitmq_at(&format!("http://guest:guest@{address}/"), TOPIC),
     }
 }
 

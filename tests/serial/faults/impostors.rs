@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use ebb_tests::process;
 use ebb_tests::wait;
+use ebb_tests::workload::{kafka_at, rabbitmq_at};
 use ebb_tests::world::Outcome;
 use futures::future::try_join_all;
 
-use super::impostor::{Impostor, Manner};
-use super::{App, HOLD, Sleepers, all_work, busy_queue, busy_topic, kafka, leave, nothing_happens, rabbitmq};
+use super::{App, HOLD, Sleepers, all_work, busy_queue, busy_topic, leave, nothing_happens};
 use crate::story;
+use ebb_tests::impostor::{Impostor, Manner};
 
 /// What each protocol takes for the beginning of a long answer.
 const KAFKA: &[u8] = &[0x05, 0xf0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01];
@@ -33,9 +34,9 @@ fn what_is_no_broker_is_named_and_costs_little() -> Outcome {
         busy_queue(world, "faults-impostors").await?;
         let (topic, queue) = ("s0-kafka-faults-impostors", "s0-rabbitmq-faults-impostors");
         let healthy = [
-            App::apply(&user, "kafka", topic, kafka(&facts.plaintext, "faults-impostors")).await?,
-            App::apply(&user, "amqp", queue, rabbitmq(&world.rabbit.url(), "faults-impostors")).await?,
-            App::apply(&user, "http", queue, rabbitmq(&world.rabbit.http_url(), "faults-impostors")).await?,
+            App::apply(&user, "kafka", topic, kafka_at(&facts.plaintext, "faults-impostors")).await?,
+            App::apply(&user, "amqp", queue, rabbitmq_at(&world.rabbit.url(), "faults-impostors")).await?,
+            App::apply(&user, "http", queue, rabbitmq_at(&world.rabbit.http_url(), "faults-impostors")).await?,
         ];
         all_work(&user, &healthy).await?;
         let mut sleepers = Sleepers::new(world, &user, "faults-impostors", 1).await?;
@@ -43,8 +44,10 @@ fn what_is_no_broker_is_named_and_costs_little() -> Outcome {
         let pid = world.ebb.pid().context("Ebb does not run")?;
         let memory = process::resident_kb(pid)?;
         let at = |protocol: &str, address: &str| match protocol {
-            "kafka" => kafka(address, "faults-impostors"),
-            _ => rabbitmq(&format!("{protocol}://{}:{}@{address}/", rabbit.user, rabbit.password), "faults-impostors"),
+            "kafka" => kafka_at(address, "faults-impostors"),
+            _ => {
+                rabbitmq_at(&format!("{protocol}://{}:{}@{address}/", rabbit.user, rabbit.password), "faults-impostors")
+            }
         };
         let brokers = [
             ("kafka", topic, KAFKA, facts.brokers[0].plaintext.clone()),

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, ensure};
 use ebb_tests::process;
 use ebb_tests::random::{self, Random};
 use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{kafka_at, rabbitmq_at};
 use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
 
-use super::impostor::{Door, Impostor, Manner, Tampering};
-use super::{App, all_work, busy_queue, busy_topic_on, kafka, leave, rabbitmq};
+use super::{App, all_work, busy_queue, busy_topic_on, leave};
 use crate::story;
+use ebb_tests::impostor::{Door, Impostor, Manner, Tampering};
 
 /// How long answers are changed where the variable says nothing else.
 const LONG: u64 = 30;
@@ -35,9 +36,9 @@ async fn tamper(world: &World, seed: u64, long: u64) -> Result<()> {
     busy_queue(world, name).await?;
     let (topic, queue) = ("s0-kafka-faults-tampering", "s0-rabbitmq-faults-tampering");
     let healthy = [
-        App::apply(&user, "kafka", topic, kafka(&facts.plaintext, name)).await?,
-        App::apply(&user, "amqp", queue, rabbitmq(&world.rabbit.url(), name)).await?,
-        App::apply(&user, "http", queue, rabbitmq(&world.rabbit.http_url(), name)).await?,
+        App::apply(&user, "kafka", topic, kafka_at(&facts.plaintext, name)).await?,
+        App::apply(&user, "amqp", queue, rabbitmq_at(&world.rabbit.url(), name)).await?,
+        App::apply(&user, "http", queue, rabbitmq_at(&world.rabbit.http_url(), name)).await?,
     ];
     all_work(&user, &healthy).await?;
 
@@ -64,9 +65,9 @@ async fn tamper(world: &World, seed: u64, long: u64) -> Result<()> {
     let servers: Vec<&str> = impostors[..facts.brokers.len()].iter().map(|door| door.address.as_str()).collect();
     let at = |scheme: &str, address: &str| format!("{scheme}://{}:{}@{address}/", rabbit.user, rabbit.password);
     let tampered = [
-        App::apply(&user, "tampered-kafka", topic, kafka(&servers.join(","), name)).await?,
-        App::apply(&user, "tampered-amqp", queue, rabbitmq(&at("amqp", &amqp.address), name)).await?,
-        App::apply(&user, "tampered-http", queue, rabbitmq(&at("http", &http.address), name)).await?,
+        App::apply(&user, "tampered-kafka", topic, kafka_at(&servers.join(","), name)).await?,
+        App::apply(&user, "tampered-amqp", queue, rabbitmq_at(&at("amqp", &amqp.address), name)).await?,
+        App::apply(&user, "tampered-http", queue, rabbitmq_at(&at("http", &http.address), name)).await?,
     ];
     all_work(&user, &tampered).await?;
 

@@ -5,17 +5,17 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use ebb_tests::bed::KafkaUser;
+use ebb_tests::impostor::{Impostor, Manner};
 use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::rabbitmq_at;
 use ebb_tests::world::Outcome;
 use serde_json::{Value, json};
 
 use super::{log, scale, with_settings};
-use crate::faults;
-use crate::faults::impostor::{Impostor, Manner};
 use crate::story;
 
 fn rabbitmq(host: &str, more: Value) -> Value {
-    let mut trigger = faults::rabbitmq(host, "outbound");
+    let mut trigger = rabbitmq_at(host, "outbound");
     if let (Some(metadata), Value::Object(more)) = (trigger["metadata"].as_object_mut(), more) {
         metadata.extend(more);
     }

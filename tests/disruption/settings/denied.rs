@@ -1,22 +1,22 @@
 //! Addresses that no trigger may lead Ebb to.
 
 use anyhow::{Context as _, Result, ensure};
+use ebb_tests::impostor::{Impostor, Manner};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::{kafka_at, rabbitmq_at};
 use ebb_tests::world::Outcome;
 use serde_json::Value;
 
 use super::{scale, with_settings};
-use crate::faults;
-use crate::faults::impostor::{Impostor, Manner};
 use crate::story;
 
 fn rabbitmq(host: &str) -> Value {
-    faults::rabbitmq(host, "denied")
+    rabbitmq_at(host, "denied")
 }
 
 fn kafka(servers: &str) -> Value {
-    faults::kafka(servers, "denied")
+    kafka_at(servers, "denied")
 }
 
 async fn scale_all(user: &Sandbox, apps: &[(&str, Value)]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! An Ebb with other settings than the other stories', given as KEDA's users give them.
+//! Ebb with settings of its own, given as KEDA's users give them.
 
 mod beside;
 mod chart;
@@ -18,16 +18,16 @@ use ebb_tests::workload::{deployment, scaled_object};
 use ebb_tests::world::World;
 use serde_json::{Value, json};
 
-/// Plays `story` while Ebb runs with these arguments and variables; then it runs as for the other stories again.
+/// Runs `test` while Ebb has these arguments and variables. After it, Ebb has those of the other tests again.
 async fn with_settings(
     world: &'static World,
     arguments: &[&str],
     variables: &[(&str, &str)],
-    story: impl AsyncFnOnce() -> Result<()>,
+    test: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<()> {
     let stopped = world.ebb.stop().await;
     let told = match world.ebb.restart_with(arguments, variables).await {
-        Ok(()) => story().await,
+        Ok(()) => test().await,
         Err(error) => Err(error),
     };
     world.ebb.kill()?;

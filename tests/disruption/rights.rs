@@ -86,7 +86,7 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
             anyhow::Ok(())
         }
         .await;
-        // The stories that follow need the rights, whatever came of this one.
+        // The tests that follow need the rights, whatever came of this one.
         restore(world).await?;
         told?;
         ebb::let_read_any_target(&world.bed).await?;

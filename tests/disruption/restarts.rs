@@ -192,7 +192,7 @@ fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
         world.rabbit.publish("said", 1).await?;
         for name in &names {
             user.apply(&deployment(name, 1, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
-            // It stays idle until long after the story's end.
+            // It stays idle until long after the test's end.
             let spec = json!({"pollingInterval": 2, "cooldownPeriod": 300, "triggers": [rabbitmq("said")]});
             user.apply(&scaled_object(name, spec)).await?;
         }

@@ -2,11 +2,11 @@
 
 use anyhow::ensure;
 use ebb_tests::wait::{self, secs};
+use ebb_tests::workload::rabbitmq_at;
 use ebb_tests::world::Outcome;
 use serde_json::Value;
 
 use super::{scale, with_settings};
-use crate::faults::rabbitmq;
 use crate::story;
 
 #[test]
@@ -19,17 +19,17 @@ fn a_namespace_gets_no_more_clients_than_its_share() -> Outcome {
         let facts = world.bed.rabbitmq()?;
         let third = format!("amqp://{}:{}@localhost:{}/", facts.user, facts.password, facts.amqp_port);
         with_settings(world, &["--clients-per-namespace=2"], &[], async || {
-            scale(&user, "first", 1, rabbitmq(&amqp, "shares")).await?;
-            scale(&user, "second", 1, rabbitmq(&http, "shares")).await?;
+            scale(&user, "first", 1, rabbitmq_at(&amqp, "shares")).await?;
+            scale(&user, "second", 1, rabbitmq_at(&http, "shares")).await?;
             for app in ["first", "second"] {
                 user.wait_metric(app, "s0-rabbitmq-shares", 3.0).await?;
             }
-            scale(&user, "third", 1, rabbitmq(&third, "shares")).await?;
+            scale(&user, "third", 1, rabbitmq_at(&third, "shares")).await?;
             let says = user.wait_failing("third", "use 2 clients of brokers, which is all it may have").await?;
             ensure!(says.contains("--clients-per-namespace"), "{says}");
             // Who shares a client needs no other, and other namespaces have shares of their own.
-            scale(&user, "as-first", 1, rabbitmq(&amqp, "shares")).await?;
-            scale(&other, "third", 1, rabbitmq(&third, "shares")).await?;
+            scale(&user, "as-first", 1, rabbitmq_at(&amqp, "shares")).await?;
+            scale(&other, "third", 1, rabbitmq_at(&third, "shares")).await?;
             user.wait_metric("as-first", "s0-rabbitmq-shares", 3.0).await?;
             other.wait_metric("third", "s0-rabbitmq-shares", 3.0).await?;
             ensure!(user.replicas("third").await? == 1, "it was scaled");

@@ -105,7 +105,7 @@ fn several_namespaces_are_served_and_others_are_left_alone() -> Outcome {
             Ok(())
         })
         .await?;
-        // The Ebb of the other stories serves all.
+        // The Ebb of the other tests serves all.
         other.wait_ready("app").await?;
         for user in [&one, &two, &other] {
             user.delete_all("ScaledObject").await?;

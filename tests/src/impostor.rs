@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use ebb_tests::random::Random;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::random::Random;
+
 /// How it treats who connects.
 #[derive(Clone, Debug)]
-pub(crate) enum Manner {
+pub enum Manner {
     /// Accepts, and says nothing.
     Silent,
     /// Says this, and then anything without end.
@@ -26,26 +27,31 @@ pub(crate) enum Manner {
 
 /// How answers are changed.
 #[derive(Clone, Debug)]
-pub(crate) struct Tampering {
+pub struct Tampering {
     /// Where the broker is.
-    pub(crate) broker: String,
+    pub broker: String,
     /// Ports by which a broker is known, and those that are to be known instead.
-    pub(crate) doors: Arc<[Door]>,
+    pub doors: Arc<[Door]>,
     /// One in so many pieces of an answer is changed; 0 for none.
-    pub(crate) chance: usize,
-    pub(crate) seed: u64,
+    pub chance: usize,
+    /// The seed of the changes.
+    pub seed: u64,
 }
 
 /// A broker's port, and an impostor's that stands before it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Door {
-    pub(crate) broker: u16,
-    pub(crate) impostor: u16,
+pub struct Door {
+    /// The broker's port.
+    pub broker: u16,
+    /// The impostor's port.
+    pub impostor: u16,
 }
 
 /// A listener on an address of this machine's own. It ends when this is dropped.
-pub(crate) struct Impostor {
-    pub(crate) address: String,
+#[derive(Debug)]
+pub struct Impostor {
+    /// Its host and port.
+    pub address: String,
     came: Arc<AtomicUsize>,
     manner: watch::Sender<Manner>,
     task: JoinHandle<()>,
@@ -53,11 +59,12 @@ pub(crate) struct Impostor {
 
 impl Impostor {
     /// One on 127.0.0.1.
-    pub(crate) async fn start(manner: Manner) -> Result<Self> {
+    pub async fn start(manner: Manner) -> Result<Self> {
         Self::start_at("127.0.0.1", manner).await
     }
 
-    pub(crate) async fn start_at(host: &str, manner: Manner) -> Result<Self> {
+    /// One on another address of this machine.
+    pub async fn start_at(host: &str, manner: Manner) -> Result<Self> {
         let listener = TcpListener::bind((host, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (manner, seen) = watch::channel(manner);
@@ -80,17 +87,17 @@ impl Impostor {
     }
 
     /// How many have connected.
-    pub(crate) fn came(&self) -> usize {
+    pub fn came(&self) -> usize {
         self.came.load(Ordering::Relaxed)
     }
 
     /// From now on it is the broker; whoever is connected is cut off.
-    pub(crate) fn give_way_to(&self, broker: String) {
+    pub fn give_way_to(&self, broker: String) {
         self.behave(Manner::Honest(broker));
     }
 
     /// From now on it is like this; whoever is connected is cut off.
-    pub(crate) fn behave(&self, manner: Manner) {
+    pub fn behave(&self, manner: Manner) {
         self.manner.send_replace(manner);
     }
 }

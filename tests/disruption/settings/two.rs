@@ -116,7 +116,7 @@ async fn app(world: &World, user: &Sandbox, name: &str, labels: Value) -> Result
     Ok(())
 }
 
-/// The ScaledObjects of this story whose triggers it tells on /metrics.
+/// The ScaledObjects of this test whose triggers it tells on /metrics.
 async fn serves(ebb: &Ebb) -> Result<Vec<String>> {
     let metrics = ebb.metrics().await?;
     let values = metrics.lines().filter(|line| line.starts_with("keda_scaler_metrics_value{"));
