@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools bench fuzz crds rbac
+.PHONY: help demo down test unit e2e soak parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools bench fuzz crds rbac
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ unit: ## the unit tests alone
 e2e: ## the end-to-end tests alone (20 minutes); ONLY=word picks those with it in their names
 	@tests/run.sh e2e $(ONLY)
 
+SEEDS ?= 30
+LOSSES ?= 5
+soak: ## the long tests at full size: churn (SEEDS), losses (LOSSES), a thousand ScaledObjects (an hour)
+	@SEEDS="$(SEEDS)" LOSSES="$(LOSSES)" tests/run.sh soak
+
 CASES ?= tests/parity
 parity: programs ## give Ebb the manifests of CASES/in and compare with what KEDA made of them (CASES/observed)
 	@target/release/parity "$(CASES)"
@@ -32,7 +37,6 @@ parity: programs ## give Ebb the manifests of CASES/in and compare with what KED
 chaos: programs ## three replicas, a hundred workloads, and faults at random for four minutes of nine (CHAOS_SEED, CHAOS_SECONDS)
 	@target/release/chaos
 
-SEEDS ?= 30
 churn: programs ## five hundred edits and ten kills for each of SEEDS=30 seeds, five namespaces side by side (half an hour)
 	@CHURN_SEEDS="$(SEEDS)" target/release/churn kills
 

@@ -4,6 +4,7 @@
 #   tests/run.sh             everything
 #   tests/run.sh unit        the unit tests alone
 #   tests/run.sh e2e WORD    the end-to-end tests alone, or those with WORD in their names
+#   tests/run.sh soak        the long end-to-end tests at full size (SEEDS of `make churn`, LOSSES of `make losses`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -132,11 +133,11 @@ build_cluster() {
 }
 
 built_cluster() {
+	local outcome=0
+	wait "$cluster_build" || outcome=1
 	running=()
-	wait "$cluster_build" || {
-		tail -n 40 "$log"
-		return 1
-	}
+	[ $outcome -eq 0 ] || tail -n 40 "$log"
+	return $outcome
 }
 
 # Builds everything, the control plane beside the rest.
@@ -164,6 +165,15 @@ e2e)
 	end_to_end "${@:2}"
 	finished
 	;;
+soak)
+	build_all
+	step "edits and kills, ${SEEDS:-30} seeds" "a minute for each seed" env CHURN_SEEDS="${SEEDS:-30}" target/release/churn kills
+	step "edits and lost writes, ${LOSSES:-5} seeds" "" env CHURN_SEEDS="${LOSSES:-5}" target/release/churn losses
+	export EBB_FULL_SIZE=1
+	step "a workload with workers" "2 minutes" alone disruption closed_loop::
+	step "a thousand, and broken ones beside a hundred" "6 minutes" alone serial many:: broken_beside::
+	finished
+	;;
 '')
 	build_cluster
 	step "formatting" "" "$cargo" fmt --all --check
@@ -181,7 +191,7 @@ e2e)
 	finished
 	;;
 *)
-	sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use ebb_tests::churn::{self, Size};
-use ebb_tests::random;
 use ebb_tests::world::Outcome;
+use ebb_tests::{random, size};
 
 use crate::story;
 
@@ -12,7 +12,8 @@ fn whatever_write_is_lost_the_end_is_that_of_a_fresh_start() -> Outcome {
     let seed = random::seed("EBB_LOSSES_SEED");
     println!("EBB_LOSSES_SEED={seed}");
     story(async |world| {
-        let lost = churn::edit_and_lose(world, "losses", seed, Size::SHORT).await;
+        let size = size::choose(Size::SHORT, Size::FULL);
+        let lost = churn::edit_and_lose(world, "losses", seed, size).await;
         lost.with_context(|| format!("with EBB_LOSSES_SEED={seed}"))
     })
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use ebb_tests::impostor::{Impostor, Manner};
 use ebb_tests::sandbox::Sandbox;
+use ebb_tests::size;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{cron, deployment, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
@@ -14,11 +15,19 @@ use serde_json::{Value, json};
 
 use crate::story;
 
-const GOOD: usize = 100;
-/// So many of the good have messages, and a replica for them.
-const BUSY: usize = 10;
-/// So many of each kind are broken.
-const OF_EACH: usize = 2;
+/// How many there are.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Good ones.
+    good: usize,
+    /// Good ones that have messages, and a replica for them.
+    busy: usize,
+    /// Broken ones for each mistake.
+    of_each: usize,
+}
+
+const SMALL: Size = Size { good: 30, busy: 5, of_each: 1 };
+const FULL: Size = Size { good: 100, busy: 10, of_each: 2 };
 
 /// One kind of mistake: a ScaledObject's specification, and what its Ready condition must say.
 struct Mistake {
@@ -118,14 +127,14 @@ async fn ensure_same(user: &Sandbox, names: &[String], before: &State) -> Result
 }
 
 /// The good ones, when nothing is under way any more.
-async fn good_ones(world: &World, user: &Sandbox) -> Result<(Vec<String>, State)> {
-    let names: Vec<String> = (0..GOOD).map(|number| format!("beside-{number}")).collect();
+async fn good_ones(world: &World, user: &Sandbox, Size { good, busy, .. }: Size) -> Result<(Vec<String>, State)> {
+    let names: Vec<String> = (0..good).map(|number| format!("beside-{number}")).collect();
     let url = world.rabbit.url();
     for (number, name) in names.iter().enumerate() {
         world.rabbit.declare(name).await?;
-        world.rabbit.publish(name, if number < BUSY { 5 } else { 0 }).await?;
+        world.rabbit.publish(name, if number < busy { 5 } else { 0 }).await?;
     }
-    let replicas = |number| u32::from(number < BUSY);
+    let replicas = |number| u32::from(number < busy);
     let targets = names.iter().enumerate().map(|(n, name)| deployment(name, replicas(n), &[("RABBITMQ_URL", &url)]));
     user.apply_all(&targets.collect::<Vec<_>>()).await?;
     let spec = |name| json!({"pollingInterval": 5, "maxReplicaCount": 10, "triggers": [rabbitmq(name)]});
@@ -146,12 +155,14 @@ async fn good_ones(world: &World, user: &Sandbox) -> Result<(Vec<String>, State)
 }
 
 #[test]
-fn broken_ones_change_nothing_for_a_hundred_good_ones() -> Outcome {
+fn broken_ones_change_nothing_for_good_ones() -> Outcome {
+    let size = size::choose(SMALL, FULL);
+    let Size { good, busy, of_each } = size;
     story(async |world| {
         let begin = Instant::now();
         let user = world.sandbox("beside").await?;
-        let (names, before) = good_ones(world, &user).await?;
-        println!("{GOOD} are Ready and quiet after {:.1?}", begin.elapsed());
+        let (names, before) = good_ones(world, &user, size).await?;
+        println!("{good} are Ready and quiet after {:.1?}", begin.elapsed());
 
         let silent = Impostor::start(Manner::Silent).await?;
         user.apply(&json!({
@@ -165,7 +176,7 @@ fn broken_ones_change_nothing_for_a_hundred_good_ones() -> Outcome {
         }))
         .await?;
         let mistakes = mistakes(world, &silent.address);
-        let each = |mistake: &Mistake| (0..OF_EACH).map(|n| format!("{}-{n}", mistake.name)).collect::<Vec<_>>();
+        let each = |mistake: &Mistake| (0..of_each).map(|n| format!("{}-{n}", mistake.name)).collect::<Vec<_>>();
         let (mut targets, mut objects) = (Vec::new(), Vec::new());
         for mistake in &mistakes {
             for name in each(mistake) {
@@ -194,12 +205,12 @@ fn broken_ones_change_nothing_for_a_hundred_good_ones() -> Outcome {
             );
             Ok(())
         };
-        let mut asleep = names[BUSY..].to_vec();
+        let mut asleep = names[busy..].to_vec();
         let mut slowest = std::time::Duration::ZERO;
         let woken = async {
             while broken.elapsed() < secs(25) {
                 let name = asleep.pop().context("all are awake")?;
-                let quiet = [&names[..BUSY], &asleep[..]].concat();
+                let quiet = [&names[..busy], &asleep[..]].concat();
                 let watch = user.watch_replicas(&name).await?;
                 let begin = Instant::now();
                 world.rabbit.publish(&name, 1).await?;
@@ -214,7 +225,7 @@ fn broken_ones_change_nothing_for_a_hundred_good_ones() -> Outcome {
             anyhow::Ok(())
         };
         tokio::try_join!(told, woken)?;
-        println!("the slowest of {} woke after {slowest:.2?}", GOOD - BUSY - asleep.len());
+        println!("the slowest of {} woke after {slowest:.2?}", good - busy - asleep.len());
         for target in &targets {
             let name = target["metadata"]["name"].as_str().context("no name")?;
             ensure!(user.replicas(name).await? == 2, "the target of {name} was scaled");

@@ -37,7 +37,7 @@ pub struct Size {
 impl Size {
     /// Fifty ScaledObjects, five hundred edits, ten kills.
     pub const FULL: Self = Self { apps: 50, edits: 500, rounds: 10 };
-    /// What `make test` has time for besides.
+    /// The small form, for `make test`.
     pub const SHORT: Self = Self { apps: 16, edits: 80, rounds: 4 };
 }
 

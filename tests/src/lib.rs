@@ -27,6 +27,7 @@ pub mod rabbit;
 pub mod random;
 pub mod replicas;
 pub mod sandbox;
+pub mod size;
 pub mod wait;
 pub mod watch;
 pub mod workload;
