@@ -13,7 +13,7 @@ fuzz_target!(|line: &str| {
     let window = match Window::parse(timezone, start, end) {
         Ok(window) => window,
         Err(error) => {
-            assert!(!error.to_string().is_empty() && !error.cure().is_empty());
+            assert!(!error.to_string().is_empty() && !error.hint().is_empty());
             return;
         }
     };
