@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 log=target/test-cluster-build.log
 programs=target/test-programs
-end_to_end=(e2e disruption serial record)
+end_to_end=(e2e disruption edits serial record)
 begin=$SECONDS
 summary=()
 
@@ -86,8 +86,9 @@ side_by_side() {
 	# More threads would only make two cores wait.
 	start e2e 3 "$@"
 	start disruption 1 "$@"
+	start edits 1 "$@"
 	ended || outcome=1
-	durations e2e disruption
+	durations e2e disruption edits
 	return $outcome
 }
 
@@ -114,8 +115,8 @@ sorted() {
 }
 
 end_to_end() {
-	step "end-to-end tests, and those that disrupt a test cluster of their own" "about 9 minutes" side_by_side "$@"
-	step "end-to-end tests that measure, one by one" "about 9 minutes" alone serial "$@"
+	step "end-to-end tests, those that disrupt a test cluster, and edits, side by side" "about 8 minutes" side_by_side "$@"
+	step "end-to-end tests that measure, one by one" "about 10 minutes" alone serial "$@"
 	# A choice of tests uses a choice of rights.
 	[ $# -gt 0 ] || step "rights and secrets on record" "" alone record
 }

@@ -6,10 +6,8 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 #![allow(clippy::print_stdout)] // Measurements are shown.
 
-mod churn;
 mod closed_loop;
 mod groups;
-mod lost_answers;
 mod outages;
 mod restarts;
 mod rights;

@@ -1,6 +1,6 @@
 //! What is on record after the end-to-end tests: they have used every right that Ebb has, and nothing shows what they kept secret.
 //!
-//! This starts nothing. It reads what `e2e`, `disruption` and `serial` left in `target/beds`, and so runs after them.
+//! This starts nothing. It reads what the other programs left in `target/beds`, and so runs after them.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
@@ -12,6 +12,6 @@ use std::path::PathBuf;
 use ebb_tests::paths;
 
 /// The folders of the test clusters on which the end-to-end tests ran.
-fn beds() -> [PathBuf; 3] {
-    ["e2e", "disruption", "serial"].map(|name| paths::work("beds").join(name))
+fn beds() -> [PathBuf; 4] {
+    ["e2e", "disruption", "edits", "serial"].map(|name| paths::work("beds").join(name))
 }
