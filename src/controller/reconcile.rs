@@ -74,7 +74,7 @@ fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Reco
 pub(super) fn error_policy(kept: Arc<WatchedObject>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = Key::of(&*kept);
     tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
-    let failed = context.registry.get(&key).map_or(0, |record| record.check.failed());
+    let failed = context.registry.get(&key).map_or(0, |record| record.check.failed(failure.is_final()));
     let pause = Duration::from_millis(500) * 2_u32.saturating_pow(failed.min(6));
     Action::requeue(pause.min(failure.longest_pause()))
 }

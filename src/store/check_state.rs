@@ -9,7 +9,10 @@ pub struct CheckState(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     is_checked: bool,
+    /// How many checks in a row have failed, for reasons of one kind.
     failures: u32,
+    /// The kind: the reason lies in the ScaledObject, not at the API server.
+    is_final: bool,
     is_well: bool,
     served: Option<i64>,
     target: Option<u64>,
@@ -19,14 +22,17 @@ impl CheckState {
     /// A check has succeeded. `served` is the generation that is in force now, if any is.
     pub fn succeeded(&self, served: Option<i64>) {
         let mut state = self.0.lock();
-        *state = State { is_checked: true, failures: 0, is_well: true, served, target: state.target };
+        let target = state.target;
+        *state = State { is_checked: true, is_well: true, served, target, ..State::default() };
     }
 
-    /// A check has failed. Returns how many have failed in a row.
-    pub fn failed(&self) -> u32 {
+    /// A check has failed; `is_final` says that the reason lies in the ScaledObject, not at the API server. Returns how many
+    /// have failed in a row for such a reason: after weeks with a wrong specification, a lost answer is no reason to wait.
+    pub fn failed(&self, is_final: bool) -> u32 {
         let mut state = self.0.lock();
-        (state.is_checked, state.is_well) = (true, false);
-        state.failures = state.failures.saturating_add(1);
+        let before = if state.is_final == is_final { state.failures } else { 0 };
+        (state.is_checked, state.is_well, state.is_final) = (true, false, is_final);
+        state.failures = before.saturating_add(1);
         state.failures
     }
 
@@ -68,10 +74,10 @@ mod tests {
         assert!(!state.is_checked() && !state.is_served(Some(1)));
         state.succeeded(Some(1));
         assert!(state.is_checked() && state.is_served(Some(1)) && !state.is_served(Some(2)));
-        assert_eq!([state.failed(), state.failed()], [1, 2]);
+        assert_eq!([true, true, false, false, true].map(|is_final| state.failed(is_final)), [1, 2, 1, 2, 1]);
         assert!(!state.is_served(Some(1)));
         state.succeeded(Some(2));
-        assert_eq!((state.is_served(Some(2)), state.failed()), (true, 1));
+        assert_eq!((state.is_served(Some(2)), state.failed(true)), (true, 1));
         state.succeeded(Some(2));
         state.take_over();
         assert!(state.is_checked() && !state.is_served(Some(2)));
