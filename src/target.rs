@@ -116,9 +116,12 @@ impl TargetError {
         matches!(self, Self::Api(error) if matches!(**error, kube::Error::Api(ref status)
             if (400..500).contains(&status.code) && !matches!(status.code, 409 | 429)))
     }
-}
 
-impl TargetError {
+    /// Whether another writer has changed the target since it was read.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api(error) if matches!(**error, kube::Error::Api(ref status) if status.code == 409))
+    }
+
     /// Whether the API server gave no answer that says if it did what was asked for.
     pub fn is_unanswered(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! Reads of the cluster itself, for kinds whose source is Kubernetes.
 //!
-//! This crate stays without a client for Kubernetes: [`ClusterReader`] is implemented by whoever uses it. A kind declares
+//! This crate stays without a client for Kubernetes: the program that uses it implements [`ClusterReader`]. A kind declares
 //! the rights that it needs ([`crate::Kind::rights`]); the RBAC manifest is generated from them, and [`ClusterAccess`] refuses
 //! what is not declared.
 

@@ -14,7 +14,6 @@ use crate::plan::failure::Failure;
 use crate::plan::hpa::write::is_own;
 use crate::plan::reconcile::{Marks, Plan, Replicas};
 use crate::store::record::Record;
-use crate::target::TargetError;
 
 /// How often a count is set that another writer came before.
 const ATTEMPTS: u32 = 3;
@@ -103,7 +102,7 @@ async fn set_replicas(
                 return Ok(());
             }
             match context.targets.set(&kind, namespace, &reference.name, &present, replicas.count).await {
-                Err(TargetError::Api(error)) if attempts > 0 && is_conflict(&error) => {}
+                Err(error) if attempts > 0 && error.is_conflict() => {}
                 other => return other,
             }
         }
@@ -116,10 +115,6 @@ async fn set_replicas(
         }
         other => other,
     }
-}
-
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
 async fn mark(client: &Client, object: &ScaledObject, marks: &Marks) -> Result<(), kube::Error> {

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::change_filter::object_ref;
 use crate::key::Key;
 use crate::plan::hpa::fingerprint::Fingerprint;
+use crate::plan::hpa::write::controller;
 use crate::plan::status::{Check, Facts};
 use crate::store::record::Record;
 use crate::store::registry::Registry;
@@ -97,10 +98,8 @@ impl Hpas {
 }
 
 /// The ScaledObject that controls an HPA.
-pub(super) fn owner(hpa: &HorizontalPodAutoscaler) -> Option<(Key, String)> {
-    let owner =
-        hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")?;
-    Some((Key::new(hpa.namespace()?, &owner.name), owner.uid.clone()))
+fn owner(hpa: &HorizontalPodAutoscaler) -> Option<Key> {
+    Some(Key::new(hpa.namespace()?, &controller(hpa)?.name))
 }
 
 /// Watches the HPAs and yields the ScaledObjects whose HPA is not what was applied.
@@ -131,7 +130,7 @@ struct HpaIndex {
 
 impl Index<HorizontalPodAutoscaler> for HpaIndex {
     fn apply(&mut self, key: &Key, hpa: &HorizontalPodAutoscaler, _: Source) {
-        let owner = owner(hpa).map(|(owner, _)| owner);
+        let owner = owner(hpa);
         let object = owner.as_ref().and_then(|owner| self.registry.get(owner));
         // The name that is there anyway rather than another copy of it.
         let owner = object.as_ref().map(|object| object.key.clone()).or(owner);

@@ -219,10 +219,9 @@ fn error((place, (trigger, sample)): (usize, (&Arc<Trigger>, &Result<Sample, Rea
 }
 
 fn problem(error: &TargetError) -> TargetProblem {
-    let is_conflict = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 409);
     let kind = match error {
         TargetError::Missing { .. } => ProblemKind::Missing,
-        TargetError::Api(error) if is_conflict(error) => ProblemKind::Conflict,
+        error if error.is_conflict() => ProblemKind::Conflict,
         error if error.is_refusal() => ProblemKind::Refused,
         error if error.is_unanswered() => ProblemKind::Unanswered,
         _ => ProblemKind::Failed,

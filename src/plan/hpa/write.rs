@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use ebb_crds::{ScaledObject, names};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 
 use super::contest::{self, Contest, Path};
@@ -56,9 +57,12 @@ pub fn is_own(object: &ScaledObject, present: &HorizontalPodAutoscaler) -> bool 
         let label = present.labels().get(names::SCALED_OBJECT_NAME_LABEL);
         return label.is_some_and(|label| label == label_value(&object.name_any()));
     }
-    let owner =
-        present.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject");
-    owner.is_some_and(|owner| Some(&owner.uid) == object.uid().as_ref())
+    controller(present).is_some_and(|owner| Some(&owner.uid) == object.uid().as_ref())
+}
+
+/// The reference to the ScaledObject that controls an HPA.
+pub fn controller(hpa: &HorizontalPodAutoscaler) -> Option<&OwnerReference> {
+    hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")
 }
 
 /// Whether the ScaledObject asks for an HPA that belongs to something else (keda.sh/docs, "Transfer ownership of an existing
