@@ -2,6 +2,9 @@
 //!
 //! Owns the queue between the parts that report something and the API server. Nobody waits for an event. While the API
 //! server is away the queue waits for it; a new event is dropped when the queue is full.
+//!
+//! An event is about the past, so that it is sent after the end of this replica's leadership too: no other replica knows of
+//! it. The parts that report decide what is theirs to report.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,7 +25,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::lease::Leadership;
 use crate::plan::events::Reason;
 use crate::plan::status;
 
@@ -46,29 +48,25 @@ const LONGEST_NAME: usize = 230;
 /// Who the events are from: dashboards and alerts filter by KEDA's name.
 const COMPONENT: &str = "keda-operator";
 
-/// Something to be told of an object.
+/// An event before it has a name and a count.
 type News = (Arc<ObjectReference>, Reason, Cow<'static, str>);
 
 /// Takes events and sends them in the background. Cloning shares the queue.
 #[derive(Debug, Clone)]
 pub struct Events {
     queue: mpsc::Sender<News>,
-    leadership: Arc<Leadership>,
 }
 
 impl Events {
     /// Starts the sender; it ends when all handles are gone or at `shutdown`, after what is queued.
-    pub fn start(client: Client, leadership: Arc<Leadership>, shutdown: CancellationToken) -> Self {
+    pub fn start(client: Client, shutdown: CancellationToken) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(send(client, Arc::clone(&leadership), waiting, shutdown));
-        Self { queue, leadership }
+        tokio::spawn(send(client, waiting, shutdown));
+        Self { queue }
     }
 
-    /// Says something about an object, unless it is another replica's to say it.
+    /// Queues an event about an object.
     pub fn emit(&self, about: &Arc<ObjectReference>, reason: Reason, note: impl Into<Cow<'static, str>>) {
-        if !self.leadership.is_leader() {
-            return;
-        }
         if self.queue.try_send((Arc::clone(about), reason, note.into())).is_err() {
             tracing::warn!(reason = reason.as_str(), "event dropped: too many are waiting for the API server");
         }
@@ -77,16 +75,16 @@ impl Events {
 
 /// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
 /// of Kubernetes' own controllers do.
-async fn send(client: Client, leadership: Arc<Leadership>, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
+async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
     let (sent, outage) = (Sent::default(), Outage::default());
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
         .take_until(shutdown.cancelled())
         .for_each_concurrent(AT_ONCE, |(about, reason, note)| {
-            let (client, leadership, sent, outage) = (&client, &*leadership, &sent, &outage);
+            let (client, sent, outage) = (&client, &sent, &outage);
             async move {
                 let event = sent.event(&about, reason, shortened(note.into_owned()));
                 let api: Api<Event> = Api::namespaced(client.clone(), about.namespace.as_deref().unwrap_or("default"));
-                deliver(&api, &event, leadership, outage).await;
+                deliver(&api, &event, outage).await;
             }
         })
         .await;
@@ -94,11 +92,10 @@ async fn send(client: Client, leadership: Arc<Leadership>, waiting: mpsc::Receiv
 
 /// Writes an event, again where the answer says nothing about it. It has a name and a count of its own, so that it is
 /// there once however often it is written.
-async fn deliver(api: &Api<Event>, event: &Event, leadership: &Leadership, outage: &Outage) {
+async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
     let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
-    // After the end of a term it is the next leader's to speak.
-    while leadership.is_leader() {
+    loop {
         let Err(error) = write(api, event).await else {
             outage.ended();
             return;

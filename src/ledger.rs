@@ -25,7 +25,7 @@ use crate::clock;
 use crate::events::Events;
 use crate::key::Key;
 use crate::lease::Leadership;
-use crate::plan::events;
+use crate::plan::events::{self, Change};
 use crate::plan::status::{self, Facts, Found};
 use looks::{Looks, Turn};
 use observed::Observed;
@@ -116,11 +116,15 @@ impl Ledger {
         if state.facts != before {
             state.agreed = None;
         }
-        // Another replica sends the events until this one leads.
-        let reported = if self.leadership.is_leader() { state.reported.take() } else { None };
+        // Another replica sends the events until this one leads. Only this replica knows how it has scaled.
+        let is_leader = self.leadership.is_leader();
+        let reported = if is_leader { state.reported.take() } else { None };
         let mut reference = None;
         for change in events::changes(reported.as_deref().unwrap_or(&before), &state.facts) {
             log::change(&self.key, &change);
+            if !is_leader && !matches!(change, Change::Scaled(..)) {
+                continue;
+            }
             for (reason, note) in change.events() {
                 self.events.emit(reference.get_or_insert_with(|| self.reference()), reason, note);
             }

@@ -159,7 +159,7 @@ impl Parts {
         }
         let write = &clients.write;
         let (targets, leader) = (Targets::new(write.clone()), || Arc::clone(leadership));
-        let events = Events::start(write.clone(), leader(), shutdown.stop.clone());
+        let events = Events::start(clients.request.clone(), shutdown.stop.clone());
         let registry = Registry::new(Arc::clone(metrics), targets.clone(), events.clone(), leader());
         let (recheck, rechecks) = mpsc::unbounded_channel();
         let poller = Poller { client: write.clone(), targets, leadership: leader(), recheck };

@@ -204,7 +204,7 @@ impl Authentications {
         state.due.insert(key.clone());
         let users = if unchanged { Vec::new() } else { state.users.of(&key) };
         drop(state);
-        if updated {
+        if updated && self.leadership.is_leader() {
             let note = format!("{} {} is updated", K::NAME, key.name);
             self.events.emit(&reference, Reason::AuthenticationUpdated(key.cluster), note);
         }

@@ -118,7 +118,7 @@ mod tests {
         let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = Client::try_from(config.clone()).unwrap();
         let metrics = Metrics::new(false, Leadership::always()).unwrap();
-        let events = Events::start(client.clone(), Leadership::always(), CancellationToken::new());
+        let events = Events::start(client.clone(), CancellationToken::new());
         let registry = Registry::new(metrics, Targets::new(client.clone()), events, Leadership::always());
         let references = References::new(config, client, None, RequeueQueue::new().0);
         let warm = Arc::new(AtomicBool::new(false));

@@ -85,11 +85,13 @@ impl Loop {
     }
 
     /// Begins anew with the state that another replica's status shows. The later activity counts, so that no cooldown is
-    /// cut short. The polls go on as they were.
+    /// cut short. The polls go on as they were, and a change without an answer is still this replica's: the leadership may
+    /// have ended while it waited for the answer.
     pub fn take_over(&mut self, status: &ScaledObjectStatus, now: DateTime<Utc>) {
         let found = Self::found(status, now);
         let last_active = self.last_active.max(found.last_active);
-        *self = Self { last_active, build: self.build, timer: self.timer, wakeup: self.wakeup, ..found };
+        let Self { unanswered, build, timer, wakeup, .. } = *self;
+        *self = Self { last_active, unanswered, build, timer, wakeup, ..found };
     }
 
     /// When a trigger was last active.
@@ -230,14 +232,18 @@ impl Loop {
         (self.end(tick, rules, &decision, Some((problem, Some(change))), now), None)
     }
 
-    /// The unanswered change, if `replicas` shows that it was made. After a minute the count may be anybody's.
+    /// The unanswered change, if `replicas` shows that it was made. An HPA changes the count at once after an activation,
+    /// but leaves zero alone: any count above zero shows that the activation was made. After a minute the count may be
+    /// anybody's.
     fn unanswered_change_made(&mut self, replicas: i32, now: Moment) -> Option<ReplicaChange> {
         let (change, sent) = self.unanswered?;
         if now.steady.saturating_sub(sent) > UNANSWERED {
             self.unanswered = None;
             return None;
         }
-        (change.1 == replicas).then(|| {
+        let (from, to, _) = change;
+        let is_made = replicas == to || (from == 0 && replicas > 0);
+        is_made.then(|| {
             self.unanswered = None;
             change
         })

@@ -120,6 +120,7 @@ fn a_lost_answer_is_settled_by_the_count_that_is_found() {
     let lost = || Set(Err(ProblemKind::Unanswered));
     for (case, answers, made, fails) in [
         ("it was carried out", vec![Replicas(Ok(0)), lost(), Replicas(Ok(1))], vec![UP], false),
+        ("it was carried out, and the HPA went on", vec![Replicas(Ok(0)), lost(), Replicas(Ok(4))], vec![UP], false),
         ("it was not, and is now", vec![Replicas(Ok(0)), lost(), Replicas(Ok(0)), Set(Ok(()))], vec![UP], false),
         ("it is lost again", vec![Replicas(Ok(0)), lost(), Replicas(Ok(0)), lost()], vec![], true),
         (
@@ -141,6 +142,16 @@ fn a_lost_answer_is_settled_by_the_count_that_is_found() {
         let next = tick(&mut state, Some(3.0), if fails { vec![Replicas(Ok(1))] } else { vec![] }, at(5));
         assert_eq!(next.made, if fails { vec![UP] } else { vec![] }, "{case}: it is found later, and reported once");
     }
+}
+
+/// The leadership ends while the answer is awaited, and comes back.
+#[test]
+fn a_lost_answer_is_settled_after_a_takeover_too() {
+    let mut state = Loop::default();
+    let lost = || Set(Err(ProblemKind::Unanswered));
+    tick(&mut state, Some(3.0), vec![Replicas(Ok(0)), lost(), Replicas(Err(ProblemKind::Unanswered))], at(0));
+    state.take_over(&ScaledObjectStatus::default(), at(20).at);
+    assert_eq!(tick(&mut state, Some(3.0), vec![Replicas(Ok(1))], at(21)).made, [UP]);
 }
 
 #[test]
