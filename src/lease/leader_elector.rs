@@ -91,6 +91,7 @@ impl LeaderElector {
         let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * jitter(&self.identity));
         match timeout(self.times.renew_deadline / 2, self.try_it(seen)).await {
             Ok(Ok(Attempt::Held)) => {
+                self.end_if_over();
                 if self.leadership.renew(begin + self.times.renew_deadline) {
                     info!(lease = self.name, "this replica holds the lease");
                     told.clear();
@@ -111,11 +112,14 @@ impl LeaderElector {
                 warn!(lease = self.name, "the API server does not answer about the lease; it will be tried again");
             }
         }
-        if self.leadership.is_over() {
-            self.leadership.end();
+        self.end_if_over();
+        pause
+    }
+
+    fn end_if_over(&self) {
+        if self.leadership.is_over() && self.leadership.end() {
             warn!(lease = self.name, "the lease could not be renewed in time: this replica stops writing");
         }
-        pause
     }
 
     async fn try_it(&self, seen: &mut Option<Seen>) -> Result<Attempt, kube::Error> {

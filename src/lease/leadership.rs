@@ -64,10 +64,11 @@ impl Leadership {
         Some(Writing(Arc::clone(self)))
     }
 
-    /// Records that this replica holds the Lease until then. True if it did not hold it before.
+    /// Records that this replica holds the Lease until then. True if it did not hold it before, or not in time: what it did
+    /// not write in between has to be looked for.
     pub(crate) fn renew(&self, until: Instant) -> bool {
         let mut state = self.state.lock();
-        let new = state.until.replace(until).is_none();
+        let new = state.until.replace(until).is_none_or(|before| before <= Instant::now());
         if new {
             state.open = false;
             state.number += 1;
@@ -154,13 +155,15 @@ mod tests {
         assert!(term.open(1) && term.is_leader());
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!term.is_leader() && term.write().is_none(), "nobody renewed it");
-        assert!(!term.renew(Instant::now() + Duration::from_secs(10)), "nobody else has had it");
-        assert!(term.is_leader());
+        assert!(term.renew(Instant::now() + Duration::from_secs(10)), "a pass may have written nothing in between");
+        assert!(!term.is_leader() && term.open(2) && term.is_leader());
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert!(!term.renew(Instant::now() + Duration::from_secs(10)) && term.is_leader(), "it is renewed in time");
         assert!(term.end() && !term.end());
-        assert!(!term.open(1) && !term.is_leader(), "a term that is over cannot be opened");
+        assert!(!term.open(2) && !term.is_leader(), "a term that is over cannot be opened");
         assert!(term.renew(Instant::now() + Duration::from_secs(10)) && !term.is_leader());
-        assert!(!term.open(1) && !term.is_leader(), "what was read for an earlier term may be out of date");
-        assert!(term.open(2) && term.is_leader());
+        assert!(!term.open(2) && !term.is_leader(), "what was read for an earlier term may be out of date");
+        assert!(term.open(3) && term.is_leader());
     }
 
     #[tokio::test(start_paused = true)]
