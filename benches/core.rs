@@ -9,18 +9,18 @@ use axum::body::Body;
 use chrono::{DateTime, Utc};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ebb::admission::{self, Admission};
-use ebb::formula::Formula;
-use ebb::lease::Leadership;
+use ebb::kube_api::scale::Targets;
+use ebb::kube_api::scope::Scope;
+use ebb::leader::Leadership;
 use ebb::metrics_api::{MetricSource as _, Quantity};
-use ebb::plan::activation::{self, Activity, Observation};
-use ebb::plan::policy::Policy;
-use ebb::plan::review::AuthParams;
-use ebb::plan::status::{self, Check, Facts, Served, Tick};
-use ebb::scope::Scope;
+use ebb::review::AuthParams;
 use ebb::store::registry::Registry;
-use ebb::target::Targets;
-use ebb::watched::WatchedObject;
+use ebb::store::watched_object::WatchedObject;
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
+use ebb_plan::activation::{self, Activity, Observation};
+use ebb_plan::formula::Formula;
+use ebb_plan::policy::Policy;
+use ebb_plan::status::{self, Check, Facts, Served, Tick};
 use ebb_scalers::cron::window::Window;
 use ebb_scalers::pool::ClientPools;
 use tower::ServiceExt as _;
@@ -107,13 +107,12 @@ fn cron_window(c: &mut Criterion) {
 
 fn metric_answer(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new(false, Leadership::always()) else { return };
+    let Ok(metrics) = ebb::telemetry::metrics::Metrics::new(false, Leadership::always()) else { return };
     // Nobody is asked there: only a fallback needs to know how many replicas there are.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
     let _entered = runtime.enter();
-    let events =
-        ebb::events::Events::start(client.clone(), Leadership::always(), tokio_util::sync::CancellationToken::new());
+    let events = ebb::store::event_sender::Events::start(client.clone(), tokio_util::sync::CancellationToken::new());
     let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), events, Leadership::always());
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
@@ -126,11 +125,11 @@ fn metric_answer(c: &mut Criterion) {
 
 mod bench_support {
     use super::{Arc, Policy, Registry, ScaledObject};
-    use ebb::key::Key;
-    use ebb::metrics::{Metrics, TriggerLabels};
-    use ebb::poll::trigger::Trigger;
+    use ebb::kube_api::key::Key;
+    use ebb::kube_api::scale::Kind;
     use ebb::store::record::Serving;
-    use ebb::target::Kind;
+    use ebb::store::trigger::Trigger;
+    use ebb::telemetry::metrics::{Metrics, TriggerLabels};
     use ebb_scalers::TriggerConfig;
     use ebb_scalers::pool::ClientPools;
 
@@ -194,7 +193,7 @@ fn scaled_object(number: usize) -> serde_json::Value {
 
 fn review(c: &mut Criterion) {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return };
-    let Ok(metrics) = ebb::metrics::Metrics::new(false, Leadership::always()) else { return };
+    let Ok(metrics) = ebb::telemetry::metrics::Metrics::new(false, Leadership::always()) else { return };
     // Nobody is asked there: only cpu and memory need to know the target.
     let nowhere = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
@@ -207,7 +206,7 @@ fn review(c: &mut Criterion) {
         objects,
         foreign: Arc::default(),
         given: Box::new(|_, _| AuthParams::Anything),
-        targets: ebb::target::Targets::new(client.clone()),
+        targets: ebb::kube_api::scale::Targets::new(client.clone()),
         client,
         brokers: ClientPools::default(),
         scope: Scope::default(),

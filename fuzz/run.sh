@@ -32,7 +32,7 @@ rm -rf "$work/seeds"
 mkdir -p "${all[@]/#/$work/seeds/}" "${all[@]/#/$work/corpus/}"
 cut -f 1-4 scalers/tests/data/cron-windows.tsv | sed -n '2~10p' | cat - fuzz/seeds/cron.txt |
 	split --lines 1 --additional-suffix .txt --suffix-length 3 - "$work/seeds/cron/"
-cut -f 1 src/formula/expr-lang.tsv | sed -n '1~4p' |
+cut -f 1 plan/src/formula/expr-lang.tsv | sed -n '1~4p' |
 	split --lines 1 --additional-suffix .txt --suffix-length 4 - "$work/seeds/formula/"
 for target in management metadata review; do
 	awk -v RS= -v "dir=$work/seeds/$target" '{ printf "%s", $0 > (dir "/" NR ".txt") }' "fuzz/seeds/$target.txt"
@@ -67,7 +67,7 @@ while read -r path; do
 done < <(sed -nE 's/^[^ ]*GET ([^ ]{1,100}) HTTP.*/\1/p' fuzz/seeds/request.txt)
 grep -rhoE 'Param::[a-z]+\("[A-Za-z]+"' scalers/src | cut -d '"' -f 2 | sort -u | sed 's/.*/"&"\n"&FromEnv"/' >"$work/metadata.dict"
 printf '"%s"\n' Europe/London Pacific/Chatham TZ= CRON_TZ= '\x09' 0-59 '*/' MON-FRI JAN-DEC L W '#' '?' >"$work/cron.dict"
-grep -hoE '\<row\("[A-Za-z]+"' src/formula/builtins.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
+grep -hoE '\<row\("[A-Za-z]+"' plan/src/formula/builtins.rs | cut -d '"' -f 2 | sed 's/.*/"&("/' >"$work/formula.dict"
 printf '"%s"\n' '#acc' '#index' '{#' '?.' '??' '**' '..' '::' ' in ' 'not ' 'and ' 'let x=' 'if ' '}else{' '$env' nil true \
 	startsWith >>"$work/formula.dict"
 grep -hoE '^ +[a-z][A-Za-z]+:' crds/yaml/*.yaml | tr -d ' :' | sort -u | sed 's/.*/"\\"&\\":"/' >"$work/review.dict"

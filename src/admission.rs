@@ -1,7 +1,7 @@
 //! The admission webhook: the API server calls it before it stores a ScaledObject or an authentication.
 //!
 //! This module reads what a review needs besides the object: the other ScaledObjects, HPAs that do not belong to Ebb, and
-//! the requests of the target's containers. [`crate::plan::review`] finds the mistakes in the object itself. An object that
+//! the requests of the target's containers. [`crate::review`] finds the mistakes in the object itself. An object that
 //! cannot be reviewed is accepted.
 
 mod kinds;
@@ -22,12 +22,12 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::metrics::Metrics;
-use crate::plan::hpa;
-use crate::plan::review::{self as rules, AuthParams, Finding};
-use crate::scope::Scope;
-use crate::target::Targets;
-use crate::watched::WatchedObject;
+use crate::kube_api::scale::Targets;
+use crate::kube_api::scope::Scope;
+use crate::review::{self as rules, AuthParams, Finding};
+use crate::store::watched_object::WatchedObject;
+use crate::telemetry::metrics::Metrics;
+use ebb_plan::hpa;
 use review::{Request, Verdict};
 pub use server::{router, serve};
 pub use unmanaged_hpas::UnmanagedHpas;

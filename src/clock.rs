@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use crate::plan::tick::Moment;
+use ebb_plan::tick::Moment;
 
 /// The present.
 pub fn now() -> DateTime<Utc> {

@@ -1,6 +1,6 @@
 //! Watches ScaledObjects, and keeps what each of them asks for: the HPA, the live triggers, the status.
 //!
-//! [`reconcile`] is one pass over a ScaledObject. It calls [`dereference`] for the reads, [`crate::plan::reconcile`] for the
+//! [`reconcile`] is one pass over a ScaledObject. It calls [`dereference`] for the reads, [`ebb_plan::reconcile`] for the
 //! decision, [`apply`] for the writes and [`commit`] for the rest. This module runs the passes.
 
 mod apply;
@@ -34,7 +34,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::key::Key;
+use crate::kube_api::key::Key;
 
 pub use authentication::token::token_life;
 pub use context::{Context, ReferenceSettings, Settings};
@@ -67,7 +67,7 @@ pub async fn run(
 
     let context = Arc::new(context);
     let takeover = tokio::spawn(takeover::follow(Arc::clone(&context)));
-    let statuses = tokio::spawn(Arc::clone(&context.registry).look_at_statuses(context.client.clone()));
+    let statuses = tokio::spawn(Arc::clone(&context.registry).retry_statuses(context.client.clone()));
     let controller = Controller::for_stream(futures::stream::pending(), reader)
         .with_config(Config::default().concurrency(at_once))
         .reconcile_on(news)

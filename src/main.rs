@@ -3,18 +3,19 @@
 use std::io;
 use std::process::ExitCode;
 
-use ebb::args::{self, Command, Run};
-use ebb::{check_command, clock, cron_command};
+use ebb::cli::args::{self, Command, Run};
+use ebb::cli::{check, cron};
+use ebb::clock;
 
 fn main() -> ExitCode {
     match args::parse().command {
         Command::Run(settings) => run(*settings),
         Command::Cron(question) => {
-            let done = cron_command::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
+            let done = cron::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
         }
         Command::Check(question) => {
-            let done = check_command::run(&question, io::stdin().lock(), io::stdout().lock());
+            let done = check::run(&question, io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
     }
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(settings: Run) -> ExitCode {
-    if let Err(error) = ebb::telemetry::start(&settings.logs) {
+    if let Err(error) = ebb::telemetry::logs::start(&settings.logs.config()) {
         eprintln_and_fail(&format!("--log-level: {error}"))
     } else {
         match ebb::run::run(settings).await {

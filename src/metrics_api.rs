@@ -15,8 +15,6 @@
 //! - The HPA controller (`system:serviceaccount:kube-system:horizontal-pod-autoscaler`) needs `list` on `*` in the
 //!   group `external.metrics.k8s.io`.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -30,7 +28,6 @@ pub mod fuzzing;
 mod openapi;
 mod quantity;
 mod routes;
-mod selector;
 mod server;
 mod status;
 #[cfg(test)]
@@ -38,9 +35,7 @@ mod testing;
 mod tls;
 
 pub use quantity::{NotANumber, Quantity};
-pub(crate) use server::Door;
-pub use server::{Limits, ServeError, ServerConfig, serve};
-pub use tls::Tls;
+pub use server::{ServerConfig, serve};
 
 /// The API group of external metrics.
 pub const GROUP: &str = "external.metrics.k8s.io";
@@ -50,16 +45,6 @@ pub const VERSION: &str = "v1beta1";
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 /// The label with which a selector names the ScaledObject.
 pub const SCALED_OBJECT_LABEL: &str = "scaledobject.keda.sh/name";
-
-/// Checks that `text` is a label selector.
-pub(crate) fn check_selector(text: &str) -> Result<(), String> {
-    selector::Selector::parse(text).map(drop).map_err(|error| error.to_string())
-}
-
-/// Whether a label selector selects an object with these labels. An invalid selector selects nothing.
-pub(crate) fn selects(text: &str, labels: &BTreeMap<String, String>) -> bool {
-    selector::Selector::parse(text).is_ok_and(|selector| selector.selects(labels))
-}
 
 /// The source of the metrics that the API serves.
 #[async_trait]

@@ -13,9 +13,9 @@ use std::fmt;
 use ebb_crds::{AuthenticationRef, ScaleTarget, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec};
 use ebb_scalers::pool::ClientPools;
 
-use super::fallback::Fallback;
-use super::modifiers::Modifiers;
-use super::{authentication, names, pause, resource, unexpected, validate};
+use ebb_plan::fallback::Fallback;
+use ebb_plan::modifiers::Modifiers;
+use ebb_plan::{authentication, names, pause, resource, unexpected, validate};
 
 /// The reasons that are about names.
 const NAMES: [&str; 2] = ["name-too-long", "hpa-name-too-long"];
@@ -136,7 +136,7 @@ pub fn scaled_object(
     brokers: &ClientPools,
 ) -> Vec<Finding> {
     let spec = &object.spec;
-    let admissible = validate::admissible(spec).err();
+    let admissible = validate::admissible(spec, ebb_scalers::declaration).err();
     let mut findings: Vec<_> = admissible.map(|wrong| Finding::refusal(wrong.path, wrong.text)).into_iter().collect();
     let named = [
         ("metadata.name", NAMES[0], names::too_long(object)),
@@ -173,7 +173,7 @@ pub fn scaled_object(
         let Some(kind) = ebb_scalers::kind(&trigger.type_) else { continue };
         findings
             .extend(triggers::unused_credentials(kind, index, trigger, &given).map(|found| found.at(&place, trigger)));
-        for key in unexpected::keys(kind, &trigger.metadata) {
+        for key in unexpected::keys(&kind.declaration(), &trigger.metadata) {
             let text = format!("trigger {index} ({}) does not read {key:?}", trigger.type_);
             findings.push(Finding::warning(format!("{place}.metadata.{key}"), text));
         }

@@ -17,22 +17,23 @@ use ebb_scalers::pool::{ClientPools, NamespaceQuota};
 use kube::Client;
 use kube::api::ListParams;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::admission::{Admission, UnmanagedHpas};
-use crate::args::Run;
-use crate::cluster_reader::KubeReader;
+use crate::cli::args::Run;
 use crate::controller::{self, Context, ReferenceSettings};
-use crate::events::Events;
-use crate::key::Key;
-use crate::lease::{LeaderElector, Leadership};
-use crate::metrics::Metrics;
-use crate::poll::poller::Poller;
-use crate::probes::{self, Health};
-use crate::scope::Scope;
+use crate::kube_api::cluster_reader::KubeReader;
+use crate::kube_api::key::Key;
+use crate::kube_api::scale::Targets;
+use crate::kube_api::scope::Scope;
+use crate::leader::{LeaderElector, Leadership};
+use crate::scaling::poller::Poller;
+use crate::store::event_sender::Events;
 use crate::store::registry::Registry;
-use crate::target::Targets;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::probes::{self, Health};
 use clients::ApiClients;
 use listeners::Listeners;
 use serving::Serving;
@@ -87,8 +88,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let parts = Parts::new(&settings, &clients, &metrics, &leadership, &shutdown);
     let warm = Arc::new(AtomicBool::new(false));
     if let Some(listener) = listeners.health {
-        let health =
-            Health { registry: Arc::clone(&parts.registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
+        let health = Health { overdue: overdue(&parts.registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
         tokio::spawn(probes::serve_health(listener, health, shutdown.drained.clone()));
     }
     if let Some(listener) = listeners.metrics {
@@ -134,7 +134,12 @@ async fn control(parts: Parts, watch: Client, warm: Arc<AtomicBool>, stop: Cance
 
 fn elector(settings: &Run, clients: &ApiClients, leadership: &Arc<Leadership>) -> LeaderElector {
     let pair = (clients.watch.clone(), clients.request.clone());
-    LeaderElector::new(pair, &settings.namespace, &settings.election, identity(), Arc::clone(leadership))
+    LeaderElector::new(pair, &settings.namespace, settings.election.config(), identity(), Arc::clone(leadership))
+}
+
+fn overdue(registry: &Arc<Registry>) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
+    let registry = Arc::clone(registry);
+    Arc::new(move || registry.overdue(Instant::now()))
 }
 
 /// The controller, the poll loops, and the records that they share with the metrics API.

@@ -6,10 +6,17 @@
 //! - [`check_state`]: the controller's checks.
 //! - [`hpa_state`]: the HPA that the last check wrote.
 //! - [`poll_state`]: the poll loop.
-//! - [`crate::ledger`]: the facts, and the status and the events that follow from them.
+//! - [`status_writer`]: the facts, and the status and the events that follow from them. [`event_sender`] sends the events.
+//!
+//! [`watched_object`] is a ScaledObject between its passes, [`trigger`] one of its triggers while it is served.
 
 pub mod check_state;
+pub mod event_sender;
 pub mod hpa_state;
 pub mod poll_state;
+pub mod raw_json;
 pub mod record;
 pub mod registry;
+pub mod status_writer;
+pub mod trigger;
+pub mod watched_object;

@@ -3,7 +3,7 @@
 //! libFuzzer's `-timeout` and `-rss_limit_mb` bound time and memory; a stack that overflows ends the program.
 #![no_main]
 
-use ebb::formula::Formula;
+use ebb_plan::formula::Formula;
 use libfuzzer_sys::fuzz_target;
 
 /// The triggers' names, one of which cannot be written but as `$env["a-b"]`.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use ebb::admission::{self, Admission};
-use ebb::plan::review::AuthParams;
-use ebb::scope::Scope;
+use ebb::review::AuthParams;
+use ebb::kube_api::scope::Scope;
 use ebb_scalers::pool::ClientPools;
 use http::{Request, StatusCode};
 use libfuzzer_sys::fuzz_target;
@@ -32,12 +32,12 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         objects: kube::runtime::reflector::store().0,
         foreign: Arc::default(),
         given: Box::new(|reference, _| if reference.name.len() % 2 == 0 { AuthParams::Anything } else { AuthParams::Nothing }),
-        targets: ebb::target::Targets::new(client.clone()),
+        targets: ebb::kube_api::scale::Targets::new(client.clone()),
         client,
         brokers: ClientPools::default(),
         scope: Scope::default(),
         strict: false,
-        metrics: ebb::metrics::Metrics::new(false, ebb::lease::Leadership::always()).expect("no metrics"),
+        metrics: ebb::telemetry::metrics::Metrics::new(false, ebb::leader::Leadership::always()).expect("no metrics"),
         counted: parking_lot::Mutex::default(),
     };
     World(runtime, admission::router(Arc::new(admission), Duration::from_secs(10)))

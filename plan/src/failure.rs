@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ebb_scalers::ConfigError;
+use ebb_params::ConfigError;
 
 use super::events::Reason;
 use super::status::CheckFailure;

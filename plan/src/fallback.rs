@@ -2,7 +2,7 @@
 //! `fallback`).
 
 use ebb_crds::ScaledObjectSpec;
-use ebb_scalers::{MetricSpec, MetricType};
+use ebb_params::{MetricSpec, MetricType};
 
 /// The rules of one ScaledObject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

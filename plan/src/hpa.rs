@@ -9,7 +9,7 @@ pub mod write;
 use std::collections::BTreeMap;
 
 use ebb_crds::{ScaledObject, names};
-use ebb_scalers::{MetricSpec, MetricType};
+use ebb_params::{MetricSpec, MetricType};
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, ExternalMetricSource, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,
     MetricIdentifier, MetricSpec as HpaMetric, MetricTarget,

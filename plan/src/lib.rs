@@ -1,12 +1,16 @@
 //! Every decision that Ebb makes, as pure functions: no async, no client, no clock, no logging. `now` is an argument.
 //!
-//! What is decided here is done by [`crate::controller`] and [`crate::poll`], and nowhere else is anything decided.
+//! The controller and the poll loops of the process carry out these decisions, and decide nothing themselves. This crate
+//! builds without a client of Kubernetes, without a broker's client and without a runtime, so that its tests are cheap.
 
 pub mod activation;
 pub mod authentication;
+#[cfg(test)]
+mod catalog;
 pub mod events;
 pub mod failure;
 pub mod fallback;
+pub mod formula;
 pub mod hpa;
 pub mod modifiers;
 pub mod names;
@@ -15,7 +19,6 @@ pub mod policy;
 pub mod readings;
 pub mod reconcile;
 pub mod resource;
-pub mod review;
 pub mod rules;
 #[cfg(test)]
 mod simulation;

@@ -1,7 +1,7 @@
 //! `advanced.scalingModifiers`: one value made of the values of all triggers (keda.sh/docs, "Scaling Modifiers").
 
 use ebb_crds::ScaledObjectSpec;
-use ebb_scalers::{MetricSpec, MetricType};
+use ebb_params::{MetricSpec, MetricType};
 
 use super::fallback::Fallback;
 use super::readings::TriggerReading;

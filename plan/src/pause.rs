@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ebb_crds::names;
-use ebb_scalers::go;
+use ebb_params::go;
 use k8s_openapi::api::autoscaling::v2::{HPAScalingRules, HorizontalPodAutoscalerBehavior};
 
 /// `selectPolicy` of a direction in which an HPA does not scale.

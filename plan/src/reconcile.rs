@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
-use ebb_scalers::MetricSpec;
+use ebb_params::{Catalog, MetricSpec};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 use super::failure::Failure;
@@ -169,8 +169,8 @@ impl Report {
 /// Settings of the process that a plan depends on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Parameters that a trigger does not know are reported.
-    pub unknown_parameters: bool,
+    /// The kinds of trigger, where parameters that a trigger does not know are to be reported.
+    pub unknown_parameters: Option<Catalog>,
 }
 
 /// The plan for a ScaledObject with this intent and these observations.

@@ -28,7 +28,7 @@ pub enum ResourceTarget {
 
 /// Whether a trigger is one that the HPA reads by itself.
 pub fn is_resource(trigger: &ScaleTrigger) -> bool {
-    ebb_scalers::RESOURCE_KINDS.contains(&trigger.type_.as_str())
+    ebb_params::RESOURCE_KINDS.contains(&trigger.type_.as_str())
 }
 
 /// Whether all triggers are. Then nothing wakes the workload, and it counts as active (keda.sh/docs, "CPU").

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use ebb_scalers::Kind;
+use ebb_params::Declaration;
 
 /// The keys of `metadata` that `kind` does not read, in order.
-pub fn keys<'a>(kind: &Kind, metadata: &'a BTreeMap<String, String>) -> Vec<&'a str> {
+pub fn keys<'a>(kind: &Declaration, metadata: &'a BTreeMap<String, String>) -> Vec<&'a str> {
     let unknown = metadata.keys().filter(|key| !kind.params.iter().any(|param| param.is_given_by(key)));
     unknown.map(String::as_str).collect()
 }
@@ -17,8 +17,8 @@ mod tests {
     fn a_key_is_known_where_it_is_read() {
         let keys = |kind: &str, metadata: &[&str]| -> Vec<String> {
             let metadata = metadata.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect();
-            let kind = ebb_scalers::kind(kind).unwrap();
-            super::keys(kind, &metadata).into_iter().map(ToOwned::to_owned).collect()
+            let kind = crate::catalog::of_tests(kind).unwrap();
+            super::keys(&kind, &metadata).into_iter().map(ToOwned::to_owned).collect()
         };
         assert_eq!(keys("rabbitmq", &["queueName", "hostFromEnv", "mode", "value"]), [""; 0]);
         assert_eq!(keys("rabbitmq", &["queueNam", "host"]), ["queueNam"]);

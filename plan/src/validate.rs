@@ -2,7 +2,7 @@
 //! scalers are built.
 
 use ebb_crds::{ScaleTrigger, ScaledObject, ScaledObjectSpec};
-use ebb_scalers::MetricType;
+use ebb_params::{Catalog, MetricType};
 
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
@@ -26,13 +26,13 @@ const MODIFIERS: &str = "ScaledObject doesn't have correct scalingModifiers spec
 const FALLBACK: &str = "ScaledObject doesn't have correct fallback specification";
 const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification";
 
-/// Checks everything that the spec alone can tell, and gives what it says of how to scale.
+/// Checks everything that the spec alone can show, and gives its rules. `catalog` has the kinds of trigger.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn check(object: &ScaledObject) -> Result<Rules, Invalid> {
+pub fn check(object: &ScaledObject, catalog: Catalog) -> Result<Rules, Invalid> {
     let spec = &object.spec;
-    let resources = triggers(spec).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
+    let resources = triggers(spec, catalog).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
     target(spec).map_err(|detail| Invalid { headline: TARGET, detail })?;
     counts(spec).map_err(|wrong| Invalid { headline: COUNTS, detail: wrong.text })?;
     let modifiers = Modifiers::of(spec).map_err(|detail| Invalid { headline: MODIFIERS, detail })?;
@@ -50,22 +50,26 @@ pub fn name(object: &ScaledObject) -> Result<(), Invalid> {
 }
 
 /// Gives the metrics of those that the HPA reads by itself.
-fn triggers(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
-    admissible(spec).map_err(|wrong| wrong.text)?;
+fn triggers(spec: &ScaledObjectSpec, catalog: Catalog) -> Result<Vec<ResourceMetric>, String> {
+    admissible(spec, catalog).map_err(|wrong| wrong.text)?;
     metric_types(spec)?;
     resource::metrics(spec)
 }
 
 /// Something of triggers that KEDA refuses at admission.
 #[derive(Debug)]
-pub(super) struct Inadmissible {
+pub struct Inadmissible {
     /// Where, such as `spec.triggers[0].name`.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub path: String,
+    /// What is wrong.
+    pub text: String,
 }
 
-/// What KEDA refuses of triggers at admission, whatever their type.
-pub(super) fn admissible(spec: &ScaledObjectSpec) -> Result<(), Inadmissible> {
+/// Checks what KEDA refuses of triggers at admission, whatever their type.
+///
+/// # Errors
+/// The first trigger that is wrong.
+pub fn admissible(spec: &ScaledObjectSpec, catalog: Catalog) -> Result<(), Inadmissible> {
     let refuse = |path: String, text: String| Err(Inadmissible { path, text });
     if spec.triggers.is_empty() {
         return refuse("spec.triggers".into(), "no triggers defined in the ScaledObject/ScaledJob".into());
@@ -80,7 +84,7 @@ pub(super) fn admissible(spec: &ScaledObjectSpec) -> Result<(), Inadmissible> {
             return refuse(format!("spec.triggers[{index}].name"), text);
         }
         if trigger.uses_cached_metrics()
-            && let Some(why) = without_cache(trigger)
+            && let Some(why) = without_cache(trigger, catalog)
         {
             let text = format!(
                 "trigger {index}: property \"useCachedMetrics\" is not supported for {:?} scaler: {why}",
@@ -93,14 +97,18 @@ pub(super) fn admissible(spec: &ScaledObjectSpec) -> Result<(), Inadmissible> {
 }
 
 /// Why there is nothing that `useCachedMetrics` could keep, for the kinds that KEDA refuses it for.
-fn without_cache(trigger: &ScaleTrigger) -> Option<&'static str> {
+fn without_cache(trigger: &ScaleTrigger, catalog: Catalog) -> Option<&'static str> {
     if resource::is_resource(trigger) {
         return Some("the HPA reads it from the pods");
     }
-    ebb_scalers::kind(&trigger.type_).and_then(|kind| kind.never_cached)
+    catalog(&trigger.type_).and_then(|kind| kind.never_cached)
 }
 
-pub(super) fn metric_types(spec: &ScaledObjectSpec) -> Result<(), String> {
+/// Checks `triggers[].metricType` of the triggers that have an external metric.
+///
+/// # Errors
+/// The first type that external metrics cannot have.
+pub fn metric_types(spec: &ScaledObjectSpec) -> Result<(), String> {
     let external = spec.triggers.iter().enumerate().filter(|(_, trigger)| !resource::is_resource(trigger));
     for (index, trigger) in external {
         metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
@@ -123,7 +131,11 @@ pub fn metric_type(text: Option<&str>) -> Result<MetricType, String> {
     }
 }
 
-pub(super) fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
+/// Checks that `scaleTargetRef` names a target.
+///
+/// # Errors
+/// The name is missing.
+pub fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
     if spec.scale_target_ref.name.is_empty() {
         return Err("ScaledObject.spec.scaleTargetRef.name is missing".into());
     }
@@ -132,12 +144,13 @@ pub(super) fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
 
 /// A count of replicas that cannot be.
 #[derive(Debug)]
-pub(super) struct WrongCount {
+pub struct WrongCount {
     /// The field of the spec that is to be changed.
-    pub(super) field: &'static str,
-    pub(super) text: String,
+    pub field: &'static str,
+    /// What is wrong.
+    pub text: String,
     /// Whether the bounds contradict each other, which KEDA refuses (its `CheckReplicaCountBoundsAreValid`).
-    pub(super) crossed: bool,
+    pub crossed: bool,
 }
 
 /// The minimum that `idleReplicaCount` must stay below. As in KEDA, a `minReplicaCount` of 0 that is given counts as 1, the
@@ -146,7 +159,11 @@ fn active_minimum(spec: &ScaledObjectSpec) -> i32 {
     spec.min_replica_count.map_or(0, |min| min.max(1))
 }
 
-pub(super) fn counts(spec: &ScaledObjectSpec) -> Result<(), WrongCount> {
+/// Checks the counts of replicas of the spec.
+///
+/// # Errors
+/// The first count that cannot be.
+pub fn counts(spec: &ScaledObjectSpec) -> Result<(), WrongCount> {
     let wrong = |field, text| Err(WrongCount { field, text, crossed: false });
     let crossed = |field, text| Err(WrongCount { field, text, crossed: true });
     let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
@@ -185,7 +202,7 @@ mod tests {
         for (key, value) in spec.as_object().unwrap() {
             whole[key] = value.clone();
         }
-        let checked = check(&ScaledObject::new("so", serde_json::from_value(whole).unwrap()));
+        let checked = check(&ScaledObject::new("so", serde_json::from_value(whole).unwrap()), crate::catalog::of_tests);
         checked.map(drop).map_err(|invalid| invalid.to_string())
     }
 

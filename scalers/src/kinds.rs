@@ -3,13 +3,10 @@
 use std::fmt;
 
 use crate::cluster::ClusterRight;
-use crate::params::{ConfigError, Param, TriggerConfig};
+use crate::params::{ConfigError, Declaration, Param, RESOURCE_KINDS, TriggerConfig};
 use crate::pool::ClientPools;
 use crate::scaler::Scaler;
 use crate::{cron, kafka, prometheus, rabbitmq};
-
-/// The types of trigger whose metrics the HPA reads by itself, from the pods. No scaler is built for them.
-pub const RESOURCE_KINDS: [&str; 2] = ["cpu", "memory"];
 
 /// Every kind of trigger, sorted by name.
 pub const KINDS: &[Kind] = &[kafka::APACHE_KAFKA, cron::KIND, kafka::KAFKA, prometheus::KIND, rabbitmq::KIND];
@@ -64,6 +61,11 @@ impl Kind {
         Self { unused, ..self }
     }
 
+    /// What it declares of itself, without its broker.
+    pub const fn declaration(&self) -> Declaration {
+        Declaration { name: self.name, params: self.params, never_cached: self.never_cached }
+    }
+
     /// Builds the scaler of one trigger of this kind.
     ///
     /// # Errors
@@ -86,6 +88,11 @@ impl Kind {
 /// The kind called `name`, if Ebb has it.
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// The declaration of the kind called `name`, if Ebb has it.
+pub fn declaration(name: &str) -> Option<Declaration> {
+    kind(name).map(Kind::declaration)
 }
 
 /// Builds the scaler of one trigger. Does no I/O: a scaler connects when it is first read.

@@ -5,39 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub use ebb_params::{MetricSpec, MetricType};
+
 use crate::net::peer::{LONGEST_ERROR, cut};
-
-/// How the HPA compares a metric with its target (`triggers[].metricType`; the `HorizontalPodAutoscaler` v2 API's
-/// `MetricTarget.type` for external metrics).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum MetricType {
-    /// The value is divided by the number of replicas first.
-    #[default]
-    AverageValue,
-    /// The value is compared as it is.
-    Value,
-}
-
-impl MetricType {
-    /// The word that the HPA API uses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AverageValue => "AverageValue",
-            Self::Value => "Value",
-        }
-    }
-}
-
-/// The metric that a trigger gives to the HPA.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MetricSpec {
-    /// The external metric's name, unique in its ScaledObject: `s<index>-<scaler part>`.
-    pub name: String,
-    /// The value that one replica (or, with [`MetricType::Value`], the workload) is meant to bear. Above zero.
-    pub target: f64,
-    /// How the HPA compares the two.
-    pub metric_type: MetricType,
-}
 
 /// What a look at a trigger's source found.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -20,9 +20,9 @@ use kube::runtime::watcher::Event;
 use serde_json::json;
 
 use super::*;
-use crate::args::Check;
-use crate::check_command;
-use crate::lease::Leadership;
+use crate::cli::args::Check;
+use crate::cli::check;
+use crate::leader::Leadership;
 
 /// The result for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,11 +237,11 @@ fn checked(case: &Case) -> (Answer, String) {
     let documents: Vec<_> = case.beside.iter().chain([&case.object]).map(Value::to_string).collect();
     let mut output = Vec::new();
     let question = Check { files: vec![PathBuf::from("-")], strict: false };
-    let verdict = check_command::run(&question, documents.join("\n---\n").as_bytes(), &mut output).unwrap();
+    let verdict = check::run(&question, documents.join("\n---\n").as_bytes(), &mut output).unwrap();
     let said = String::from_utf8(output).unwrap();
     let answer = match verdict {
-        check_command::Verdict::Errors => Refused,
-        check_command::Verdict::Clean if !said.contains(": note: ") => Accepted,
+        check::Verdict::Errors => Refused,
+        check::Verdict::Clean if !said.contains(": note: ") => Accepted,
         _ => Warned,
     };
     (answer, said)

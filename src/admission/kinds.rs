@@ -1,4 +1,4 @@
-//! Checks that the cluster has the kind that a `scaleTargetRef` names. [`crate::plan::review`] knows Kubernetes' own kinds.
+//! Checks that the cluster has the kind that a `scaleTargetRef` names. [`crate::review`] knows Kubernetes' own kinds.
 //! This module asks the API server about the others, as KEDA's webhook does with its RESTMapper.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::Client;
 use tokio::time::timeout;
 
-use crate::plan::review::{self, Finding};
+use crate::review::{self, Finding};
 
 /// The time limit of the request. The API server itself waits for the review meanwhile.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::review::Severity;
+    use crate::review::Severity;
 
     #[test]
     fn a_kind_is_there_by_its_exact_name() {

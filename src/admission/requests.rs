@@ -12,10 +12,10 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use tokio::time::timeout;
 
-use crate::plan::resource;
-use crate::plan::review::Finding;
-use crate::pod_template;
-use crate::target::Targets;
+use crate::kube_api::pod_template;
+use crate::kube_api::scale::Targets;
+use crate::review::Finding;
+use ebb_plan::resource;
 
 /// The time limit of the requests. The API server itself waits for the review meanwhile.
 const LIMIT: Duration = Duration::from_secs(2);

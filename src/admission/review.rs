@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::plan::review::Finding;
+use crate::review::Finding;
 
 /// `admission.k8s.io/v1`, the only supported version.
 pub(super) const VERSION: &str = "admission.k8s.io/v1";

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::review::{Review, VERSION, Verdict};
 use super::{Admission, Kind};
-use crate::metrics_api::{Door, Limits, ServeError, Tls};
+use crate::https::{HttpsServer, Limits, ServeError, Tls};
 
 /// The largest body. An object of the API server has at most about 1.5 MB, and an update contains two.
 const LONGEST_BODY: usize = 4 << 20;
@@ -25,7 +25,7 @@ const LONGEST_BODY: usize = 4 << 20;
 const AT_ONCE: usize = 64;
 
 #[derive(Clone)]
-struct Desk {
+struct WebhookState {
     admission: Arc<Admission>,
     places: Arc<Semaphore>,
 }
@@ -57,17 +57,17 @@ pub async fn serve(
     let address = listener.local_addr().as_ref().map_or_else(ToString::to_string, SocketAddr::to_string);
     tracing::info!(address, "the admission webhook is served");
     let router = router(admission, limits.request);
-    let door = Door { name: "the admission webhook", listener, tls: move || Ok(Arc::clone(&tls)), router, limits };
-    door.serve(shutdown).await;
+    let (name, tls) = ("the admission webhook", move || Ok(Arc::clone(&tls)));
+    HttpsServer { name, listener, tls, peer: |_| (), router, limits }.serve(shutdown).await;
     Ok(())
 }
 
 /// The paths of the webhook. `limit` is the time limit of one request.
 pub fn router(admission: Arc<Admission>, limit: Duration) -> Router {
-    let desk = Desk { admission, places: Arc::new(Semaphore::new(AT_ONCE)) };
+    let state = WebhookState { admission, places: Arc::new(Semaphore::new(AT_ONCE)) };
     let at = |kind: Kind| {
-        post(move |State(desk): State<Desk>, body: Bytes| async move {
-            tokio::time::timeout(limit, desk.answer(kind, &body))
+        post(move |State(state): State<WebhookState>, body: Bytes| async move {
+            tokio::time::timeout(limit, state.answer(kind, &body))
                 .await
                 .unwrap_or_else(|_| (StatusCode::GATEWAY_TIMEOUT, "no answer in time").into_response())
         })
@@ -79,10 +79,10 @@ pub fn router(admission: Arc<Admission>, limit: Duration) -> Router {
         // Ebb does not serve these kinds of KEDA yet, so it accepts every object of them.
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found") })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
-        .with_state(desk)
+        .with_state(state)
 }
 
-impl Desk {
+impl WebhookState {
     async fn answer(&self, kind: Kind, body: &[u8]) -> Response {
         let Ok(_place) = self.places.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
         let review: Review = match serde_json::from_slice(body) {

@@ -2,7 +2,7 @@ use kube::runtime::reflector;
 use serde_json::json;
 
 use super::*;
-use crate::lease::Leadership;
+use crate::leader::Leadership;
 
 fn request(operation: &str, object: &Value, old: &Value) -> Request {
     serde_json::from_value(
@@ -33,7 +33,7 @@ fn admission(strict: bool) -> Admission {
         targets: Targets::new(Client::try_from(config.clone()).unwrap()),
         client: Client::try_from(config).unwrap(),
         brokers: ClientPools::default(),
-        scope: Scope { namespaces: crate::scope::Namespaces::parse("shop").unwrap(), ..Scope::default() },
+        scope: Scope { namespaces: crate::kube_api::scope::Namespaces::parse("shop").unwrap(), ..Scope::default() },
         strict,
         metrics: Metrics::new(false, Leadership::always()).unwrap(),
         counted: Mutex::default(),

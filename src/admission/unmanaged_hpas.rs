@@ -9,10 +9,10 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::RwLock;
 
-use crate::key::Key;
-use crate::plan::review;
-use crate::scope::Scope;
-use crate::watching::{Index, Source, Watches};
+use crate::kube_api::key::Key;
+use crate::kube_api::scope::Scope;
+use crate::kube_api::watch::{Index, Source, Watches};
+use crate::review;
 
 /// The HPAs that do not belong to Ebb.
 #[derive(Debug, Default)]

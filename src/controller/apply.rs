@@ -10,10 +10,11 @@ use serde_json::json;
 
 use super::context::Context;
 use super::ensure_hpa::{self, Ensured, Wanted};
-use crate::plan::failure::Failure;
-use crate::plan::hpa::write::is_own;
-use crate::plan::reconcile::{Marks, Plan, Replicas};
+use super::failure::of_api;
 use crate::store::record::Record;
+use ebb_plan::failure::Failure;
+use ebb_plan::hpa::write::is_own;
+use ebb_plan::reconcile::{Marks, Plan, Replicas};
 
 /// How often a count is set that another writer came before.
 const ATTEMPTS: u32 = 3;
@@ -34,17 +35,17 @@ pub(super) async fn apply(
     if plan.report.stops && record.serving().is_some() {
         record.serve(None);
     }
-    record.ledger.note(|facts| plan.report.begin(facts)).await;
+    record.status.note(|facts| plan.report.begin(facts)).await;
     let mut ensured = Ensured::default();
     if !context.leadership.is_leader() {
         return Ok(ensured);
     }
     let client = &context.client;
     if let Some(marks) = &plan.marks {
-        mark(client, object, marks).await?;
+        mark(client, object, marks).await.map_err(of_api)?;
     }
     if plan.status_first {
-        record.ledger.report(client, |_| {}).await;
+        record.status.report(client, |_| {}).await;
     }
     if plan.report.target.as_ref().is_some_and(|target| target.replicas.is_some()) {
         record.check.target_noted(context.target_digest(object));
@@ -53,7 +54,7 @@ pub(super) async fn apply(
         ensured = ensure_hpa::ensure(client, &context.hpas, &Wanted { object, record, hpa }).await?;
     }
     for name in &plan.surplus_hpas {
-        delete_hpa(client, object, name).await?;
+        delete_hpa(client, object, name).await.map_err(of_api)?;
     }
     if plan.report.stops {
         record.hpa.clear();
@@ -62,7 +63,7 @@ pub(super) async fn apply(
         set_replicas(context, object, record, replicas).await?;
     }
     if let Some(finalizers) = &plan.release {
-        ensured.released = release(client, object, finalizers).await?;
+        ensured.released = release(client, object, finalizers).await.map_err(of_api)?;
     }
     Ok(ensured)
 }

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use super::authentications::{AuthKey, Authentications};
 use super::environment;
 use super::lookup::{Lookup, LookupError};
-use crate::plan::authentication;
+use ebb_plan::authentication;
 
 /// Where references of one ScaledObject's triggers are looked up.
 pub(super) struct ResolveContext<'a> {

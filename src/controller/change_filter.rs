@@ -9,9 +9,9 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
 
-use crate::key::Key;
-use crate::watched::WatchedObject;
-use crate::watching::{Index, Relist, Source};
+use crate::kube_api::key::Key;
+use crate::kube_api::watch::{Index, Relist, Source};
+use crate::store::watched_object::WatchedObject;
 
 /// The store's one writer. The object in the store is what a new one is compared with.
 pub(super) struct ChangeFilter {

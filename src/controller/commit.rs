@@ -11,14 +11,14 @@ use kube::runtime::controller::Action;
 use super::context::Context;
 use super::dereference::{BuiltTrigger, Dereferenced};
 use super::ensure_hpa::{ContestNews, Ensured};
-use crate::metrics::TriggerLabels;
-use crate::plan::failure::Failure;
-use crate::plan::reconcile::{Checked, Intent, Plan, Report};
-use crate::plan::resource;
-use crate::plan::rules::Rules;
-use crate::plan::status::Facts;
-use crate::poll::trigger::Trigger;
 use crate::store::record::{Record, Serving};
+use crate::store::trigger::Trigger;
+use crate::telemetry::metrics::TriggerLabels;
+use ebb_plan::failure::Failure;
+use ebb_plan::reconcile::{Checked, Intent, Plan, Report};
+use ebb_plan::resource;
+use ebb_plan::rules::Rules;
+use ebb_plan::status::Facts;
 
 /// Commits what a pass has come to.
 ///
@@ -45,7 +45,7 @@ pub(super) async fn commit(
     };
     if let Intent::Delete = intent {
         let check = Checked::Delete { released: ensured.released };
-        record.ledger.note(|facts| Report { check, ..plan.report }.end(facts)).await;
+        record.status.note(|facts| Report { check, ..plan.report }.end(facts)).await;
         context.registry.close(&record.key);
         return Ok(Action::await_change());
     }
@@ -60,15 +60,15 @@ pub(super) async fn commit(
     };
     let Some(rules) = intent.rules() else {
         record.check.succeeded(None);
-        record.ledger.report(&context.client, report).await;
+        record.status.report(&context.client, report).await;
         return Ok(Action::requeue(next));
     };
     record.check.succeeded(object.metadata.generation);
     match serving(context, object, record, rules, read) {
-        None => record.ledger.report(&context.client, report).await,
+        None => record.status.report(&context.client, report).await,
         Some(serving) => {
             // The first tick writes the status.
-            record.ledger.note(report).await;
+            record.status.note(report).await;
             record.serve(Some(serving));
         }
     }
@@ -84,8 +84,8 @@ pub(super) async fn failure(context: &Context, record: &Record, report: &Report)
         context.hpas.fill(&record.key, facts);
     };
     match report.check {
-        Checked::Unknown => record.ledger.note(change).await,
-        _ => record.ledger.report(&context.client, change).await,
+        Checked::Unknown => record.status.note(change).await,
+        _ => record.status.report(&context.client, change).await,
     }
 }
 

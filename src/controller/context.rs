@@ -18,16 +18,16 @@ use super::hpas::Hpas;
 use super::lookup::Sources;
 use super::references::References;
 use super::requeue_queue::RequeueQueue;
-use crate::events::Events;
-use crate::key::Key;
-use crate::lease::Leadership;
-use crate::plan::reconcile::Options;
-use crate::plan::review::AuthParams;
-use crate::poll::poller::Poller;
-use crate::scope::Scope;
+use crate::kube_api::key::Key;
+use crate::kube_api::scale::Targets;
+use crate::kube_api::scope::Scope;
+use crate::leader::Leadership;
+use crate::review::AuthParams;
+use crate::scaling::poller::Poller;
+use crate::store::event_sender::Events;
 use crate::store::registry::Registry;
-use crate::target::Targets;
-use crate::watched::WatchedObject;
+use crate::store::watched_object::WatchedObject;
+use ebb_plan::reconcile::Options;
 
 /// Where what ScaledObjects refer to is found.
 #[derive(Debug, Clone)]
@@ -139,7 +139,8 @@ impl Context {
 
     /// The settings that a plan depends on.
     pub(super) fn options(&self) -> Options {
-        Options { unknown_parameters: self.settings.unexpected_parameters }
+        let catalog: ebb_scalers::params::Catalog = ebb_scalers::declaration;
+        Options { unknown_parameters: self.settings.unexpected_parameters.then_some(catalog) }
     }
     /// A digest that holds in this process only.
     pub(super) fn digest(&self, value: &impl Hash) -> u64 {

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::gather::{self, Gatherer, Target};
 use super::vpa;
-use crate::plan::failure::Failure;
-use crate::plan::reconcile::{Intent, Observed};
-use crate::plan::rules::Rules;
-use crate::plan::status::KindFound;
 use crate::store::record::Record;
+use ebb_plan::failure::Failure;
+use ebb_plan::reconcile::{Intent, Observed};
+use ebb_plan::rules::Rules;
+use ebb_plan::status::KindFound;
 
 /// A trigger's parameters, and the scaler that they have made. It is not connected yet.
 pub(super) type BuiltTrigger = (TriggerConfig, Box<dyn Scaler>);

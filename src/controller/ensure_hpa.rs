@@ -2,7 +2,7 @@
 //!
 //! Each pass compares the observed HPA with the desired one, and concludes nothing from an earlier write. The API server
 //! completes a write with its defaults and with the policies of the cluster. The result is the HPA that the watch has to show
-//! from then on. [`crate::plan::hpa::write`] has the decisions.
+//! from then on. [`ebb_plan::hpa::write`] has the decisions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::ScaledObject;
@@ -12,14 +12,14 @@ use kube::{Api, Client, ResourceExt as _};
 
 use super::hpas::Hpas;
 use crate::clock;
-use crate::key::Key;
-use crate::plan::hpa::FIELD_MANAGER;
-use crate::plan::hpa::contest::{self, Contest};
-use crate::plan::hpa::fingerprint::{self, Fingerprint};
-use crate::plan::hpa::write::{self, Corrected, Write};
-use crate::plan::names::is_object_name;
+use crate::kube_api::key::Key;
 use crate::store::hpa_state::Applied;
 use crate::store::record::Record;
+use ebb_plan::hpa::FIELD_MANAGER;
+use ebb_plan::hpa::contest::{self, Contest};
+use ebb_plan::hpa::fingerprint::{self, Fingerprint};
+use ebb_plan::hpa::write::{self, Corrected, Write};
+use ebb_plan::names::is_object_name;
 
 /// How often a write is tried that another writer came before.
 const ATTEMPTS: u32 = 4;

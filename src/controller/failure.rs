@@ -1,25 +1,20 @@
 //! How errors of a pass's reads and writes become a [`Failure`].
 
+use ebb_plan::failure::Failure;
+
 use super::ensure_hpa::HpaError;
 use super::lookup::LookupError;
-use crate::plan::failure::Failure;
-use crate::target::TargetError;
+use crate::kube_api::scale::TargetError;
 
 /// Errors that come from the request itself, not from the API server's state.
 fn is_refusal(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 405 | 422))
 }
 
-impl From<kube::Error> for Failure {
-    fn from(error: kube::Error) -> Self {
-        Self::Api(error.to_string())
-    }
-}
-
-impl From<serde_json::Error> for Failure {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Internal(error.to_string())
-    }
+/// A request that the API server did not answer, or refused for a reason that does not lie in the ScaledObject.
+#[allow(clippy::needless_pass_by_value, reason = "`map_err` takes it so")]
+pub(super) fn of_api(error: kube::Error) -> Failure {
+    Failure::Api(error.to_string())
 }
 
 impl From<TargetError> for Failure {
@@ -48,7 +43,7 @@ impl From<LookupError> for Failure {
 impl From<HpaError> for Failure {
     fn from(error: HpaError) -> Self {
         match error {
-            HpaError::Api(error) if !is_refusal(&error) => error.into(),
+            HpaError::Api(error) if !is_refusal(&error) => of_api(error),
             other => Self::Hpa(other.to_string()),
         }
     }

@@ -16,9 +16,9 @@ use super::authentications::Authentications;
 use super::environment;
 use super::lookup::{Lookup, LookupError, ReadSet, Sources};
 use crate::clock;
-use crate::plan::{resource, validate};
-use crate::pod_template::{self, TemplateError};
-use crate::target::{Kind, TargetError, Targets};
+use crate::kube_api::pod_template::{self, TemplateError};
+use crate::kube_api::scale::{Kind, TargetError, Targets};
+use ebb_plan::{resource, validate};
 
 /// The target of a ScaledObject, as it was found.
 #[derive(Debug)]

@@ -17,14 +17,14 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use super::change_filter::object_ref;
-use crate::key::Key;
-use crate::plan::hpa::fingerprint::Fingerprint;
-use crate::plan::hpa::write::controller;
-use crate::plan::status::{Check, Facts};
+use crate::kube_api::key::Key;
+use crate::kube_api::watch::{Index, Source, Watches};
 use crate::store::record::Record;
 use crate::store::registry::Registry;
-use crate::watched::WatchedObject;
-use crate::watching::{Index, Source, Watches};
+use crate::store::watched_object::WatchedObject;
+use ebb_plan::hpa::fingerprint::Fingerprint;
+use ebb_plan::hpa::write::controller;
+use ebb_plan::status::{Check, Facts};
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
 /// in the watch.
@@ -197,7 +197,7 @@ async fn write_reports(hpas: Arc<Hpas>, client: Client, mut reports: mpsc::Unbou
         .for_each_concurrent(AT_ONCE, |object| {
             let (hpas, client) = (&hpas, &client);
             async move {
-                object.ledger.add(client, |facts| hpas.fill(&object.key, facts)).await;
+                object.status.add(client, |facts| hpas.fill(&object.key, facts)).await;
             }
         })
         .await;

@@ -20,7 +20,7 @@ use super::authentication::file;
 use super::authentication::token::Tokens;
 use super::context::ReferenceSettings;
 use super::references::{Kind, ReadVersions, Reference, Version};
-use crate::plan::names::is_object_name;
+use ebb_plan::names::is_object_name;
 
 /// Why something that a ScaledObject refers to cannot be had.
 #[derive(Debug, thiserror::Error)]

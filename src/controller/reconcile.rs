@@ -1,7 +1,7 @@
 //! One pass over a ScaledObject.
 //!
 //! The steps are: read the intent, dereference, plan, apply, commit. [`super::dereference`] has the only reads,
-//! [`super::apply`] the only writes, and [`crate::plan::reconcile`] the decisions. Every pass may be repeated at any time.
+//! [`super::apply`] the only writes, and [`ebb_plan::reconcile`] the decisions. Every pass may be repeated at any time.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use kube::runtime::controller::Action;
 
 use super::context::Context;
 use super::{apply, commit, dereference};
-use crate::key::Key;
-use crate::plan::failure::Failure;
-use crate::plan::reconcile::{self as plan, Intent, Report};
+use crate::kube_api::key::Key;
 use crate::store::record::Record;
-use crate::watched::WatchedObject;
+use crate::store::watched_object::WatchedObject;
+use ebb_plan::failure::Failure;
+use ebb_plan::reconcile::{self as plan, Intent, Report};
 
 /// How long one pass may take.
 const PASS: Duration = Duration::from_mins(1);
@@ -27,8 +27,8 @@ const PASS: Duration = Duration::from_mins(1);
 /// # Errors
 /// Why the ScaledObject cannot be served. The status and the events have reported it.
 pub(super) async fn reconcile(kept: Arc<WatchedObject>, context: Arc<Context>) -> Result<Action, Failure> {
-    let object = kept.open()?;
-    let intent = Intent::of(&object);
+    let object = kept.open().map_err(|error| Failure::Internal(error.to_string()))?;
+    let intent = Intent::of(&object, ebb_scalers::declaration);
     let record = record(&context, &object, &intent);
     // A panic in one pass must not end them all.
     let pass = AssertUnwindSafe(pass(&context, &object, &intent, &record)).catch_unwind();

@@ -9,9 +9,9 @@ use std::time::Duration;
 use ebb_crds::ScaledObject;
 
 use super::references::References;
-use crate::key::Key;
+use crate::kube_api::key::Key;
+use crate::kube_api::watch::{Index, Relist, Source};
 use crate::store::registry::Registry;
-use crate::watching::{Index, Relist, Source};
 
 /// The pause between two looks at whether the first checks are done.
 const STEP: Duration = Duration::from_millis(50);
@@ -94,10 +94,10 @@ mod tests {
 
     use super::*;
     use crate::controller::requeue_queue::RequeueQueue;
-    use crate::events::Events;
-    use crate::lease::Leadership;
-    use crate::metrics::Metrics;
-    use crate::target::Targets;
+    use crate::kube_api::scale::Targets;
+    use crate::leader::Leadership;
+    use crate::store::event_sender::Events;
+    use crate::telemetry::metrics::Metrics;
 
     fn object(name: &str) -> ScaledObject {
         serde_json::from_value(json!({

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::requeue_queue::RequeueQueue;
-use crate::key::Key;
+use crate::kube_api::key::Key;
 use watch::ReferenceWatcher;
 use watch_connections::WatchConnections;
 

@@ -7,7 +7,7 @@ use futures::Stream;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::key::Key;
+use crate::kube_api::key::Key;
 
 /// Takes the keys of ScaledObjects. Clones share the queue.
 #[derive(Debug, Clone)]

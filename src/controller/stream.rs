@@ -15,8 +15,8 @@ use super::authentications::UserIndex;
 use super::change_filter::ChangeFilter;
 use super::context::Context;
 use super::record_index::RecordIndex;
-use crate::watched::WatchedObject;
-use crate::watching::{Source, Watches};
+use crate::kube_api::watch::{Source, Watches};
+use crate::store::watched_object::WatchedObject;
 
 /// The annotation in which kubectl keeps a copy of the object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -10,7 +10,7 @@ use ebb_crds::ScaledObject;
 use kube::api::ListParams;
 
 use super::context::Context;
-use crate::key::Key;
+use crate::kube_api::key::Key;
 
 /// ScaledObjects in one answer.
 const PAGE: u32 = 200;

@@ -5,9 +5,9 @@ use ebb_crds::ScaledObject;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client};
 
-use crate::key::Key;
-use crate::plan::resource::ResourceMetric;
-use crate::plan::vpa;
+use crate::kube_api::key::Key;
+use ebb_plan::resource::ResourceMetric;
+use ebb_plan::vpa;
 
 /// The conflicts with the resources that a ScaledObject scales on, a text each. None: they are unknown. A warning that
 /// cannot be given is no reason to scale less.

@@ -23,9 +23,9 @@ use super::discovery::Discovery;
 use super::document::Document;
 use super::openapi::OpenApi;
 use super::quantity::Quantity;
-use super::selector::Selector;
 use super::status::Failure;
 use super::{GROUP, MetricError, MetricSource, MetricValue, SCALED_OBJECT_LABEL, VERSION};
+use crate::kube_api::selector::Selector;
 
 /// The state that the handlers share.
 pub(super) struct Api {

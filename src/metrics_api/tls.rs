@@ -4,15 +4,11 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::SupportedProtocolVersion;
-use rustls::crypto::CryptoProvider;
 use rustls::server::ResolvesServerCert;
 use tokio::sync::watch;
 
 use super::auth::Trust;
-
-/// The cryptography and the TLS versions.
-pub type Tls = (Arc<CryptoProvider>, &'static [&'static SupportedProtocolVersion]);
+use crate::https::Tls;
 
 /// Builds the settings, and builds them again when the trusted authorities change.
 ///

@@ -13,7 +13,7 @@ use ebb_scalers::pool::ClientPools;
 use ebb_scalers::{ConfigError, Kind, Param, TriggerConfig};
 
 use super::{AuthParams, Finding};
-use crate::plan::validate;
+use ebb_plan::validate;
 
 /// A certificate and its key, which a parameter could hold.
 static IDENTITY: LazyLock<Option<(String, String)>> = LazyLock::new(|| {

@@ -7,9 +7,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::RunError;
-use crate::api_client;
-use crate::args::Run;
-use crate::lease::Leadership;
+use crate::cli::args::Run;
+use crate::kube_api::client;
+use crate::leader::Leadership;
 
 /// How long the API server may take for an answer. A watch has no limit.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -36,10 +36,10 @@ impl ApiClients {
     /// The settings lead to no API server, or a client cannot be made.
     pub(super) async fn new(settings: &Run, leadership: &Arc<Leadership>) -> Result<Self, RunError> {
         let config = config(settings).await?;
-        let request = api_client::connect(&config, Some(ANSWER))?;
+        let request = client::connect(&config, Some(ANSWER))?;
         Ok(Self {
-            watch: api_client::connect(&config, None)?,
-            write: api_client::fenced(&request, Arc::clone(leadership)),
+            watch: client::connect(&config, None)?,
+            write: client::fenced(&request, Arc::clone(leadership)),
             request,
             config,
         })

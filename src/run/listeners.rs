@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use tokio::net::TcpListener;
 
 use super::RunError;
-use crate::args::{Listen, Run};
+use crate::cli::args::{Listen, Run};
 
 /// One listener for each port. None: the settings turn it off.
 pub(super) struct Listeners {

@@ -12,10 +12,11 @@ use super::KNOCK;
 use super::clients::ApiClients;
 use super::shutdown::Shutdown;
 use crate::admission::{self, Admission};
-use crate::args::Run;
 use crate::certs::{self, CaBundle, Certificates, CertsConfig};
+use crate::cli::args::Run;
+use crate::https::Limits;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
-use crate::metrics_api::{self, Limits, ServerConfig};
+use crate::metrics_api::{self, ServerConfig};
 use crate::store::registry::Registry;
 
 /// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
-use crate::plan::hpa::contest::Contest;
-use crate::plan::hpa::fingerprint::Fingerprint;
+use ebb_plan::hpa::contest::Contest;
+use ebb_plan::hpa::fingerprint::Fingerprint;
 
 /// The answer to the last write of the HPA. Locked inside.
 #[derive(Debug, Default)]

@@ -8,9 +8,9 @@ use ebb_crds::ScaledObjectStatus;
 use parking_lot::Mutex;
 
 use crate::clock;
-use crate::plan::tick::{Effect, InProgress, Loop, Readings, ReplicaChange, Rules, TargetProblem, Wakeup};
+use ebb_plan::tick::{Effect, InProgress, Loop, Readings, ReplicaChange, Rules, TargetProblem, Wakeup};
 
-/// The state machine of [`crate::plan::tick`] behind a lock.
+/// The state machine of [`ebb_plan::tick`] behind a lock.
 #[derive(Debug, Default)]
 pub struct PollState(Mutex<Loop>);
 
@@ -26,7 +26,7 @@ impl PollState {
     }
 
     /// The target's replica count at its last reading, and the time of that reading by
-    /// [`Moment::steady`](crate::plan::tick::Moment::steady). None while the count is unknown.
+    /// [`Moment::steady`](ebb_plan::tick::Moment::steady). None while the count is unknown.
     pub fn replicas(&self) -> Option<(i32, Duration)> {
         self.0.lock().replicas()
     }

@@ -14,14 +14,14 @@ use super::check_state::CheckState;
 use super::hpa_state::HpaState;
 use super::poll_state::PollState;
 use crate::clock;
-use crate::key::Key;
-use crate::ledger::{Ledger, Version};
-use crate::metrics::ObjectMetrics;
-use crate::plan::fallback::Fallback;
-use crate::plan::modifiers::Modifiers;
-use crate::plan::policy::Policy;
-use crate::poll::trigger::Trigger;
-use crate::target;
+use crate::kube_api::key::Key;
+use crate::kube_api::scale;
+use crate::store::status_writer::{StatusWriter, Version};
+use crate::store::trigger::Trigger;
+use crate::telemetry::metrics::ObjectMetrics;
+use ebb_plan::fallback::Fallback;
+use ebb_plan::modifiers::Modifiers;
+use ebb_plan::policy::Policy;
 
 /// How much a poll may be late before the process counts as stuck.
 const OVERDUE: Duration = Duration::from_mins(1);
@@ -34,7 +34,7 @@ pub struct Serving {
     /// The rules for the replicas.
     pub policy: Policy,
     /// The kind of the target.
-    pub target_kind: target::Kind,
+    pub target_kind: scale::Kind,
     /// The target.
     pub target: ScaleTarget,
     /// What to do while triggers cannot be read.
@@ -66,7 +66,7 @@ pub struct Record {
     /// Its uid: another one of the same name is another ScaledObject.
     pub uid: String,
     /// Its facts, its status and its events.
-    pub ledger: Ledger,
+    pub status: StatusWriter,
     /// Its series.
     pub metrics: Arc<ObjectMetrics>,
     /// The state of its checks.
@@ -96,13 +96,13 @@ impl Record {
         key: Key,
         uid: String,
         written: &ScaledObjectStatus,
-        ledger: Ledger,
+        status: StatusWriter,
         metrics: Arc<ObjectMetrics>,
     ) -> Self {
         Self {
             key,
             uid,
-            ledger,
+            status,
             metrics,
             check: CheckState::default(),
             hpa: HpaState::default(),
@@ -122,8 +122,8 @@ impl Record {
     /// Takes over from another replica, which has left the ScaledObject like this.
     pub async fn take_over(&self, found: &ScaledObject) {
         let written = &found.status.clone().unwrap_or_default();
-        self.ledger.observe(Version::of(found), written, true);
-        self.ledger.take_over(written).await;
+        self.status.observe(Version::of(found), written, true);
+        self.status.take_over(written).await;
         self.poll.take_over(written, clock::now());
         self.check.take_over();
         self.hpa.clear();

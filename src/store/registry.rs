@@ -9,13 +9,13 @@ use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use super::record::Record;
-use crate::events::Events;
-use crate::key::Key;
-use crate::lease::Leadership;
-use crate::ledger::looks::{self, Looks};
-use crate::ledger::{Ledger, Version};
-use crate::metrics::Metrics;
-use crate::target::Targets;
+use crate::kube_api::key::Key;
+use crate::kube_api::scale::Targets;
+use crate::leader::Leadership;
+use crate::store::event_sender::Events;
+use crate::store::status_writer::retries::{self, StatusRetries};
+use crate::store::status_writer::{StatusWriter, Version};
+use crate::telemetry::metrics::Metrics;
 
 /// Every ScaledObject that Ebb knows. Shared by the controller, the poll loops and the metrics API.
 #[derive(Debug)]
@@ -27,23 +27,23 @@ pub struct Registry {
     targets: Targets,
     events: Events,
     leadership: Arc<Leadership>,
-    looks: Looks,
-    asked: Mutex<Option<looks::Asked>>,
+    retries: StatusRetries,
+    asked: Mutex<Option<retries::Asked>>,
 }
 
 impl Registry {
     /// An empty registry. `targets` gives the replicas where a fallback needs them. Statuses are written and events are
     /// sent while `leadership` lasts.
     pub fn new(metrics: Arc<Metrics>, targets: Targets, events: Events, leadership: Arc<Leadership>) -> Arc<Self> {
-        let (looks, asked) = Looks::new();
+        let (retries, asked) = StatusRetries::new();
         let (objects, found, asked) = (RwLock::default(), Mutex::default(), Mutex::new(Some(asked)));
-        Arc::new(Self { objects, found, metrics, targets, events, leadership, looks, asked })
+        Arc::new(Self { objects, found, metrics, targets, events, leadership, retries, asked })
     }
 
-    /// Looks at statuses that differ from what should be there, as long as this is polled. It can be called once.
-    pub async fn look_at_statuses(self: Arc<Self>, client: Client) {
+    /// Writes statuses again that differ from what should be there, as long as this is polled. It can be called once.
+    pub async fn retry_statuses(self: Arc<Self>, client: Client) {
         let Some(asked) = self.asked.lock().take() else { return };
-        looks::run(asked, self, client).await;
+        retries::run(asked, self, client).await;
     }
 
     /// The workloads.
@@ -58,7 +58,7 @@ impl Registry {
         let record = self.get(&key).filter(|known| known.is_of(object));
         let status = object.status.take();
         if let Some(record) = &record {
-            record.ledger.observe(Version::of(object), &status.clone().unwrap_or_default(), listed);
+            record.status.observe(Version::of(object), &status.clone().unwrap_or_default(), listed);
         }
         let Some(status) = status else { return };
         object.status = Some(ScaledObjectStatus {
@@ -99,10 +99,16 @@ impl Registry {
         let found = self.take_found(&key);
         let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
         let written = found.or_else(|| object.status.clone()).unwrap_or_default();
-        let ledger =
-            Ledger::new(&key, object, &written, Arc::clone(&self.leadership), self.looks.clone(), self.events.clone());
+        let status = StatusWriter::new(
+            &key,
+            object,
+            &written,
+            Arc::clone(&self.leadership),
+            self.retries.clone(),
+            self.events.clone(),
+        );
         let uid = object.uid().unwrap_or_default();
-        let new = Arc::new(Record::new(key.clone(), uid, &written, ledger, self.metrics.object(&key)));
+        let new = Arc::new(Record::new(key.clone(), uid, &written, status, self.metrics.object(&key)));
         objects.insert(key, Arc::clone(&new));
         (new, true)
     }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use chrono::DateTime;
 
 use super::*;
-use crate::plan::activation::Activity;
-use crate::plan::status::{FallbackTick, Found, TargetFailure};
+use crate::activation::Activity;
+use crate::status::{FallbackTick, Found, TargetFailure};
 
 fn served() -> Served {
     Served {

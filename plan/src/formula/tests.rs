@@ -266,7 +266,7 @@ fn no_formula_takes_more_than_its_budget() {
 
 #[test]
 fn the_users_page_names_every_function_and_its_examples_hold() {
-    let page = include_str!("../../docs/scaling-modifiers.md");
+    let page = include_str!("../../../docs/scaling-modifiers.md");
     let (_, examples) = page.split_once("| formula | result |").unwrap();
     let mut seen = 0;
     for line in examples.lines().skip(2).take_while(|line| line.starts_with('|')) {

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 
 use super::contest::{self, Contest, Path};
 use super::replacement;
-use crate::plan::names::label_value;
+use crate::names::label_value;
 
 /// What is to be done about an HPA.
 #[derive(Debug, Clone, PartialEq)]

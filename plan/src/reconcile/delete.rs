@@ -4,7 +4,7 @@ use ebb_crds::ScaledObject;
 
 use super::marks::{is_marked, without_finalizer};
 use super::{Checked, Observed, Plan, Replicas, known_hpas};
-use crate::plan::hpa;
+use crate::hpa;
 
 /// The HPA goes, the replicas come back where that is asked for, and the finalizer goes last. A target that has gone needs
 /// no replicas.

@@ -1,11 +1,12 @@
 //! What a ScaledObject asks for.
 
 use ebb_crds::ScaledObject;
+use ebb_params::Catalog;
 
-use crate::plan::failure::Failure;
-use crate::plan::pause::{self, Pause};
-use crate::plan::rules::Rules;
-use crate::plan::validate;
+use crate::failure::Failure;
+use crate::pause::{self, Pause};
+use crate::rules::Rules;
+use crate::validate;
 
 /// What a ScaledObject asks for, as far as it says so itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +23,8 @@ pub enum Intent {
 
 impl Intent {
     /// The intent of a ScaledObject. An annotation that cannot be understood wins over everything but the deletion, and a
-    /// pause wins over the specification.
-    pub fn of(object: &ScaledObject) -> Self {
+    /// pause wins over the specification. `catalog` has the kinds of trigger.
+    pub fn of(object: &ScaledObject, catalog: Catalog) -> Self {
         if object.metadata.deletion_timestamp.is_some() {
             return Self::Delete;
         }
@@ -33,7 +34,7 @@ impl Intent {
             // Without a valid label nobody could find the HPA, so nothing is written.
             Ok(Pause::No) => match validate::name(object) {
                 Err(invalid) => Self::Refuse(invalid.into()),
-                Ok(()) => Self::Serve(Box::new(validate::check(object).map_err(Failure::from))),
+                Ok(()) => Self::Serve(Box::new(validate::check(object, catalog).map_err(Failure::from))),
             },
         }
     }

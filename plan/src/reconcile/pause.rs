@@ -3,8 +3,8 @@
 use ebb_crds::ScaledObject;
 
 use super::{Checked, Marks, Observed, Plan, RECHECK, Replicas, SETTLED, known_hpas, saves_count, target_info};
-use crate::plan::failure::Failure;
-use crate::plan::hpa;
+use crate::failure::Failure;
+use crate::hpa;
 
 /// Polling ends and the HPA goes. The target gets the count of the annotation `paused-replicas`, and is left alone without
 /// it.

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use ebb_crds::ScaledObject;
-use ebb_scalers::MetricSpec;
+use ebb_params::{Catalog, MetricSpec};
 use kube::ResourceExt as _;
 
 use super::{Checked, Marks, Observed, Options, Plan, RECHECK, RENEWAL, known_hpas, saves_count, target_info};
-use crate::plan::failure::Failure;
-use crate::plan::policy::Policy;
-use crate::plan::rules::Rules;
-use crate::plan::status::{KindFound, Served, UnknownParameter};
-use crate::plan::{hpa, resource, unexpected};
+use crate::failure::Failure;
+use crate::policy::Policy;
+use crate::rules::Rules;
+use crate::status::{KindFound, Served, UnknownParameter};
+use crate::{hpa, resource, unexpected};
 
 /// The HPA is there and is the only one, and the triggers are polled. A failure leaves in place what is in force.
 pub(super) fn plan(
@@ -49,7 +49,10 @@ pub(super) fn plan(
         generation: object.metadata.generation,
         target: target_name(object, observed),
         kinds: kinds.into_iter().collect(),
-        unknown_parameters: if options.unknown_parameters { unknown_parameters(object) } else { Box::default() },
+        unknown_parameters: options
+            .unknown_parameters
+            .map(|catalog| unknown_parameters(object, catalog))
+            .unwrap_or_default(),
         hpa_name,
         metric_names: metrics.iter().map(|metric| metric.name.clone()).collect(),
         resource_names: resource::status_names(&rules.resources),
@@ -67,10 +70,10 @@ fn target_name(object: &ScaledObject, observed: &Observed) -> Box<str> {
     format!("{kind} {}/{}", object.namespace().unwrap_or_default(), object.spec.scale_target_ref.name).into()
 }
 
-fn unknown_parameters(object: &ScaledObject) -> Box<[UnknownParameter]> {
+fn unknown_parameters(object: &ScaledObject, catalog: Catalog) -> Box<[UnknownParameter]> {
     let of_trigger = |(index, trigger): (usize, &ebb_crds::ScaleTrigger)| {
-        let kind = ebb_scalers::kind(&trigger.type_)?;
-        let keys = unexpected::keys(kind, &trigger.metadata);
+        let kind = catalog(&trigger.type_)?;
+        let keys = unexpected::keys(&kind, &trigger.metadata);
         let unknown = |key: &str| UnknownParameter { trigger: index, kind: trigger.type_.clone(), key: key.to_owned() };
         Some(keys.into_iter().map(unknown).collect::<Vec<_>>())
     };

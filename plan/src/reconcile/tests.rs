@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use ebb_crds::{GroupVersionKindResource, names};
-use ebb_scalers::MetricType;
+use ebb_params::MetricType;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::events::{self, Change};
-use crate::plan::status::{Found, TargetKind, UnknownParameter};
+use crate::catalog::of_tests;
+use crate::events::{self, Change};
+use crate::status::{Found, TargetKind, UnknownParameter};
 
 /// A ScaledObject `shop/app` with these metadata, status and additions to its spec.
 fn object(metadata: &Value, status: &Value, spec: &Value) -> ScaledObject {
@@ -66,7 +67,7 @@ fn owned(hpas: &[&str], observed: Observed) -> Observed {
 
 /// A plan as one line: what is written, in order, and how the pass ends.
 fn line(object: &ScaledObject, observed: &Observed) -> String {
-    let plan = plan(object, &Intent::of(object), observed, Options::default());
+    let plan = plan(object, &Intent::of(object, of_tests), observed, Options::default());
     let mut words = Vec::new();
     if let Some(Marks { finalizers, label }) = &plan.marks {
         words.push(format!("mark[{}{}]", finalizers.join(","), if label.is_some() { ",label" } else { "" }));
@@ -362,7 +363,7 @@ fn a_deletion_restores_and_releases() {
 #[test]
 fn a_plan_that_is_carried_out_asks_for_nothing_more() {
     let object = object(&marked(), &json!({"hpaName": "keda-hpa-app", "originalReplicaCount": 2}), &restoring());
-    let plan = plan(&object, &Intent::of(&object), &owned(&["keda-hpa-app"], seen(2)), Options::default());
+    let plan = plan(&object, &Intent::of(&object, of_tests), &owned(&["keda-hpa-app"], seen(2)), Options::default());
     assert_eq!((plan.marks, plan.status_first, plan.surplus_hpas.len(), plan.replicas), (None, false, 0, None));
 }
 
@@ -376,13 +377,13 @@ fn the_next_check_is_due_when_a_token_is_to_be_renewed() {
         (Some(Duration::from_hours(1)), RECHECK),
     ] {
         let observed = Observed { renew_in, ..seen(1) };
-        let plan = plan(&object, &Intent::of(&object), &observed, Options::default());
+        let plan = plan(&object, &Intent::of(&object, of_tests), &observed, Options::default());
         assert_eq!(plan.outcome, Ok(expected), "{renew_in:?}");
     }
     let paused = self::object(&annotated("paused", "true"), &Value::Null, &json!({}));
     for (is_polled, expected) in [(true, SETTLED), (false, RECHECK)] {
         let observed = Observed { is_polled, ..Observed::default() };
-        assert_eq!(plan(&paused, &Intent::of(&paused), &observed, Options::default()).outcome, Ok(expected));
+        assert_eq!(plan(&paused, &Intent::of(&paused, of_tests), &observed, Options::default()).outcome, Ok(expected));
     }
 }
 
@@ -391,12 +392,15 @@ fn unknown_parameters_are_reported_where_that_is_asked_for() {
     let spec =
         json!({"triggers": [{"type": "cron", "metadata": {}}, {"type": "rabbitmq", "metadata": {"queueNam": "jobs"}}]});
     let object = object(&marked(), &Value::Null, &spec);
-    for unknown_parameters in [false, true] {
-        let plan = plan(&object, &Intent::of(&object), &seen(1), Options { unknown_parameters });
+    for unknown_parameters in [None, Some(of_tests as Catalog)] {
+        let plan = plan(&object, &Intent::of(&object, of_tests), &seen(1), Options { unknown_parameters });
         let Checked::Serve(served) = plan.report.check else { panic!("{plan:?}") };
         assert_eq!(*served.kinds, ["cron", "rabbitmq"]);
         let expected = UnknownParameter { trigger: 1, kind: "rabbitmq".into(), key: "queueNam".into() };
-        assert_eq!(served.unknown_parameters.to_vec(), if unknown_parameters { vec![expected] } else { vec![] });
+        assert_eq!(
+            served.unknown_parameters.to_vec(),
+            if unknown_parameters.is_some() { vec![expected] } else { vec![] }
+        );
     }
 }
 
@@ -404,7 +408,7 @@ fn unknown_parameters_are_reported_where_that_is_asked_for() {
 #[test]
 fn a_report_changes_the_facts_in_two_steps() {
     let object = object(&annotated("paused", "true"), &Value::Null, &json!({}));
-    let plan = plan(&object, &Intent::of(&object), &Observed::default(), Options::default());
+    let plan = plan(&object, &Intent::of(&object, of_tests), &Observed::default(), Options::default());
     let running = Facts { found: Found { ready: true, ..Found::default() }, paused: Some(false), ..Facts::default() };
     let mut facts = running.clone();
     plan.report.begin(&mut facts);
@@ -418,7 +422,7 @@ fn a_report_changes_the_facts_in_two_steps() {
 #[test]
 fn a_failure_keeps_what_is_in_force() {
     let object = object(&marked(), &Value::Null, &json!({}));
-    let plan = plan(&object, &Intent::of(&object), &seen(1), Options::default());
+    let plan = plan(&object, &Intent::of(&object, of_tests), &seen(1), Options::default());
     let mut facts = Facts::default();
     plan.report.end(&mut facts);
     let served = facts.served.clone();

@@ -1,5 +1,5 @@
 //! One ScaledObject with its triggers, its workload, its HPA, an API server that may lose answers, and an Ebb that may be
-//! restarted. Its poll loop is the state machine that the process runs ([`crate::plan::tick`]); the answers to the HPA and the
+//! restarted. Its poll loop is the state machine that the process runs ([`crate::tick`]); the answers to the HPA and the
 //! controller's pass use the same pure functions as the process.
 
 use std::collections::VecDeque;
@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
-use ebb_scalers::{MetricSpec, MetricType};
+use ebb_params::{MetricSpec, MetricType};
 use serde_json::{Value, json};
 
 use super::hpa::{Hpa, Outcome, PERIOD};
-use crate::plan::activation::{self, Activity, Observation};
-use crate::plan::fallback::{self, Fallback};
-use crate::plan::modifiers::{Composite, Modifiers};
-use crate::plan::pause::{self, Pause};
-use crate::plan::policy::Policy;
-use crate::plan::readings::{self, Aggregate, TriggerReading};
-use crate::plan::status::{self, Facts, Served};
-use crate::plan::tick::{Effect, Loop, Moment, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
-use crate::plan::{hpa, validate};
+use crate::activation::{self, Activity, Observation};
+use crate::fallback::{self, Fallback};
+use crate::modifiers::{Composite, Modifiers};
+use crate::pause::{self, Pause};
+use crate::policy::Policy;
+use crate::readings::{self, Aggregate, TriggerReading};
+use crate::status::{self, Facts, Served};
+use crate::tick::{Effect, Loop, Moment, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
+use crate::{hpa, validate};
 
 /// How finely time goes on.
 pub(super) const STEP: TimeDelta = TimeDelta::seconds(5);
@@ -215,7 +215,7 @@ impl World {
     /// The controller's pass: what follows from the spec.
     fn check(&mut self) {
         self.object = object(&self.settings, self.policy.created);
-        let rules = validate::check(&self.object).unwrap();
+        let rules = validate::check(&self.object, crate::catalog::of_tests).unwrap();
         (self.policy, self.fallback, self.modifiers) = (rules.policy, rules.fallback, rules.modifiers);
         self.metrics = triggers(&self.settings);
         self.memory.woken = true;

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::{Condition, GroupVersionKindResource, ScaledObjectStatus};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition;
 
-use crate::plan::activation::{Activity, ScaleReason};
-use crate::plan::events::Reason;
+use crate::activation::{Activity, ScaleReason};
+use crate::events::Reason;
 
 /// How often `status.lastActiveTime` is written while a workload stays active.
 const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);

@@ -26,7 +26,7 @@ fn facts_are_whole_when_nothing_is_about_to_be_added() {
 fn failed_check(why: &str) -> Check {
     Check::Failed(Box::new(CheckFailure {
         message: why.into(),
-        reason: crate::plan::events::Reason::ScaledObjectCheckFailed,
+        reason: crate::events::Reason::ScaledObjectCheckFailed,
         note: why.into(),
         about_target: None,
     }))

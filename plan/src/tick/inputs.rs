@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::plan::activation::ScaleReason;
-use crate::plan::fallback::Fallback;
-use crate::plan::modifiers::Modifiers;
-use crate::plan::policy::Policy;
-use crate::plan::readings::TriggerReading;
-use crate::plan::status::{Attempt, TargetFailure, Tick};
+use crate::activation::ScaleReason;
+use crate::fallback::Fallback;
+use crate::modifiers::Modifiers;
+use crate::policy::Policy;
+use crate::readings::TriggerReading;
+use crate::status::{Attempt, TargetFailure, Tick};
 
 /// A moment by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::plan::activation::ScaleReason::{Activate, Deactivate};
-use crate::plan::policy::Policy;
-use crate::plan::readings::TriggerReading;
-use crate::plan::status::Attempt;
+use crate::activation::ScaleReason::{Activate, Deactivate};
+use crate::policy::Policy;
+use crate::readings::TriggerReading;
+use crate::status::Attempt;
 
 fn policy() -> Policy {
     Policy {

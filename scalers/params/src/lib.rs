@@ -1,17 +1,24 @@
 //! A trigger's parameters: their declaration by a kind, the sources of their values, and KEDA's texts for what is wrong.
+//! Beside them: the metric that a trigger gives to the HPA.
+//!
+//! This crate has no I/O and knows no kind. Decisions about ScaledObjects build on it without any broker's client.
 //!
 //! The rules are those of KEDA's typed configuration (`keda.sh/docs`, "Scalers"): a parameter comes from the trigger's
 //! metadata, from its `TriggerAuthentication`, or, as `<key>FromEnv`, from an environment variable of the target's
 //! container; the first source that is not empty wins.
 
+mod declaration;
 mod error;
+pub mod go;
+mod metric;
 mod reader;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::scaler::MetricType;
+pub use declaration::{Catalog, Declaration, RESOURCE_KINDS};
 pub use error::ConfigError;
+pub use metric::{MetricSpec, MetricType};
 pub use reader::ParamReader;
 
 /// A trigger with everything it needs resolved.

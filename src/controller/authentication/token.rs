@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::plan::status;
+use ebb_plan::status;
 
 /// The shortest and the longest life that may be asked for, as in KEDA.
 const LIVES: (Duration, Duration) = (Duration::from_hours(1), Duration::from_hours(6));

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::ResourceExt as _;
 
 use super::kind::Kind;
-use crate::metrics::ResourceMetrics;
-use crate::watching::Source;
+use crate::kube_api::watch::Source;
+use crate::telemetry::metrics::ResourceMetrics;
 
 /// One authentication as the API server has it.
 pub(super) struct Known {
@@ -98,8 +98,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::lease::Leadership;
-    use crate::metrics::Metrics;
+    use crate::leader::Leadership;
+    use crate::telemetry::metrics::Metrics;
 
     #[test]
     fn a_write_counts_as_shown_by_its_version_or_by_a_list() {

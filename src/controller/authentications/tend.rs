@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::kind::Kind;
 use super::known::Written;
 use super::{AuthKey, Authentications};
-use crate::plan::events::Reason;
+use ebb_plan::events::Reason;
 
 /// Changes that come within this time are written together.
 const GATHER: Duration = Duration::from_millis(300);

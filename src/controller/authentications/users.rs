@@ -6,7 +6,7 @@ use ebb_crds::ScaledObject;
 use kube::ResourceExt as _;
 
 use super::AuthKey;
-use crate::key::Key;
+use crate::kube_api::key::Key;
 
 /// Both directions of "uses".
 #[derive(Debug, Default)]

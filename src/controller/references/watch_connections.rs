@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kube::{Client, Config};
 use parking_lot::Mutex;
 
-use crate::api_client;
+use crate::kube_api::client;
 
 /// Watches on one connection. The API server allows 100 by default (`--http2-max-streams-per-connection`).
 const PER_CONNECTION: usize = 80;
@@ -54,7 +54,7 @@ impl WatchConnections {
             Arc::clone(connection)
         } else {
             let connection =
-                Arc::new(Connection { client: api_client::connect(&self.config, None)?, taken: AtomicUsize::new(0) });
+                Arc::new(Connection { client: client::connect(&self.config, None)?, taken: AtomicUsize::new(0) });
             open.push(Arc::clone(&connection));
             connection
         };

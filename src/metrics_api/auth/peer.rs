@@ -27,13 +27,9 @@ struct Judged {
 }
 
 impl Peer {
+    /// The client that has presented these certificates. They were signed by a trusted authority.
     pub(in crate::metrics_api) fn new(chain: Vec<CertificateDer<'static>>) -> Self {
         Self { chain, judged: Mutex::new(None) }
-    }
-
-    /// Whether the client presented no certificate. A certificate that it presented was signed by a trusted authority.
-    pub(in crate::metrics_api) fn is_unknown(&self) -> bool {
-        self.chain.is_empty()
     }
 
     /// The verdict of `trust` about the certificate.

@@ -1,0 +1,8 @@
+//! The command line: the settings of `ebb run`, and the commands that need no cluster.
+//!
+//! Only the program and [`crate::run`] use this module. Each part of the process has settings of its own, which
+//! [`crate::run`] fills from these.
+
+pub mod args;
+pub mod check;
+pub mod cron;

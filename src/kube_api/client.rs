@@ -1,0 +1,67 @@
+//! How Ebb speaks to the API server: over HTTP/2, so that many requests and watches share a connection.
+//!
+//! The client library's own way is HTTP/1.1, where each request under way holds a connection of its own, with its TLS
+//! state and its buffers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::{Body, ClientBuilder, ConfigExt as _};
+use kube::{Client, Config};
+use tower::{ServiceBuilder, service_fn};
+
+use crate::leader::{Fenced, Leadership};
+
+/// How often a connection is tried while nothing comes over it, and how long the answer may take.
+const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
+
+/// A client. With `answer` no request waits longer than that for the beginning of its answer; watches need one without.
+/// Does no I/O.
+///
+/// # Errors
+/// The configuration is of no use.
+pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube::Error> {
+    // Through a proxy, or without TLS, nobody agrees on HTTP/2.
+    if config.proxy_url.is_some() || config.cluster_url.scheme_str() != Some("https") {
+        let mut config = config.clone();
+        (config.read_timeout, config.write_timeout) = (answer, answer);
+        return Client::try_from(config);
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(config.connect_timeout);
+    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?);
+    let mut tls = tls.https_only();
+    if let Some(name) = &config.tls_server_name {
+        let name = name.clone().try_into().map_err(kube::client::RustlsTlsError::InvalidServerName);
+        let name = hyper_rustls::FixedServerNameResolver::new(name.map_err(kube::Error::RustlsTls)?);
+        tls = tls.with_server_name_resolver(name);
+    }
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .http2_only(true)
+        .http2_keep_alive_interval(PING.0)
+        .http2_keep_alive_timeout(PING.1)
+        .build::<_, Body>(tls.enable_http2().wrap_connector(tcp));
+    let service = ServiceBuilder::new()
+        .option_layer(answer.map(tower::timeout::TimeoutLayer::new))
+        .layer(config.base_uri_layer())
+        .layer(config.extra_headers_layer()?)
+        .option_layer(config.auth_layer()?)
+        .map_err(tower::BoxError::from)
+        .service(http);
+    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
+}
+
+/// The same way, on which writes pass only while this replica is the one that writes.
+pub fn fenced(client: &Client, leadership: Arc<Leadership>) -> Client {
+    let inner = client.clone();
+    let send = service_fn(move |request| {
+        let client = inner.clone();
+        async move { client.send(request).await }
+    });
+    Client::new(Fenced::new(send, leadership), client.default_namespace())
+}

@@ -1,0 +1,230 @@
+//! The poll loop of one ScaledObject: it reads the triggers and the target, and carries out what [`ebb_plan::tick`]
+//! decides.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebb_scalers::ReadError;
+use ebb_scalers::pool::jitter;
+use futures::FutureExt as _;
+use futures::future::join_all;
+use kube::Client;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::changes::{changed, needs_poll};
+use crate::clock;
+use crate::kube_api::key::Key;
+use crate::kube_api::scale::{Scale, TargetError, Targets};
+use crate::leader::Leadership;
+use crate::store::record::{Record, Serving};
+use crate::store::trigger::{Sample, Trigger};
+use ebb_plan::activation::ScaleReason;
+use ebb_plan::modifiers::COMPOSITE_METRIC;
+use ebb_plan::readings::TriggerReading;
+use ebb_plan::status::Scaling;
+use ebb_plan::tick::{Effect, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
+
+/// How long the API server may take for one question.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause before a loop that panicked begins anew.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// Runs the poll loops.
+pub struct Poller {
+    /// For the status.
+    pub client: Client,
+    /// For the replicas.
+    pub targets: Targets,
+    /// When replicas may be set.
+    pub leadership: Arc<Leadership>,
+    /// Takes ScaledObjects whose triggers cannot be read: the controller reads the objects that they refer to again, as a
+    /// password may have changed.
+    pub recheck: mpsc::UnboundedSender<Key>,
+}
+
+impl Poller {
+    /// Begins the loop of `record`, which goes on until the record is closed.
+    pub fn start(self: &Arc<Self>, record: &Arc<Record>) {
+        let task = tokio::spawn(Arc::clone(self).run(Arc::clone(record)));
+        record.polled_by(task.abort_handle());
+    }
+
+    async fn run(self: Arc<Self>, record: Arc<Record>) {
+        loop {
+            // It ends by itself only when it panicked. That is a bug, but no reason to leave the workload alone.
+            let _ = AssertUnwindSafe(self.poll(&record)).catch_unwind().await;
+            tracing::error!(scaled_object = %record.key, "the poll loop failed; it begins anew");
+            record.metrics.errors.inc();
+            sleep(AFTER_PANIC).await;
+        }
+    }
+
+    async fn poll(&self, record: &Record) {
+        loop {
+            let Some(serving) = record.serving() else {
+                record.expect_poll(None);
+                record.woken().await;
+                continue;
+            };
+            // Boxed: a thousand loops that wait must not each hold the space of a tick.
+            Box::pin(self.tick(record, &serving)).await;
+            wait(record, &serving).await;
+        }
+    }
+
+    /// One tick, from the readings to the report.
+    async fn tick(&self, record: &Record, serving: &Serving) {
+        let is_poll = record.poll.is_poll_due();
+        let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
+        let samples = join_all(serving.triggers.iter().map(read)).await;
+        let readings: Vec<_> =
+            serving.named().zip(&samples).map(|((trigger, name), sample)| trigger.reading(name, sample)).collect();
+        let rules = Rules {
+            policy: &serving.policy,
+            fallback: serving.fallback.as_ref(),
+            modifiers: serving.modifiers.as_deref(),
+            metric_names: &serving.metric_names,
+            build: serving.build,
+            jitter: jitter(&record.uid),
+        };
+        let now = clock::now();
+        let (mut tick, mut effect) = record.poll.on_readings(
+            &rules,
+            Readings {
+                triggers: readings.clone(),
+                errors: serving.triggers.iter().zip(&samples).enumerate().filter_map(error).collect(),
+                last_active: serving.triggers.iter().filter_map(|trigger| trigger.last_active()).max(),
+                next_change: serving.triggers.iter().filter_map(|trigger| trigger.next_change(now)).min(),
+                is_poll,
+            },
+        );
+        let mut present = None;
+        let report = loop {
+            let (next, made) = match effect {
+                Effect::Report(report) => break report,
+                Effect::ReadReplicas => {
+                    let found = self.read(record, serving).await;
+                    let replicas = found.as_ref().map(|scale| scale.replicas).map_err(problem);
+                    present = found.ok();
+                    record.poll.on_replicas(&mut tick, &rules, replicas, self.may_set(record, serving))
+                }
+                Effect::SetReplicas((_, to, _)) => {
+                    let set = self.set(record, serving, present.as_ref(), to).await;
+                    record.poll.on_set(&mut tick, &rules, set.map_err(|error| problem(&error)))
+                }
+            };
+            if let Some(change) = made {
+                note_scaling(record, serving, &readings, change).await;
+            }
+            effect = next;
+        };
+        self.report(record, *report, &samples).await;
+    }
+
+    /// Whether this replica leads, and the specification is in force still: it may have been paused or changed during the
+    /// tick.
+    fn may_set(&self, record: &Record, serving: &Serving) -> bool {
+        self.leadership.is_leader() && record.serving().is_some_and(|now| std::ptr::eq(Arc::as_ptr(&now), serving))
+    }
+
+    async fn read(&self, record: &Record, serving: &Serving) -> Result<Scale, TargetError> {
+        let question = self.targets.scale(&serving.target_kind, &record.key.namespace, &serving.target.name);
+        timeout(API_TIMEOUT, question).await.map_err(|_| TargetError::Timeout)?
+    }
+
+    async fn set(
+        &self,
+        record: &Record,
+        serving: &Serving,
+        present: Option<&Scale>,
+        replicas: i32,
+    ) -> Result<(), TargetError> {
+        let Some(present) = present else { return Err(TargetError::Timeout) };
+        let (kind, namespace, name) = (&serving.target_kind, &record.key.namespace, &serving.target.name);
+        let order = self.targets.set(kind, namespace, name, present, replicas);
+        timeout(API_TIMEOUT, order).await.map_err(|_| TargetError::Timeout)?
+    }
+
+    async fn report(&self, record: &Record, report: Report, samples: &[Result<Sample, ReadError>]) {
+        if report.has_failed {
+            record.metrics.errors.inc();
+        }
+        if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
+            // The controller lives as long as its loops; without it nobody reads the references again.
+            let _ = self.recheck.send(record.key.clone());
+        }
+        record
+            .status
+            .report(&self.client, |facts| {
+                facts.note_activity(report.tick.activity, report.last_active);
+                facts.tick = Some(report.tick);
+            })
+            .await;
+    }
+}
+
+/// Waits for the next tick: for its time, for a change of the specification, or, while the workload is idle, for a trigger
+/// that may have something new.
+async fn wait(record: &Record, serving: &Serving) {
+    let Some(wakeup) = record.poll.next_wakeup() else { return };
+    let (due, poll) = (clock::instant(wakeup.at), clock::instant(wakeup.poll));
+    record.expect_poll(Some(poll));
+    loop {
+        tokio::select! {
+            biased;
+            () = record.woken() => return,
+            () = sleep_until(due) => {
+                record.metrics.late(Instant::now().saturating_duration_since(due));
+                return;
+            }
+            triggers = changed(&serving.triggers), if wakeup.is_idle => {
+                if Box::pin(needs_poll(serving, &triggers)).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Notes that the target was scaled, with the cause for the event.
+async fn note_scaling(
+    record: &Record,
+    serving: &Serving,
+    readings: &[TriggerReading<'_>],
+    (from, to, reason): ReplicaChange,
+) {
+    let cause = match reason {
+        ScaleReason::Activate if serving.policy.is_forced() => "caused by forced activation annotation".to_owned(),
+        ScaleReason::FallBack => "triggered by the fallback".to_owned(),
+        ScaleReason::Activate | ScaleReason::Deactivate | ScaleReason::Raise => {
+            format!("triggered by {}", active_names(serving, readings))
+        }
+    };
+    let scaling = Box::new(Scaling { from, to, reason, cause, at: clock::now() });
+    record.status.note(|facts| facts.scaling = Some(scaling)).await;
+}
+
+/// The names of the active triggers, as events have them.
+fn active_names(serving: &Serving, readings: &[TriggerReading<'_>]) -> String {
+    let active = serving.triggers.iter().zip(readings).filter(|(_, reading)| reading.active);
+    let names: Vec<_> = active.map(|(trigger, _)| trigger.metrics().labels().scaler.as_ref()).collect();
+    if names.is_empty() { COMPOSITE_METRIC.to_owned() } else { names.join(";") }
+}
+
+/// The place of a trigger that cannot be read, and the text of the status and the event.
+fn error((place, (trigger, sample)): (usize, (&Arc<Trigger>, &Result<Sample, ReadError>))) -> Option<(usize, String)> {
+    Some((place, format!("{}: {}", trigger.display(), sample.as_ref().err()?)))
+}
+
+fn problem(error: &TargetError) -> TargetProblem {
+    let kind = match error {
+        TargetError::Missing { .. } => ProblemKind::Missing,
+        error if error.is_conflict() => ProblemKind::Conflict,
+        error if error.is_refusal() => ProblemKind::Refused,
+        error if error.is_unanswered() => ProblemKind::Unanswered,
+        _ => ProblemKind::Failed,
+    };
+    TargetProblem { text: error.to_string(), kind }
+}
