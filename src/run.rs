@@ -82,7 +82,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     report_settings(&settings);
     let leadership = if elect { Leadership::elected() } else { Leadership::always() };
     let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels, Arc::clone(&leadership))?;
-    let clients = ApiClients::new(&settings, &leadership).await?;
+    let clients = ApiClients::new(&settings, &leadership, &metrics).await?;
     let listeners = Listeners::bind(&settings).await?;
 
     let parts = Parts::new(&settings, &clients, &metrics, &leadership, &shutdown);
@@ -133,7 +133,7 @@ async fn control(parts: Parts, watch: Client, warm: Arc<AtomicBool>, stop: Cance
 }
 
 fn elector(settings: &Run, clients: &ApiClients, leadership: &Arc<Leadership>) -> LeaderElector {
-    let pair = (clients.watch.clone(), clients.request.clone());
+    let pair = (clients.watch.clone(), clients.direct.clone());
     LeaderElector::new(pair, &settings.namespace, settings.election.config(), identity(), Arc::clone(leadership))
 }
 
@@ -185,8 +185,8 @@ impl Parts {
             objects: self.context.objects(),
             foreign: unmanaged,
             given: Box::new(self.context.given()),
-            client: clients.request.clone(),
-            targets: Targets::new(clients.request.clone()),
+            client: clients.direct.clone(),
+            targets: Targets::new(clients.direct.clone()),
             // Triggers that are only tried share nothing with those that run.
             brokers: ClientPools::new(self.outbound.clone(), NamespaceQuota::default()),
             scope,

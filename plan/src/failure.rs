@@ -37,9 +37,12 @@ pub enum Failure {
     /// The HPA cannot be made.
     #[error("{HPA}: {0}")]
     Hpa(String),
-    /// The API server did not answer, or refused a request for a reason that does not lie in this ScaledObject.
+    /// The API server refused a request for a reason that does not lie in this ScaledObject.
     #[error("the API server: {0}")]
     Api(String),
+    /// The API server did not answer, or cannot keep up. That says nothing about this ScaledObject.
+    #[error("the API server: {0}")]
+    Unanswered(String),
     /// A bug: the stored ScaledObject cannot be read.
     #[error("internal error, please report it: {0}")]
     Internal(String),
@@ -54,7 +57,12 @@ pub enum Failure {
 impl Failure {
     /// Whether it belongs into the status: it does not pass by itself in a moment.
     pub fn is_final(&self) -> bool {
-        !matches!(self, Self::Api(_) | Self::Slow)
+        !matches!(self, Self::Api(_) | Self::Unanswered(_) | Self::Slow)
+    }
+
+    /// Whether it is about the API server alone.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Unanswered(_) | Self::Slow)
     }
 
     /// The longest pause before the next check.

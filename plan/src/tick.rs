@@ -293,7 +293,10 @@ impl Loop {
                 formula_error: tick.aggregate.formula_error.take(),
                 composed: rules.modifiers.is_some(),
                 fallback: tick.aggregate.standing.take(),
-                target_error: problem.map(|(problem, change)| Box::new(problem.failure(change))),
+                // The API server's silence says nothing about the target.
+                target_error: problem
+                    .filter(|(problem, _)| !problem.is_silence)
+                    .map(|(problem, change)| Box::new(problem.failure(change))),
             },
             last_active: self.last_active,
             has_failed,

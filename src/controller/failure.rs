@@ -4,6 +4,7 @@ use ebb_plan::failure::Failure;
 
 use super::ensure_hpa::HpaError;
 use super::lookup::LookupError;
+use crate::kube_api::errors;
 use crate::kube_api::scale::TargetError;
 
 /// Errors that come from the request itself, not from the API server's state.
@@ -14,14 +15,19 @@ fn is_refusal(error: &kube::Error) -> bool {
 /// A request that the API server did not answer, or refused for a reason that does not lie in the ScaledObject.
 #[allow(clippy::needless_pass_by_value, reason = "`map_err` takes it so")]
 pub(super) fn of_api(error: kube::Error) -> Failure {
-    Failure::Api(error.to_string())
+    of(&error)
+}
+
+fn of(error: &kube::Error) -> Failure {
+    let text = error.to_string();
+    if errors::is_unanswered(error) { Failure::Unanswered(text) } else { Failure::Api(text) }
 }
 
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
         let about = match &error {
             TargetError::Timeout => return Self::Slow,
-            TargetError::Api(error) if !is_refusal(error) => return Self::Api(error.to_string()),
+            TargetError::Api(error) if !is_refusal(error) => return of(error),
             TargetError::Missing { .. } => Some("Target resource doesn't exist"),
             TargetError::NotScalable(_) => Some("Target resource doesn't expose /scale subresource"),
             _ => None,
@@ -35,7 +41,7 @@ impl From<LookupError> for Failure {
         match error {
             LookupError::Missing(text) | LookupError::Wrong(text) => Self::Reference(text),
             LookupError::Api { what, cause } if is_refusal(&cause) => Self::Reference(format!("{what}: {cause}")),
-            LookupError::Api { cause, .. } => Self::Api(cause.to_string()),
+            LookupError::Api { cause, .. } => of(&cause),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::ScaledObject;
+use ebb_scalers::pool::jitter;
 use futures::FutureExt as _;
 use kube::runtime::controller::Action;
 
@@ -73,8 +74,12 @@ fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Reco
 #[allow(clippy::needless_pass_by_value)]
 pub(super) fn error_policy(kept: Arc<WatchedObject>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = Key::of(&*kept);
-    tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
+    // The limiter of requests logs an API server that does not answer, once for all.
+    if !failure.is_unanswered() {
+        tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
+    }
     let failed = context.registry.get(&key).map_or(0, |record| record.check.failed(failure.is_final()));
     let pause = Duration::from_millis(500) * 2_u32.saturating_pow(failed.min(6));
-    Action::requeue(pause.min(failure.longest_pause()))
+    // Thousands that fail together do not come back together.
+    Action::requeue(pause.min(failure.longest_pause()).mul_f64(1.0 - 0.3 * jitter(&key)))
 }

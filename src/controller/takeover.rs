@@ -21,14 +21,20 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) async fn follow(context: Arc<Context>) {
     loop {
         context.leadership.gained().await;
+        let mut failed = 0_u32;
         while let Some(term) = context.leadership.number() {
             match take_over(&context, term).await {
                 Ok(Some(objects)) => {
-                    tracing::info!(objects, "this replica writes from now on");
+                    tracing::info!(objects, failed, "this replica writes from now on");
                     break;
                 }
                 Ok(None) => break,
-                Err(error) => tracing::warn!(%error, "cannot read what was written before; it will be tried again"),
+                Err(error) => {
+                    if failed == 0 {
+                        tracing::warn!(%error, "cannot read the statuses of the leader before; it will be tried again");
+                    }
+                    failed += 1;
+                }
             }
             tokio::time::sleep(RETRY).await;
         }

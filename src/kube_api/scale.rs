@@ -13,6 +13,7 @@ use kube::{Api, Client, ResourceExt as _, core::DynamicObject};
 use parking_lot::RwLock;
 use serde_json::json;
 
+use super::errors;
 use ebb_plan::names::is_object_name;
 use ebb_plan::status::TargetKind;
 
@@ -127,6 +128,15 @@ impl TargetError {
         match self {
             Self::Timeout => true,
             Self::Api(error) => !matches!(**error, kube::Error::Api(ref status) if status.code < 500),
+            _ => false,
+        }
+    }
+
+    /// Whether the API server gave no answer at all, or cannot keep up: nothing is known about the target.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Api(error) => errors::is_unanswered(error),
             _ => false,
         }
     }

@@ -55,6 +55,16 @@ struct Seen {
     since: Instant,
 }
 
+/// What the attempts so far have shown.
+#[derive(Default)]
+struct Attempts {
+    seen: Option<Seen>,
+    /// The other holder that the log has.
+    holder: String,
+    /// How many attempts in a row have failed.
+    failed: u32,
+}
+
 /// The result of an attempt.
 enum Attempt {
     /// This replica holds the Lease.
@@ -84,10 +94,9 @@ impl LeaderElector {
         let free = Arc::new(Notify::new());
         let watch = tokio::spawn(watch(self.watching.clone(), self.name.clone(), Arc::clone(&free)));
         info!(lease = self.name, identity = self.identity, "one of several replicas: the holder of the lease writes");
-        let mut seen = None;
-        let mut told = String::new();
+        let mut attempts = Attempts::default();
         loop {
-            let pause = self.attempt(&mut seen, &mut told).await;
+            let pause = self.attempt(&mut attempts).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = free.notified() => {}
@@ -99,34 +108,45 @@ impl LeaderElector {
     }
 
     /// Tries once to acquire or renew the Lease. Gives the time until the next attempt.
-    async fn attempt(&self, seen: &mut Option<Seen>, told: &mut String) -> Duration {
+    async fn attempt(&self, attempts: &mut Attempts) -> Duration {
         let begin = Instant::now();
         let mut pause = self.times.retry_period.mul_f64(1.0 + 0.2 * jitter(&self.identity));
-        match timeout(self.times.renew_deadline / 2, self.try_it(seen)).await {
+        match timeout(self.times.renew_deadline / 2, self.try_it(&mut attempts.seen)).await {
             Ok(Ok(Attempt::Held)) => {
                 self.end_if_over();
                 if self.leadership.renew(begin + self.times.renew_deadline) {
                     info!(lease = self.name, "this replica holds the lease");
-                    told.clear();
+                    attempts.holder.clear();
+                }
+                if attempts.failed > 0 {
+                    info!(lease = self.name, failed = attempts.failed, "the lease is renewed again");
+                    attempts.failed = 0;
                 }
             }
             Ok(Ok(Attempt::Others(left, holder))) => {
                 if self.leadership.end() {
                     warn!(lease = self.name, holder, "this replica has lost the lease, and stops writing");
-                } else if *told != holder {
+                } else if attempts.holder != holder {
                     info!(lease = self.name, holder, "this replica stands by: another holds the lease");
                 }
-                *told = holder;
+                attempts.holder = holder;
+                attempts.failed = 0;
                 pause = pause.min(left);
             }
             Ok(Ok(Attempt::Raced)) => {}
-            Ok(Err(error)) => warn!(lease = self.name, %error, "cannot keep the lease; it will be tried again"),
-            Err(_) => {
-                warn!(lease = self.name, "the API server does not answer about the lease; it will be tried again");
-            }
+            Ok(Err(error)) => self.failed(attempts, &error.to_string()),
+            Err(_) => self.failed(attempts, "no answer"),
         }
         self.end_if_over();
         pause
+    }
+
+    /// The log has the first of several failures in a row, and their number when the API server has answered again.
+    fn failed(&self, attempts: &mut Attempts, error: &str) {
+        if attempts.failed == 0 {
+            warn!(lease = self.name, error, "cannot keep the lease; it will be tried again");
+        }
+        attempts.failed += 1;
     }
 
     fn end_if_over(&self) {

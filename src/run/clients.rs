@@ -9,7 +9,9 @@ use kube::{Client, Config};
 use super::RunError;
 use crate::cli::args::Run;
 use crate::kube_api::client;
+use crate::kube_api::limiter::{self, Limiter};
 use crate::leader::Leadership;
+use crate::telemetry::metrics::Metrics;
 
 /// How long the API server may take for an answer. A watch has no limit.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -23,7 +25,9 @@ pub(super) struct ApiClients {
     pub(super) config: Config,
     /// For watches: its answers have no limit of time.
     pub(super) watch: Client,
-    /// For requests, whether this replica leads or not.
+    /// For requests that must not wait for others: the Lease, and the questions who may read a metric.
+    pub(super) direct: Client,
+    /// For requests, whether this replica leads or not. They wait while the API server cannot keep up.
     pub(super) request: Client,
     /// For everything that only the leader may write.
     pub(super) write: Client,
@@ -34,12 +38,14 @@ impl ApiClients {
     ///
     /// # Errors
     /// The settings lead to no API server, or a client cannot be made.
-    pub(super) async fn new(settings: &Run, leadership: &Arc<Leadership>) -> Result<Self, RunError> {
+    pub(super) async fn new(settings: &Run, leadership: &Arc<Leadership>, metrics: &Metrics) -> Result<Self, RunError> {
         let config = config(settings).await?;
-        let request = client::connect(&config, Some(ANSWER))?;
+        let direct = client::connect(&config, Some(ANSWER))?;
+        let request = limiter::limited(&direct, &Limiter::new(metrics.api_server.clone()));
         Ok(Self {
             watch: client::connect(&config, None)?,
             write: client::fenced(&request, Arc::clone(leadership)),
+            direct,
             request,
             config,
         })

@@ -78,7 +78,7 @@ impl Serving {
             certificate: certificates.serving,
             tls: tls(),
             trust: watch_trust(clients.watch, shutdown.stop),
-            reviewer: Arc::new(KubeReviewer::new(clients.request)),
+            reviewer: Arc::new(KubeReviewer::new(clients.direct)),
             source: registry,
             ready: Arc::new(|| true),
             limits: Limits::default(),

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::changes::{changed, needs_poll};
 use crate::clock;
@@ -26,8 +26,6 @@ use ebb_plan::readings::TriggerReading;
 use ebb_plan::status::Scaling;
 use ebb_plan::tick::{Effect, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
 
-/// How long the API server may take for one question.
-const API_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause before a loop that panicked begins anew.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
 
@@ -130,8 +128,8 @@ impl Poller {
     }
 
     async fn read(&self, record: &Record, serving: &Serving) -> Result<Scale, TargetError> {
-        let question = self.targets.scale(&serving.target_kind, &record.key.namespace, &serving.target.name);
-        timeout(API_TIMEOUT, question).await.map_err(|_| TargetError::Timeout)?
+        // The client bounds the wait for its turn, and the wait for the answer.
+        self.targets.scale(&serving.target_kind, &record.key.namespace, &serving.target.name).await
     }
 
     async fn set(
@@ -143,8 +141,7 @@ impl Poller {
     ) -> Result<(), TargetError> {
         let Some(present) = present else { return Err(TargetError::Timeout) };
         let (kind, namespace, name) = (&serving.target_kind, &record.key.namespace, &serving.target.name);
-        let order = self.targets.set(kind, namespace, name, present, replicas);
-        timeout(API_TIMEOUT, order).await.map_err(|_| TargetError::Timeout)?
+        self.targets.set(kind, namespace, name, present, replicas).await
     }
 
     async fn report(&self, record: &Record, report: Report, samples: &[Result<Sample, ReadError>]) {
@@ -226,5 +223,5 @@ fn problem(error: &TargetError) -> TargetProblem {
         error if error.is_unanswered() => ProblemKind::Unanswered,
         _ => ProblemKind::Failed,
     };
-    TargetProblem { text: error.to_string(), kind }
+    TargetProblem { text: error.to_string(), kind, is_silence: error.is_silence() }
 }

@@ -25,17 +25,20 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::kube_api::errors;
 use ebb_plan::events::Reason;
 use ebb_plan::status;
 
-/// Events that may wait for the API server: those of five thousand ScaledObjects that begin together.
-const QUEUE: usize = 16_384;
+/// Events that may wait for the API server: those of forty thousand ScaledObjects that begin together.
+const QUEUE: usize = 131_072;
 /// Events that are sent at the same time.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 8;
 /// How long an event counts as the same when its text comes again.
 const SAME_EVENT: Duration = Duration::from_mins(10);
-/// How long an event is tried to be written that the API server has not answered about.
-const GIVEN_UP_AFTER: Duration = Duration::from_mins(5);
+/// How long an event is tried to be written that the API server has not answered about: as long as it would keep the event.
+const UNANSWERED: Duration = Duration::from_hours(1);
+/// The same where the API server is not available for this request.
+const UNAVAILABLE: Duration = Duration::from_mins(5);
 /// The same where the API server could not process it, which says nothing about other events.
 const HELD_UP: Duration = Duration::from_secs(2);
 /// The first and the longest pause between two tries.
@@ -105,7 +108,9 @@ async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
             tracing::warn!(%error, reason = event.reason, object, "cannot write an event");
             return;
         }
-        outage.began(&error);
+        if !errors::is_unanswered(&error) {
+            outage.began(&error);
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -114,11 +119,12 @@ async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
 /// How long an event is tried to be written that got this error.
 fn patience(error: &kube::Error) -> Duration {
     match error {
-        kube::Error::Api(status) if matches!(status.code, 429 | 503 | 504) => GIVEN_UP_AFTER,
+        error if errors::is_unanswered(error) => UNANSWERED,
+        kube::Error::Api(status) if status.code == 503 => UNAVAILABLE,
         // A webhook in the way of one namespace, for instance: the events of others do not wait for it.
         kube::Error::Api(status) if status.code >= 500 => HELD_UP,
         kube::Error::Api(_) => Duration::ZERO,
-        _ => GIVEN_UP_AFTER,
+        _ => UNAVAILABLE,
     }
 }
 
@@ -129,7 +135,7 @@ struct Outage(AtomicBool);
 impl Outage {
     fn began(&self, error: &kube::Error) {
         if !self.0.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "cannot write events; they are tried again for {} s each", GIVEN_UP_AFTER.as_secs());
+            tracing::warn!(%error, "cannot write events; they are tried again for {} s each", UNAVAILABLE.as_secs());
         }
     }
 

@@ -22,6 +22,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::clock;
+use crate::kube_api::errors;
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
 use crate::store::event_sender::Events;
@@ -225,10 +226,11 @@ impl StatusWriter {
         }
     }
 
-    /// Has the write repeated. The log has each error of a row once, as long as it stays the same.
+    /// Has the write repeated. The log has each error of a row once, as long as it stays the same, and none that is about the
+    /// API server alone.
     fn repeat(&self, state: &mut State, error: &kube::Error) {
         let text = error.to_string();
-        if state.logged.as_ref() != Some(&text) {
+        if !errors::is_unanswered(error) && state.logged.as_ref() != Some(&text) {
             tracing::warn!(scaled_object = %self.key, error = text, "cannot write the status; it will be tried again");
             state.logged = Some(text);
         }

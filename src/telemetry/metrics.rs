@@ -7,6 +7,7 @@
 //! [`Metrics::text`] decides that at each scrape. A gauge is set on every replica, and is current when its replica takes
 //! over; a count moves only while its replica leads ([`LeaderCount`]).
 
+mod api_server;
 mod exchanges;
 mod series;
 mod text;
@@ -23,6 +24,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge
 
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
+pub use api_server::ApiServerMetrics;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
 use series::{Family, Figure, LeaderCount, Roll};
 
@@ -86,6 +88,8 @@ pub struct Metrics {
     requests: Option<HistogramVec>,
     kinds: IntGaugeVec,
     resources: IntGaugeVec,
+    /// The API server, as requests find it.
+    pub api_server: ApiServerMetrics,
     /// Reviews of ScaledObjects at admission.
     reviews: IntCounterVec,
     /// Those that ended with a refusal.
@@ -149,6 +153,7 @@ impl Metrics {
                 "Resources of KEDA's kinds in use.",
                 &["type", "namespace"],
             )?,
+            api_server: ApiServerMetrics::new(&process)?,
             reviews: counters(REVIEWS, &REVIEW_LABELS[..2])?,
             refusals: counters(REFUSALS, &REVIEW_LABELS)?,
             triggers: Roll::default(),

@@ -487,7 +487,7 @@ impl World {
 }
 
 fn problem(kind: ProblemKind) -> TargetProblem {
-    TargetProblem { text: format!("{kind:?}"), kind }
+    TargetProblem { text: format!("{kind:?}"), kind, is_silence: kind == ProblemKind::Unanswered }
 }
 
 fn triggers(settings: &Settings) -> Vec<MetricSpec> {

@@ -63,6 +63,8 @@ pub struct TargetProblem {
     pub text: String,
     /// What is known of the request.
     pub kind: ProblemKind,
+    /// Whether the API server gave no answer at all, or cannot keep up. Such a problem says nothing about the target.
+    pub is_silence: bool,
 }
 
 impl TargetProblem {

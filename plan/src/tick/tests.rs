@@ -39,7 +39,7 @@ fn readings(value: Option<f64>) -> Readings<'static> {
 }
 
 fn problem(kind: ProblemKind) -> TargetProblem {
-    TargetProblem { text: format!("{kind:?}"), kind }
+    TargetProblem { text: format!("{kind:?}"), kind, is_silence: kind == ProblemKind::Unanswered }
 }
 
 /// The API server's answers, in order.

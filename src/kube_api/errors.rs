@@ -1,0 +1,35 @@
+//! What an error of a request says about the API server.
+
+/// Whether the API server gave no answer, or the answer that it cannot keep up. That says nothing about the object of the
+/// request: what was asked for may have been done.
+pub fn is_unanswered(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 429 | 504),
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_about_the_object_is_an_answer() {
+        let api = |code| kube::Error::Api(Status { code, ..Status::default() }.boxed());
+        for (error, unanswered) in [
+            (api(404), false),
+            (api(409), false),
+            (api(429), true),
+            (api(500), false),
+            (api(503), false),
+            (api(504), true),
+            (kube::Error::Service("connection reset".into()), true),
+            (kube::Error::LinesCodecMaxLineLengthExceeded, false),
+        ] {
+            assert_eq!(is_unanswered(&error), unanswered, "{error}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The series about the API server.
+
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::registered;
+
+/// The series about the API server, as requests find it.
+#[derive(Debug, Clone)]
+pub struct ApiServerMetrics {
+    /// 1 while it cannot keep up.
+    pub overloaded: IntGauge,
+    /// How many requests may be out at the same time.
+    pub limit: IntGauge,
+    /// How many wait, by their urgency.
+    pub waiting: IntGaugeVec,
+    /// Requests without an answer, or with one that says that it cannot keep up.
+    pub overloads: IntCounter,
+}
+
+impl ApiServerMetrics {
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name, help| registered(registry, IntGauge::new(name, help)?);
+        let waiting = Opts::new("ebb_apiserver_requests_waiting", "Requests to the API server that wait, by urgency.");
+        let overloads = IntCounter::new(
+            "ebb_apiserver_overloads_total",
+            "Requests to the API server that it did not answer, or answered that it cannot keep up.",
+        );
+        let waiting = registered(registry, IntGaugeVec::new(waiting, &["urgency"])?)?;
+        // A series that is there from the start can be asked for its change.
+        for urgency in ["scale", "check", "report"] {
+            waiting.with_label_values(&[urgency]).set(0);
+        }
+        Ok(Self {
+            overloaded: gauge("ebb_apiserver_overloaded", "Whether the API server cannot keep up (1) or can (0).")?,
+            limit: gauge("ebb_apiserver_requests_limit", "Requests to the API server that may be out together.")?,
+            waiting,
+            overloads: registered(registry, overloads?)?,
+        })
+    }
+}
