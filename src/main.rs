@@ -26,7 +26,7 @@ async fn run(settings: Run) -> ExitCode {
     if let Err(error) = ebb::telemetry::logs::start(&settings.logs.config()) {
         eprintln_and_fail(&format!("--log-level: {error}"))
     } else {
-        match ebb::run::run(settings).await {
+        match Box::pin(ebb::run::run(settings)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => eprintln_and_fail(&error.to_string()),
         }

@@ -4,6 +4,7 @@ mod clients;
 mod listeners;
 mod serving;
 mod shutdown;
+mod tasks;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ use clients::ApiClients;
 use listeners::Listeners;
 use serving::Serving;
 use shutdown::Shutdown;
+use tasks::Tasks;
 
 /// How often the API server is asked again while Ebb cannot start without it.
 const KNOCK: Duration = Duration::from_secs(2);
@@ -67,12 +69,20 @@ pub enum RunError {
     /// Signals cannot be received.
     #[error("signals: {0}")]
     Signals(#[source] std::io::Error),
+    /// A part has ended without being asked to.
+    #[error("{part} has ended: {cause}")]
+    Part {
+        /// The part.
+        part: &'static str,
+        /// Its error.
+        cause: String,
+    },
 }
 
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// What keeps Ebb from starting. Once it runs, nothing ends it but a signal.
+/// What keeps Ebb from starting, or the part that has ended while Ebb ran.
 pub async fn run(settings: Run) -> Result<(), RunError> {
     // Fails only if a provider is installed already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -87,14 +97,18 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
 
     let parts = Parts::new(&settings, &clients, &metrics, &leadership, &shutdown);
     let warm = Arc::new(AtomicBool::new(false));
+    let mut tasks = Tasks::default();
     if let Some(listener) = listeners.health {
         let health = Health { overdue: overdue(&parts.registry), ready: Arc::clone(&ready), warm: Arc::clone(&warm) };
-        tokio::spawn(probes::serve_health(listener, health, shutdown.drained.clone()));
+        tasks.spawn("the health server", probes::serve_health(listener, health, shutdown.drained.clone()));
     }
     if let Some(listener) = listeners.metrics {
-        tokio::spawn(probes::serve_metrics(listener, metrics, shutdown.drained.clone()));
+        tasks.spawn("the metrics server", probes::serve_metrics(listener, metrics, shutdown.drained.clone()));
     }
-    let election = elect.then(|| tokio::spawn(elector(&settings, &clients, &leadership).keep(shutdown.stop.clone())));
+    if elect {
+        // It gives the Lease back as soon as the end is asked for, not after all the rest.
+        tasks.spawn("the leader election", elector(&settings, &clients, &leadership).keep(shutdown.stop.clone()));
+    }
     let admission = listeners.webhook.map(|listener| (parts.admission(&settings, &clients), listener));
     let serving = Serving::new(&settings).run(
         clients.clone(),
@@ -103,19 +117,35 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
         ready,
         shutdown.clone(),
     );
-    let serving = tokio::spawn(serving);
-    if wait_for_kinds(&clients.request, &settings.scope(), &warm, &shutdown.stop).await {
-        info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
-        control(parts, clients.watch, warm, shutdown.stop.clone()).await;
-    }
+    tasks.spawn("the metrics API and the webhook", serving);
+    let controlling = async {
+        if wait_for_kinds(&clients.request, &settings.scope(), &warm, &shutdown.stop).await {
+            info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
+            control(parts, clients.watch.clone(), warm, shutdown.stop.clone()).await;
+        }
+    };
+    let early = first_of(controlling, &mut tasks, &shutdown).await;
     shutdown.stop.cancel();
-    if let Some(election) = election {
-        // It gives the Lease back as soon as the end is asked for, not after all the rest.
-        let _ = election.await;
+    let ended = tasks.ended().await;
+    early.and(ended)
+}
+
+/// Runs the controller until its end. A part that ends before that ends the process, whose pod begins anew.
+async fn first_of(
+    controlling: impl Future<Output = ()>,
+    tasks: &mut Tasks,
+    shutdown: &Shutdown,
+) -> Result<(), RunError> {
+    tokio::pin!(controlling);
+    tokio::select! {
+        () = &mut controlling => return Ok(()),
+        () = shutdown.stop.cancelled() => {}
+        error = tasks.first_end() => {
+            tracing::error!(%error, "a part of the process has ended, and so does the process");
+            return Err(error);
+        }
     }
-    if let Err(error) = serving.await {
-        warn!(%error, "the external metrics API ended badly");
-    }
+    controlling.await;
     Ok(())
 }
 

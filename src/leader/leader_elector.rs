@@ -1,5 +1,6 @@
 //! Acquires, renews and releases the Lease.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,7 +91,10 @@ impl LeaderElector {
     }
 
     /// Acquires the Lease and holds it as long as possible, until `shutdown`. Then it releases the Lease.
-    pub async fn keep(self, shutdown: CancellationToken) {
+    ///
+    /// # Errors
+    /// None: it tries again whatever happens.
+    pub async fn keep(self, shutdown: CancellationToken) -> Result<(), Infallible> {
         let free = Arc::new(Notify::new());
         let watch = tokio::spawn(watch(self.watching.clone(), self.name.clone(), Arc::clone(&free)));
         info!(lease = self.name, identity = self.identity, "one of several replicas: the holder of the lease writes");
@@ -105,6 +109,7 @@ impl LeaderElector {
         }
         watch.abort();
         self.release().await;
+        Ok(())
     }
 
     /// Tries once to acquire or renew the Lease. Gives the time until the next attempt.

@@ -14,7 +14,7 @@ use super::shutdown::Shutdown;
 use crate::admission::{self, Admission};
 use crate::certs::{self, CaBundle, Certificates, CertsConfig};
 use crate::cli::args::Run;
-use crate::https::Limits;
+use crate::https::{Limits, ServeError};
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
 use crate::metrics_api::{self, ServerConfig};
 use crate::store::registry::Registry;
@@ -53,8 +53,8 @@ impl Serving {
         registry: Arc<Registry>,
         ready: Arc<AtomicBool>,
         shutdown: Shutdown,
-    ) {
-        let Some(certificates) = self.first_certificate(&clients, &shutdown).await else { return };
+    ) -> Result<(), ServeError> {
+        let Some(certificates) = self.first_certificate(&clients, &shutdown).await else { return Ok(()) };
         let mut trusted = certificates.trusted;
         for bundle in self.bundles {
             let own = self.certificates.clone();
@@ -64,14 +64,15 @@ impl Serving {
         let authorities = trusted.authorities();
         trusted.settled(&authorities, TRUST).await;
         let tls = || (self.tls.provider(), self.tls.versions());
-        if let Some((admission, listener)) = admission {
-            let (certificate, tls, drained) = (certificates.serving.clone(), tls(), shutdown.drained.clone());
-            tokio::spawn(async move {
-                if let Err(error) = admission::serve(admission, listener, certificate, tls, drained).await {
-                    tracing::error!(%error, "the admission webhook has ended");
+        let (certificate, webhook_tls, drained) = (certificates.serving.clone(), tls(), shutdown.drained.clone());
+        let webhook = async move {
+            match admission {
+                Some((admission, listener)) => {
+                    admission::serve(admission, listener, certificate, webhook_tls, drained).await
                 }
-            });
-        }
+                None => Ok(()),
+            }
+        };
         ready.store(!shutdown.stop.is_cancelled(), Ordering::Relaxed);
         let config = ServerConfig {
             listener,
@@ -83,9 +84,7 @@ impl Serving {
             ready: Arc::new(|| true),
             limits: Limits::default(),
         };
-        if let Err(error) = metrics_api::serve(config, shutdown.drained).await {
-            tracing::error!(%error, "the external metrics API has ended");
-        }
+        tokio::try_join!(metrics_api::serve(config, shutdown.drained), webhook).map(drop)
     }
 
     /// None: the process is to end first.
