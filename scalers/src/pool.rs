@@ -3,7 +3,7 @@
 //! Owns: one client per (endpoint, credentials), created when the first trigger asks for it and closed when the last one has
 //! gone ([`ClientPools`]), within each namespace's [`NamespaceQuota`]; one query for questions asked at the same time
 //! ([`SingleFlight`]) and one request for those of one moment ([`Batcher`]); the pauses between attempts ([`Backoff`],
-//! [`Breaker`]) and the rate of early looks ([`RateLimiter`]).
+//! [`Breaker`]).
 //!
 //! **Invariant.** No module here names a kind of trigger. Pools are by type, so that a new kind adds nothing here.
 
@@ -12,7 +12,6 @@ mod batcher;
 mod breaker;
 mod pools;
 mod quota;
-mod rate_limiter;
 mod single_flight;
 
 pub use backoff::{Backoff, jitter};
@@ -20,5 +19,4 @@ pub use batcher::Batcher;
 pub use breaker::Breaker;
 pub use pools::ClientPools;
 pub use quota::NamespaceQuota;
-pub use rate_limiter::RateLimiter;
 pub use single_flight::SingleFlight;

@@ -13,11 +13,10 @@ mod params;
 mod queue_stats;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::time::{Instant, sleep_until};
 
 use crate::kinds::Kind;
 use crate::metric_name::{form_encode, metric_name};
@@ -33,9 +32,6 @@ use queue_stats::{Operation, QueueStats};
 /// `type: rabbitmq`.
 pub(crate) const KIND: Kind = Kind::new("rabbitmq", "rabbitMQScaler", params::PARAMS, build);
 
-/// The shortest time between two looks at an idle workload's queue.
-const EARLY_LOOK: Duration = Duration::from_millis(200);
-
 /// A checked `rabbitmq` trigger.
 #[derive(Debug)]
 struct RabbitMq {
@@ -44,6 +40,8 @@ struct RabbitMq {
     mode: Mode,
     activation_value: f64,
     source: Source,
+    /// The ready messages that AMQP counted last.
+    ready: AtomicU32,
 }
 
 /// Where the figures come from.
@@ -83,7 +81,7 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>
             Source::Pattern { at: Vhost::new(at, pools)?, exclude_unacknowledged, pattern, operation, allow_no_match }
         }
     };
-    Ok(Box::new(RabbitMq { metric, queue, mode, activation_value, source }))
+    Ok(Box::new(RabbitMq { metric, queue, mode, activation_value, source, ready: AtomicU32::new(0) }))
 }
 
 impl Vhost {
@@ -151,7 +149,9 @@ impl Scaler for RabbitMq {
     async fn read(&self, _now: DateTime<Utc>) -> Result<Reading, ReadError> {
         let (figures, messages) = match &self.source {
             Source::Amqp { client, unacknowledged } => {
-                let ready = f64::from(Arc::clone(client).ready_messages(&self.queue).await?);
+                let ready = Arc::clone(client).ready_messages(&self.queue).await?;
+                self.ready.store(ready, Ordering::Relaxed);
+                let ready = f64::from(ready);
                 let messages = match unacknowledged {
                     None => ready,
                     Some(at) => with_unacknowledged(ready, &at.queue(&self.queue, self.mode).await?),
@@ -170,14 +170,9 @@ impl Scaler for RabbitMq {
     }
 
     async fn changed(&self) {
-        // AMQP announces no message to those who do not consume: the queue is looked at when it is its turn.
-        let turn = match &self.source {
-            Source::Amqp { client, .. } => client.next_look(&self.queue, Instant::now() + EARLY_LOOK),
-            Source::Queue { .. } | Source::Pattern { .. } => None,
-        };
-        match turn {
-            Some(turn) => sleep_until(turn).await,
-            None => std::future::pending().await,
+        match &self.source {
+            Source::Amqp { client, .. } => client.changed(&self.queue, self.ready.load(Ordering::Relaxed)).await,
+            Source::Queue { .. } | Source::Pattern { .. } => std::future::pending().await,
         }
     }
 }

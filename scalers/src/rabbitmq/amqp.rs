@@ -7,6 +7,7 @@
 mod dial;
 mod endpoint;
 mod gate;
+mod watcher;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,9 +21,10 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 pub use self::endpoint::{Endpoint, EndpointParts, Login, Mechanism};
+use self::watcher::Watcher;
 use crate::net::outbound::Outbound;
 use crate::net::peer::said;
-use crate::pool::{Backoff, RateLimiter, SingleFlight, jitter};
+use crate::pool::{Backoff, SingleFlight, jitter};
 use crate::scaler::ReadError;
 
 /// How long a connection may take from the first packet to the open virtual host.
@@ -33,8 +35,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 const SHARED_TRIES: u32 = 4;
 /// The same for the channel of its own, where a new one could not be opened.
 const ALONE_TRIES: u32 = 3;
-/// Early looks at idle workloads' queues that one broker connection bears.
-const EARLY_LOOKS_PER_SECOND: u32 = 250;
 
 /// A shared connection. It is opened by the first question and again, after a pause, when it was lost.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Client {
     isolated_channel: tokio::sync::Mutex<Option<Channel>>,
     missing: Mutex<HashSet<String>>,
     flights: SingleFlight<String, Result<u32, ReadError>>,
-    pacer: RateLimiter,
+    watcher: Watcher,
 }
 
 struct Link {
@@ -81,7 +81,7 @@ impl Client {
             isolated_channel: tokio::sync::Mutex::new(None),
             missing: Mutex::default(),
             flights: SingleFlight::default(),
-            pacer: RateLimiter::new(EARLY_LOOKS_PER_SECOND),
+            watcher: Watcher::default(),
         }
     }
 
@@ -92,11 +92,14 @@ impl Client {
         self.flights.join(&queue.to_owned(), async move { client.ask(&asked).await }).await
     }
 
-    /// A turn for an early look at `queue`, not before `earliest`; none while the connection is not open, or for a queue
-    /// that does not exist: asking about one costs a channel.
-    pub fn next_look(&self, queue: &str, earliest: Instant) -> Option<Instant> {
-        let open = self.link.lock().open();
-        (open.is_some() && !self.missing.lock().contains(queue)).then(|| self.pacer.reserve(earliest))
+    /// Resolves when `queue` has another count than `seen`, or cannot be asked about. Never resolves while the connection is
+    /// not open, or for a queue that does not exist: asking about one costs a channel.
+    pub async fn changed(self: &Arc<Self>, queue: &Arc<str>, seen: u32) {
+        let is_open = self.link.lock().open().is_some();
+        if !is_open || self.missing.lock().contains(&**queue) {
+            std::future::pending::<()>().await;
+        }
+        Watcher::changed(self, queue, seen).await;
     }
 
     async fn ask(&self, queue: &str) -> Result<u32, ReadError> {
