@@ -23,6 +23,9 @@ use timer::PollTimer;
 
 /// How long a count of replicas is taken for the present one while nothing asks for another.
 const REPLICAS_KNOWN_FOR: Duration = Duration::from_secs(30);
+/// The same for a count of zero that the HPA's status has too. The HPA controller looks every 15 s, so that its silence means
+/// no change; this bound holds where that controller has ended.
+const REPLICAS_CONFIRMED_FOR: Duration = Duration::from_mins(5);
 /// How long a count that was set without an answer counts as Ebb's where it is found.
 const UNANSWERED: Duration = Duration::from_mins(1);
 /// When to try again after the target could not be read or scaled.
@@ -38,6 +41,8 @@ pub struct Loop {
     last_active: Option<DateTime<Utc>>,
     /// The target's count when it was last read, and when that was.
     replicas: Option<(i32, Duration)>,
+    /// Whether that count is zero and the HPA's status agrees.
+    is_confirmed: bool,
     /// A change whose answer is still to come or was lost, and when it was sent.
     unanswered: Option<(ReplicaChange, Duration)>,
     refusals: u32,
@@ -109,13 +114,21 @@ impl Loop {
         self.replicas = Some((replicas, at));
     }
 
-    /// The HPA reports this count. True if it contradicts the known one about zero, which is then unknown.
-    pub fn replicas_reported(&mut self, replicas: i32) -> bool {
-        let contradicts = self.replicas.is_some_and(|(known, _)| (known == 0) != (replicas == 0));
+    /// The HPA's status has this count, or none. True if it contradicts the known one about zero, which is then unknown.
+    pub fn replicas_reported(&mut self, replicas: Option<i32>) -> bool {
+        let agrees = self.replicas.zip(replicas).map(|((known, _), replicas)| (known == 0) == (replicas == 0));
+        self.is_confirmed = agrees == Some(true) && replicas == Some(0);
+        let contradicts = agrees == Some(false);
         if contradicts {
             self.replicas = None;
         }
         contradicts
+    }
+
+    /// Whether the count that was read last can be taken for the present one.
+    fn is_known(&self, read: Duration, now: Moment) -> bool {
+        let life = if self.is_confirmed { REPLICAS_CONFIRMED_FOR } else { REPLICAS_KNOWN_FOR };
+        now.steady.saturating_sub(read) < life
     }
 
     /// Whether the last tick could not read one of the triggers, which are still the same.
@@ -157,7 +170,7 @@ impl Loop {
             sent: None,
         };
         if let Some((replicas, at)) = self.replicas
-            && now.steady.saturating_sub(at) < REPLICAS_KNOWN_FOR
+            && self.is_known(at, now)
         {
             let decision = self.decide(&tick, rules, replicas, now);
             if decision.scale.is_none() {
@@ -212,7 +225,8 @@ impl Loop {
         let problem = match result {
             Ok(()) => {
                 self.unanswered = None;
-                self.replicas = Some((change.1, now.steady));
+                // The HPA's status is about the count before.
+                (self.replicas, self.is_confirmed) = (Some((change.1, now.steady)), false);
                 return (self.end(tick, rules, &decision, None, now), Some(change));
             }
             Err(problem) => problem,

@@ -185,7 +185,7 @@ fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedOb
 
 /// Has the replicas looked at where somebody other than Ebb took the workload to zero, or away from it.
 fn look_at_replicas(object: &Record, hpa: &HorizontalPodAutoscaler) {
-    let Some(replicas) = hpa.status.as_ref().and_then(|status| status.current_replicas) else { return };
+    let replicas = hpa.status.as_ref().and_then(|status| status.current_replicas);
     if object.poll.replicas_reported(replicas) {
         object.wake();
     }

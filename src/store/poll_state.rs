@@ -37,7 +37,7 @@ impl PollState {
     }
 
     /// See [`Loop::replicas_reported`].
-    pub fn replicas_reported(&self, replicas: i32) -> bool {
+    pub fn replicas_reported(&self, replicas: Option<i32>) -> bool {
         self.0.lock().replicas_reported(replicas)
     }
 

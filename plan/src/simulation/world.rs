@@ -132,6 +132,8 @@ pub(super) struct World {
     /// The changes that events have reported.
     pub(super) reported: Vec<ReplicaChange>,
     pub(super) faults: VecDeque<Fault>,
+    /// Whether the last tick could not read the count.
+    is_unread: bool,
 }
 
 impl World {
@@ -157,6 +159,7 @@ impl World {
             changes: Vec::new(),
             reported: Vec::new(),
             faults: VecDeque::new(),
+            is_unread: false,
             settings,
         };
         world.restart();
@@ -265,7 +268,7 @@ impl World {
         let is_due = self.memory.poll.next_wakeup().is_none_or(|wakeup| wakeup.at <= moment.steady);
         if is_due || std::mem::take(&mut self.memory.woken) {
             let report = self.tick();
-            if self.knows_replicas() && report.tick.target_error.is_none() {
+            if self.knows_replicas() && !self.is_unread {
                 self.leaves_nothing_undone();
             }
         }
@@ -319,12 +322,14 @@ impl World {
         let metric_names: Arc<[String]> = self.metrics.iter().map(|metric| metric.name.clone()).collect();
         let (fallback, modifiers, metric_names) = (fallback.as_ref(), modifiers.as_ref(), &metric_names);
         let rules = Rules { policy: &policy, fallback, modifiers, metric_names, build: 0, jitter: 0.5 };
+        self.is_unread = false;
         let (mut tick, mut effect) = self.memory.poll.on_readings(&rules, self.readings(is_poll), moment);
         let report = loop {
             let (next, made) = match effect {
                 Effect::Report(report) => break *report,
                 Effect::ReadReplicas => {
                     let found = self.api_server_reads();
+                    self.is_unread = found.is_err();
                     self.memory.poll.on_replicas(&mut tick, &rules, found, true, moment)
                 }
                 Effect::SetReplicas(change) => {
@@ -406,7 +411,7 @@ impl World {
             }
         }
         // The watch shows the count that the HPA has in its status.
-        if self.memory.poll.replicas_reported(self.replicas) {
+        if self.memory.poll.replicas_reported(Some(self.replicas)) {
             self.memory.woken = true;
         }
         let (min, max) = (hpa.object.spec.min_replicas.unwrap(), hpa.object.spec.max_replicas);

@@ -212,10 +212,24 @@ fn the_next_tick_is_due_by_the_first_reason_for_it() {
 fn an_unreadable_target_keeps_what_is_known() {
     let mut state = Loop::default();
     tick(&mut state, Some(3.0), vec![Replicas(Ok(4))], at(0));
-    let ticked = tick(&mut state, Some(0.0), vec![Replicas(Err(ProblemKind::Unanswered))], at(40));
+    let ticked = tick(&mut state, Some(0.0), vec![Replicas(Err(ProblemKind::Failed))], at(40));
     let error = ticked.report.tick.target_error.unwrap();
     assert_eq!((error.reason, error.attempt), ("ErrorGettingCurrentReplicas", None));
     assert_eq!(ticked.report.tick.activity, Activity::CoolingDown);
+}
+
+/// An API server that does not answer says nothing about the target: the conditions stay as they are, and it is asked again.
+#[test]
+fn silence_is_no_fact_about_the_target() {
+    let lost = || Set(Err(ProblemKind::Unanswered));
+    for answers in
+        [vec![Replicas(Err(ProblemKind::Unanswered))], vec![Replicas(Ok(0)), lost(), Replicas(Ok(0)), lost()]]
+    {
+        let mut state = Loop::default();
+        let ticked = tick(&mut state, Some(3.0), answers, at(0));
+        assert_eq!((ticked.report.tick.target_error, ticked.report.has_failed), (None, true));
+        assert_eq!(state.next_wakeup().unwrap().at, at(1).steady);
+    }
 }
 
 #[test]
@@ -223,13 +237,30 @@ fn the_hpas_report_counts_where_it_is_about_zero() {
     for (known, reported, contradicts) in
         [(None, 0, false), (Some(0), 0, false), (Some(2), 5, false), (Some(0), 1, true), (Some(1), 0, true)]
     {
+        let reported = Some(reported);
         let mut state = Loop::default();
         if let Some(known) = known {
             state.replicas_seen(known, at(0).steady);
         }
-        assert_eq!(state.replicas_reported(reported), contradicts, "{known:?} {reported}");
-        assert_eq!(state.replicas().is_some(), known.is_some() && !contradicts, "{known:?} {reported}");
+        assert_eq!(state.replicas_reported(reported), contradicts, "{known:?} {reported:?}");
+        assert_eq!(state.replicas().is_some(), known.is_some() && !contradicts, "{known:?} {reported:?}");
     }
+}
+
+/// The HPA controller looks at the target every 15 s: while its status agrees, the count is read every five minutes only.
+#[test]
+fn a_count_that_the_hpa_confirms_is_read_less_often() {
+    let mut state = Loop::default();
+    tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(0));
+    assert!(!state.replicas_reported(Some(0)));
+    tick(&mut state, Some(0.0), vec![], at(299));
+    tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(301));
+    assert!(!state.replicas_reported(None), "the HPA was made anew");
+    tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(331));
+    assert!(state.replicas_reported(Some(3)), "a user has scaled it");
+    tick(&mut state, Some(0.0), vec![Replicas(Ok(3)), Set(Ok(()))], at(700));
+    tick(&mut state, Some(0.0), vec![], at(729));
+    tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(731));
 }
 
 #[test]
