@@ -106,7 +106,7 @@ pub enum AuthParams {
     Nothing,
     /// These.
     Names(BTreeSet<String>),
-    /// It cannot be told.
+    /// It is not known.
     Anything,
 }
 
@@ -128,7 +128,7 @@ impl AuthParams {
     }
 }
 
-/// Everything that is wrong with `object`, what is refused first. `given` tells what an authentication gives; `brokers` are
+/// Everything that is wrong with `object`, what is refused first. `given` has what an authentication gives; `brokers` are
 /// not asked anything.
 pub fn scaled_object(
     object: &ScaledObject,

@@ -49,7 +49,7 @@ impl Condition {
     pub const TRUE: &str = "True";
     /// The status of a condition that does not hold.
     pub const FALSE: &str = "False";
-    /// The status of a condition of which nothing is known.
+    /// The status of a condition without a known state.
     pub const UNKNOWN: &str = "Unknown";
 
     /// Whether the condition holds.

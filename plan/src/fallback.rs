@@ -52,7 +52,7 @@ impl Fallback {
         Ok(Some(Self { threshold, replicas: fallback.replicas, behavior }))
     }
 
-    /// Whether it is in effect for a trigger of which so many polls in a row have failed.
+    /// Whether it is in effect for a trigger after this number of failed polls in a row.
     pub fn begins(&self, failures: u32) -> bool {
         failures > self.threshold
     }

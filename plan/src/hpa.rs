@@ -1,4 +1,4 @@
-//! The HorizontalPodAutoscaler that a ScaledObject stands for, to the letter of KEDA's but for what
+//! The HorizontalPodAutoscaler of a ScaledObject, to the letter of KEDA's but for what
 //! `docs/keda-differences.md` lists.
 
 pub mod contest;
@@ -91,9 +91,9 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[Resour
     }
 }
 
-/// What the HPA is told of a metric's value. It takes one below zero for a sum that has overflowed, and would ask for all
+/// The value of a metric as the HPA gets it. It takes one below zero for a sum that has overflowed, and would ask for all
 /// the replicas there may be.
-pub fn told(value: f64) -> f64 {
+pub fn metric_value(value: f64) -> f64 {
     value.max(0.0)
 }
 

@@ -134,7 +134,7 @@ fn ready(facts: &Facts) -> Option<State> {
             let lines: Vec<_> = std::iter::once(error.message.as_str()).chain(tick.failures()).collect();
             (Condition::FALSE, error.reason, lines.join("\n"))
         }
-        // With a fallback it stays ready: the condition Fallback tells how things stand.
+        // With a fallback it stays ready: the condition Fallback reports it.
         (Check::Served, Some(tick))
             if tick.failures().next().is_some() && (tick.fallback.is_none() || tick.activity == Activity::Active) =>
         {

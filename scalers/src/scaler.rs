@@ -21,7 +21,7 @@ pub struct Reading {
 /// Why a trigger could not be read. Texts name the queue or topic and the broker, never a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The broker cannot be reached or does not let Ebb in.
+    /// The broker cannot be reached, or refuses the connection.
     #[error("cannot connect to {broker}: {cause}")]
     Connect {
         /// The broker's address without credentials.

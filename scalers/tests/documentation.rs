@@ -75,7 +75,7 @@ fn every_kind_has_a_page_with_every_key_its_sources_and_its_default() {
                 ),
             }
         }
-        wrong.extend(found.keys().map(|key| format!("{page} tells of {key}, which the code does not read")));
+        wrong.extend(found.keys().map(|key| format!("{page} describes {key}, which the code does not read")));
     }
     assert!(wrong.is_empty(), "in the table with the heading `| key | from | default | … |`\n{}", wrong.join("\n"));
 }

@@ -37,7 +37,7 @@ pub(super) async fn missing(
     let (pod, limits) = match found {
         Ok(Ok(found)) => found?,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "cannot tell what the target's containers request");
+            tracing::debug!(%error, "cannot read what the target's containers request");
             return None;
         }
         Err(_) => return None,

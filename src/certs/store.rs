@@ -63,7 +63,7 @@ pub enum CertsError {
     #[error("{0}")]
     NotThere(String),
     /// Another program overwrites the Secret again and again.
-    #[error("the Secret {namespace}/{name} changes faster than it can be made good: see who else writes it")]
+    #[error("the Secret {namespace}/{name} changes faster than it can be repaired: find the other writer")]
     Contended {
         /// Ebb's namespace.
         namespace: String,

@@ -24,7 +24,7 @@ pub enum CronError {
 /// Answers `question`, at `now` unless it names an instant. A reader of `output` that has seen enough is no error.
 ///
 /// # Errors
-/// A window that there cannot be, or a stream that fails. A wrong line of a batch is none: its answer tells.
+/// A window that there cannot be, or a stream that fails. A wrong line of a batch is none: its answer has the error.
 pub fn run(question: &Cron, now: DateTime<Utc>, input: impl Read, output: impl Write) -> Result<(), CronError> {
     let mut output = BufWriter::new(output);
     let done = if question.batch { batch(input, &mut output) } else { single(question, now, &mut output) };

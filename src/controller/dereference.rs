@@ -58,7 +58,7 @@ pub(super) async fn dereference(
     };
     match target {
         Ok(target) => {
-            read.observed.kind = KindFound::Is(Arc::clone(target.kind.told()));
+            read.observed.kind = KindFound::Is(Arc::clone(target.kind.status()));
             read.observed.replicas = Some(Ok(target.replicas));
             read.observed.moved = record.check.is_another_target(context.target_digest(object));
             if let Some(rules) = intent.rules() {
@@ -82,7 +82,7 @@ fn known_target(context: &Context, object: &ScaledObject, record: &Record) -> Op
 
 async fn kind(context: &Context, object: &ScaledObject) -> KindFound {
     match context.targets.kind(&object.spec.scale_target_ref).await {
-        Ok(kind) => KindFound::Is(Arc::clone(kind.told())),
+        Ok(kind) => KindFound::Is(Arc::clone(kind.status())),
         Err(error) if error.is_about_kind() => KindFound::Absent,
         Err(_) => KindFound::Unknown,
     }

@@ -1,6 +1,6 @@
 //! What a replica does that begins to write: it looks at what the one before it has written, then at every ScaledObject.
 //!
-//! Its triggers and readings are there already. What was told, applied and noted is not: that is in the objects themselves,
+//! Its triggers and readings are there already. The state of events, HPAs and statuses is not: that is in the objects themselves,
 //! which are read anew, as a watch may be behind.
 
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(super) async fn follow(context: Arc<Context>) {
     }
 }
 
-/// Reads what there is, begins the term, and has everything checked. Tells how many ScaledObjects there are; None if the
-/// term was over before: it has been told if there is another.
+/// Reads what there is, begins the term, and has everything checked. Returns how many ScaledObjects there are; None if the
+/// term was over before.
 async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::Error> {
     let mut keys = Vec::new();
     let scope = &context.settings.scope;

@@ -21,7 +21,7 @@ use ebb_plan::status::TargetKind;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kind {
     resource: Arc<ApiResource>,
-    told: Arc<TargetKind>,
+    status: Arc<TargetKind>,
 }
 
 impl Kind {
@@ -31,7 +31,7 @@ impl Kind {
     }
 
     fn of(resource: ApiResource) -> Self {
-        let told = TargetKind {
+        let status = TargetKind {
             display: format!("{}.{}", resource.api_version, resource.kind),
             gvkr: GroupVersionKindResource {
                 group: resource.group.clone(),
@@ -40,12 +40,12 @@ impl Kind {
                 resource: resource.plural.clone(),
             },
         };
-        Self { resource: Arc::new(resource), told: Arc::new(told) }
+        Self { resource: Arc::new(resource), status: Arc::new(status) }
     }
 
     /// `apps/v1.Deployment`, as in KEDA's events.
     pub fn display(&self) -> &str {
-        &self.told.display
+        &self.status.display
     }
 
     /// Whether it is Argo's Rollout, which may have its pods in another workload.
@@ -54,8 +54,8 @@ impl Kind {
     }
 
     /// As in a status.
-    pub fn told(&self) -> &Arc<TargetKind> {
-        &self.told
+    pub fn status(&self) -> &Arc<TargetKind> {
+        &self.status
     }
 }
 

@@ -119,7 +119,7 @@ fn schemas(prefix: &str) -> Value {
                 "metricName": text("the name of the metric"),
                 "metricLabels": {
                     "type": "object",
-                    "description": "labels that tell several values of one metric apart",
+                    "description": "labels that distinguish several values of one metric",
                     "additionalProperties": {"type": "string"},
                 },
                 "timestamp": {"type": "string", "format": "date-time", "description": "when the metric was read"},

@@ -60,7 +60,7 @@ impl Serving {
             let own = self.certificates.clone();
             tokio::spawn(bundle.keep(clients.watch.clone(), own, trusted.clone(), shutdown.stop.clone()));
         }
-        // Whoever does not trust Ebb yet gets an error for each question.
+        // A client that does not trust Ebb yet gets an error for each question.
         let authorities = trusted.authorities();
         trusted.settled(&authorities, TRUST).await;
         let tls = || (self.tls.provider(), self.tls.versions());

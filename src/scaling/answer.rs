@@ -1,4 +1,4 @@
-//! What the HPA is told when it asks for a metric: a reading, a formula's value, or what the fallback comes to.
+//! The answer to the HPA's question for a metric: a reading, a formula's value, or the value of the fallback.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use ebb_plan::modifiers::{Composite, Modifiers};
 /// How long the API server may take for a count of replicas: the HPA waits for the answer.
 const API_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A metric's value, as far as the triggers tell it.
+/// A metric's value, as far as the triggers give one.
 enum Known {
     At(f64, DateTime<Utc>),
     FallBack(Fallback),
@@ -79,7 +79,7 @@ impl Registry {
 async fn trigger(live: &Serving, place: usize) -> Result<Known, String> {
     let trigger = &live.triggers[place];
     match (trigger.answer().await, live.fallback) {
-        (Ok(sample), _) => Ok(Known::At(hpa::told(sample.reading.value), sample.at)),
+        (Ok(sample), _) => Ok(Known::At(hpa::metric_value(sample.reading.value), sample.at)),
         (Err(_), Some(fallback)) if fallback.begins(trigger.failures()) => Ok(Known::FallBack(fallback)),
         (Err(error), _) => Err(format!("{}: {error}", trigger.display())),
     }
@@ -94,7 +94,7 @@ async fn formula(live: &Serving, modifiers: &Modifiers) -> Result<Known, String>
     // As old as the oldest of what it was made of.
     let at = samples.iter().flatten().map(|sample| sample.at).min().unwrap_or_else(clock::now);
     match modifiers.value(live.fallback.as_ref(), &seen) {
-        Composite::Value(value) => Ok(Known::At(hpa::told(value), at)),
+        Composite::Value(value) => Ok(Known::At(hpa::metric_value(value), at)),
         Composite::FallBack(fallback) => Ok(Known::FallBack(fallback)),
         Composite::Unknown(text) => {
             let errors = needed.iter().zip(&samples).filter_map(|((trigger, _), sample)| {

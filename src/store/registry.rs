@@ -21,7 +21,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Debug)]
 pub struct Registry {
     objects: RwLock<HashMap<Key, Arc<Record>>>,
-    /// The statuses of ScaledObjects that have no record yet, as they were found, and of which one of that name each is.
+    /// The statuses of ScaledObjects that have no record yet, as they were found, with the uid of each.
     found: Mutex<HashMap<Key, (Option<String>, ScaledObjectStatus)>>,
     metrics: Arc<Metrics>,
     targets: Targets,

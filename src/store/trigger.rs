@@ -142,15 +142,15 @@ impl Trigger {
         }
     }
 
-    /// When it was last found active, by whoever asked.
+    /// When a poll or the HPA last found it active.
     pub fn last_active(&self) -> Option<DateTime<Utc>> {
         *self.last_active.lock()
     }
 
-    /// What the HPA is told: a reading not older than a second, or with `useCachedMetrics` the last poll's.
+    /// The answer to the HPA: a reading not older than a second, or with `useCachedMetrics` the last poll's.
     ///
     /// # Errors
-    /// The source cannot be read, and there is no reading to tell.
+    /// The source cannot be read, and there is no earlier reading.
     pub async fn answer(&self) -> Result<Sample, ReadError> {
         match self.last() {
             Some(sample) if self.use_cached_metrics || sample.asked.elapsed() <= FRESH => Ok(sample),

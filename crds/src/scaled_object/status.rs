@@ -37,7 +37,7 @@ pub struct ScaledObjectStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_metric_names: Option<Vec<String>>,
 
-    /// The metric that stands for all triggers when there is a formula.
+    /// The metric that replaces those of all triggers when there is a formula.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub composite_scaler_name: Option<String>,
 

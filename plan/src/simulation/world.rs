@@ -267,7 +267,7 @@ impl World {
         let moment = self.moment();
         let is_due = self.memory.poll.next_wakeup().is_none_or(|wakeup| wakeup.at <= moment.steady);
         if is_due || std::mem::take(&mut self.memory.woken) {
-            let report = self.tick();
+            self.tick();
             if self.knows_replicas() && !self.is_unread {
                 self.leaves_nothing_undone();
             }
@@ -436,14 +436,14 @@ impl World {
         };
         let value = if let Some(modifiers) = &self.modifiers {
             match modifiers.value(self.fallback.as_ref(), &self.seen()) {
-                Composite::Value(value) => hpa::told(value),
+                Composite::Value(value) => hpa::metric_value(value),
                 Composite::FallBack(fallback) => falls_back(&modifiers.metric, &fallback),
                 Composite::Unknown(_) => return None,
             }
         } else {
             let index = self.metrics.iter().position(|spec| spec.name == metric)?;
             match (self.readings[index], self.fallback) {
-                (Some(reading), _) => hpa::told(reading),
+                (Some(reading), _) => hpa::metric_value(reading),
                 (None, Some(fallback)) if fallback.begins(self.memory.failures[index]) => {
                     falls_back(&self.metrics[index], &fallback)
                 }

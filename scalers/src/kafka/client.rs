@@ -85,7 +85,7 @@ pub(super) fn breaker() -> Breaker {
 }
 
 impl Client {
-    /// A client that has not connected yet. `tokens` is where its tokens come from, if it is let in with such.
+    /// A client that has not connected yet. `tokens` gives its tokens, if it authenticates with tokens.
     pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>, outbound: &Arc<Outbound>) -> Self {
         Self {
             endpoint: endpoint.clone(),

@@ -1,4 +1,4 @@
-//! Where a Kafka cluster is and how to be let in; what triggers must have in common to share a client.
+//! The address of a Kafka cluster and the way to authenticate. Triggers with the same endpoint share a client.
 
 use std::fmt;
 

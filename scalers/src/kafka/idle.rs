@@ -46,7 +46,7 @@ impl Client {
         self.topics.all().into_iter().filter(|topic| topic.is_watched()).collect()
     }
 
-    /// Looks once, without waiting for the answers. Tells when to look again.
+    /// Looks once, without waiting for the answers. Returns when to look again.
     fn look(self: &Arc<Self>, watched: &[Arc<Topic>]) -> Duration {
         let now = Instant::now();
         let mut partitions = ByLeader::default();
@@ -64,7 +64,7 @@ impl Client {
             }
             let (client, busy) = (Arc::clone(self), Arc::clone(&self.idle.busy));
             tokio::spawn(async move {
-                // What went wrong is for the poll to find and to tell.
+                // The poll finds the error and reports it.
                 let _ = client.ask_leader(leader, End::LastStable, partitions).await;
                 busy.lock().remove(&leader);
             });
@@ -82,7 +82,7 @@ async fn look_often(client: Weak<Client>) {
             if watched.is_empty() {
                 patience = patience.saturating_sub(1);
                 let mut looking = client.idle.looking.lock();
-                // Whoever comes from now on finds that nobody looks.
+                // Callers from now on find that nobody looks.
                 if patience == 0 && client.watched().is_empty() {
                     *looking = false;
                     return;

@@ -84,7 +84,7 @@ pub(super) fn partition_lag(rules: &Rules, offsets: &Offsets) -> i64 {
     }
 }
 
-/// What the polls have seen of a group's committed offsets. It moves once per poll and tells which partitions are stuck.
+/// What the polls have seen of a group's committed offsets. It moves once per poll and shows which partitions are stuck.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     seen: HashMap<Partition, Seen>,

@@ -2,7 +2,7 @@
 //!
 //! What a `read_committed` consumer would be sent is looked through until the first record or the log's end. It commits
 //! nothing and joins no group. Those who ask the same at the same time share a look: what is new in a log is new to every
-//! group that had read all of it. A few looks at a time for each cluster; whoever would have to wait for long does without.
+//! group that had read all of it. A few looks at a time for each cluster; a caller that would have to wait for long goes without.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Whether what lies between a group's committed offset and a log's end is anything that a consumer would get.
 //!
 //! The markers of transactions, and records of transactions that were aborted, take up offsets that no `read_committed`
-//! consumer is ever given (KIP-98). A group that has read everything before them may stand still there for ever, with a lag
+//! consumer is ever given (KIP-98). A group that has read everything before them may stay there without an end, with a lag
 //! that is none. Where a group stands still the log itself is asked, once for each place. Pure.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Addresses that no trigger is connected to.
 //!
-//! Whoever may write a ScaledObject chooses the host that Ebb connects to from its own place in the network. Names are
+//! A user who may write a ScaledObject chooses the host that Ebb connects to from its own place in the network. Names are
 //! resolved here, and the connection goes to the very address that was checked, so that a name cannot lead to one address
 //! when it is checked and to another afterwards.
 
@@ -61,7 +61,7 @@ impl Default for Denied {
 }
 
 impl Denied {
-    /// Reads ranges such as `169.254.0.0/16` and single addresses, separated by commas; `none` stands for no range.
+    /// Reads ranges such as `169.254.0.0/16` and single addresses, separated by commas; `none` means no range.
     ///
     /// # Errors
     /// One of them is not a range or an address.
@@ -80,7 +80,7 @@ impl Denied {
         text.split(',').map(str::trim).map(range).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether `address`, which `host` stands for, may be reached. IPv6 addresses that stand for IPv4 addresses (RFC 4291,
+    /// Whether `address`, an address of `host`, may be reached. IPv6 addresses that embed IPv4 addresses (RFC 4291,
     /// section 2.5.5.2; RFC 6052) are taken as those too.
     ///
     /// # Errors
@@ -156,7 +156,7 @@ impl Resolve for Denied {
     }
 }
 
-/// The IPv4 address within an IPv6 address that stands for one.
+/// The IPv4 address that an IPv6 address embeds.
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     /// The prefix of RFC 6052, under which a translator makes IPv4 addresses reachable.
     const TRANSLATED: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! How triggers reach brokers and token endpoints: what whoever runs Ebb has set for all of them.
+//! How triggers reach brokers and token endpoints: the settings of the operator for all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Outbound {
     pub keep_alive: bool,
     /// The most connections that wait for another use, for each HTTP client. None: as each client thinks right.
     pub idle_connections: Option<usize>,
-    /// How long a connection waits for another use. None: as the HTTP library thinks right; zero: for ever.
+    /// How long a connection waits for another use. None: as the HTTP library thinks right; zero: without a limit.
     pub idle_timeout: Option<Duration>,
     /// TLS versions and suites.
     pub tls: Range,

@@ -1,4 +1,4 @@
-//! Leaves a server alone for a while after it has failed, and tells its last error to whoever asks meanwhile.
+//! Leaves a server alone for a while after it has failed. Callers get its last error meanwhile.
 
 use parking_lot::Mutex;
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! How many clients of brokers the triggers of each namespace use.
 //!
-//! A client is connections, and with Kafka threads too: without a bound whoever may write ScaledObjects in one namespace
+//! A client is connections, and with Kafka threads too: without a bound a user who may write ScaledObjects in one namespace
 //! could use up what all namespaces have.
 
 use std::any::Any;
@@ -28,7 +28,7 @@ impl NamespaceQuota {
         Self { most, used: Mutex::default() }
     }
 
-    /// Counts `client` for `namespace` until its last user has gone, once, whoever of the namespace uses it.
+    /// Counts `client` for `namespace` until its last user has gone, once for all who use it.
     ///
     /// # Errors
     /// The namespace uses as many others as it may.
@@ -49,7 +49,7 @@ impl NamespaceQuota {
                 clients.len()
             ))
             .hint(
-                "triggers with the same host and credentials share a client; whoever runs Ebb can set --clients-per-namespace higher",
+                "triggers with the same host and credentials share a client; an operator of Ebb can set --clients-per-namespace higher",
             ));
         }
         let client: Arc<dyn Any + Send + Sync> = Arc::clone(client) as _;

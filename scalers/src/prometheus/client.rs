@@ -1,6 +1,6 @@
 //! The shared client of one Prometheus server.
 //!
-//! Triggers with the same server, trust and timeout share its connections, whoever they ask as. The same question of the
+//! Triggers with the same server, trust and timeout share its connections, whatever their credentials. The same question of the
 //! same asker is asked once at a time.
 
 use std::error::Error;
@@ -80,7 +80,7 @@ pub(super) struct Query {
 
 impl Hash for Query {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Headers have no order. Queries that differ in them alone are told apart by equality.
+        // Headers have no order. Equality distinguishes queries that differ in them alone.
         (&self.expression, &self.more, &self.basic).hash(state);
     }
 }

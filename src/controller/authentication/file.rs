@@ -75,7 +75,7 @@ fn resolve(root: Option<&Path>, path: &str) -> Result<PathBuf, LookupError> {
             "the file {path:?} is a link that leads out of the folder of --filepath-auth-root-path"
         )));
     }
-    // A pipe or a device would hold the reader for ever.
+    // A pipe or a device would never end.
     if !found.is_file() {
         return Err(LookupError::Wrong(format!("{path:?} is not a file")));
     }

@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// Users of which the first list was complete, and empty.
+    /// Users after a first list that was complete, and empty.
     fn listed() -> Users {
         let mut users = Users::default();
         users.synced();

@@ -1,4 +1,4 @@
-//! How often the API server may be asked where it does not tell by itself.
+//! How often the API server may be asked where no watch reports a change.
 
 use std::time::Duration;
 

@@ -78,7 +78,7 @@ impl Request for ApiVersions {
     }
 }
 
-/// As which mechanism the client would be let in.
+/// The SASL mechanism by which the client authenticates.
 pub(in crate::kafka) struct SaslHandshake {
     pub(super) mechanism: &'static str,
 }
@@ -108,7 +108,7 @@ impl Request for SaslHandshake {
 /// One step of a mechanism.
 pub(in crate::kafka) struct SaslAuthenticate<'a> {
     pub(super) bytes: &'a [u8],
-    /// 1 where the broker knows it: the answer tells when the session ends (KIP-368).
+    /// 1 where the broker knows it: the answer has the end of the session (KIP-368).
     pub(super) version: i16,
 }
 
@@ -123,7 +123,7 @@ impl Request for SaslAuthenticate<'_> {
     const KEY: i16 = 36;
     const NAME: &'static str = "SaslAuthenticate";
     const LONGEST: usize = LONGEST_OF_A_STRANGER;
-    /// The code and the broker's own words, where the client is not let in.
+    /// The code and the broker's own words, where the authentication failed.
     type Answer = Result<Challenge, (Code, Option<String>)>;
 
     fn version(&self) -> i16 {
@@ -170,7 +170,9 @@ mod tests {
         let challenge = step.read(&mut Reader::new(b"\0\0\xff\xff\0\0\0\x01y\0\0\0\0\0\0\x0b\xb8")).unwrap().unwrap();
         assert_eq!((challenge.bytes, challenge.session_ms), (b"y".to_vec(), 3000));
         let old = SaslAuthenticate { bytes: b"x", version: 0 };
-        let Err((_, said)) = old.read(&mut Reader::new(b"\0\x3a\0\x02no\0\0\0\0")).unwrap() else { panic!("let in") };
+        let Err((_, said)) = old.read(&mut Reader::new(b"\0\x3a\0\x02no\0\0\0\0")).unwrap() else {
+            panic!("authenticated")
+        };
         assert_eq!(said.as_deref(), Some("no"));
     }
 }

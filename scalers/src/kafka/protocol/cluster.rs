@@ -284,7 +284,7 @@ impl Cluster {
         if let Some(open) = broker_connection.open() {
             return Ok(open);
         }
-        // Whoever is tired of waiting does not end the attempt, which others may wait for too.
+        // A caller that gives up does not end the attempt: others may wait for it too.
         let attempt = tokio::spawn(broker_connection.connect(Arc::clone(&self.access), broker_connections));
         attempt.await.unwrap_or_else(|error| Err(Fault::Unreachable(error.to_string())))
     }

@@ -60,7 +60,7 @@ impl Writer {
         self.i8(value.into());
     }
 
-    /// A text, of which the protocol takes 32,767 bytes.
+    /// A text. The protocol takes 32,767 bytes.
     pub(super) fn string(&mut self, text: &str) {
         let length = i16::try_from(text.len()).unwrap_or(i16::MAX);
         self.i16(length);
@@ -82,7 +82,7 @@ impl Writer {
         items.for_each(|item| write(self, item));
     }
 
-    /// What stands for no array.
+    /// The length that means no array.
     pub(super) fn no_array(&mut self) {
         self.i32(-1);
     }
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         self.nullable_string()?.ok_or(Malformed("a text is missing"))
     }
 
-    /// Bytes; none for what stands for no bytes.
+    /// Bytes; none for the length that means no bytes.
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         match self.i32()? {
             -1 => Ok(&[]),
@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    /// An array; an empty one for what stands for no array. Every element takes at least a byte.
+    /// An array; an empty one for the length that means no array. Every element takes at least a byte.
     pub(super) fn array<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,

@@ -58,7 +58,7 @@ fn nullable_length(from: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
 pub(super) fn text<'a>(from: &mut Reader<'a>) -> Result<std::borrow::Cow<'a, str>, Malformed> {
     let length = nullable_length(from)?.ok_or(Malformed("a text is missing"))?;
     let text = String::from_utf8_lossy(from.take(length)?);
-    // Twice: whoever keeps it copies it. Each byte that is no UTF-8 takes three.
+    // Twice: a caller that keeps it copies it. Each byte that is no UTF-8 takes three.
     from.take_memory(2 * (text.len() + ALLOCATION))?;
     Ok(text)
 }

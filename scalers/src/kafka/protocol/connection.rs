@@ -1,7 +1,7 @@
 //! One connection to one broker, on which many questions may be on their way.
 //!
 //! Owns the socket and the task that reads and writes it. Answers are matched with questions by their numbers, so that
-//! whoever gives up disturbs nobody. It ends with the first answer that is none, and when a broker has said nothing at all
+//! a caller that gives up disturbs nobody. It ends with the first answer that is none, and when a broker has said nothing at all
 //! for as long as a question waited.
 
 use std::collections::HashMap;
@@ -86,7 +86,7 @@ struct Waiting {
 type Body = (Vec<u8>, Reservation);
 
 impl Shared {
-    /// Ends it, for the first reason that there is. Whoever waits is told.
+    /// Ends it, for the first reason that there is. All who wait get it.
     fn end(&self, why: String) {
         let mut state = self.0.lock();
         state.ended.get_or_insert(why);
@@ -99,7 +99,7 @@ impl Shared {
     }
 }
 
-/// Forgets a question when whoever asked it has gone.
+/// Forgets a question when its caller has gone.
 struct Asked<'a>(&'a Shared, i32);
 
 impl Drop for Asked<'_> {
@@ -109,7 +109,7 @@ impl Drop for Asked<'_> {
 }
 
 impl Connection {
-    /// Connects, and has itself let in.
+    /// Connects, and authenticates.
     ///
     /// # Errors
     /// Why it could not.
@@ -212,7 +212,7 @@ fn check_versions(versions: &Versions) -> Result<(), Fault> {
     ];
     for (key, name, version) in needed {
         let known = versions.get(&key);
-        // A broker that lets everybody in may know no SASL.
+        // A broker without authentication may know no SASL.
         let missing_is_well = matches!(key, SaslHandshake::KEY | SaslAuthenticate::KEY);
         if !known.map_or(missing_is_well, |(oldest, newest)| (*oldest..=*newest).contains(&version)) {
             return Err(Fault::Unreachable(format!(
@@ -292,7 +292,7 @@ async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared, budge
     let read = length.min(waiting.read);
     let reserved = tokio::select! {
         reserved = budget.reserve_soon(codec::memory(read)) => reserved?,
-        // Whoever asked has given up meanwhile.
+        // The caller has given up meanwhile.
         () = waiting.teller.closed() => return skip(from, length).await,
     };
     let mut body = Vec::with_capacity(read);

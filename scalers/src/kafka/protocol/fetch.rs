@@ -23,7 +23,7 @@ pub(in crate::kafka) struct FetchedLog {
     /// The offset up to which a `read_committed` consumer may read.
     pub(in crate::kafka) stable: i64,
     pub(in crate::kafka) aborted: Vec<Aborted>,
-    /// Batches of records, of which the last may be cut off.
+    /// Batches of records. The last may be cut off.
     pub(in crate::kafka) batches: Vec<u8>,
 }
 

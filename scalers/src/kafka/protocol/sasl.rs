@@ -1,4 +1,4 @@
-//! How a connection is let in: PLAIN (RFC 4616), SCRAM and OAUTHBEARER (RFC 7628), in the frames of `SaslAuthenticate`.
+//! Authentication of a connection: PLAIN (RFC 4616), SCRAM and OAUTHBEARER (RFC 7628), in the frames of `SaslAuthenticate`.
 
 use std::fmt;
 use std::time::Duration;
@@ -64,10 +64,10 @@ impl<'a> Proof<'a> {
     }
 }
 
-/// Has a connection let in. Tells how long it may be used, where that has an end.
+/// Authenticates a connection. Returns how long it may be used, where that has an end.
 ///
 /// # Errors
-/// The broker does not let it in, and what it says of it.
+/// The broker refuses it: with the broker's words.
 pub(super) async fn authenticate(
     connection: &Connection,
     proof: Proof<'_>,

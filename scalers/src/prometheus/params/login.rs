@@ -8,7 +8,7 @@ use crate::params::ParamReader;
 
 /// Every mode, in KEDA's order.
 const MODES: [&str; 6] = ["apiKey", "basic", "tls", "bearer", "custom", "oauth"];
-/// Modes of which a trigger may have one.
+/// Modes. A trigger may have one of them.
 const EXCLUSIVE: [&str; 3] = ["bearer", "basic", "oauth"];
 /// Modes that KEDA takes and that change nothing in its requests.
 pub(super) const HAVE_NO_EFFECT: [&str; 2] = ["apiKey", "oauth"];

@@ -90,11 +90,11 @@ pub(super) struct GatedStream {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Whether the client has said something: an answer before the question would be lost on the library.
     has_spoken: bool,
-    /// Whoever waits for that.
+    /// The waiter for that.
     waiting: Option<Waker>,
     /// What the gate has said.
     fault: Option<String>,
-    /// Whoever is told of the stream's end.
+    /// The listener for the stream's end.
     ended: mpsc::UnboundedSender<String>,
 }
 
@@ -125,7 +125,7 @@ impl GatedStream {
         }
     }
 
-    /// Reads until a whole frame has passed, or the broker has closed the connection; tells whether one has.
+    /// Reads until a whole frame has passed, or the broker has closed the connection. Returns whether one has passed.
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(context).is_ready()

@@ -138,7 +138,7 @@ impl Client {
     }
 }
 
-/// A regular expression that matches `name` alone, but for upper and lower case, which the broker does not tell apart.
+/// A regular expression that matches `name` alone, but for upper and lower case, which are the same to the broker.
 fn exactly(name: &str) -> String {
     let mut expression = String::from("^");
     for letter in name.chars() {

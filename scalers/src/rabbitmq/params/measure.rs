@@ -42,7 +42,7 @@ impl Measure {
                 if value.is_none() {
                     reader.problem_with_hint(
                         "value must be specified",
-                        "give the number of messages (or the rate, ratio or time) that a replica is to bear, above 0",
+                        "give the number of messages (or the rate, ratio or time) for each replica, above 0",
                     );
                 }
                 let mode = Mode::named(word);

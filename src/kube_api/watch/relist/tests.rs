@@ -153,7 +153,7 @@ proptest! {
                 let held: BTreeMap<_, _> = held.map(|(key, version)| (key.name.clone(), version.clone())).collect();
                 match &model.listing {
                     None => prop_assert_eq!(&held, &model.complete),
-                    // Nothing goes before the list is complete.
+                    // Nothing is deleted until the list is complete.
                     Some(listing) => prop_assert!(
                         model.complete.keys().chain(listing.keys()).all(|name| held.contains_key(name))
                     ),
