@@ -12,7 +12,7 @@ use ebb_crds::{ScaledObject, names};
 use ebb_params::{MetricSpec, MetricType};
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, ExternalMetricSource, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,
-    MetricIdentifier, MetricSpec as HpaMetric, MetricTarget,
+    HorizontalPodAutoscalerStatus, MetricIdentifier, MetricSpec as HpaMetric, MetricTarget,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
@@ -89,6 +89,17 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[Resour
         },
         status: None,
     }
+}
+
+/// The target's count that an HPA's status has; none before the HPA controller has read it.
+///
+/// The API leaves out a count of zero (`omitempty`). The HPA controller gives the condition `ScalingActive` the reason
+/// `ScalingDisabled` where it has read that count.
+pub fn reported_replicas(status: &HorizontalPodAutoscalerStatus) -> Option<i32> {
+    let conditions = status.conditions.iter().flatten();
+    let is_zero =
+        || conditions.map(|condition| condition.reason.as_deref()).any(|reason| reason == Some("ScalingDisabled"));
+    status.current_replicas.filter(|count| *count > 0).or_else(|| is_zero().then_some(0))
 }
 
 /// The value of a metric as the HPA gets it. It takes one below zero for a sum that has overflowed, and would ask for all
@@ -174,6 +185,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// Statuses as the HPA controller of Kubernetes 1.37 writes them.
+    #[test]
+    fn an_hpa_reports_zero_by_its_condition() {
+        let condition = |reason| json!([{"type": "ScalingActive", "status": "False", "reason": reason}]);
+        for (status, replicas) in [
+            (json!({"desiredReplicas": 0, "currentMetrics": null}), None),
+            (json!({"desiredReplicas": 3, "currentReplicas": 2}), Some(2)),
+            (json!({"desiredReplicas": 0, "conditions": condition("ScalingDisabled")}), Some(0)),
+            (json!({"desiredReplicas": 0, "conditions": condition("FailedGetScale")}), None),
+            (
+                json!({"desiredReplicas": 2, "currentReplicas": 2, "conditions": condition("FailedGetExternalMetric")}),
+                Some(2),
+            ),
+        ] {
+            assert_eq!(reported_replicas(&serde_json::from_value(status.clone()).unwrap()), replicas, "{status}");
+        }
+    }
 
     fn object(metadata: &serde_json::Value, spec: &serde_json::Value) -> ScaledObject {
         let mut whole = json!({

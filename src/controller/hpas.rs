@@ -22,6 +22,7 @@ use crate::kube_api::watch::{Index, Source, Watches};
 use crate::store::record::Record;
 use crate::store::registry::Registry;
 use crate::store::watched_object::WatchedObject;
+use ebb_plan::hpa;
 use ebb_plan::hpa::fingerprint::Fingerprint;
 use ebb_plan::hpa::write::controller;
 use ebb_plan::status::{Check, Facts};
@@ -184,8 +185,8 @@ fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedOb
 }
 
 /// Has the replicas looked at where somebody other than Ebb took the workload to zero, or away from it.
-fn look_at_replicas(object: &Record, hpa: &HorizontalPodAutoscaler) {
-    let replicas = hpa.status.as_ref().and_then(|status| status.current_replicas);
+fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
+    let replicas = found.status.as_ref().and_then(hpa::reported_replicas);
     if object.poll.replicas_reported(replicas) {
         object.wake();
     }
