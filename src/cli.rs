@@ -1,4 +1,4 @@
-//! The command line: the settings of `ebb run`, and the commands that need no cluster.
+//! The command line: the settings of `ebb run`, and the other commands.
 //!
 //! Only the program and [`crate::run`] use this module. Each part of the process has settings of its own, which
 //! [`crate::run`] fills from these.
@@ -6,3 +6,4 @@
 pub mod args;
 pub mod check;
 pub mod cron;
+pub mod uninstall;

@@ -3,8 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use ebb::cli::args::{self, Command, Run};
-use ebb::cli::{check, cron};
+use ebb::cli::args::{self, Command, Run, Uninstall};
+use ebb::cli::{check, cron, uninstall};
 use ebb::clock;
 
 fn main() -> ExitCode {
@@ -18,7 +18,14 @@ fn main() -> ExitCode {
             let done = check::run(&question, io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
+        Command::Uninstall(question) => uninstall(&question),
     }
+}
+
+#[tokio::main]
+async fn uninstall(question: &Uninstall) -> ExitCode {
+    let done = uninstall::run(question, io::stdout().lock()).await;
+    done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 #[tokio::main]

@@ -5,6 +5,7 @@ mod certificates;
 mod election;
 mod logs;
 mod run;
+mod uninstall;
 mod values;
 mod webhook;
 
@@ -20,6 +21,7 @@ pub use certificates::Certificates;
 pub use election::Election;
 pub use logs::{Level, Logs};
 pub use run::{OutboundArgs, References, Run, Serving, Watch};
+pub use uninstall::Uninstall;
 pub use values::{Listen, Optional, TlsVersion};
 
 /// An event-driven autoscaler for Kubernetes that takes KEDA's place.
@@ -40,6 +42,8 @@ pub enum Command {
     Cron(Cron),
     /// Check manifests without a cluster, as the admission webhook would.
     Check(Check),
+    /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
+    Uninstall(Uninstall),
 }
 
 /// The input of `ebb check`.

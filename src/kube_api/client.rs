@@ -3,12 +3,14 @@
 //! The client library's own way is HTTP/1.1, where each request under way holds a connection of its own, with its TLS
 //! state and its buffers.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
+use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tower::{ServiceBuilder, service_fn};
 
@@ -16,6 +18,40 @@ use crate::leader::{Fenced, Leadership};
 
 /// How often a connection is tried while nothing comes over it, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
+
+/// How long a connection to the API server may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// There is no way to the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The kubeconfig file cannot be used.
+    #[error("{0}")]
+    Kubeconfig(#[from] KubeconfigError),
+    /// There is neither a kubeconfig nor the service account of a pod.
+    #[error("{0}")]
+    Nowhere(#[from] InferConfigError),
+}
+
+/// The way to the API server: of a kubeconfig file, of the variable KUBECONFIG, or of the pod.
+///
+/// # Errors
+/// None of them leads to an API server.
+pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ConfigError> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let options = KubeConfigOptions::default();
+            Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?
+        }
+        None => Config::infer().await?,
+    };
+    // The proxy of the environment is the triggers'; the library takes it for the way to the API server too.
+    if ["HTTPS_PROXY", "https_proxy"].iter().any(|name| std::env::var_os(name).is_some()) {
+        config.proxy_url = None;
+    }
+    config.connect_timeout = Some(CONNECT);
+    Ok(config)
+}
 
 /// A client. With `answer` no request waits longer than that for the beginning of its answer; watches need one without.
 /// Does no I/O.

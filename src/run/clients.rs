@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::RunError;
@@ -15,8 +14,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long the API server may take for an answer. A watch has no limit.
 const ANSWER: Duration = Duration::from_secs(15);
-/// How long a connection to the API server may take.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// The clients of the API server, by what they are for.
 #[derive(Clone)]
@@ -39,7 +36,8 @@ impl ApiClients {
     /// # Errors
     /// The settings lead to no API server, or a client cannot be made.
     pub(super) async fn new(settings: &Run, leadership: &Arc<Leadership>, metrics: &Metrics) -> Result<Self, RunError> {
-        let config = config(settings).await?;
+        let config = client::config(settings.kubeconfig.as_deref()).await;
+        let config = config.map_err(|error| RunError::Config(error.to_string()))?;
         let direct = client::connect(&config, Some(ANSWER))?;
         let request = limiter::limited(&direct, &Limiter::new(metrics.api_server.clone()));
         Ok(Self {
@@ -50,22 +48,4 @@ impl ApiClients {
             config,
         })
     }
-}
-
-async fn config(settings: &Run) -> Result<Config, RunError> {
-    let wrong = |error: &dyn std::error::Error| RunError::Config(error.to_string());
-    let mut config = match &settings.kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| wrong(&error))?;
-            let options = KubeConfigOptions::default();
-            Config::from_custom_kubeconfig(file, &options).await.map_err(|error| wrong(&error))?
-        }
-        None => Config::infer().await.map_err(|error| wrong(&error))?,
-    };
-    // The proxy of the environment is the triggers'; the library takes it for the way to the API server too.
-    if ["HTTPS_PROXY", "https_proxy"].iter().any(|name| std::env::var_os(name).is_some()) {
-        config.proxy_url = None;
-    }
-    config.connect_timeout = Some(CONNECT);
-    Ok(config)
 }
