@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools bench fuzz crds rbac
+.PHONY: help demo down test unit e2e soak release-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools bench fuzz crds rbac manifests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ SEEDS ?= 30
 LOSSES ?= 5
 soak: ## the long tests at full size: churn (SEEDS), losses (LOSSES), a thousand ScaledObjects (an hour)
 	@SEEDS="$(SEEDS)" LOSSES="$(LOSSES)" tests/run.sh soak
+
+release-test: ## the Helm chart and the manifests, with Helm 3, Helm 4 and kustomize (10 minutes after their first build)
+	@tests/run.sh release
 
 CASES ?= tests/parity
 parity: programs ## give Ebb the manifests of CASES/in and compare with what KEDA made of them (CASES/observed)
@@ -85,11 +88,17 @@ lint-tools: ## install cargo-deny, with which `make lint` checks dependencies (i
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb
 
-crds: ## write crds/yaml anew from the Rust types
+crds: ## write crds/yaml, and the chart's and the manifest's copies, anew from the Rust types
 	$(CARGO) run --release --locked --package ebb-crds --example generate-crds
+	@$(MAKE) --no-print-directory manifests
 
-rbac: ## write deploy/manifests/15-trigger-kinds.yaml anew from the kinds of triggers
+rbac: ## write the rights of the kinds of triggers anew, in the chart and the manifest
 	$(CARGO) run --release --locked --package ebb --example generate-rbac
+	@$(MAKE) --no-print-directory manifests
+
+manifests: ## write deploy/ebb.yaml and deploy/components anew from the Helm chart (the first time it builds Helm: 3 minutes)
+	@deploy/helm/tools.sh helm3
+	@deploy/generate.sh
 
 FOR ?= 60
 fuzz: ## fuzz what users write and what comes over the network for a minute in all; FOR=3600 for an hour

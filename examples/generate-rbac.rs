@@ -1,4 +1,4 @@
-//! Writes the RBAC manifest of the trigger kinds' rights to `deploy/manifests`.
+//! Writes the rules of the trigger kinds' rights into the Helm chart.
 
 use std::path::Path;
 use std::{fs, io};
@@ -6,5 +6,5 @@ use std::{fs, io};
 use ebb::rights;
 
 fn main() -> io::Result<()> {
-    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(rights::FILE), rights::manifest(ebb_scalers::KINDS))
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(rights::FILE), rights::rules(ebb_scalers::KINDS))
 }

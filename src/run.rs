@@ -259,7 +259,7 @@ async fn wait_for_kinds(client: &Client, scope: &Scope, warm: &AtomicBool, shutd
             Ok(_) => return true,
             Err(kube::Error::Api(status)) if status.code == 403 => return true,
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                warn!("the cluster does not know ScaledObjects yet: apply the files of crds/yaml");
+                warn!("the cluster does not know ScaledObjects yet: apply crds/yaml or deploy/ebb.yaml");
                 // There is nothing to wait for.
                 warm.store(true, Ordering::Relaxed);
             }

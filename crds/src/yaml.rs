@@ -10,7 +10,10 @@ use serde_json::Value;
 use crate::{ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
 
 /// The command that writes the files anew; it stands in their first line.
-pub const COMMAND: &str = "cargo run -p ebb-crds --example generate-crds";
+pub const COMMAND: &str = "make crds";
+
+/// The folders with these files, from the crate's own: for those who apply them, and for the Helm chart.
+pub const FOLDERS: [&str; 2] = ["yaml", "../deploy/helm/ebb/files/crds"];
 
 /// Why a definition could not be written as YAML.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! A right that Ebb does not have is named, in the words of the API server.
 
 use anyhow::{Result, ensure};
+use ebb_tests::ebb;
 use ebb_tests::wait::secs;
 use ebb_tests::workload::{deployment, pod_template, rabbitmq, scaled_object};
 use ebb_tests::world::{Outcome, World};
-use ebb_tests::{ebb, paths};
 use serde_json::{Value, json};
 
 use crate::story;
@@ -33,11 +33,14 @@ async fn put(world: &World, role: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Ebb's ClusterRole as the manifests have it.
+/// Ebb's ClusterRoles as the manifest has them.
 async fn restore(world: &World) -> Result<()> {
-    let manifest = paths::root().join("deploy/manifests/10-rbac.yaml");
-    let apply = ["apply", "--server-side", "--force-conflicts", "-f", &manifest.to_string_lossy()];
-    world.bed.kubectl().run(&apply).await.map(drop)
+    let mut objects = ebb::manifest(ebb::MANIFEST)?;
+    objects.retain(|object| object["kind"] == "ClusterRole");
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    let output = world.bed.kubectl().output(&apply, Some(&ebb::list(&objects))).await?;
+    ensure!(output.ok, "{output:?}");
+    Ok(())
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The manifests of `deploy/`: a pod that Pod Security `restricted` admits, and no rights that are not used.
+//! `deploy/ebb.yaml`: a pod that Pod Security `restricted` admits, and no rights that are not used.
 
 use anyhow::ensure;
 use ebb_tests::ebb::{self, NAMESPACE};

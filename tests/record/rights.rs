@@ -52,9 +52,10 @@ impl fmt::Display for Right {
 
 /// The rights of Ebb's own roles; others of the manifests are the HPA controller's or Kubernetes' own.
 fn rights() -> Result<BTreeSet<Right>> {
-    let objects = ebb::manifest("deploy/manifests/10-rbac.yaml")?;
+    let objects = ebb::manifest(ebb::MANIFEST)?;
     let mut rights = BTreeSet::new();
-    for role in objects.iter().filter(|object| object["metadata"]["name"] == "ebb") {
+    let roles = |object: &&Value| object["kind"] == "ClusterRole" || object["kind"] == "Role";
+    for role in objects.iter().filter(roles).filter(|object| object["metadata"]["name"] == "ebb") {
         let namespace = (role["kind"] == "Role").then(|| NAMESPACE.to_owned());
         for rule in role["rules"].as_array().into_iter().flatten() {
             let mut names: Vec<_> = strings(&rule["resourceNames"]).map(Some).collect();

@@ -1,6 +1,6 @@
-//! Ebb itself: installed with the manifests of `deploy/`, run on this machine under its own `ServiceAccount`'s token.
+//! Ebb itself: installed with `deploy/ebb.yaml`, run on this machine under its own `ServiceAccount`'s token.
 //!
-//! The control plane pulls no images, so the Deployment of the manifests is scaled to zero and the process started here
+//! The control plane pulls no images, so the Deployment of the manifest is scaled to zero and the process started here
 //! stands in for its pod. The Service becomes an `ExternalName` `localhost`, by which the aggregator finds the process.
 
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ use crate::bed::{self, Bed};
 use crate::process::{self, Tether};
 use crate::{paths, wait};
 
-/// The namespace of the manifests.
+/// The namespace of the manifest.
 pub const NAMESPACE: &str = "ebb-system";
 /// The `APIService` by which the HPA finds Ebb.
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
@@ -30,18 +30,21 @@ pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
 /// See [`admit_where_asked`].
 pub const ADMISSION_LABEL: &str = "admission";
 
-/// Applies the CRDs and the manifests as a user would, and waits until the API server knows the new kinds.
+/// Ebb with its kinds and its rights, as kubectl applies it.
+pub const MANIFEST: &str = "deploy/ebb.yaml";
+
+/// Applies the manifest as a user would, and waits until the API server knows the new kinds.
 pub async fn install(bed: &Bed) -> Result<()> {
     let kubectl = bed.kubectl();
-    let apply = async |folder: &str| {
-        let folder = paths::root().join(folder);
-        kubectl.run(&["apply", "--server-side", "-f", &folder.to_string_lossy()]).await
-    };
-    apply("crds/yaml").await?;
+    let manifest = paths::root().join(MANIFEST);
+    kubectl.run(&["apply", "--server-side", "-f", &manifest.to_string_lossy()]).await?;
     kubectl.run(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await?;
-    apply("deploy/manifests").await?;
+    run_here(bed).await
+}
 
-    // What stands in for the pod and for the cluster network.
+/// Replaces the pods and the cluster network of an installed Ebb: no pod runs, and the Service leads to this machine.
+pub async fn run_here(bed: &Bed) -> Result<()> {
+    let kubectl = bed.kubectl();
     let service = r#"{"spec": {"type": "ExternalName", "externalName": "localhost"}}"#;
     kubectl.run(&["patch", "service", "ebb", "-n", NAMESPACE, "--type=merge", "-p", service]).await?;
     kubectl.run(&["scale", "deployment", "ebb", "-n", NAMESPACE, "--replicas=0"]).await?;
@@ -54,10 +57,15 @@ pub fn manifest(file: &str) -> Result<Vec<serde_json::Value>> {
     serde_saphyr::from_multiple(&text).with_context(|| file.to_owned())
 }
 
+/// These objects as one, for kubectl.
+pub fn list(objects: &[serde_json::Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
+}
+
 /// Lets Ebb read targets of any kind, as a user does who scales custom resources.
 pub async fn let_read_any_target(bed: &Bed) -> Result<()> {
-    let folder = paths::root().join("deploy/any-target");
-    bed.kubectl().run(&["apply", "--server-side", "-f", &folder.to_string_lossy()]).await.map(drop)
+    let rights = paths::root().join("deploy/components/any-target/rbac.yaml");
+    bed.kubectl().run(&["apply", "--server-side", "-f", &rights.to_string_lossy()]).await.map(drop)
 }
 
 /// The running program.
@@ -86,7 +94,7 @@ struct Running {
 }
 
 impl Ebb {
-    /// Installs the manifests, starts the program and waits until the aggregator reaches it. A detached one goes on
+    /// Installs the manifest, starts the program and waits until the aggregator reaches it. A detached one goes on
     /// when this process ends.
     pub async fn start(bed: &Bed, detached: bool) -> Result<Self> {
         install(bed).await?;

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use ebb_tests::ebb::{NAMESPACE, service_account_kubeconfig};
-use ebb_tests::paths;
+use ebb_tests::ebb::{MANIFEST, NAMESPACE, list, manifest, service_account_kubeconfig};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
@@ -35,25 +34,24 @@ async fn untouched(user: &Sandbox, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Another ServiceAccount for Ebb, with the rights of `deploy/some-namespaces` in two namespaces. Gives its kubeconfig.
+/// Another ServiceAccount for Ebb, with the rights of `deploy/components/namespaced` in two namespaces. Gives its kubeconfig.
 async fn account(world: &World, namespaces: [&str; 2]) -> Result<PathBuf> {
     let account = "ebb-some-namespaces";
-    let folder = paths::root().join("deploy");
-    let own = ["10-rbac.yaml"].map(|file| fs::read_to_string(folder.join("manifests").join(file)));
-    let scoped = fs::read_to_string(folder.join("some-namespaces/rbac.yaml"))?;
-    let scoped = scoped.replace("team-a", namespaces[0]).replace("team-b", namespaces[1]);
-    // Of the manifests those that give rights in Ebb's own namespace and in kube-system.
-    let own = own.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    let bindings = own
-        .split("\n---\n")
-        .filter(|object| object.contains("\nkind: RoleBinding\n"))
-        .map(|binding| binding.replace("\n  name: ebb", "\n  name: some-namespaces"));
-    let account_object =
-        format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {account}, namespace: {NAMESPACE}}}\n");
-    let objects: Vec<_> = bindings.chain([scoped, account_object]).collect();
-    let objects = objects
-        .join("\n---\n")
-        .replace("{kind: ServiceAccount, name: ebb,", &format!("{{kind: ServiceAccount, name: {account},"));
+    // Of the manifest those that give rights in Ebb's own namespace and in kube-system.
+    let mut objects = manifest(MANIFEST)?;
+    objects.retain(|object| object["kind"] == "RoleBinding");
+    for binding in &mut objects {
+        binding["metadata"]["name"] = json!("some-namespaces");
+    }
+    objects.extend(manifest("deploy/components/namespaced/rbac.yaml")?);
+    for binding in &mut objects {
+        if let Some(subject) = binding.pointer_mut("/subjects/0/name") {
+            *subject = json!(account);
+        }
+    }
+    let metadata = json!({"name": account, "namespace": NAMESPACE});
+    objects.push(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}));
+    let objects = list(&objects).replace("team-a", namespaces[0]).replace("team-b", namespaces[1]);
     let output = world.bed.kubectl().output(&["apply", "--server-side", "-f", "-"], Some(&objects)).await?;
     ensure!(output.ok, "{}", output.stderr);
     service_account_kubeconfig(&world.bed, NAMESPACE, account).await

@@ -1,4 +1,4 @@
-//! Two Ebbs in one cluster, as `deploy/beside` installs the second: each serves what the other leaves.
+//! Two Ebbs in one cluster, as `deploy/components/second` installs the second: each serves what the other leaves.
 
 use std::time::Instant;
 
@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use super::with_settings;
 use crate::story;
 
-const NAMESPACE: &str = "ebb-beside";
+/// The namespace and the account of the second.
+const BESIDE: &str = "ebb-beside";
+const SECOND: &str = "deploy/components/second/ebb.yaml";
 const METRIC: &str = "s0-rabbitmq-two";
 
 #[test]
@@ -24,9 +26,9 @@ fn two_divide_the_scaled_objects_between_them() -> Outcome {
     story(async |world| {
         let user = world.sandbox("settings-two").await?;
         world.rabbit.declare("two").await?;
-        let folder = paths::root().join("deploy/beside");
-        world.bed.kubectl().run(&["apply", "--server-side", "-f", &folder.to_string_lossy()]).await?;
-        world.bed.kubectl().run(&["scale", "deployment", "ebb", "-n", NAMESPACE, "--replicas=0"]).await?;
+        let manifest = paths::root().join(SECOND);
+        world.bed.kubectl().run(&["apply", "--server-side", "-f", &manifest.to_string_lossy()]).await?;
+        world.bed.kubectl().run(&["scale", "deployment", BESIDE, "-n", BESIDE, "--replicas=0"]).await?;
         let bundle = ca_bundle(&world.bed).await?;
         with_settings(world, &["--leader-elect=true"], &[("WATCH_LABEL_SELECTOR", "ebb!=beside")], async || {
             let second = second(world).await?;
@@ -42,21 +44,23 @@ fn two_divide_the_scaled_objects_between_them() -> Outcome {
 
 /// Starts the second as its Deployment would, but for the addresses, which are those of this machine.
 async fn second(world: &World) -> Result<Ebb> {
-    let objects = manifest("deploy/beside/ebb.yaml")?;
+    let objects = manifest(SECOND)?;
     let containers = objects.iter().filter_map(|object| object["spec"]["template"]["spec"]["containers"].as_array());
     let container = containers.flatten().next().cloned().unwrap_or_default();
     let arguments: Vec<&str> = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let own = |argument: &&&str| **argument != "run" && !argument.contains("0.0.0.0");
+    let own = |argument: &&&str| **argument != "run" && !argument.contains("-bind-address=");
     let arguments: Vec<&str> = arguments.iter().filter(own).copied().collect();
-    ensure!(arguments.len() == 3, "{arguments:?}");
+    for argument in ["--leader-elect=true", "--webhook-port=0", "--enable-apiservice-patching=false"] {
+        ensure!(arguments.contains(&argument), "{arguments:?}");
+    }
     let selector = container["env"].as_array().into_iter().flatten().find(|one| one["name"] == "WATCH_LABEL_SELECTOR");
     let selector = selector.and_then(|one| one["value"].as_str()).unwrap_or_default().to_owned();
 
-    let kubeconfig = service_account_kubeconfig(&world.bed, NAMESPACE, "ebb").await?;
+    let kubeconfig = service_account_kubeconfig(&world.bed, BESIDE, BESIDE).await?;
     let second = Ebb::new(&world.bed, "beside", &arguments, false).await?;
     let variables = [
         ("KUBECONFIG", kubeconfig.to_str().unwrap_or_default()),
-        ("POD_NAMESPACE", NAMESPACE),
+        ("POD_NAMESPACE", BESIDE),
         ("WATCH_LABEL_SELECTOR", &selector),
     ];
     second.restart_with(&[], &variables).await?;
@@ -85,11 +89,12 @@ async fn divide(world: &World, user: &Sandbox, second: &Ebb) -> Result<()> {
     ensure!(serves(&world.ebb).await? == ["of-the-first"], "the first serves {:?}", serves(&world.ebb).await?);
     ensure!(serves(second).await? == ["of-the-second"], "the second serves {:?}", serves(second).await?);
     // Nothing was written by the other one.
-    for (app, account) in [("of-the-first", ebb::NAMESPACE), ("of-the-second", NAMESPACE)] {
+    let accounts = [format!("{}:ebb", ebb::NAMESPACE), format!("{BESIDE}:{BESIDE}")];
+    for (app, account) in ["of-the-first", "of-the-second"].iter().zip(accounts) {
         let writes = audit::writes(&world.bed)?.into_iter().skip(since);
         let writes: Vec<_> = writes.filter(|write| write.namespace == user.name && write.name.contains(app)).collect();
         ensure!(writes.len() > 3, "{app}: {writes:#?}");
-        let others = writes.iter().find(|write| write.user != format!("system:serviceaccount:{account}:ebb"));
+        let others = writes.iter().find(|write| write.user != format!("system:serviceaccount:{account}"));
         ensure!(others.is_none(), "{app}: {others:#?}");
     }
 

@@ -36,7 +36,7 @@ impl Stage {
         println!("         would wait that long in London's office hours for my-app to come back from its peak to 5)");
         let bed = Bed::start(options).await?;
 
-        say("installing Ebb: crds/yaml and deploy/manifests, run with its own ServiceAccount's token");
+        say("installing Ebb: deploy/ebb.yaml, run with its own ServiceAccount's token");
         let ebb = Ebb::start(&bed, keep).await?;
         if let Some(pid) = ebb.pid() {
             fs::write(pid_file(), pid.to_string())?;
