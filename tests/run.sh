@@ -4,6 +4,7 @@
 #   tests/run.sh             everything
 #   tests/run.sh unit        the unit tests alone
 #   tests/run.sh e2e WORD    the end-to-end tests alone, or those with WORD in their names
+#   tests/run.sh release     the Helm chart and the manifests, with Helm and kustomize
 #   tests/run.sh soak        the long end-to-end tests at full size (SEEDS of `make churn`, LOSSES of `make losses`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,7 +42,7 @@ build() {
 # Everything that needs no test cluster.
 unit() {
 	local folder program
-	local needs_cluster="/($(IFS='|' && echo "${end_to_end[*]}"))-[0-9a-f]+$"
+	local needs_cluster="/($(IFS='|' && echo "${end_to_end[*]}")|release)-[0-9a-f]+$"
 	while IFS=$'\t' read -r folder program; do
 		[[ $program =~ $needs_cluster ]] || (cd "$folder" && "$program" --quiet) || return
 	done <"$programs"
@@ -166,6 +167,12 @@ e2e)
 	end_to_end "${@:2}"
 	finished
 	;;
+release)
+	build_all
+	step "Helm 3, Helm 4 and kustomize" "5 minutes the first time" deploy/helm/tools.sh
+	step "the Helm chart and the manifests" "about 8 minutes" alone release
+	finished
+	;;
 soak)
 	build_all
 	step "edits and kills, ${SEEDS:-30} seeds" "a minute for each seed" env CHURN_SEEDS="${SEEDS:-30}" target/release/churn kills
@@ -192,7 +199,7 @@ soak)
 	finished
 	;;
 *)
-	sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

@@ -31,6 +31,12 @@ pub type Outcome = Result<(), Failure>;
 /// Why a test failed, for people: shown as it is, without the quotes and backtraces of other errors.
 pub struct Failure(String);
 
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
+
 impl fmt::Debug for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
