@@ -92,7 +92,7 @@ fn a_count_is_read_before_it_is_changed_and_known_for_a_while() {
     let ticked = tick(&mut state, Some(3.0), vec![Replicas(Ok(0)), Set(Ok(()))], at(0));
     assert_eq!((ticked.sent, ticked.made, ticked.report.has_failed), (vec![UP], vec![UP], false));
     assert_eq!(tick(&mut state, Some(3.0), vec![], at(29)).report.tick.activity, Activity::Active);
-    tick(&mut state, Some(3.0), vec![Replicas(Ok(1))], at(31));
+    tick(&mut state, Some(3.0), vec![Replicas(Ok(1))], at(30));
 }
 
 #[test]
@@ -160,6 +160,9 @@ fn after_a_minute_the_count_is_anybodys() {
     let lost = || Set(Err(ProblemKind::Unanswered));
     tick(&mut state, Some(3.0), vec![Replicas(Ok(0)), lost(), Replicas(Ok(0)), lost()], at(0));
     assert_eq!(tick(&mut state, Some(3.0), vec![Replicas(Ok(1))], at(61)).made, []);
+    let mut state = Loop::default();
+    tick(&mut state, Some(3.0), vec![Replicas(Ok(0)), lost(), Replicas(Ok(0)), lost()], at(0));
+    assert_eq!(tick(&mut state, Some(3.0), vec![Replicas(Ok(1))], at(60)).made, [UP], "not before");
 }
 
 #[test]
@@ -179,6 +182,7 @@ fn the_next_tick_is_due_by_the_first_reason_for_it() {
     let mut state = Loop::default();
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(0));
     assert_eq!((due(&state), state.next_wakeup().unwrap().is_idle), (30, true));
+    assert_eq!([29, 30].map(|second| state.is_poll_due(at(second))), [false, true]);
     // The end of the cooldown.
     let mut state = Loop::default();
     tick(&mut state, Some(3.0), vec![Replicas(Ok(4))], at(100));
@@ -294,9 +298,14 @@ fn a_takeover_keeps_the_later_activity_and_takes_the_failures() {
         .unwrap()
     };
     let mut state = Loop::default();
+    state.triggers_built(7);
     tick(&mut state, Some(3.0), vec![Replicas(Ok(4))], at(100));
-    state.take_over(&left(at(50)), at(200).at);
+    let wakeup = state.next_wakeup();
+    state.take_over(&left(at(50)), at(110).at);
     assert_eq!((state.last_active(), state.replicas()), (Some(at(100).at), None));
+    assert_eq!((state.next_wakeup(), state.is_poll_due(at(129))), (wakeup, false), "the polls go on");
+    tick(&mut state, None, vec![Replicas(Ok(4))], at(115));
+    assert!(!state.is_failing(), "that was a tick of other triggers");
     state.take_over(&left(at(150)), at(200).at);
     assert_eq!(state.last_active(), Some(at(150).at));
     assert_eq!(state.triggers_built(0), [("s0".to_owned(), 3)].into());
