@@ -418,6 +418,57 @@ fn a_report_changes_the_facts_in_two_steps() {
     assert_eq!((facts.check, facts.generation), (Check::Paused, Some(2)));
 }
 
+#[test]
+fn a_deletion_is_reported_once_the_finalizer_is_gone() {
+    let object = object(&deleted(), &in_status(), &restoring());
+    let mut facts = Facts::default();
+    for (observed, released) in [(unread(api()), false), (seen(3), true)] {
+        plan(&object, &Intent::of(&object, of_tests), &observed, Options::default()).report.end(&mut facts);
+        assert_eq!(facts.released, released);
+    }
+}
+
+#[test]
+fn the_target_and_each_type_are_reported_once() {
+    let trigger =
+        |kind: &str, authentication: Value| json!({"type": kind, "metadata": {}, "authenticationRef": authentication});
+    let [none, rabbit, kafka] = [Value::Null, json!({"name": "rabbit"}), json!({"name": "kafka"})];
+    let triggers = json!([
+        trigger("cron", none),
+        trigger("rabbitmq", rabbit.clone()),
+        trigger("cron", kafka),
+        trigger("rabbitmq", rabbit)
+    ]);
+    let object = object(&marked(), &Value::Null, &json!({"triggers": triggers}));
+    let observed = Observed { moved: true, ..seen(4) };
+    for observed in [observed.clone(), Observed { replicas: Some(Err(missing())), ..observed }] {
+        let report = plan(&object, &Intent::of(&object, of_tests), &observed, Options::default()).report;
+        let expected = TargetInfo {
+            target: observed.kind.clone(),
+            replicas: observed.replicas.unwrap().ok(),
+            moved: true,
+            triggers_types: "cron,rabbitmq".into(),
+            authentications_types: "rabbit,kafka".into(),
+        };
+        assert_eq!(report.target, Some(expected));
+    }
+}
+
+/// After a failed check an HPA is noted as the one in force only where there was a choice: the watch may be behind.
+#[test]
+fn one_of_several_hpas_is_noted_as_the_one_that_stays() {
+    let object = object(&marked(), &in_status(), &renamed());
+    for (hpas, kept) in [(&["keda-hpa-app"][..], None), (&["keda-hpa-app", "own"], Some("own"))] {
+        let plan = plan(&object, &Intent::of(&object, of_tests), &owned(hpas, unread(missing())), Options::default());
+        assert_eq!(plan.report.kept_hpa.as_deref(), kept, "{hpas:?}");
+        let mut facts = Facts::default();
+        self::plan(&object, &Intent::of(&object, of_tests), &seen(1), Options::default()).report.end(&mut facts);
+        facts.serve(Served { hpa_name: "before".into(), ..facts.served.clone().unwrap() });
+        plan.report.end(&mut facts);
+        assert_eq!(facts.served.unwrap().hpa_name, kept.unwrap_or("before"), "{hpas:?}");
+    }
+}
+
 /// A check whose writes failed leaves in force what was.
 #[test]
 fn a_failure_keeps_what_is_in_force() {
