@@ -53,12 +53,14 @@ impl Facts {
     /// [`Facts::tick`] is replaced.
     pub fn note_activity(&mut self, activity: Activity, last_active: Option<DateTime<Utc>>) {
         let changed = self.tick.as_ref().is_none_or(|before| before.activity != activity);
-        let old = match (self.last_active, last_active) {
-            (Some(noted), Some(last)) if activity == Activity::Active => last - noted >= ACTIVE_NOTED_EVERY,
-            (noted, last) => last > noted,
+        let is_fresh = match (self.last_active, last_active) {
+            (Some(noted), Some(last)) => activity == Activity::Active && last - noted < ACTIVE_NOTED_EVERY,
+            _ => false,
         };
-        if changed || old {
+        if changed {
             self.last_active = last_active;
+        } else if !is_fresh {
+            self.last_active = self.last_active.max(last_active);
         }
     }
 

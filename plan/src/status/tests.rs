@@ -125,6 +125,7 @@ fn the_last_activity_is_written_when_it_says_something_new() {
         ("the HPA has found some that no tick saw", Some(CoolingDown), Some(100), CoolingDown, Some(150), Some(150)),
         ("a first tick", None, None, CoolingDown, Some(100), Some(100)),
         ("there has never been any", Some(CoolingDown), None, CoolingDown, None, None),
+        ("an earlier one is no news", Some(CoolingDown), Some(100), CoolingDown, Some(50), Some(100)),
     ] {
         let mut facts = served(before.unwrap_or(CoolingDown), &[]);
         facts.tick = facts.tick.filter(|_| before.is_some());
@@ -268,6 +269,76 @@ fn the_status_does_not_depend_on_the_one_before() {
             assert_eq!(after, fresh, "{name}, after {history}");
         }
     }
+}
+
+/// The fields that follow from the specification in force: external metrics, resources, the formula's metric, and activity.
+#[test]
+fn what_is_in_force_is_named() {
+    let with = |metrics: &[&str], resources: &[&str], composite| {
+        let mut facts = served(Activity::Active, &[]);
+        let names: Arc<[String]> = metrics.iter().map(|name| (*name).to_owned()).collect();
+        let mut served = facts.served.unwrap();
+        (served.metric_names, served.composite) = (Arc::clone(&names), composite);
+        served.resource_names = resources.iter().map(|name| (*name).to_owned()).collect();
+        let mut tick = facts.tick.unwrap();
+        (tick.active, tick.metric_names) = (vec![true; names.len()].into(), names);
+        (facts.served, facts.tick) = (Some(served), Some(tick));
+        status(&ScaledObjectStatus::default(), &facts, at(0))
+    };
+    for (metrics, resources, composite) in
+        [(&["s0", "s1"][..], &[][..], false), (&[], &["cpu"], false), (&["s0"], &["cpu"], true)]
+    {
+        let status = with(metrics, resources, composite);
+        let list = |names: &[&str]| {
+            Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).filter(|names| !names.is_empty())
+        };
+        assert_eq!(status.external_metric_names, list(metrics));
+        assert_eq!(status.resource_metric_names, list(resources));
+        assert_eq!(status.composite_scaler_name.as_deref(), composite.then_some("composite-metric"));
+        let activity = status.triggers_activity.map(|all| all.into_keys().collect::<Vec<_>>());
+        assert_eq!(activity, list(metrics));
+    }
+}
+
+/// Serves, then has no tick: a new build has not ticked yet, or a pause has ended it.
+#[test]
+fn the_activity_stays_while_something_is_in_force() {
+    let before = status(&ScaledObjectStatus::default(), &served(Activity::Active, &[]), at(0));
+    let unticked = Facts { tick: None, ..served(Activity::Active, &[]) };
+    assert_eq!(status(&before, &unticked, at(1)).triggers_activity, before.triggers_activity);
+    assert!(before.triggers_activity.is_some());
+    assert_eq!(status(&before, &paused_at(1), at(1)).triggers_activity, None);
+}
+
+#[test]
+fn an_activity_that_was_forced_says_so() {
+    let mut forced = served(Activity::Active, &[]);
+    forced.tick.as_mut().unwrap().forced = true;
+    let status = status(&ScaledObjectStatus::default(), &forced, at(0));
+    assert!(shown(&status, "Active").2.contains("forced by annotation"), "{status:?}");
+}
+
+#[test]
+fn a_target_that_cannot_be_scaled_is_named_before_the_triggers() {
+    let mut facts = served(Activity::Active, &["trigger 0: gone"]);
+    let error = TargetFailure { reason: "ErrorScalingTarget", message: "denied".into(), attempt: None };
+    facts.tick.as_mut().unwrap().target_error = Some(Box::new(error));
+    let status = status(&ScaledObjectStatus::default(), &facts, at(0));
+    let expected = ("False".into(), "ErrorScalingTarget".into(), "denied\ntrigger 0: gone".into());
+    assert_eq!(shown(&status, "Ready"), expected);
+}
+
+/// A failed check has no word of the HPA; the one that is there keeps the last.
+#[test]
+fn the_hpas_condition_goes_with_the_hpa() {
+    let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
+    let running = Facts { hpa: Some(Arc::new(hpa.clone())), ..served(Activity::Active, &[]) };
+    let before = status(&ScaledObjectStatus::default(), &running, at(0));
+    let has = |facts: &Facts| status(&before, facts, at(1)).condition(Condition::HPA_ACTIVE).is_some();
+    assert!(has(&served(Activity::Active, &[])), "it has said nothing new");
+    assert!(!has(&Facts { hpa: Some(Arc::new(hpa)), ..paused_at(1) }), "it has gone");
+    let none = status(&ScaledObjectStatus::default(), &served(Activity::Active, &[]), at(0));
+    assert!(none.condition(Condition::HPA_ACTIVE).is_none());
 }
 
 #[test]
