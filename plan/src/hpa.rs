@@ -252,9 +252,20 @@ mod tests {
         for (value, text) in [(2.0, "2"), (2.5, "2500m"), (0.001, "1m")] {
             assert_eq!(thousandths(value).0, text);
         }
+        let composite = MetricSpec { name: COMPOSITE_METRIC.into(), ..metric(2.5, MetricType::AverageValue) };
+        for (metric, text) in [(metric(2.5, MetricType::AverageValue), "2.500"), (composite, "2500m")] {
+            let target = external(&metric, "app").external.unwrap().target;
+            assert_eq!(target.average_value, Some(Quantity(text.into())), "{}", metric.name);
+        }
         let hpa = build(&object(&json!({}), &json!({})), &[&metric(3.0, MetricType::Value)], &[]);
         let target = serde_json::to_value(&hpa.spec.metrics.unwrap()[0].external.as_ref().unwrap().target).unwrap();
         assert_eq!(target, json!({"type": "Value", "value": "3"}));
+    }
+
+    #[test]
+    fn the_hpa_gets_no_value_below_zero() {
+        let values = [-0.5, 0.0, 2.5].map(metric_value);
+        assert_eq!(values.map(f64::to_bits), [0.0, 0.0, 2.5_f64].map(f64::to_bits));
     }
 
     #[test]

@@ -204,8 +204,8 @@ mod tests {
         assert_eq!(contest.is_left_alone(&held(), &made(), at(62)), None);
         assert_eq!(contest.correct(&held(), made(), at(62)), Vec::<Path>::new());
         assert_eq!(contest.is_left_alone(&held(), &made(), at(63)), Some(at(122)));
-        assert!(!contest.is_over(at(240)));
-        assert!(contest.is_over(at(250)));
+        assert!(!contest.is_over(at(242)));
+        assert!(contest.is_over(at(243)));
     }
 
     #[test]
@@ -213,6 +213,10 @@ mod tests {
         let mut contest = Contest::new(made());
         for minute in [0, 6, 12, 18] {
             assert_eq!(contest.correct(&held(), made(), at(minute)), Vec::<Path>::new(), "{minute}");
+        }
+        let mut in_ten = Contest::new(made());
+        for minute in [0, 5, 10] {
+            assert_eq!(in_ten.correct(&held(), made(), at(minute)), Vec::<Path>::new(), "{minute}");
         }
         assert!(!contest.is_over(at(28)) && contest.is_over(at(29)));
     }
@@ -257,5 +261,11 @@ mod tests {
         let note = note("keda-hpa-shop", &fields);
         assert!(note.contains("spec.maxReplicas by kubectl-edit"), "{note}");
         assert!(note.contains("metadata.labels[app.kubernetes.io/instance] by an unknown writer"), "{note}");
+        assert!(
+            note.starts_with("HPA \"keda-hpa-shop\": changed 3 times in 10 minutes: ") && !note.contains("more"),
+            "{note}"
+        );
+        let many = |count| super::note("own", &vec![(path("spec.maxReplicas"), None); count]);
+        assert!(!many(3).contains("more") && many(5).contains(", 2 more\n"), "{}", many(5));
     }
 }

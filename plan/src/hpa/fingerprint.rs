@@ -66,6 +66,21 @@ mod tests {
         Fingerprint::of(&serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
     }
 
+    fn owned(controller: bool) -> Value {
+        let owner = json!({"apiVersion": "v1", "kind": "App", "name": "x", "uid": "x", "controller": controller});
+        json!({"labels": {"a": "1"}, "annotations": {"b": "2"}, "ownerReferences": [owner]})
+    }
+
+    #[test]
+    fn another_hpa_is_wanted_where_it_differs() {
+        let of = |max: i32| {
+            let spec = json!({"maxReplicas": max, "scaleTargetRef": {"kind": "Deployment", "name": "shop"}});
+            wanted(&serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap())
+        };
+        assert_eq!(of(5), of(5));
+        assert_ne!(of(5), of(6));
+    }
+
     #[test]
     fn only_what_ebb_answers_for_counts() {
         let made = print(&json!({"labels": {"a": "1"}, "annotations": {"b": "2"}}), 5);
@@ -75,6 +90,8 @@ mod tests {
             (false, json!({"labels": {"a": "1"}, "annotations": {"b": "2"}}), 6),
             (false, json!({"labels": {"a": "2"}, "annotations": {"b": "2"}}), 5),
             (false, json!({"labels": {"a": "1"}}), 5),
+            (true, owned(false), 5),
+            (false, owned(true), 5),
             (false, json!({"labels": {"a": "1", "b": "2"}}), 5),
             (false, json!({"labels": {"a": "1", "app.kubernetes.io/instance": "x"}, "annotations": {"b": "2"}}), 5),
         ] {

@@ -167,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn the_controller_is_a_scaled_object_that_says_so() {
+        let of = |owners: &[(&str, bool)]| {
+            let owner = |(kind, controller): &(&str, bool)| json!({"apiVersion": "v1", "kind": kind, "name": "x", "uid": "x", "controller": controller});
+            let owners: Vec<_> = owners.iter().map(owner).collect();
+            controller(&hpa(&json!({"name": "own", "ownerReferences": owners}), 5)).is_some()
+        };
+        assert!(of(&[("App", false), ("ScaledObject", true)]));
+        assert!(!of(&[("ScaledObject", false), ("App", true)]));
+    }
+
+    #[test]
     fn a_contested_field_is_left_alone_for_an_hour() {
         let (object, desired, other) = (object(&json!({}), None), hpa(&owned_by("own"), 5), hpa(&owned_by("own"), 9));
         let mut contest = None;
