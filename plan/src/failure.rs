@@ -93,3 +93,33 @@ fn with_hints(errors: &[ConfigError]) -> String {
     let hints = errors.iter().flat_map(ConfigError::hints).cloned();
     texts.chain(hints).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each failure: whether the status has it, the longest pause in seconds, and the event.
+    #[test]
+    fn a_failure_has_its_pause_and_its_event() {
+        let target = Failure::Target { text: "gone".into(), about: Some("Target resource doesn't exist") };
+        for (failure, is_final, pause, reason, note) in [
+            (
+                Failure::Annotation("many".into()),
+                true,
+                30,
+                Reason::ScaledObjectCheckFailed,
+                "ScaledObject doesn't have correct annotations: many",
+            ),
+            (Failure::Triggers(Vec::new()), true, 30, Reason::ScalerFailed, ""),
+            (Failure::Reference("no Secret".into()), true, 10, Reason::ScalerFailed, "no Secret"),
+            (target.clone(), true, 10, Reason::ScaledObjectCheckFailed, &target.to_string()),
+            (Failure::Api("busy".into()), false, 10, Reason::ScaledObjectCheckFailed, "the API server: busy"),
+            (Failure::Slow, false, 10, Reason::ScaledObjectCheckFailed, "the API server did not answer in time"),
+        ] {
+            assert_eq!((failure.is_final(), failure.longest_pause().as_secs()), (is_final, pause), "{failure}");
+            let report = failure.report();
+            assert_eq!((report.reason, report.note.as_str()), (reason, note), "{failure}");
+            assert_eq!(report.about_target.is_some(), failure == target, "{failure}");
+        }
+    }
+}

@@ -40,9 +40,9 @@ impl Fallback {
             "currentReplicas" => Behavior::CurrentReplicas,
             "currentReplicasIfHigher" => Behavior::CurrentReplicasIfHigher,
             "currentReplicasIfLower" => Behavior::CurrentReplicasIfLower,
-            // Without a formula there is nothing to leave a hole in, and KEDA takes the count as it is.
-            "scalingModifiers" if spec.scaling_modifiers().is_some() => Behavior::ScalingModifiers,
-            "static" | "scalingModifiers" => Behavior::Static,
+            // Without a formula there is nothing to leave a hole in, and it is like `static`, as in KEDA.
+            "scalingModifiers" => Behavior::ScalingModifiers,
+            "static" => Behavior::Static,
             other => {
                 return Err(format!(
                     "fallback.behavior={other:?} must be static, currentReplicas, currentReplicasIfHigher, currentReplicasIfLower or scalingModifiers"
@@ -116,17 +116,18 @@ mod tests {
 
     #[test]
     fn every_behavior_has_its_count() {
-        for (behavior, at_two, at_nine) in [
-            ("static", 5, 5),
-            ("", 5, 5),
-            ("scalingModifiers", 5, 5),
-            ("currentReplicas", 2, 9),
-            ("currentReplicasIfHigher", 5, 9),
-            ("currentReplicasIfLower", 2, 5),
+        for (behavior, at_two, at_nine, minds_current) in [
+            ("static", 5, 5, false),
+            ("", 5, 5, false),
+            ("scalingModifiers", 5, 5, false),
+            ("currentReplicas", 2, 9, true),
+            ("currentReplicasIfHigher", 5, 9, true),
+            ("currentReplicasIfLower", 2, 5, true),
         ] {
             let given = json!({"failureThreshold": 3, "replicas": 5, "behavior": behavior});
             let fallback = fallback(&given).unwrap().unwrap();
             assert_eq!((fallback.replicas(2), fallback.replicas(9)), (at_two, at_nine), "{behavior}");
+            assert_eq!(fallback.minds_current(), minds_current, "{behavior}");
             assert!(!fallback.begins(3) && fallback.begins(4));
             assert_eq!((fallback.noted(2), fallback.noted(400)), (2, 4));
         }
@@ -142,6 +143,18 @@ mod tests {
             let error = fallback(&given).unwrap_err();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn the_ready_pods_count_where_the_hpa_multiplies_with_them() {
+        let metric = |metric_type| MetricSpec { name: "m".into(), target: 5.0, metric_type };
+        let (total, average) = (metric(MetricType::Value), metric(MetricType::AverageValue));
+        assert_eq!((minds_ready(&total), minds_ready(&average)), (true, false));
+        assert_eq!(
+            (value(&total, 4, 2).to_bits(), value(&average, 4, 2).to_bits()),
+            (10_f64.to_bits(), 20_f64.to_bits())
+        );
+        assert_eq!(value(&total, 4, 0).to_bits(), 20_f64.to_bits(), "no pod is ready");
     }
 
     proptest! {

@@ -142,6 +142,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_is_followed() {
+        for (given, target, activation, metric_type) in [
+            (json!({"target": " 2.5 "}), 2.5, 0.0, MetricType::AverageValue),
+            (json!({"target": "0.001", "metricType": ""}), 0.001, 0.0, MetricType::AverageValue),
+            (json!({"target": "2", "activationTarget": "7", "metricType": "Value"}), 2.0, 7.0, MetricType::Value),
+        ] {
+            let mut modifiers = given.clone();
+            modifiers["formula"] = json!("q");
+            let modifiers = Modifiers::of(&spec(&modifiers, &Value::Null)).unwrap().unwrap();
+            assert_eq!(
+                (modifiers.metric.target.to_bits(), modifiers.metric.metric_type),
+                (f64::to_bits(target), metric_type)
+            );
+            assert_eq!(modifiers.activation_target.to_bits(), f64::to_bits(activation), "{given}");
+        }
+    }
+
+    #[test]
     fn a_trigger_that_cannot_be_read_has_its_defined_answer() {
         let rules = |behavior: &str| json!({"failureThreshold": 2, "replicas": 5, "behavior": behavior});
         let (none, fixed, holes) = (Value::Null, rules("static"), rules("scalingModifiers"));

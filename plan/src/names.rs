@@ -65,6 +65,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_hpa_gets_no_longer_name_than_its_label() {
+        let of = |length: usize| {
+            let spec = serde_json::json!({"scaleTargetRef": {"name": "app"}, "triggers": []});
+            hpa_too_long(&ScaledObject::new(&"a".repeat(length), serde_json::from_value(spec).unwrap()))
+        };
+        assert_eq!(of(63 - hpa::DEFAULT_PREFIX.len()), None);
+        assert!(of(64 - hpa::DEFAULT_PREFIX.len()).unwrap().contains("is 64 characters long"));
+    }
+
+    #[test]
     fn a_label_is_cut_where_it_may_end() {
         let of = |name: String| label_value(&name).to_owned();
         for (name, label) in [

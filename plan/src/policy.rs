@@ -84,3 +84,45 @@ impl Policy {
         self.min.max(1).min(self.max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn annotations_and_triggers_set_the_policy() {
+        for (triggers, annotation, always_active, held) in [
+            (["cron", "cpu"], None, None, [false, false]),
+            (["memory", "cpu"], None, Some(Always::OnlyResources), [false, false]),
+            (["cron", "cpu"], Some(names::FORCE_ACTIVATION_ANNOTATION), Some(Always::Forced), [false, false]),
+            (["cron", "cpu"], Some(names::PAUSED_SCALE_IN_ANNOTATION), None, [true, false]),
+            (["cron", "cpu"], Some(names::PAUSED_SCALE_OUT_ANNOTATION), None, [false, true]),
+        ] {
+            let triggers = triggers.map(|kind| json!({"type": kind, "metadata": {}}));
+            let spec = json!({"scaleTargetRef": {"name": "app"}, "triggers": triggers});
+            let mut object = ScaledObject::new("app", serde_json::from_value(spec).unwrap());
+            object.metadata.annotations = annotation.map(|name| [(name.to_owned(), "true".to_owned())].into());
+            let policy = Policy::of(&object);
+            assert_eq!(policy.always_active, always_active, "{annotation:?}");
+            assert_eq!(policy.is_forced(), always_active == Some(Always::Forced), "{annotation:?}");
+            assert_eq!([policy.scale_in_paused, policy.scale_out_paused], held, "{annotation:?}");
+            assert_eq!(policy.is_held(), held.contains(&true), "{annotation:?}");
+        }
+    }
+
+    #[test]
+    fn each_count_has_its_floor() {
+        for (spec, floor, active_floor) in [
+            (json!({}), 0, 1),
+            (json!({"minReplicaCount": 3}), 3, 3),
+            (json!({"minReplicaCount": 3, "idleReplicaCount": 1}), 1, 3),
+        ] {
+            let mut whole = json!({"scaleTargetRef": {"name": "app"}, "triggers": []});
+            whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+            let policy = Policy::of(&ScaledObject::new("app", serde_json::from_value(whole).unwrap()));
+            assert_eq!((policy.floor(), policy.active_floor()), (floor, active_floor), "{spec}");
+        }
+    }
+}

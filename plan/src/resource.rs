@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn quantities_are_those_of_kubernetes() {
-        for good in ["1", "0.5", "100m", "1.5Gi", "2e3", "1E6", "5E", "64Ki"] {
+        for good in ["1", "0.5", "100m", "1.5Gi", "2e3", "1E6", "5E", "64Ki", "1Pi"] {
             assert!(quantity(good).is_ok(), "{good}");
         }
         for bad in ["", "m", "1.2.3", "1 Gi", "1gi", "0", "ten", "1e", "NaN", "inf"] {

@@ -217,6 +217,7 @@ mod tests {
             ),
             (json!({"minReplicaCount": 200}), "MaxReplicaCount=100 (its default)"),
             (json!({"minReplicaCount": -1}), "MinReplicaCount=-1"),
+            (json!({"idleReplicaCount": -1}), "IdleReplicaCount=-1 must not be negative"),
             (json!({"maxReplicaCount": 0}), "MaxReplicaCount=0"),
             (
                 json!({"idleReplicaCount": 2, "minReplicaCount": 2}),
@@ -253,8 +254,43 @@ mod tests {
             let found = check_with(&spec).unwrap_err();
             assert!(found.contains(text), "{spec}: {found}");
         }
-        for min in [0, 1] {
-            assert_eq!(check_with(&json!({"idleReplicaCount": 0, "minReplicaCount": min})), Ok(()));
+        let unnamed = json!({"type": "cron", "name": "", "metadata": {}});
+        for spec in [
+            json!({"idleReplicaCount": 0, "minReplicaCount": 0}),
+            json!({"idleReplicaCount": 0, "minReplicaCount": 1}),
+            json!({"minReplicaCount": 1, "maxReplicaCount": 1}),
+            json!({"triggers": [unnamed, unnamed]}),
+            json!({"triggers": [{"type": "cron", "metricType": "Value", "metadata": {}}]}),
+            json!({"triggers": [{"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}]}),
+        ] {
+            assert_eq!(check_with(&spec), Ok(()), "{spec}");
         }
+    }
+
+    #[test]
+    fn a_metric_type_is_one_of_external_metrics() {
+        for (given, expected) in [
+            (None, Some(MetricType::AverageValue)),
+            (Some(""), Some(MetricType::AverageValue)),
+            (Some("AverageValue"), Some(MetricType::AverageValue)),
+            (Some("Value"), Some(MetricType::Value)),
+            (Some("Utilization"), None),
+            (Some("value"), None),
+        ] {
+            assert_eq!(metric_type(given).ok(), expected, "{given:?}");
+        }
+        let unknown = metric_type(Some("value")).unwrap_err();
+        assert!(unknown.contains("\"value\" is unknown"), "{unknown}");
+    }
+
+    #[test]
+    fn a_name_is_the_value_of_a_label() {
+        let named = |length| {
+            let spec = json!({"scaleTargetRef": {"name": "app"}, "triggers": []});
+            ScaledObject::new(&"a".repeat(length), serde_json::from_value(spec).unwrap())
+        };
+        assert_eq!(name(&named(63)), Ok(()));
+        let invalid = name(&named(64)).unwrap_err().to_string();
+        assert!(invalid.starts_with(NAME) && invalid.contains("is 64 characters long"), "{invalid}");
     }
 }

@@ -94,3 +94,23 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn a_warning_is_what_needs_attention() {
+        for (reason, type_) in [
+            (Reason::ScaledObjectReady, "Normal"),
+            (Reason::ScaledObjectCheckFailed, "Warning"),
+            (Reason::FallbackActivated, "Normal"),
+            (Reason::ScalerFailed, "Warning"),
+            (Reason::ScaleTargetActivated, "Normal"),
+            (Reason::ScaleTargetActivationFailed, "Warning"),
+            (Reason::AuthenticationAdded(true), "Normal"),
+        ] {
+            assert_eq!(reason.type_(), type_, "{reason:?}");
+        }
+    }
+}
