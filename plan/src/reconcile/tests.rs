@@ -249,6 +249,24 @@ fn a_failure_is_reported_and_leaves_in_force_what_is() {
     ]);
 }
 
+/// The rules are there where they can be followed, and the count of replicas is read where it decides something.
+#[test]
+fn an_intent_says_what_it_needs() {
+    let wrong = json!({"minReplicaCount": 5, "maxReplicaCount": 2});
+    for (case, object, has_rules, needs_replicas) in [
+        ("served", object(&marked(), &Value::Null, &json!({})), true, true),
+        ("not to be served", object(&marked(), &Value::Null, &wrong), false, false),
+        ("refused", object(&annotated("paused-replicas", "many"), &Value::Null, &json!({})), false, false),
+        ("paused", object(&annotated("paused", "true"), &Value::Null, &json!({})), false, false),
+        ("paused at a count", object(&annotated("paused-replicas", "2"), &Value::Null, &json!({})), false, true),
+        ("deleted", object(&deleted(), &in_status(), &json!({})), false, false),
+        ("deleted and restored", object(&deleted(), &in_status(), &restoring()), false, true),
+    ] {
+        let intent = Intent::of(&object, of_tests);
+        assert_eq!((intent.rules().is_some(), intent.needs_replicas(&object)), (has_rules, needs_replicas), "{case}");
+    }
+}
+
 #[test]
 fn a_pause_ends_polling_and_takes_the_hpa_away() {
     check_plans(vec![
