@@ -4,10 +4,10 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak release-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools bench fuzz crds rbac manifests
+.PHONY: help demo down test unit e2e soak release-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## scale two workloads on a real control plane, live; KEEP=1 leaves everything up (the first time 15 minutes)
 	@$(MAKE) --no-print-directory -j2 bed demo-programs
@@ -84,6 +84,12 @@ lint: ## formatting, clippy, rustdoc, spelling, dependencies (where cargo-deny i
 
 lint-tools: ## install cargo-deny, with which `make lint` checks dependencies (it compiles for about ten minutes)
 	@tests/lint.sh tools
+
+mutants: ## change what differs from main in plan/, a mutant at a time, and name those that no test notices; SHARD=k/n of the crate
+	@if [ -n "$(SHARD)" ]; then tests/mutants.sh shard "$(SHARD)"; else tests/mutants.sh diff $(SINCE); fi
+
+mutants-tools: ## install cargo-mutants, which `make mutants` needs (it compiles for about five minutes)
+	@tests/mutants.sh tools
 
 bench: ## measure the core with criterion
 	$(CARGO) bench --locked --package ebb
