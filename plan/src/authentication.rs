@@ -149,6 +149,8 @@ mod tests {
             );
         }
         assert_eq!(refused(json!({"podIdentity": {"provider": "none"}}), false), None);
+        assert_eq!(refused(json!({"podIdentity": {"provider": ""}}), false), None);
+        assert_eq!(refused(json!({"filePath": ""}), false), None);
         assert_eq!(refused(json!({"awsSecretManager": {"secrets": []}}), false), None);
         assert_eq!(refused(json!({}), false), None);
         assert!(refused(json!({"podIdentity": {"provider": "ibm"}}), false).unwrap().contains("unknown"));
@@ -176,9 +178,31 @@ mod tests {
             let reason = refused(json!({"podIdentity": identity}), false).unwrap();
             assert!(reason.starts_with(says), "{reason}");
         }
-        let consistent =
-            json!({"provider": "azure-workload", "identityAuthorityHost": "https://h", "identityTenantId": "t"});
-        assert!(refused(json!({"podIdentity": consistent}), false).unwrap().contains("not supported"));
+        for consistent in [
+            json!({"provider": "azure-workload", "identityAuthorityHost": "https://h", "identityTenantId": "t"}),
+            json!({"provider": "aws", "roleArn": "arn", "identityOwner": "keda"}),
+            json!({"provider": "aws", "identityOwner": "workload"}),
+            json!({"provider": "aws", "roleArn": "arn", "externalID": "x"}),
+        ] {
+            let reason = refused(json!({"podIdentity": consistent}), false).unwrap();
+            assert!(reason.contains("not supported"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_contradiction_has_its_place() {
+        for (spec, place) in [
+            (json!({"filePath": "a.json"}), Some("spec.filePath")),
+            (json!({"podIdentity": {"provider": "aws", "externalID": "x"}}), Some("spec.podIdentity")),
+            (json!({"podIdentity": {"provider": "aws"}}), None),
+            (json!({"oauth2": {"type": "password", "clientId": "c", "tokenUrl": "t"}}), Some("spec.oauth2.type")),
+            (json!({"oauth2": {"clientId": "", "tokenUrl": "t"}}), Some("spec.oauth2.clientId")),
+            (json!({"oauth2": {"clientId": "c", "tokenUrl": ""}}), Some("spec.oauth2.tokenUrl")),
+            (json!({"oauth2": {"clientId": "c", "tokenUrl": "t"}}), Some("spec.oauth2.tokenUrl")),
+        ] {
+            let found = contradiction(&serde_json::from_value(spec.clone()).unwrap(), false);
+            assert_eq!(found.map(|(place, _)| place), place, "{spec}");
+        }
     }
 
     #[test]

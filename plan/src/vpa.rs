@@ -96,6 +96,7 @@ mod tests {
             (None, target("Deployment", "other"), 0),
             (None, target("StatefulSet", "app"), 0),
             (None, json!({"targetRef": {"apiVersion": "apps/v1beta1", "kind": "Deployment", "name": "app"}}), 1),
+            (None, json!({"targetRef": {"apiVersion": "example.com/v1", "kind": "Deployment", "name": "app"}}), 0),
             (None, policy(json!([{"containerName": "*", "controlledResources": ["memory"]}])), 0),
             (None, policy(json!([{"containerName": "*", "controlledResources": ["cpu"]}])), 1),
             (None, policy(json!([{"containerName": "*", "mode": "Off"}])), 0),

@@ -312,10 +312,12 @@ fn the_activity_stays_while_something_is_in_force() {
 
 #[test]
 fn an_activity_that_was_forced_says_so() {
-    let mut forced = served(Activity::Active, &[]);
-    forced.tick.as_mut().unwrap().forced = true;
-    let status = status(&ScaledObjectStatus::default(), &forced, at(0));
-    assert!(shown(&status, "Active").2.contains("forced by annotation"), "{status:?}");
+    for (forced, why) in [(true, "activation is being forced by annotation"), (false, "triggers are active")] {
+        let mut facts = served(Activity::Active, &[]);
+        facts.tick.as_mut().unwrap().forced = forced;
+        let status = status(&ScaledObjectStatus::default(), &facts, at(0));
+        assert_eq!(shown(&status, "Active").2, format!("Scaling is performed because {why}"));
+    }
 }
 
 #[test]
