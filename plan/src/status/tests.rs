@@ -271,6 +271,31 @@ fn the_status_does_not_depend_on_the_one_before() {
     }
 }
 
+#[test]
+fn a_pause_ends_what_is_in_force() {
+    let mut facts = served(Activity::Active, &[]);
+    (facts.hpa, facts.left_hpa) = (Some(Arc::default()), Some("keda-hpa-app".into()));
+    facts.found = Found { ready: true, paused: false, falling_back: true };
+    facts.pause();
+    assert_eq!((&facts.served, &facts.tick, &facts.hpa, facts.hpa_name()), (&None, &None, &None, None));
+    assert_eq!((facts.check, facts.found.falling_back), (Check::Paused, false));
+}
+
+#[test]
+fn a_process_finds_what_the_status_says() {
+    let mut falling_back = served(Activity::Inactive, &[]);
+    falling_back.tick.as_mut().unwrap().fallback = Some(FallbackTick { in_effect: true, failures: [4].into() });
+    for (facts, ready, paused, falling_back) in [
+        (Facts { check: failed_check("why"), ..Facts::default() }, false, false, false),
+        (served(Activity::Active, &[]), true, false, false),
+        (paused_at(2), true, true, false),
+        (falling_back, true, false, true),
+    ] {
+        let found = Found::of(&status(&ScaledObjectStatus::default(), &facts, at(0)));
+        assert_eq!(found, Found { ready, paused, falling_back });
+    }
+}
+
 /// The fields that follow from the specification in force: external metrics, resources, the formula's metric, and activity.
 #[test]
 fn what_is_in_force_is_named() {
