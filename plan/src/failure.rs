@@ -98,6 +98,13 @@ fn with_hints(errors: &[ConfigError]) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_refusal_is_an_answer() {
+        assert!(Failure::Slow.is_unanswered() && Failure::Unanswered("timeout".into()).is_unanswered());
+        assert!(!Failure::Unanswered("timeout".into()).is_final());
+        assert!(!Failure::Api("busy".into()).is_unanswered());
+    }
+
     /// Each failure: whether the status has it, the longest pause in seconds, and the event.
     #[test]
     fn a_failure_has_its_pause_and_its_event() {
