@@ -79,3 +79,24 @@ impl fmt::Display for Type {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Type;
+
+    #[test]
+    fn one_of_two_types_is_what_both_have_in_common() {
+        let ints = || Type::list(Type::Int);
+        for (one, other, expected) in [
+            (Type::Nil, Type::Int, Type::Int),
+            (Type::Text, Type::Nil, Type::Text),
+            (Type::Int, Type::Int, Type::Int),
+            (Type::Int, Type::Text, Type::Any),
+            (ints(), ints(), ints()),
+            (ints(), Type::list(Type::Text), Type::list(Type::Any)),
+            (ints(), Type::Int, Type::Any),
+        ] {
+            assert_eq!(one.clone().either(other.clone()), expected, "{one:?} {other:?}");
+        }
+    }
+}
