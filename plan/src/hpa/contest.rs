@@ -232,10 +232,10 @@ mod tests {
 
     #[test]
     fn differences_are_leaves_and_whole_lists() {
-        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": null, "e": {}});
-        let other = json!({"a": {"b": 2, "c": [1]}, "d": {"x": {"y": 1}}, "f": 1});
+        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": null, "e": {}, "g": 1});
+        let other = json!({"a": {"b": 2, "c": [1]}, "d": {"x": {"y": 1}}, "f": 1, "g": {"x": 1}});
         let found: Vec<_> = differences(&one, &other).iter().map(|path| path.join(".")).collect();
-        assert_eq!(found, ["a.b", "a.c", "d.x.y", "e", "f"]);
+        assert_eq!(found, ["a.b", "a.c", "d.x.y", "e", "f", "g"]);
         assert_eq!(differences(&one, &one), Vec::<Path>::new());
     }
 
