@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` maps the concepts to these modules and states what each may touch.
 
 pub mod admission;
+pub mod build_info;
 pub mod certs;
 pub mod cli;
 pub mod clock;

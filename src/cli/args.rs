@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::build_info;
 use crate::cli::cron;
 pub use certificates::Certificates;
 pub use election::Election;
@@ -26,7 +27,7 @@ pub use values::{Listen, Optional, TlsVersion};
 
 /// An event-driven autoscaler for Kubernetes that takes KEDA's place.
 #[derive(Debug, Parser)]
-#[command(name = "ebb", version, about)]
+#[command(name = "ebb", version = build_info::VERSION, about)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::build_info;
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
 pub use api_server::ApiServerMetrics;
@@ -221,8 +222,8 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C)
 /// The values of the labels of `keda_build_info`.
 fn build_info() -> [&'static str; 5] {
     [
-        env!("CARGO_PKG_VERSION"),
-        option_env!("EBB_GIT_COMMIT").unwrap_or_default(),
+        build_info::RELEASE,
+        build_info::COMMIT,
         "",
         std::env::consts::OS,
         go_architecture(std::env::consts::ARCH),

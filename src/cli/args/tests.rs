@@ -27,6 +27,13 @@ fn kedas_chart_starts_it_as_keda() {
 }
 
 #[test]
+fn the_version_is_that_of_the_build() {
+    let answer = try_parse(["ebb", "--version"].map(OsString::from)).unwrap_err();
+    assert_eq!(answer.kind(), ErrorKind::DisplayVersion);
+    assert_eq!(answer.to_string(), format!("ebb {}\n", build_info::VERSION));
+}
+
+#[test]
 fn flags_have_gos_spelling() {
     let settings = run(&[
         "--metrics-bind-address=:9090",
