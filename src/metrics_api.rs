@@ -35,7 +35,7 @@ mod testing;
 mod tls;
 
 pub use quantity::{NotANumber, Quantity};
-pub use server::{ServerConfig, serve};
+pub use server::{Answered, ServerConfig, serve};
 
 /// The API group of external metrics.
 pub const GROUP: &str = "external.metrics.k8s.io";

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::admission::{Admission, UnmanagedHpas};
+use crate::build_info;
 use crate::cli::args::Run;
 use crate::controller::{self, Context, ReferenceSettings};
 use crate::kube_api::cluster_reader::KubeReader;
@@ -120,7 +121,7 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     tasks.spawn("the metrics API and the webhook", serving);
     let controlling = async {
         if wait_for_kinds(&clients.request, &settings.scope(), &warm, &shutdown.stop).await {
-            info!(version = env!("CARGO_PKG_VERSION"), "ebb is running");
+            info!(version = build_info::VERSION, "ebb is running");
             control(parts, clients.watch.clone(), warm, shutdown.stop.clone()).await;
         }
     };
@@ -201,6 +202,8 @@ impl Parts {
         // Kinds whose source is the cluster read it without the right to write.
         let pools = ClientPools::new(outbound.clone(), settings.outbound.shares());
         let pools = pools.with_cluster(Arc::new(KubeReader::new(clients.request.clone())));
+        let counted = pools.clone();
+        metrics.own().clients_from(move || counted.broker_clients());
         let (config, records) = (clients.config.clone(), Arc::clone(&registry));
         let context = Context::new(config, write.clone(), records, events, poller, pools, controlled(settings));
         Self { registry, context, rechecks, outbound }
@@ -244,7 +247,7 @@ fn controlled(settings: &Run) -> controller::Settings {
 
 /// Logs the settings that have no effect, each with the reason.
 fn report_settings(settings: &Run) {
-    info!(version = env!("CARGO_PKG_VERSION"), "ebb begins");
+    info!(version = build_info::VERSION, "ebb begins");
     if !settings.without_effect.is_empty() {
         warn!("accepted, and without effect: {}", settings.without_effect.join("; "));
     }

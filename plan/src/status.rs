@@ -71,6 +71,15 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
     status
 }
 
+/// The conditions Ready, Active and Fallback that follow from `facts`. None: Unknown, or not known yet.
+pub fn conditions(facts: &Facts) -> [Option<bool>; 3] {
+    [ready(facts), active(facts), fallback(facts)].map(|state| match state?.0 {
+        Condition::TRUE => Some(true),
+        Condition::FALSE => Some(false),
+        _ => None,
+    })
+}
+
 /// Adds what is known of the target and the triggers before the check has come to an end.
 fn target(status: &mut ScaledObjectStatus, info: &TargetInfo) {
     match &info.target {

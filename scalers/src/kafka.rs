@@ -106,7 +106,7 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools, flavor: Flavor) -> Result
         Some(Sasl::Bearer { account, .. }) => Some(TokenSource::shared(account, pools)),
         _ => None,
     };
-    let client = pools.get(metadata.endpoint, |endpoint, outbound| Client::new(endpoint, tokens, outbound))?;
+    let client = pools.get("kafka", metadata.endpoint, |endpoint, outbound| Client::new(endpoint, tokens, outbound))?;
     Ok(Box::new(Kafka {
         metric,
         topics: metadata.topics.iter().map(|name| client.topics.get(name)).collect(),

@@ -46,7 +46,7 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>
         target: threshold,
         metric_type: trigger.metric_type,
     };
-    let client = pools.get(endpoint, Client::new)?;
+    let client = pools.get("prometheus", endpoint, Client::new)?;
     Ok(Box::new(Prometheus { metric, client, query: Arc::new(query), activation_threshold, ignore_null_values }))
 }
 

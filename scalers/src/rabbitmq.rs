@@ -69,7 +69,7 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>
     let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
     let source = match broker {
         Broker::Amqp { endpoint, unacknowledged } => Source::Amqp {
-            client: pools.get(endpoint, amqp::Client::new)?,
+            client: pools.get("rabbitmq", endpoint, amqp::Client::new)?,
             unacknowledged: unacknowledged.map(|at| Vhost::new(at, pools)).transpose()?,
         },
         Broker::Management { at, exclude_unacknowledged, pattern: None } => {
@@ -90,7 +90,8 @@ impl Vhost {
             Identity::Bearer(account) => Some(TokenSource::shared(account, pools)),
             Identity::Anonymous | Identity::Basic(..) => None,
         };
-        let client = pools.get(endpoint, |endpoint, outbound| management::Client::new(endpoint, tokens, outbound))?;
+        let client = pools
+            .get("rabbitmq", endpoint, |endpoint, outbound| management::Client::new(endpoint, tokens, outbound))?;
         Ok(Self { client, name: vhost })
     }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::authority::Pair;
 
@@ -45,6 +47,15 @@ impl Serving {
     }
 }
 
+impl Serving {
+    /// The end of the validity of the certificate that is presented. None if it cannot be read.
+    pub fn expires(&self) -> Option<DateTime<Utc>> {
+        let presented = Arc::clone(&self.0.read());
+        let (_, certificate) = X509Certificate::from_der(presented.cert.first()?).ok()?;
+        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
+    }
+}
+
 impl ResolvesServerCert for Serving {
     fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read()))
@@ -59,9 +70,20 @@ fn load(pair: &Pair) -> Result<Arc<CertifiedKey>, ServingError> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
+    use chrono::TimeDelta;
 
     use super::*;
+
+    #[test]
+    fn the_end_is_that_of_the_presented_certificate() {
+        let names = ["localhost".to_owned()];
+        let (now, later) = (Utc::now(), Utc::now() + TimeDelta::days(100));
+        let serving = Serving::new(&Pair::make(&names, now).unwrap()).unwrap();
+        let days = |serving: &Serving| (serving.expires().unwrap() - now).num_days();
+        assert!((364..=365).contains(&days(&serving)), "{}", days(&serving));
+        serving.replace(&Pair::make(&names, later).unwrap()).unwrap();
+        assert!((464..=465).contains(&days(&serving)), "{}", days(&serving));
+    }
 
     #[test]
     fn a_bad_certificate_does_not_displace_a_good_one() {

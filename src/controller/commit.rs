@@ -162,6 +162,7 @@ fn triggers(
             .and_then(|before| before.triggers.iter().find(|trigger| *trigger.metrics().labels() == labels))
             .map(|trigger| Arc::clone(trigger.metrics()));
         let metrics = kept.unwrap_or_else(|| context.registry.metrics().trigger(labels));
+        metrics.target.set(scaler.metric().target);
         let failures = failures_found.remove(&scaler.metric().name).unwrap_or(0);
         Arc::new(Trigger::new(scaler, config.use_cached_metrics, metrics, failures))
     });

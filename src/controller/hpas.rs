@@ -187,6 +187,9 @@ fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedOb
 /// Has the replicas looked at where somebody other than Ebb took the workload to zero, or away from it.
 fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
     let replicas = found.status.as_ref().and_then(hpa::reported_replicas);
+    if replicas.is_some() && object.serving().is_some() {
+        object.metrics.set_replicas(replicas);
+    }
     if object.poll.replicas_reported(replicas) {
         object.wake();
     }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -15,6 +15,7 @@ use kube::{Client, Config};
 use tower::{ServiceBuilder, service_fn};
 
 use crate::leader::{Fenced, Leadership};
+use crate::telemetry::metrics::Metrics;
 
 /// How often a connection is tried while nothing comes over it, and how long the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
@@ -90,6 +91,22 @@ pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube
         .map_err(tower::BoxError::from)
         .service(http);
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
+}
+
+/// The same way, on which each request is counted.
+pub fn measured(client: &Client, host: &str, metrics: &Arc<Metrics>) -> Client {
+    let (inner, host, metrics) = (client.clone(), Arc::<str>::from(host), Arc::clone(metrics));
+    let send = service_fn(move |request: http::Request<Body>| {
+        let (client, host, metrics) = (inner.clone(), Arc::clone(&host), Arc::clone(&metrics));
+        async move {
+            let (method, begun) = (request.method().clone(), Instant::now());
+            let answer = client.send(request).await;
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics.own().requested(&host, method.as_str(), status, begun.elapsed());
+            answer
+        }
+    });
+    Client::new(send, client.default_namespace())
 }
 
 /// The same way, on which writes pass only while this replica is the one that writes.

@@ -46,7 +46,8 @@ impl OpenApi {
     /// An API with the metrics of `source`.
     pub fn new(source: Arc<dyn MetricSource>) -> Self {
         let (_, trust) = watch::channel(Arc::new(Trust::nobody()));
-        let api = Api::new(Gate::new(trust, Arc::new(Everybody)), source, Arc::new(|| true), LIMIT);
+        let api =
+            Api::new(Gate::new(trust, Arc::new(Everybody)), source, Arc::new(|| true), Arc::new(|_, _| ()), LIMIT);
         Self { router: routes::router(Arc::new(api)) }
     }
 

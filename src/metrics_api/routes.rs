@@ -15,6 +15,7 @@ use chrono::SecondsFormat;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::accept::{self, Form};
 use super::action;
@@ -23,6 +24,7 @@ use super::discovery::Discovery;
 use super::document::Document;
 use super::openapi::OpenApi;
 use super::quantity::Quantity;
+use super::server::Answered;
 use super::status::Failure;
 use super::{GROUP, MetricError, MetricSource, MetricValue, SCALED_OBJECT_LABEL, VERSION};
 use crate::kube_api::selector::Selector;
@@ -32,6 +34,7 @@ pub(super) struct Api {
     gate: Gate,
     source: Arc<dyn MetricSource>,
     ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    answered: Answered,
     request_limit: Duration,
     discovery: Discovery,
     openapi: OpenApi,
@@ -42,9 +45,10 @@ impl Api {
         gate: Gate,
         source: Arc<dyn MetricSource>,
         ready: Arc<dyn Fn() -> bool + Send + Sync>,
+        answered: Answered,
         request_limit: Duration,
     ) -> Self {
-        Self { gate, source, ready, request_limit, discovery: Discovery::new(), openapi: OpenApi::new() }
+        Self { gate, source, ready, answered, request_limit, discovery: Discovery::new(), openapi: OpenApi::new() }
     }
 
     /// The action of a request, if its user has the right.
@@ -109,7 +113,20 @@ async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) ->
             Err(failure) => failure.into_response(),
         }
     };
-    tokio::time::timeout(api.request_limit, answer).await.unwrap_or_else(|_| Failure::timeout().into_response())
+    let begun = Instant::now();
+    let answer = tokio::time::timeout(api.request_limit, answer).await;
+    let answer = answer.unwrap_or_else(|_| Failure::timeout().into_response());
+    if is_metric(uri.path()) {
+        (api.answered)(answer.status(), begun.elapsed());
+    }
+    answer
+}
+
+/// Whether the path is that of a metric, whoever asks and whether it is there or not.
+fn is_metric(path: &str) -> bool {
+    let rest = path.strip_prefix("/apis/").and_then(|rest| rest.strip_prefix(GROUP));
+    let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(VERSION));
+    rest.is_some_and(|rest| rest.starts_with("/namespaces/"))
 }
 
 fn refused(refusal: Refusal, asked: Option<(&User, &Action)>) -> Failure {

@@ -1,7 +1,9 @@
 //! The server of the metrics API: TLS, authentication and the routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::StatusCode;
 use rustls::server::ResolvesServerCert;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,16 +31,21 @@ pub struct ServerConfig {
     pub source: Arc<dyn MetricSource>,
     /// The state of `/readyz`.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Is called after each query of a metric, with the status and the time that it took.
+    pub answered: Answered,
     /// The limits.
     pub limits: Limits,
 }
 
+/// What is called after each query of a metric.
+pub type Answered = Arc<dyn Fn(StatusCode, Duration) + Send + Sync>;
+
 /// Serves until `shutdown`, then lets open requests finish.
 pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let ServerConfig { listener, certificate, tls, trust, reviewer, source, ready, limits } = config;
+    let ServerConfig { listener, certificate, tls, trust, reviewer, source, ready, answered, limits } = config;
     let settings = Settings::new(certificate, tls, trust.clone());
     settings.current()?;
-    let api = Api::new(Gate::new(trust, reviewer), source, ready, limits.request);
+    let api = Api::new(Gate::new(trust, reviewer), source, ready, answered, limits.request);
     let router = routes::router(Arc::new(api));
     // The settings are almost always built already, so this compares two pointers.
     let (name, tls) = ("the metrics API", move || settings.current());

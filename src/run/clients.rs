@@ -35,10 +35,15 @@ impl ApiClients {
     ///
     /// # Errors
     /// The settings lead to no API server, or a client cannot be made.
-    pub(super) async fn new(settings: &Run, leadership: &Arc<Leadership>, metrics: &Metrics) -> Result<Self, RunError> {
+    pub(super) async fn new(
+        settings: &Run,
+        leadership: &Arc<Leadership>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, RunError> {
         let config = client::config(settings.kubeconfig.as_deref()).await;
         let config = config.map_err(|error| RunError::Config(error.to_string()))?;
-        let direct = client::connect(&config, Some(ANSWER))?;
+        let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        let direct = client::measured(&client::connect(&config, Some(ANSWER))?, &host, metrics);
         let request = limiter::limited(&direct, &Limiter::new(metrics.api_server.clone()));
         Ok(Self {
             watch: client::connect(&config, None)?,

@@ -55,6 +55,8 @@ impl Serving {
         shutdown: Shutdown,
     ) -> Result<(), ServeError> {
         let Some(certificates) = self.first_certificate(&clients, &shutdown).await else { return Ok(()) };
+        let presented = Arc::clone(&certificates.serving);
+        registry.metrics().own().expires_by(move || presented.expires());
         let mut trusted = certificates.trusted;
         for bundle in self.bundles {
             let own = self.certificates.clone();
@@ -74,6 +76,7 @@ impl Serving {
             }
         };
         ready.store(!shutdown.stop.is_cancelled(), Ordering::Relaxed);
+        let metrics = Arc::clone(registry.metrics());
         let config = ServerConfig {
             listener,
             certificate: certificates.serving,
@@ -82,6 +85,7 @@ impl Serving {
             reviewer: Arc::new(KubeReviewer::new(clients.direct)),
             source: registry,
             ready: Arc::new(|| true),
+            answered: Arc::new(move |status, took| metrics.own().answered(status.as_u16(), took)),
             limits: Limits::default(),
         };
         tokio::try_join!(metrics_api::serve(config, shutdown.drained), webhook).map(drop)

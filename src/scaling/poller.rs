@@ -118,6 +118,7 @@ impl Poller {
             }
             effect = next;
         };
+        record.metrics.set_replicas(record.poll.replicas().map(|(replicas, _)| replicas));
         self.report(record, *report, &samples).await;
     }
 

@@ -136,6 +136,10 @@ impl Record {
 
     /// Puts a specification in force, or ends the one that is.
     pub fn serve(&self, serving: Option<Serving>) {
+        self.metrics.set_bounds(serving.as_ref().map(|serving| (serving.policy.min, serving.policy.max)));
+        if serving.is_none() {
+            self.metrics.set_replicas(None);
+        }
         *self.serving.write() = serving.map(Arc::new);
         self.wake();
     }

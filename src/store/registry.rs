@@ -99,16 +99,11 @@ impl Registry {
         let found = self.take_found(&key);
         let found = found.filter(|(uid, _)| *uid == object.uid()).map(|(_, status)| status);
         let written = found.or_else(|| object.status.clone()).unwrap_or_default();
-        let status = StatusWriter::new(
-            &key,
-            object,
-            &written,
-            Arc::clone(&self.leadership),
-            self.retries.clone(),
-            self.events.clone(),
-        );
+        let (metrics, leadership) = (self.metrics.object(&key), Arc::clone(&self.leadership));
+        let repeats = (self.retries.clone(), self.events.clone());
+        let status = StatusWriter::new(&key, object, &written, leadership, repeats, Arc::clone(&metrics));
         let uid = object.uid().unwrap_or_default();
-        let new = Arc::new(Record::new(key.clone(), uid, &written, status, self.metrics.object(&key)));
+        let new = Arc::new(Record::new(key.clone(), uid, &written, status, metrics));
         objects.insert(key, Arc::clone(&new));
         (new, true)
     }

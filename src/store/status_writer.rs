@@ -26,6 +26,7 @@ use crate::kube_api::errors;
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
 use crate::store::event_sender::Events;
+use crate::telemetry::metrics::ObjectMetrics;
 use ebb_plan::events::{self, Change};
 use ebb_plan::status::{self, Facts, Found};
 use observed::Observed;
@@ -40,6 +41,8 @@ pub struct StatusWriter {
     leadership: Arc<Leadership>,
     retries: StatusRetries,
     events: Events,
+    /// Its series, for its conditions.
+    metrics: Arc<ObjectMetrics>,
     turn: Turn,
     /// Apart from the rest, as the watch must not wait for a write.
     observed: Lock<Observed>,
@@ -66,8 +69,8 @@ impl StatusWriter {
         found: &ScaledObject,
         status: &ScaledObjectStatus,
         leadership: Arc<Leadership>,
-        retries: StatusRetries,
-        events: Events,
+        (retries, events): (StatusRetries, Events),
+        metrics: Arc<ObjectMetrics>,
     ) -> Self {
         let facts = Facts { found: Found::of(status), ..Facts::default() };
         Self {
@@ -76,6 +79,7 @@ impl StatusWriter {
             leadership,
             retries,
             events,
+            metrics,
             turn: Turn::default(),
             observed: Lock::new(Observed::new(Version::of(found), status)),
             state: Mutex::new(State { facts, ..State::default() }),
@@ -116,6 +120,7 @@ impl StatusWriter {
         change(&mut state.facts);
         if state.facts != before {
             state.agreed = None;
+            self.metrics.set_conditions(status::conditions(&state.facts));
         }
         // Another replica sends the events until this one leads. Only this replica knows how it has scaled.
         let is_leader = self.leadership.is_leader();

@@ -9,6 +9,7 @@
 
 mod api_server;
 mod exchanges;
+mod process;
 mod series;
 mod text;
 
@@ -27,6 +28,7 @@ use crate::kube_api::key::Key;
 use crate::leader::Leadership;
 pub use api_server::ApiServerMetrics;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
+pub use process::ProcessMetrics;
 use series::{Family, Figure, LeaderCount, Roll};
 
 const TRIGGER_LABELS: [&str; 6] = ["metric", "namespace", "scaledObject", "scaler", "triggerIndex", "type"];
@@ -47,6 +49,8 @@ const VALUE: Family = Family::gauge("keda_scaler_metrics_value", "The last value
 const LATENCY: Family =
     Family::gauge("keda_scaler_metrics_latency_seconds", "How long the last reading of each trigger took.");
 const ACTIVE: Family = Family::gauge("keda_scaler_active", "Whether each trigger is active (1) or not (0).");
+const TARGET: Family =
+    Family::gauge("ebb_scaler_metrics_target", "The value of each trigger's metric that the HPA aims at.");
 const NEXT_CHANGE: Family = Family::gauge(
     "ebb_trigger_next_change_timestamp_seconds",
     "When each trigger's metric changes next, if that is known: the edge of a cron window, in Unix time.",
@@ -55,6 +59,16 @@ const ERRORS: Family = Family::counter("keda_scaler_detail_errors_total", "Readi
 const OBJECT_ERRORS: Family = Family::counter("keda_scaled_object_errors_total", "Errors of each ScaledObject.");
 const PAUSED: Family =
     Family::gauge("keda_scaled_object_paused", "Whether each ScaledObject is paused (1) or not (0).");
+const CONDITION: Family = Family::gauge(
+    "ebb_scaled_object_condition",
+    "Whether each condition of each ScaledObject is True (1) or False (0); there is no series while it is Unknown.",
+);
+const CONDITION_LABELS: [&str; 3] = ["condition", "namespace", "scaledObject"];
+const REPLICAS: Family =
+    Family::gauge("ebb_scaled_object_replicas", "The replicas of each target, when they were last seen.");
+const MIN_REPLICAS: Family =
+    Family::gauge("ebb_scaled_object_min_replicas", "The least replicas of each ScaledObject.");
+const MAX_REPLICAS: Family = Family::gauge("ebb_scaled_object_max_replicas", "The most replicas of each ScaledObject.");
 const LOOP_LATENCY: Family =
     Family::gauge("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.");
 
@@ -74,6 +88,9 @@ const REFUSALS: (&str, &str) =
     ("keda_webhook_scaled_object_validation_errors_total", "ScaledObjects that were refused at admission.");
 const REVIEW_LABELS: [&str; 3] = ["namespace", "action", "reason"];
 
+/// The conditions of a ScaledObject that have a series. `keda_scaled_object_paused` has `Paused`.
+pub const CONDITIONS: [&str; 3] = ["Ready", "Active", "Fallback"];
+
 /// Every series of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -81,6 +98,8 @@ pub struct Metrics {
     leadership: Arc<Leadership>,
     /// Series of this process, which every replica exports.
     process: Registry,
+    /// Those of them that are about the API server, HPAs, certificates and clients of brokers.
+    own: ProcessMetrics,
     /// Series of ScaledObjects, which the leader exports.
     scaled_objects: Registry,
     latencies: HistogramVec,
@@ -146,6 +165,7 @@ impl Metrics {
             leadership,
             latencies: registered(&scaled_objects, HistogramVec::new(latencies, &["type"])?)?,
             lateness: registered(&scaled_objects, Histogram::with_opts(lateness)?)?,
+            own: ProcessMetrics::new(&process)?,
             requests,
             kinds: gauges(&scaled_objects, "keda_trigger_registered_total", "Triggers in use, by type.", &["type"])?,
             resources: gauges(
@@ -168,6 +188,7 @@ impl Metrics {
     pub fn trigger(self: &Arc<Self>, labels: TriggerLabels) -> Arc<TriggerMetrics> {
         let trigger = Arc::new(TriggerMetrics {
             value: Figure::unknown(),
+            target: Figure::unknown(),
             latency: Figure::unknown(),
             active: Figure::unknown(),
             errors: LeaderCount::new(Arc::clone(&self.leadership)),
@@ -198,12 +219,20 @@ impl Metrics {
         }
     }
 
+    /// The series of this process itself.
+    pub fn own(&self) -> &ProcessMetrics {
+        &self.own
+    }
+
     /// The series of a ScaledObject. They exist until the handle is dropped.
     pub fn object(self: &Arc<Self>, key: &Key) -> Arc<ObjectMetrics> {
         let object = Arc::new(ObjectMetrics {
             _resource: self.resource("scaled_object", &key.namespace),
             errors: LeaderCount::new(Arc::clone(&self.leadership)),
             paused: Figure::default(),
+            conditions: std::array::from_fn(|_| Figure::unknown()),
+            replicas: Figure::unknown(),
+            bounds: [Figure::unknown(), Figure::unknown()],
             loop_latency: Figure::unknown(),
             triggers: Mutex::default(),
             all: Arc::clone(self),
@@ -221,13 +250,7 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C)
 
 /// The values of the labels of `keda_build_info`.
 fn build_info() -> [&'static str; 5] {
-    [
-        build_info::RELEASE,
-        build_info::COMMIT,
-        "",
-        std::env::consts::OS,
-        go_architecture(std::env::consts::ARCH),
-    ]
+    [build_info::RELEASE, build_info::COMMIT, "", std::env::consts::OS, go_architecture(std::env::consts::ARCH)]
 }
 
 /// What Go calls a processor's architecture.
@@ -244,6 +267,8 @@ fn go_architecture(name: &'static str) -> &'static str {
 pub struct TriggerMetrics {
     /// The metric's last value.
     pub value: Figure,
+    /// The value that the HPA aims at.
+    pub target: Figure,
     /// How long the last reading took, in seconds.
     latency: Figure,
     /// How long readings of this kind of trigger take, in seconds.
@@ -320,6 +345,11 @@ pub struct ObjectMetrics {
     pub errors: LeaderCount,
     /// 1 while it is paused.
     pub paused: Figure,
+    /// In the order of [`CONDITIONS`].
+    conditions: [Figure; CONDITIONS.len()],
+    replicas: Figure,
+    /// The least and the most replicas.
+    bounds: [Figure; 2],
     /// How late the last poll was, in seconds.
     loop_latency: Figure,
     /// The counters of its triggers' types.
@@ -336,6 +366,25 @@ impl ObjectMetrics {
         // In this order the figure of one that stays never shows less.
         kinds.iter().for_each(IntGauge::inc);
         std::mem::replace(&mut *self.triggers.lock(), kinds).iter().for_each(IntGauge::dec);
+    }
+
+    /// Shows its conditions, in the order of [`CONDITIONS`]. None: it is Unknown.
+    pub fn set_conditions(&self, conditions: [Option<bool>; CONDITIONS.len()]) {
+        for (figure, state) in self.conditions.iter().zip(conditions) {
+            figure.set(state.map_or(f64::NAN, |state| f64::from(u8::from(state))));
+        }
+    }
+
+    /// Shows how many replicas its target has. None: that is unknown.
+    pub fn set_replicas(&self, replicas: Option<i32>) {
+        self.replicas.set(replicas.map_or(f64::NAN, f64::from));
+    }
+
+    /// Shows the least and the most replicas. None: nothing is in force.
+    pub fn set_bounds(&self, bounds: Option<(i32, i32)>) {
+        let (min, max) = bounds.map_or((f64::NAN, f64::NAN), |(min, max)| (min.into(), max.into()));
+        self.bounds[0].set(min);
+        self.bounds[1].set(max);
     }
 
     /// Notes how late a poll was.
@@ -370,8 +419,10 @@ mod tests {
 
     #[test]
     fn every_series_is_documented() {
-        let (code, page) = (include_str!("metrics.rs"), include_str!("../../docs/metrics.md"));
-        let code = code.split("#[cfg(test)]").next().unwrap();
+        let page = include_str!("../../docs/metrics.md");
+        let code =
+            [include_str!("metrics.rs"), include_str!("metrics/api_server.rs"), include_str!("metrics/process.rs")];
+        let code = code.map(|code| code.split("#[cfg(test)]").next().unwrap()).concat();
         let names: Vec<_> = ["\"keda_", "\"ebb_"]
             .iter()
             .flat_map(|start| code.match_indices(start).map(|(at, _)| &code[at + 1..]))
@@ -390,11 +441,17 @@ mod tests {
         let (trigger, object) = (trigger(&metrics), metrics.object(&Key::new("ns", "app")));
         happen(&trigger, &object);
         metrics.reviewed("ns", "create", ["incorrect-replicas"]);
+        let own = metrics.own();
+        own.answered(200, Duration::from_millis(3));
+        own.requested("10.0.0.1:443", "GET", Some(200), Duration::from_millis(3));
+        own.expires_by(|| DateTime::from_timestamp(1_800_000_000, 0));
+        own.clients_from(|| vec![("kafka", 2)]);
         (metrics, (trigger, object))
     }
 
     fn happen(trigger: &TriggerMetrics, object: &ObjectMetrics) {
         trigger.value.set(7.0);
+        trigger.target.set(5.0);
         trigger.active.set(1.0);
         trigger.took(Duration::from_millis(3));
         trigger.set_next_change("2026-03-29T01:00:00Z".parse().ok());
@@ -402,6 +459,9 @@ mod tests {
         trigger.exchanged(Some(200), Duration::from_millis(3));
         trigger.found_nothing(true);
         object.set_triggers(["rabbitmq"].into_iter());
+        object.set_conditions([Some(true), Some(true), Some(false)]);
+        object.set_replicas(Some(2));
+        object.set_bounds(Some((0, 10)));
         object.late(Duration::from_millis(20));
         object.errors.inc();
     }
@@ -437,6 +497,36 @@ mod tests {
                 assert!(documented.iter().any(|series| family.starts_with(series)), "{family} is not documented");
             }
         }
+    }
+
+    #[test]
+    fn what_is_unknown_has_no_series() {
+        let metrics = Metrics::new(false, Leadership::always()).unwrap();
+        let object = metrics.object(&Key::new("ns", "app"));
+        let ours = || {
+            let text = metrics.text().unwrap();
+            let lines = text.lines().filter(|line| line.starts_with("ebb_scaled_object_"));
+            lines.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        assert!(ours().is_empty(), "{:?}", ours());
+        object.set_conditions([Some(false), None, Some(true)]);
+        object.set_replicas(Some(0));
+        object.set_bounds(Some((0, 10)));
+        let labels = "namespace=\"ns\",scaledObject=\"app\"";
+        assert_eq!(
+            ours(),
+            [
+                format!("ebb_scaled_object_replicas{{{labels}}} 0"),
+                format!("ebb_scaled_object_min_replicas{{{labels}}} 0"),
+                format!("ebb_scaled_object_max_replicas{{{labels}}} 10"),
+                format!("ebb_scaled_object_condition{{condition=\"Ready\",{labels}}} 0"),
+                format!("ebb_scaled_object_condition{{condition=\"Fallback\",{labels}}} 1"),
+            ]
+        );
+        object.set_conditions([None; 3]);
+        object.set_replicas(None);
+        object.set_bounds(None);
+        assert!(ours().is_empty(), "{:?}", ours());
     }
 
     /// The number of the first series of a family.

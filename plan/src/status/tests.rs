@@ -80,6 +80,15 @@ fn shown(status: &ScaledObjectStatus, type_: &str) -> (String, String, String) {
     )
 }
 
+/// A condition's status as a series has it.
+fn shown_state(status: &str) -> Option<bool> {
+    match status {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ => None,
+    }
+}
+
 #[test]
 fn ready_and_active_follow_check_and_tick() {
     for (facts, ready, active) in [
@@ -258,6 +267,15 @@ fn the_status_does_not_depend_on_the_one_before() {
     };
     for (name, facts) in &all {
         let fresh = timeless(status(&ScaledObjectStatus::default(), facts, at(0)));
+        for (type_, state) in
+            [Condition::READY, Condition::ACTIVE, Condition::FALLBACK].into_iter().zip(conditions(facts))
+        {
+            let shown = shown(&fresh, type_).0;
+            // Before anything is known there is no fallback, and no series.
+            let wanted =
+                if type_ == Condition::FALLBACK && fallback(facts).is_none() { None } else { shown_state(&shown) };
+            assert_eq!(state, wanted, "{name}: {type_} is {shown}");
+        }
         for (history, before) in &all {
             let before = status(&ScaledObjectStatus::default(), before, at(-1));
             let mut after = timeless(status(&before, facts, at(0)));

@@ -101,6 +101,8 @@ struct Bed {
     proxies: Authority,
     clients: Authority,
     review: Arc<Review>,
+    /// The statuses of the queries of metrics.
+    answered: Arc<parking_lot::Mutex<Vec<u16>>>,
     trust: watch::Sender<Arc<Trust>>,
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<Result<(), ServeError>>,
@@ -134,6 +136,8 @@ impl Bed {
         let address = listener.local_addr().unwrap();
         let (sender, receiver) = watch::channel(trust(&proxies, &clients));
         let review = Arc::new(Review::default());
+        let answered = Arc::new(parking_lot::Mutex::default());
+        let counted: Arc<parking_lot::Mutex<Vec<u16>>> = Arc::clone(&answered);
         let config = ServerConfig {
             listener,
             certificate,
@@ -142,11 +146,12 @@ impl Bed {
             reviewer: Arc::clone(&review) as Arc<dyn Reviewer>,
             source: Arc::new(Values),
             ready: Arc::new(|| true),
+            answered: Arc::new(move |status, _| counted.lock().push(status.as_u16())),
             limits,
         };
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(serve(config, shutdown.clone()));
-        Self { address, servers, proxies, clients, review, trust: sender, shutdown, running }
+        Self { address, servers, proxies, clients, review, answered, trust: sender, shutdown, running }
     }
 
     fn proxy(&self) -> Identity {
@@ -237,6 +242,18 @@ async fn the_hpa_gets_its_metric() {
     let (status, body) = client.get(&path("s1-a%20b"), &HPA).await;
     assert_eq!((status, &body["items"][0]["value"]), (StatusCode::OK, &json!("7")));
     assert_eq!(bed.asked(), [format!("{} list /*", HPA[0].1)], "one question covers every metric");
+}
+
+#[tokio::test]
+async fn queries_of_metrics_are_counted_by_their_status() {
+    let bed = Bed::new().await;
+    let client = bed.connect(Some(bed.proxy())).await;
+    for (path, headers) in
+        [(path("s0-x"), &HPA[..]), ("/apis".into(), &HPA), (path("s0-missing"), &HPA), (path("s0-x"), &[])]
+    {
+        client.get(&path, headers).await;
+    }
+    assert_eq!(*bed.answered.lock(), [200, 404, 401], "the discovery is no query");
 }
 
 #[tokio::test]

@@ -4,15 +4,19 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, TextEncoder};
 
 use super::exchanges::DURATION_BUCKETS;
+use super::process::{BROKER_CLIENTS, CERTIFICATE_EXPIRY};
 use super::series::{Family, newest};
 use super::{
-    ACTIVE, EMPTY, EMPTY_LABELS, ERRORS, LATENCY, LEADER, LOOP_LABELS, LOOP_LATENCY, Metrics, NEXT_CHANGE,
-    OBJECT_ERRORS, OBJECT_LABELS, ObjectMetrics, PAUSED, REQUEST_DURATION, REQUEST_LABELS, REQUESTS, TRIGGER_LABELS,
-    TriggerLabels, TriggerMetrics, VALUE,
+    ACTIVE, CONDITION, CONDITION_LABELS, CONDITIONS, EMPTY, EMPTY_LABELS, ERRORS, LATENCY, LEADER, LOOP_LABELS,
+    LOOP_LATENCY, MAX_REPLICAS, MIN_REPLICAS, Metrics, NEXT_CHANGE, OBJECT_ERRORS, OBJECT_LABELS, ObjectMetrics,
+    PAUSED, REPLICAS, REQUEST_DURATION, REQUEST_LABELS, REQUESTS, TARGET, TRIGGER_LABELS, TriggerLabels,
+    TriggerMetrics, VALUE,
 };
 
 /// A trigger's figure of a family.
 type FigureOf = fn(&TriggerMetrics) -> f64;
+/// A ScaledObject's figure of a family.
+type ObjectFigureOf = fn(&ObjectMetrics) -> f64;
 
 impl Metrics {
     /// What is exported at this moment, in Prometheus's text format.
@@ -24,6 +28,9 @@ impl Metrics {
         TextEncoder::new().encode(&self.process.gather(), &mut text)?;
         let leads = self.leadership.is_leader();
         write(&mut text, LEADER.of([], std::iter::once(([], f64::from(u8::from(leads))))))?;
+        write(&mut text, CERTIFICATE_EXPIRY.of([], self.own.certificate_expiry().into_iter().map(|at| ([], at))))?;
+        let clients = self.own.broker_clients();
+        write(&mut text, BROKER_CLIENTS.of(["type"], clients.iter().map(|(kind, count)| ([*kind], *count))))?;
         if leads {
             TextEncoder::new().encode(&self.scaled_objects.gather(), &mut text)?;
             self.write_triggers(&mut text)?;
@@ -36,8 +43,9 @@ impl Metrics {
         let triggers = self.triggers.living();
         let triggers = newest(&triggers, |trigger| &trigger.labels);
         let indices: Vec<_> = triggers.iter().map(|trigger| trigger.labels.index.to_string()).collect();
-        let families: [(Family, FigureOf); 5] = [
+        let families: [(Family, FigureOf); 6] = [
             (VALUE, |trigger| trigger.value.get()),
+            (TARGET, |trigger| trigger.target.get()),
             (LATENCY, |trigger| trigger.latency.get()),
             (ACTIVE, |trigger| trigger.active.get()),
             (NEXT_CHANGE, |trigger| trigger.next_change.get()),
@@ -75,13 +83,26 @@ impl Metrics {
     fn write_objects(&self, text: &mut Vec<u8>) -> Result<(), prometheus::Error> {
         let objects = self.objects.living();
         let objects = newest(&objects, |object| &object.key);
-        let by_object = |number: fn(&ObjectMetrics) -> f64| {
+        let by_object = |number: ObjectFigureOf| {
             objects
                 .iter()
                 .map(move |object| ([object.key.namespace.as_str(), object.key.name.as_str()], number(object)))
         };
         write(text, OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
         write(text, PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
+        let bounds: [(Family, ObjectFigureOf); 3] = [
+            (REPLICAS, |object| object.replicas.get()),
+            (MIN_REPLICAS, |object| object.bounds[0].get()),
+            (MAX_REPLICAS, |object| object.bounds[1].get()),
+        ];
+        for (family, number) in bounds {
+            write(text, family.of(OBJECT_LABELS, by_object(number).filter(|(_, number)| !number.is_nan())))?;
+        }
+        let conditions = objects.iter().flat_map(|object| {
+            let states = CONDITIONS.into_iter().zip(&object.conditions);
+            states.map(|(name, state)| ([name, &*object.key.namespace, &*object.key.name], state.get()))
+        });
+        write(text, CONDITION.of(CONDITION_LABELS, conditions.filter(|(_, number)| !number.is_nan())))?;
         let loops = by_object(|object| object.loop_latency.get()).filter(|(_, number)| !number.is_nan());
         let loops = loops.map(|([namespace, name], number)| ([namespace, name, "scaledobject"], number));
         write(text, LOOP_LATENCY.of(LOOP_LABELS, loops))
