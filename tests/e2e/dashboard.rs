@@ -1,15 +1,17 @@
 //! Every query of the Grafana dashboards, Ebb's and KEDA's, asked of a real Prometheus that scrapes the real Ebb.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::slice;
 
 use anyhow::{Context, Result, ensure};
-use ebb_tests::dashboard::{check_ebbs, check_kedas, ebbs, panels};
+use ebb_tests::dashboard::{check_ebbs, check_kedas, ebbs, panels, timed};
+use ebb_tests::paths;
 use ebb_tests::prometheus::{Prometheus, Scraping};
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
 use ebb_tests::world::Outcome;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::story;
 
@@ -26,6 +28,7 @@ fn the_dashboards_find_what_they_ask_for_however_ebb_is_scraped() -> Outcome {
             let spec = json!({"pollingInterval": 1, "triggers": [rabbitmq(queue)]});
             user.apply(&scaled_object(app, spec)).await?;
         }
+        timed(&user, &world.rabbit.http_url(), name).await?;
         user.wait_ready("my-app").await?;
         for scraping in Scraping::ALL {
             let prometheus = Prometheus::start(scraping, slice::from_ref(&world.ebb), name).await?;
@@ -71,10 +74,16 @@ fn errors_only_add_up_and_what_is_gone_has_no_series() -> Outcome {
 
 #[test]
 fn panels_have_ids_of_their_own_and_do_not_overlap() -> Result<()> {
-    let dashboard = ebbs()?;
+    for dashboard in ebbs()? {
+        laid_out(&dashboard).with_context(|| dashboard["title"].to_string())?;
+    }
+    Ok(())
+}
+
+fn laid_out(dashboard: &Value) -> Result<()> {
     let mut ids = BTreeSet::new();
     let mut taken = BTreeSet::new();
-    for panel in panels(&dashboard)? {
+    for panel in panels(dashboard)? {
         let title = &panel["title"];
         ensure!(ids.insert(panel["id"].to_string()), "{title} has the id of another panel");
         ensure!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{title} has no description");
@@ -86,5 +95,13 @@ fn panels_have_ids_of_their_own_and_do_not_overlap() -> Result<()> {
             ensure!(taken.insert(cell), "{title} overlaps another panel");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn the_dashboards_are_what_their_script_writes() -> Result<()> {
+    let script = paths::root().join("deploy/grafana/generate.py");
+    let made = Command::new("python3").arg(script).arg("--check").output().context("python3")?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     Ok(())
 }

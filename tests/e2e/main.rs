@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 mod admission;
+mod alerts;
 mod authentication;
 mod bad_input;
 mod brokers;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::audit::{self, Request};
-use ebb_tests::dashboard::{check_ebbs, check_kedas};
+use ebb_tests::dashboard::{check_ebbs, check_kedas, timed};
 use ebb_tests::ebb;
 use ebb_tests::prometheus::{Prometheus, Scraping};
 use ebb_tests::replicas::Replicas;
@@ -231,6 +231,7 @@ async fn counted_once(world: &World, replicas: &Replicas) -> Result<()> {
     let mut broken = spec;
     broken["triggers"] = json!([rabbitmq("leadership-counted-no-such-queue")]);
     user.apply(&scaled_object("broken", broken)).await?;
+    timed(&user, &world.rabbit.http_url(), name).await?;
     let prometheus = Prometheus::start(Scraping::ServiceMonitor, replicas.all(), name).await?;
     let first = leader(replicas).await?;
     let second = 1 - first;

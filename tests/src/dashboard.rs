@@ -1,20 +1,29 @@
 //! The queries of Grafana dashboards, Ebb's and KEDA's, asked of a [`Prometheus`] as Grafana would.
 //!
 //! There is no Grafana here: this shows that the queries find the right numbers, not how they look. The namespace in
-//! question has two ScaledObjects with one RabbitMQ trigger each: `my-app`, which is active, and `broken`, whose queue does
-//! not exist.
+//! question has three ScaledObjects: `my-app` with a RabbitMQ trigger, which is active; `broken` with one whose queue does
+//! not exist; and [`timed`].
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::paths;
-use crate::prometheus::Prometheus;
+use crate::prometheus::{Prometheus, Sample};
+use crate::sandbox::Sandbox;
 use crate::wait::{self, secs};
+use crate::workload::{cron, deployment, rabbitmq_at, scaled_object};
+
+/// The names of Ebb's dashboards.
+const DASHBOARDS: [&str; 3] = ["ebb-overview", "ebb-scaledobject", "ebb-brokers"];
 
 /// What Ebb's panels with a single number show of that namespace.
-const NUMBERS: [(&str, f64); 3] = [("ScaledObjects", 2.0), ("Active triggers", 1.0), ("Paused", 0.0)];
+const NUMBERS: [(&str, f64); 5] =
+    [("ScaledObjects", 3.0), ("Not ready", 1.0), ("Active", 2.0), ("On their fallback", 0.0), ("Paused", 0.0)];
+
+/// Panels that show errors: more than none.
+const ERRORS: [&str; 2] = ["Errors in the last hour", "Failing triggers"];
 
 /// What the panels of KEDA's own dashboard (2.20) ask of KEDA's series, in its order: the errors, then the values.
 const KEDAS_PANELS: [&str; 4] = [
@@ -32,9 +41,13 @@ const KEDAS_VARIABLES: [(&str, &str); 4] = [
     ("keda_scaler_detail_errors_total{exported_namespace=\"$namespace\"}", "metric"),
 ];
 
-/// Ebb's dashboard.
-pub fn ebbs() -> Result<Value> {
-    Ok(serde_json::from_slice(&fs::read(paths::root().join("deploy/grafana/ebb.json"))?)?)
+/// Ebb's dashboards.
+pub fn ebbs() -> Result<Vec<Value>> {
+    let read = |name: &&str| {
+        let path = paths::root().join(format!("deploy/grafana/{name}.json"));
+        Ok(serde_json::from_slice(&fs::read(&path).with_context(|| path.display().to_string())?)?)
+    };
+    DASHBOARDS.iter().map(read).collect()
 }
 
 /// The panels of a dashboard.
@@ -42,34 +55,69 @@ pub fn panels(dashboard: &Value) -> Result<&Vec<Value>> {
     dashboard["panels"].as_array().context("no panels")
 }
 
-/// Asks everything that Ebb's dashboard asks about a namespace. `value`: the metric of `my-app`.
+/// Applies the ScaledObject `timed`, for the panels about cron windows and HTTP requests. It has a cron trigger that is
+/// closed, and reads `queue` through RabbitMQ's management API at `url`.
+pub async fn timed(user: &Sandbox, url: &str, queue: &str) -> Result<()> {
+    user.apply(&deployment("timed", 1, &[])).await?;
+    let mut by_http = rabbitmq_at(url, queue);
+    by_http["metadata"]["protocol"] = json!("http");
+    // The window is open for an hour of the year.
+    let triggers = json!([cron("0 0 1 1 *", "0 1 1 1 *", "1"), by_http]);
+    let spec = json!({"pollingInterval": 1, "minReplicaCount": 1, "maxReplicaCount": 1, "triggers": triggers});
+    user.apply(&scaled_object("timed", spec)).await.map(drop)
+}
+
+/// Asks everything that Ebb's dashboards ask about a namespace. `value`: the metric of `my-app`.
 pub async fn check_ebbs(prometheus: &Prometheus, namespace: &str, value: f64) -> Result<()> {
-    let dashboard = ebbs()?;
+    for dashboard in ebbs()? {
+        let name = &dashboard["title"];
+        let checked = check(prometheus, &dashboard, namespace, value).await;
+        checked.with_context(|| format!("dashboard {name}, scraped as by {:?}", prometheus.scraping))?;
+    }
+    Ok(())
+}
+
+async fn check(prometheus: &Prometheus, dashboard: &Value, namespace: &str, value: f64) -> Result<()> {
     let mut asked = 0;
-    for panel in panels(&dashboard)? {
+    for panel in panels(dashboard)? {
         let title = panel["title"].as_str().context("a panel without a title")?;
         for target in panel["targets"].as_array().context("a panel without queries")? {
             let query = target["expr"].as_str().context("a query without an expression")?;
-            check_query(prometheus, title, query, namespace, value)
-                .await
-                .with_context(|| format!("panel {title}, scraped as by {:?}", prometheus.scraping))?;
+            let checked = check_query(prometheus, title, query, namespace, value).await;
+            checked.with_context(|| format!("panel {title}"))?;
             asked += 1;
         }
     }
     ensure!(asked >= 10, "only {asked} queries");
-    for variable in dashboard["templating"]["list"].as_array().context("no variables")? {
-        // The data source is no query.
-        let Some(query) = variable["query"]["query"].as_str() else { continue };
-        let label = variable["name"].as_str().context("a variable without a name")?;
-        let inner = query.strip_prefix("query_result(").and_then(|rest| rest.strip_suffix(')'));
-        let inner = inner.context("not query_result")?;
-        // Grafana applies this to results such as `{namespace="shop"} 2 1700000000000`.
-        ensure!(variable["regex"] == format!("/{label}=\"([^\"]+)\"/"), "{label}: {}", variable["regex"]);
-        let found = prometheus.query(&filled(inner, namespace)).await?;
-        let wanted = if label == "namespace" { namespace } else { "my-app" };
-        let there = found.iter().any(|(labels, _)| labels.get(label).is_some_and(|value| value == wanted));
-        ensure!(there, "no {wanted} among the values of {label} ({:?}): {found:?}", prometheus.scraping);
+    for mark in dashboard["annotations"]["list"].as_array().context("no annotations")? {
+        // There may be nothing to mark at this moment.
+        let query = mark["expr"].as_str().context("an annotation without an expression")?;
+        prometheus.query(&filled(query, namespace)).await.with_context(|| format!("annotation {}", mark["name"]))?;
     }
+    for variable in dashboard["templating"]["list"].as_array().context("no variables")? {
+        check_variable(prometheus, variable, namespace).await?;
+    }
+    Ok(())
+}
+
+async fn check_variable(prometheus: &Prometheus, variable: &Value, namespace: &str) -> Result<()> {
+    // The data source is no query.
+    let Some(query) = variable["query"]["query"].as_str() else { return Ok(()) };
+    let label = variable["name"].as_str().context("a variable without a name")?;
+    let inner = query.strip_prefix("query_result(").and_then(|rest| rest.strip_suffix(')'));
+    let inner = inner.context("not query_result")?;
+    // Grafana applies this to results such as `{namespace="shop"} 2 1700000000000`.
+    ensure!(variable["regex"] == format!("/{label}=\"([^\"]+)\"/"), "{label}: {}", variable["regex"]);
+    let found = prometheus.query(&filled(inner, namespace)).await?;
+    let wanted = match label {
+        "namespace" => namespace,
+        "scaledObject" => "my-app",
+        "scaler" => "rabbitMQScaler",
+        "metric" => "s0-rabbitmq-",
+        other => anyhow::bail!("the variable {other} is not known to this test"),
+    };
+    let there = found.iter().any(|(labels, _)| labels.get(label).is_some_and(|value| value.starts_with(wanted)));
+    ensure!(there, "no {wanted} among the values of {label}: {found:?}");
     Ok(())
 }
 
@@ -79,15 +127,12 @@ async fn check_query(prometheus: &Prometheus, title: &str, query: &str, namespac
     wait::until(&format!("an answer to {mine}"), secs(30), async || {
         let found = prometheus.query(&mine).await?;
         ensure!(!found.is_empty(), "nothing found");
-        for (labels, number) in &found {
+        for (labels, _) in &found {
             let whose = labels.get("namespace").filter(|_| query.contains("by (namespace"));
             ensure!(whose.is_none_or(|whose| whose == namespace), "{whose:?} in {found:?}");
-            let wanted = NUMBERS.iter().find(|(name, _)| *name == title).map(|(_, wanted)| *wanted);
-            let wanted = wanted.or((title == "Metric value").then_some(value));
-            ensure!(wanted.is_none_or(|wanted| same(wanted, *number)), "{number} instead of {wanted:?} in {found:?}");
         }
-        ensure!(title != "Errors in the last hour" || found[0].1 > 0.0, "no errors: {found:?}");
-        Ok(())
+        ensure!(!ERRORS.contains(&title) || found[0].1 > 0.0, "no errors: {found:?}");
+        check_numbers(title, query, &found, value)
     })
     .await?;
     ensure!(!prometheus.query(&filled(query, ".*")).await?.is_empty(), "nothing found in all namespaces");
@@ -95,6 +140,24 @@ async fn check_query(prometheus: &Prometheus, title: &str, query: &str, namespac
         let elsewhere = prometheus.query(&filled(query, "no-such-namespace")).await?;
         ensure!(elsewhere.iter().all(|(_, number)| same(*number, 0.0)), "found elsewhere: {elsewhere:?}");
     }
+    Ok(())
+}
+
+/// The numbers of panels with known ones.
+fn check_numbers(title: &str, query: &str, found: &[Sample], value: f64) -> Result<()> {
+    let overview = query.starts_with("count(") || query.starts_with("sum(");
+    if let Some((_, wanted)) = NUMBERS.iter().find(|(name, _)| *name == title).filter(|_| overview) {
+        ensure!(found.len() == 1 && same(*wanted, found[0].1), "{found:?} instead of {wanted}");
+    }
+    let of_app = |(labels, number): &Sample| (labels.get("scaledObject")? == "my-app").then_some(*number);
+    let of_app: Vec<_> = found.iter().filter_map(of_app).collect();
+    let wanted = match (title, query) {
+        ("Value and target", query) if query.contains("keda_scaler_metrics_value") => value,
+        ("Value and target", _) => 5.0,
+        ("Value by target", _) => value / 5.0,
+        _ => return Ok(()),
+    };
+    ensure!(of_app.len() == 1 && same(wanted, of_app[0]), "{found:?} instead of {wanted} for my-app");
     Ok(())
 }
 
@@ -135,7 +198,8 @@ pub async fn check_kedas(prometheus: &Prometheus, namespace: &str, queue: &str, 
 
 /// A query with Grafana's variables filled in.
 fn filled(query: &str, namespace: &str) -> String {
-    query.replace("$namespace", namespace).replace("$scaledObject", ".*").replace("$__rate_interval", "10s")
+    let query = query.replace("$namespace", namespace).replace("$scaledObject", ".*");
+    query.replace("$scaler", ".*").replace("$metric", ".*").replace("$__rate_interval", "10s")
 }
 
 fn same(one: f64, other: f64) -> bool {
