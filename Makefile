@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak release-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
+.PHONY: help demo down test unit e2e soak release-test image image-tools image-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,16 @@ unit: ## the unit tests alone
 
 e2e: ## the end-to-end tests alone (20 minutes); ONLY=word picks those with it in their names
 	@tests/run.sh e2e $(ONLY)
+
+image: image-tools ## build the OCI image target/image/ebb.tar with buildah (15 minutes the first time); ARCH=arm64 IMAGE=name:tag
+	@IMAGE="$(IMAGE)" ARCH="$(ARCH)" deploy/image/build.sh
+
+image-tools:
+	@command -v buildah >/dev/null || tests/debian.sh buildah
+	@deploy/image/tools.sh cargo-auditable cargo-cyclonedx
+
+image-test: ## build the image twice, push it to a registry, sign, verify and copy it, and test its program (an hour)
+	@tests/image/run.sh
 
 SEEDS ?= 30
 LOSSES ?= 5

@@ -23,8 +23,16 @@ pub fn bin_dir() -> Result<PathBuf> {
     Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_path_buf())
 }
 
-/// A program of this workspace, built with the same profile as this one.
+/// The variable that names an `ebb` to test instead of the one built beside this program, such as an image's.
+const EBB: &str = "EBB_BINARY";
+
+/// A program of this workspace, built with the same profile as this one; `ebb` may be another.
 pub fn bin(name: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(EBB).filter(|path| name == "ebb" && !path.is_empty()) {
+        let path = PathBuf::from(path);
+        ensure!(path.is_file(), "{EBB}={}: no such file", path.display());
+        return Ok(path);
+    }
     let path = bin_dir()?.join(name);
     ensure!(path.exists(), "{} is not built: cargo build --release --workspace --bins", path.display());
     Ok(path)
