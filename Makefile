@@ -4,10 +4,10 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak release-test image image-tools image-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
+.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## scale two workloads on a real control plane, live; KEEP=1 leaves everything up (the first time 15 minutes)
 	@$(MAKE) --no-print-directory -j2 bed demo-programs
@@ -34,6 +34,9 @@ image-tools:
 
 image-test: ## build the image twice, push it to a registry, sign, verify and copy it, and test its program (an hour)
 	@tests/image/run.sh
+
+dashboards-test: ## check the dashboards against the types of Grafana's own package (npm fetches 26 MB)
+	@tests/grafana/check.sh
 
 SEEDS ?= 30
 LOSSES ?= 5

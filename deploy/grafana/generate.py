@@ -271,7 +271,7 @@ def namespaces():
 
 
 def variables(one):
-    source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}}
+    source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
     chosen = [source, namespaces(), variable("scaledObject", "ScaledObject", "keda_scaled_object_paused", "", several=not one)]
     if one:
         chosen.append(variable("scaler", "Scaler", "keda_scaler_detail_errors_total", OBJECT))
