@@ -7,6 +7,7 @@ pub mod activation;
 pub mod authentication;
 #[cfg(test)]
 mod catalog;
+pub mod environment;
 pub mod events;
 pub mod failure;
 pub mod fallback;

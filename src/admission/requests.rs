@@ -75,7 +75,7 @@ async fn look(
         return Ok(None);
     }
     let kind = targets.kind(target).await?;
-    let pod = pod_template::pod_spec(client, targets, &kind, namespace, &target.name).await?;
+    let pod = pod_template::read(client, targets, &kind, namespace, &target.name).await?.spec;
     let limits = Api::<LimitRange>::namespaced(client.clone(), namespace).list(&ListParams::default()).await?;
     Ok(Some((pod, limits.items)))
 }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use ebb_crds::{
     AuthenticationRef, ClusterTriggerAuthentication, ScaleTrigger, TriggerAuthentication, TriggerAuthenticationSpec,
 };
-use k8s_openapi::api::core::v1::PodSpec;
 use kube::Api;
 use kube::api::ListParams;
 use serde::de::DeserializeOwned;
@@ -23,6 +22,7 @@ use super::authentications::{AuthKey, Authentications};
 use super::environment;
 use super::lookup::{Lookup, LookupError};
 use ebb_plan::authentication;
+use ebb_plan::environment::PodTemplate;
 
 /// Where references of one ScaledObject's triggers are looked up.
 pub(super) struct ResolveContext<'a> {
@@ -30,8 +30,8 @@ pub(super) struct ResolveContext<'a> {
     pub(super) namespace: &'a str,
     /// The namespace of the Secrets and ConfigMaps of ClusterTriggerAuthentications: Ebb's own.
     pub(super) cluster_namespace: &'a str,
-    /// The target's pod specification, if anything asks for it.
-    pub(super) pod: Option<&'a PodSpec>,
+    /// The target's pods, if anything asks for them.
+    pub(super) pod: Option<&'a PodTemplate>,
     /// `envSourceContainerName`.
     pub(super) container: Option<&'a str>,
     pub(super) lookup: &'a Lookup<'a>,
@@ -113,8 +113,8 @@ impl Authentication {
         for entry in self.spec.env.iter().flatten() {
             let Some(pod) = around.pod else { continue };
             let container = entry.container_name.as_deref().filter(|name| !name.is_empty()).or(around.container);
-            let container = environment::container(pod, container)?;
-            let mut values = environment::resolve(container, around.namespace, &[&entry.name], around.lookup).await?;
+            let container = environment::container(&pod.spec, container)?;
+            let mut values = environment::resolve(container, pod, &[&entry.name], around.lookup).await?;
             let value = values.remove(&entry.name).ok_or_else(|| {
                 LookupError::Missing(format!(
                     "the container {:?} has no environment variable {:?}",

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
 
 use super::lookup::{Lookup, LookupError};
+use ebb_plan::environment::{self, PodTemplate, Variable};
 
 /// The container that parameters are read from: the one called `name`, else the first.
 ///
@@ -20,19 +21,24 @@ pub(super) fn container<'a>(pod: &'a PodSpec, name: Option<&str>) -> Result<&'a 
     };
     let mut containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     containers.find(|container| container.name == name).ok_or_else(|| {
-        let names: Vec<_> = pod.containers.iter().map(|container| container.name.as_str()).collect();
+        let all = pod.containers.iter().chain(pod.init_containers.iter().flatten());
+        let names: Vec<_> = all.map(|container| container.name.as_str()).collect();
         LookupError::Wrong(format!("the target has no container {name:?}; it has {}", names.join(", ")))
     })
 }
 
-/// The values of the variables `wanted` in a container. A variable that is not defined is not in the answer; one whose
-/// Secret, ConfigMap or key is missing is an error, unless the reference is optional.
+/// The values of the variables `wanted` in a container. A variable that is not defined is not in the answer.
+///
+/// # Errors
+/// The Secret, ConfigMap or key of a variable is missing and not optional, or the value of a wanted one is known only of a
+/// running pod.
 pub(super) async fn resolve(
     container: &Container,
-    namespace: &str,
+    template: &PodTemplate,
     wanted: &[&str],
     lookup: &Lookup<'_>,
 ) -> Result<BTreeMap<String, String>, LookupError> {
+    let namespace = &template.namespace;
     let mut found = BTreeMap::new();
     // Later definitions win, and `env` wins over `envFrom`, as in the kubelet.
     for source in container.env_from.iter().flatten() {
@@ -45,7 +51,7 @@ pub(super) async fn resolve(
             continue;
         };
         for (key, value) in values {
-            found.insert(format!("{prefix}{key}"), value);
+            found.insert(format!("{prefix}{key}"), Variable::Text(value));
         }
     }
     let variables = container.env.as_deref().unwrap_or_default();
@@ -54,12 +60,19 @@ pub(super) async fn resolve(
         if !wanted.contains(&variable.name.as_str()) && !is_referred_to(&variable.name, variables) {
             continue;
         }
-        if let Some(value) = self::value(variable, namespace, &found, lookup).await? {
+        if let Some(value) = self::value(variable, template, &found, lookup).await? {
             found.insert(variable.name.clone(), value);
         }
     }
     found.retain(|name, _| wanted.contains(&name.as_str()));
-    Ok(found)
+    let known = found.into_iter().map(|(name, value)| match value {
+        Variable::Text(value) => Ok((name, value)),
+        Variable::Unknown(source) => Err(LookupError::Wrong(format!(
+            "the environment variable {name:?} of the container {:?} takes its value from {source}",
+            container.name
+        ))),
+    });
+    known.collect()
 }
 
 fn is_referred_to(name: &str, variables: &[EnvVar]) -> bool {
@@ -69,13 +82,14 @@ fn is_referred_to(name: &str, variables: &[EnvVar]) -> bool {
 
 async fn value(
     variable: &EnvVar,
-    namespace: &str,
-    before: &BTreeMap<String, String>,
+    template: &PodTemplate,
+    before: &BTreeMap<String, Variable>,
     lookup: &Lookup<'_>,
-) -> Result<Option<String>, LookupError> {
+) -> Result<Option<Variable>, LookupError> {
     let Some(source) = &variable.value_from else {
-        return Ok(Some(expand(variable.value.as_deref().unwrap_or_default(), before)));
+        return Ok(Some(environment::expand(variable.value.as_deref().unwrap_or_default(), before)));
     };
+    let namespace = &template.namespace;
     let (mut values, key, kind, name, optional) = if let Some(reference) = &source.secret_key_ref {
         let optional = reference.optional.unwrap_or(false);
         (
@@ -90,11 +104,10 @@ async fn value(
         let values = lookup.config_map(namespace, &reference.name, optional).await?;
         (values, &reference.key, "ConfigMap", &reference.name, optional)
     } else {
-        // Fields of a pod that may not even exist.
-        return Ok(None);
+        return Ok(Some(template.value_from(source)));
     };
     match values.remove(key) {
-        Some(value) => Ok(Some(value)),
+        Some(value) => Ok(Some(Variable::Text(value))),
         None if optional => Ok(None),
         None => Err(LookupError::Missing(format!(
             "the environment variable {:?} refers to the key {key:?}, which {kind} {namespace}/{name} does not have",
@@ -103,52 +116,9 @@ async fn value(
     }
 }
 
-/// Replaces `$(NAME)` by what is known of NAME; `$$(NAME)` stands for the text `$(NAME)`, and an unknown name stays
-/// (Kubernetes, "Define Dependent Environment Variables").
-fn expand(text: &str, known: &BTreeMap<String, String>) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        expanded.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            expanded.push('$');
-            rest = after;
-        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|after| after.split_once(')')) {
-            if let Some(value) = known.get(name) {
-                expanded.push_str(value);
-            } else {
-                expanded.push_str("$(");
-                expanded.push_str(name);
-                expanded.push(')');
-            }
-            rest = after;
-        } else {
-            expanded.push('$');
-        }
-    }
-    expanded.push_str(rest);
-    expanded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn references_are_expanded_as_the_kubelet_does() {
-        let known = [("HOST".to_owned(), "h".to_owned())].into();
-        for (text, expected) in [
-            ("amqp://$(HOST):5672/", "amqp://h:5672/"),
-            ("$$(HOST)", "$(HOST)"),
-            ("$(PORT)", "$(PORT)"),
-            ("a$b", "a$b"),
-            ("$(open", "$(open"),
-            ("$", "$"),
-        ] {
-            assert_eq!(expand(text, &known), expected, "{text}");
-        }
-    }
 
     #[test]
     fn the_container_is_the_named_one_or_the_first() {
@@ -159,6 +129,6 @@ mod tests {
         assert_eq!(container(&pod, None).unwrap().name, "a");
         assert_eq!(container(&pod, Some("b")).unwrap().name, "b");
         assert_eq!(container(&pod, Some("i")).unwrap().name, "i");
-        assert!(container(&pod, Some("c")).unwrap_err().to_string().contains("it has a, b"));
+        assert!(container(&pod, Some("c")).unwrap_err().to_string().contains("it has a, b, i"));
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use ebb_crds::{ScaleTrigger, ScaledObject};
 use ebb_scalers::TriggerConfig;
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::PodSpec;
 use kube::{Client, ResourceExt as _};
 
 use super::authentication::{Authentication, ResolveContext};
@@ -18,6 +17,7 @@ use super::lookup::{Lookup, LookupError, ReadSet, Sources};
 use crate::clock;
 use crate::kube_api::pod_template::{self, TemplateError};
 use crate::kube_api::scale::{Kind, TargetError, Targets};
+use ebb_plan::environment::PodTemplate;
 use ebb_plan::{resource, validate};
 
 /// The target of a ScaledObject, as it was found.
@@ -121,8 +121,8 @@ impl Gatherer<'_> {
             .collect();
         let env = match around.pod {
             Some(pod) if !wanted.is_empty() => {
-                let container = environment::container(pod, around.container)?;
-                environment::resolve(container, around.namespace, &wanted, around.lookup).await?
+                let container = environment::container(&pod.spec, around.container)?;
+                environment::resolve(container, pod, &wanted, around.lookup).await?
             }
             _ => BTreeMap::new(),
         };
@@ -141,10 +141,10 @@ impl Gatherer<'_> {
         })
     }
 
-    async fn pod(&self, client: &Client, object: &ScaledObject, target: &Target) -> Result<PodSpec, LookupError> {
+    async fn pod(&self, client: &Client, object: &ScaledObject, target: &Target) -> Result<PodTemplate, LookupError> {
         let namespace = object.namespace().unwrap_or_default();
         let (kind, name) = (&target.kind, &object.spec.scale_target_ref.name);
-        let found = pod_template::pod_spec(client, self.targets, kind, &namespace, name).await;
+        let found = pod_template::read(client, self.targets, kind, &namespace, name).await;
         found.map_err(|error| match error {
             TemplateError::Missing(text) => LookupError::Missing(text),
             TemplateError::Wrong(text) => LookupError::Wrong(text),

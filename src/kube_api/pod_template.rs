@@ -4,7 +4,7 @@
 //! Owns where a template lies. Decides nothing that follows from it.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{PodSpec, PodTemplate};
+use k8s_openapi::api::core::v1::{PodTemplate as PodTemplateObject, PodTemplateSpec};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
@@ -12,6 +12,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::kube_api::scale::{Kind, TargetError, Targets};
+use ebb_plan::environment::PodTemplate;
 
 /// Why there is no pod template.
 #[derive(Debug, thiserror::Error)]
@@ -44,16 +45,16 @@ struct Workload<'a> {
 struct Source {
     group: &'static str,
     kind: &'static str,
-    /// Where its pods' specification is.
+    /// Where its pod template is.
     path: &'static str,
 }
 
 /// The kinds that Argo's controller follows.
 const SOURCES: [Source; 4] = [
-    Source { group: "apps", kind: "Deployment", path: "/spec/template/spec" },
-    Source { group: "apps", kind: "ReplicaSet", path: "/spec/template/spec" },
-    Source { group: "apps", kind: "StatefulSet", path: "/spec/template/spec" },
-    Source { group: "", kind: "PodTemplate", path: "/template/spec" },
+    Source { group: "apps", kind: "Deployment", path: "/spec/template" },
+    Source { group: "apps", kind: "ReplicaSet", path: "/spec/template" },
+    Source { group: "apps", kind: "StatefulSet", path: "/spec/template" },
+    Source { group: "", kind: "PodTemplate", path: "/template" },
 ];
 
 impl Source {
@@ -61,30 +62,30 @@ impl Source {
         match self.kind {
             "ReplicaSet" => ApiResource::erase::<ReplicaSet>(&()),
             "StatefulSet" => ApiResource::erase::<StatefulSet>(&()),
-            "PodTemplate" => ApiResource::erase::<PodTemplate>(&()),
+            "PodTemplate" => ApiResource::erase::<PodTemplateObject>(&()),
             _ => ApiResource::erase::<Deployment>(&()),
         }
     }
 }
 
-/// The specification of the pods of the target `name`.
+/// The pods of the target `name`.
 ///
 /// # Errors
 /// The target, or what it refers to, is not there, has no pod template, or cannot be read.
-pub async fn pod_spec(
+pub async fn read(
     client: &Client,
     targets: &Targets,
     kind: &Kind,
     namespace: &str,
     name: &str,
-) -> Result<PodSpec, TemplateError> {
+) -> Result<PodTemplate, TemplateError> {
     let target = targets.object(kind, namespace, name).await.map_err(|error| match error {
         TargetError::Api(cause) => TemplateError::Api { what: format!("cannot read the target {name:?}"), cause },
         other => TemplateError::Missing(other.to_string()),
     })?;
     let reference = if kind.is_rollout() { workload_ref(&target)? } else { None };
     let Some(Workload { kind: source, name: referred }) = reference else {
-        return read("the target", &target.data, "/spec/template/spec");
+        return template("the target", &target.data, "/spec/template", namespace);
     };
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &source.resource());
     let found = api.get_opt(referred).await.map_err(|cause| TemplateError::Api {
@@ -97,7 +98,7 @@ pub async fn pod_spec(
             source.kind
         ))
     })?;
-    read(&format!("the {} {referred:?} of the Rollout {name:?}", source.kind), &found.data, source.path)
+    template(&format!("the {} {referred:?} of the Rollout {name:?}", source.kind), &found.data, source.path, namespace)
 }
 
 /// What a Rollout refers to, if it does.
@@ -120,15 +121,20 @@ fn workload_ref(rollout: &DynamicObject) -> Result<Option<Workload<'_>>, Templat
     }
 }
 
-fn read(what: &str, object: &Value, path: &str) -> Result<PodSpec, TemplateError> {
-    let template = object.pointer(path).filter(|template| !template.is_null()).ok_or_else(|| {
-        let place = path.trim_start_matches('/').trim_end_matches("/spec").replace('/', ".");
+/// Takes the pod template out of an object.
+///
+/// # Errors
+/// There is none at this place, or it cannot be read.
+pub fn template(what: &str, object: &Value, path: &str, namespace: &str) -> Result<PodTemplate, TemplateError> {
+    let found = object.pointer(path).filter(|template| !template["spec"].is_null()).ok_or_else(|| {
+        let place = path.trim_start_matches('/').replace('/', ".");
         TemplateError::Wrong(format!(
             "{what} has no pod template at {place}, which …FromEnv and env parameters are read from"
         ))
     })?;
-    PodSpec::deserialize(template)
-        .map_err(|error| TemplateError::Wrong(format!("the pod template of {what} cannot be read: {error}")))
+    let template = PodTemplateSpec::deserialize(found)
+        .map_err(|error| TemplateError::Wrong(format!("the pod template of {what} cannot be read: {error}")))?;
+    Ok(PodTemplate::new(namespace, template))
 }
 
 #[cfg(test)]
@@ -148,10 +154,10 @@ mod tests {
     #[test]
     fn a_rollout_refers_to_what_argo_follows() {
         for (api_version, kind, path) in [
-            ("apps/v1", "Deployment", "/spec/template/spec"),
-            ("apps/v1", "ReplicaSet", "/spec/template/spec"),
-            ("apps/v1", "StatefulSet", "/spec/template/spec"),
-            ("v1", "PodTemplate", "/template/spec"),
+            ("apps/v1", "Deployment", "/spec/template"),
+            ("apps/v1", "ReplicaSet", "/spec/template"),
+            ("apps/v1", "StatefulSet", "/spec/template"),
+            ("v1", "PodTemplate", "/template"),
         ] {
             let rollout = rollout(&json!({"apiVersion": api_version, "kind": kind, "name": "worker"}));
             let found = workload_ref(&rollout).unwrap().unwrap();
@@ -174,10 +180,10 @@ mod tests {
     fn a_template_is_where_the_kind_has_it() {
         let pod = json!({"containers": [{"name": "app"}]});
         let here = json!({"spec": {"template": {"spec": pod}}, "template": {"spec": pod}});
-        for path in ["/spec/template/spec", "/template/spec"] {
-            assert_eq!(read("it", &here, path).unwrap().containers[0].name, "app");
+        for path in ["/spec/template", "/template"] {
+            assert_eq!(template("it", &here, path, "shop").unwrap().spec.containers[0].name, "app");
         }
-        let error = read("the target", &json!({"spec": {}}), "/spec/template/spec").unwrap_err().to_string();
+        let error = template("the target", &json!({"spec": {}}), "/spec/template", "shop").unwrap_err().to_string();
         assert!(error.starts_with("the target has no pod template at spec.template,"), "{error}");
     }
 }

@@ -14,6 +14,7 @@ mod cron;
 mod dashboard;
 mod door;
 mod edits;
+mod environment;
 mod events;
 mod external_metrics;
 mod fallback;
