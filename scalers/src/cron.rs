@@ -64,15 +64,11 @@ impl Cron {
                 "drop useCachedMetrics: a schedule is never asked of a broker",
             );
         }
-        let window = if timezone.is_empty() || start.is_empty() || end.is_empty() {
-            None
-        } else {
-            Window::parse(timezone, start, end)
-                .map_err(|error| reader.problem_with_hint(error.to_string(), error.hint()))
-                .ok()
-        };
+        for mistake in Window::mistakes(timezone, start, end) {
+            reader.problem_with_hint(mistake.to_string(), mistake.hint());
+        }
         reader.finish()?;
-        let Some(window) = window else { return Err(ConfigError::new("no window given")) };
+        let window = Window::parse(timezone, start, end).map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Self {
             metric: MetricSpec {
                 name: metric_name(
@@ -175,6 +171,20 @@ mod tests {
             let error = build_with(0, &[change]).map(|_| ()).unwrap_err();
             assert!(error.hints().iter().any(|line| line.contains(hint)), "{change:?}: {:?}", error.hints());
         }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once() {
+        let wrong = [("timezone", "Nowhere"), ("start", "8:00"), ("end", "22:00"), ("desiredReplicas", "0")];
+        let error = build_with(0, &wrong).map(|_| ()).unwrap_err();
+        for part in ["zone Nowhere", "start", "end", "desiredReplicas"] {
+            assert!(error.problems().iter().any(|problem| problem.contains(part)), "{part}: {error}");
+        }
+        assert_eq!(error.problems().len(), 4, "{error}");
+        let zone = error.problems().iter().position(|problem| problem.contains("Nowhere")).unwrap();
+        assert!(error.hints_of(zone).all(|hint| hint.contains("Europe/London")), "each hint is with its problem");
+        let missing = build_with(0, &[("start", ""), ("end", "22:00")]).map(|_| ()).unwrap_err();
+        assert_eq!(missing.problems().len(), 2, "{missing}");
     }
 
     #[test]

@@ -8,22 +8,26 @@ pub struct ConfigError {
     prefix: String,
     problems: Vec<String>,
     hints: Vec<String>,
+    /// Of each hint: the problem that it belongs to.
+    belongs: Vec<usize>,
 }
 
 impl ConfigError {
     /// An error with KEDA's text and no hint yet.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { prefix: String::new(), problems: vec![text.into()], hints: Vec::new() }
+        Self { prefix: String::new(), problems: vec![text.into()], hints: Vec::new(), belongs: Vec::new() }
     }
 
-    /// All of several problems, and the hints that belong to them.
-    pub(super) fn of(problems: Vec<String>, hints: Vec<String>) -> Self {
-        Self { prefix: String::new(), problems, hints }
+    /// All of several problems, and their hints with the place of the problem that each belongs to.
+    pub(super) fn of(problems: Vec<String>, hints: Vec<(usize, String)>) -> Self {
+        let (belongs, hints) = hints.into_iter().unzip();
+        Self { prefix: String::new(), problems, hints, belongs }
     }
 
-    /// Adds a line that says how to put it right.
+    /// Adds a line that says how to put the last problem right.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.belongs.push(self.problems.len().saturating_sub(1));
         self.hints.push(hint.into());
         self
     }
@@ -37,6 +41,12 @@ impl ConfigError {
     /// What is wrong, each without the words before the text.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// How to put the problem at this place right, a line each.
+    pub fn hints_of(&self, problem: usize) -> impl Iterator<Item = &str> {
+        let pairs = self.belongs.iter().zip(&self.hints);
+        pairs.filter(move |(belongs, _)| **belongs == problem).map(|(_, hint)| hint.as_str())
     }
 
     /// How to put it right, a line each.

@@ -11,6 +11,7 @@ mod declaration;
 mod error;
 pub mod go;
 mod metric;
+mod placeholder;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use std::fmt;
 pub use declaration::{Catalog, Declaration, RESOURCE_KINDS};
 pub use error::ConfigError;
 pub use metric::{MetricSpec, MetricType};
+pub use placeholder::is_placeholder;
 pub use reader::ParamReader;
 
 /// A trigger with everything it needs resolved.

@@ -14,7 +14,8 @@ pub struct ParamReader<'a> {
     trigger: &'a TriggerConfig,
     params: &'static [Param],
     problems: Vec<String>,
-    hints: Vec<String>,
+    /// Hints with the place of the problem that each belongs to.
+    hints: Vec<(usize, String)>,
 }
 
 impl<'a> ParamReader<'a> {
@@ -68,7 +69,8 @@ impl<'a> ParamReader<'a> {
         let names = param.names().collect::<Vec<_>>().join(",");
         let sources = param.sources.iter().map(|source| source.as_str()).collect::<Vec<_>>().join(" ");
         self.problem(format!("missing required parameter \"{names}\" in [{sources}]"));
-        self.hints.push(self.how_to_give(param));
+        let hint = self.how_to_give(param);
+        self.hint(hint);
         ""
     }
 
@@ -133,7 +135,12 @@ impl<'a> ParamReader<'a> {
     /// Notes something wrong, and how to put it right.
     pub fn problem_with_hint(&mut self, text: impl Into<String>, hint: impl Into<String>) {
         self.problem(text);
-        self.hints.push(hint.into());
+        self.hint(hint.into());
+    }
+
+    /// Notes how to put the last problem right.
+    fn hint(&mut self, hint: String) {
+        self.hints.push((self.problems.len().saturating_sub(1), hint));
     }
 
     /// Ends the reading: everything that was wrong, a line each, or nothing.

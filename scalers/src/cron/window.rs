@@ -33,6 +33,16 @@ impl Window {
         Ok(Self { start: starts, end: ends, tz: time_zone(timezone).map_err(WindowError::TimeZone)? })
     }
 
+    /// Everything that is wrong with the parts of a window. Parts that are empty are passed over.
+    pub fn mistakes(timezone: &str, start: &str, end: &str) -> Vec<WindowError> {
+        let of = |text: &str| (!text.is_empty()).then(|| Schedule::parse(text).err()).flatten();
+        let zone = (!timezone.is_empty()).then(|| time_zone(timezone).err()).flatten();
+        let (wrong_start, wrong_end) = (of(start).map(WindowError::Start), of(end).map(WindowError::End));
+        let same = wrong_start.is_none() && wrong_end.is_none() && !start.is_empty() && start == end;
+        let same = same.then_some(WindowError::Same);
+        [wrong_start, wrong_end, same, zone.map(WindowError::TimeZone)].into_iter().flatten().collect()
+    }
+
     /// The time zone that it is meant in.
     pub fn time_zone(&self) -> Tz {
         self.tz

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::endpoint::Endpoint;
 use super::lag::{ResetPolicy, Rules};
 use super::partitions::Partitions;
+use super::protocol::Address;
 use crate::net::tls::{GivenIdentity, Tls};
-use crate::params::{ConfigError, ParamReader, TriggerConfig};
+use crate::params::{ConfigError, ParamReader, TriggerConfig, is_placeholder};
 pub(crate) use declared::{APACHE_KAFKA, KAFKA};
 use sasl::sasl;
 
@@ -47,7 +48,7 @@ impl Metadata {
                 Flavor::Apache => APACHE_KAFKA,
             },
         );
-        let brokers = list(reader.required("bootstrapServers")).join(",");
+        let brokers = brokers(&mut reader);
         let group = reader.required("consumerGroup");
         let mut topics = topics(&mut reader, flavor);
         let named = topics.join(",");
@@ -68,6 +69,31 @@ impl Metadata {
     pub(super) fn metric_part(&self) -> String {
         if self.topics.is_empty() { format!("kafka-{}-topics", self.group) } else { format!("kafka-{}", self.named) }
     }
+}
+
+/// `bootstrapServers`, separated by commas. One that no broker can have is a problem.
+fn brokers(reader: &mut ParamReader<'_>) -> String {
+    let text = reader.required("bootstrapServers");
+    let brokers = list(text);
+    let shown = reader.shown("bootstrapServers", text);
+    for broker in &brokers {
+        if Address::parse(broker).is_ok() {
+            continue;
+        }
+        let named = if shown == text { format!("{broker:?}") } else { shown.to_owned() };
+        reader.problem_with_hint(
+            format!("bootstrapServers: {named} is no broker"),
+            if is_placeholder(broker) {
+                "put the broker's host:port in the place of the placeholder"
+            } else {
+                "a broker is host:port, such as kafka.kafka.svc:9092; several are separated by commas"
+            },
+        );
+    }
+    if brokers.is_empty() && !text.is_empty() {
+        reader.problem("bootstrapServers names no broker");
+    }
+    brokers.join(",")
 }
 
 /// What is between commas, trimmed.

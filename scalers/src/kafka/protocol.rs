@@ -19,6 +19,7 @@ mod sasl;
 mod scram;
 mod share;
 
+pub(super) use address::Address;
 pub(super) use batches::{BatchScan, look};
 pub(super) use cluster::{ANSWER, Cluster};
 pub(super) use error::{Code, Fault};

@@ -8,7 +8,7 @@ use url::Url;
 use super::client::{Endpoint, Query};
 use crate::metric_name::form_encode;
 use crate::params::Source::{Auth, Env, Metadata as Meta};
-use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};
+use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig, is_placeholder};
 use login::Login;
 
 /// The HPA's targets are in thousandths.
@@ -119,15 +119,24 @@ fn address(reader: &mut ParamReader<'_>) -> Option<Url> {
     }
     // The text may hold a password, so it is not repeated.
     match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() => Some(url),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && has_name(&url) && url.query().is_none() => Some(url),
         _ => {
             reader.problem_with_hint(
                 "serverAddress is no address of an HTTP server",
-                "serverAddress must be a URL such as http://prometheus.monitoring:9090, without a query",
+                if is_placeholder(text) {
+                    "serverAddress holds a placeholder: put the server's address in its place"
+                } else {
+                    "serverAddress must be a URL such as http://prometheus.monitoring:9090, without a query"
+                },
             );
             None
         }
     }
+}
+
+/// Whether an address names a machine that there can be: one without the signs of variables and placeholders.
+fn has_name(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| !host.is_empty() && !host.contains(|sign| "$(){}*!&'+,;=\"`".contains(sign)))
 }
 
 fn threshold(reader: &mut ParamReader<'_>) -> f64 {

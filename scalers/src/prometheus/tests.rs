@@ -182,6 +182,8 @@ fn what_is_wrong_has_kedas_text_or_names_the_key() {
     };
     for (metadata, auth, says) in [
         (&[("serverAddress", "prometheus:9090")][..], &[][..], "serverAddress is no address of an HTTP server"),
+        (&[("serverAddress", "http://$(PROMETHEUS):9090")], &[], "serverAddress is no address of an HTTP server"),
+        (&[("serverAddress", "http://{host}:9090")], &[], "serverAddress is no address of an HTTP server"),
         (&[("threshold", "0")], &[], "threshold must be at least 0.001, got 0"),
         (
             &[("customHeaders", "a=b,c")],

@@ -12,7 +12,7 @@ use super::mode::Mode;
 use super::queue_stats::Operation;
 use super::{amqp, management};
 use crate::params::Source::{Auth, Env, Metadata as Meta};
-use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};
+use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig, is_placeholder};
 use access::Access;
 use measure::Measure;
 
@@ -101,20 +101,7 @@ impl Metadata {
         let exclude_unacknowledged = reader.flag("excludeUnacknowledged");
         let search = search(&mut reader);
         let timeout = reader.duration("timeout");
-        let host = match Host::parse(host) {
-            Ok(host) if protocol.is_some_and(|protocol| protocol != host.protocol()) => {
-                reader.problem_with_hint(
-                    "protocol does not fit the scheme of host",
-                    "amqp goes with amqp:// and amqps://, http with http:// and https://; leave protocol out to let host decide",
-                );
-                None
-            }
-            Ok(host) => Some(host),
-            Err(problem) => {
-                reader.problem(problem);
-                None
-            }
-        };
+        let host = self::host(&mut reader, host, protocol);
         let is_amqp = host.as_ref().map_or(protocol == Some(Protocol::Amqp), |host| host.protocol() == Protocol::Amqp);
         access.check(&mut reader, is_amqp);
         if is_amqp {
@@ -148,6 +135,34 @@ impl Metadata {
         Ok(Self { queue: queue.into(), mode, target, activation_value, broker })
     }
 }
+
+/// The address in `host`. One that is missing has been noted already.
+fn host(reader: &mut ParamReader<'_>, host: &str, protocol: Option<Protocol>) -> Option<Host> {
+    if host.is_empty() {
+        return None;
+    }
+    match Host::parse(host) {
+        Ok(host) if protocol.is_some_and(|protocol| protocol != host.protocol()) => {
+            reader.problem_with_hint(
+                "protocol does not fit the scheme of host",
+                "amqp goes with amqp:// and amqps://, http with http:// and https://; leave protocol out to let host decide",
+            );
+            None
+        }
+        Ok(host) => Some(host),
+        Err(problem) if is_placeholder(host) => {
+            reader.problem_with_hint(problem, PLACEHOLDER);
+            None
+        }
+        Err(problem) => {
+            reader.problem(problem);
+            None
+        }
+    }
+}
+
+/// The cure for an address with a placeholder.
+const PLACEHOLDER: &str = "host holds a placeholder, such as <…>, ${…} or $(…): put the value in its place";
 
 /// What is to be asked of the broker.
 struct Ask<'a> {

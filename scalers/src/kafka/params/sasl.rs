@@ -64,8 +64,13 @@ fn password(reader: &mut ParamReader<'_>, flavor: Flavor, mechanism: Mechanism) 
         Flavor::Apache => {
             reader.problem_with_hint("username and password must be set when using SASL/PLAINTEXT", hint);
         }
-        Flavor::Kafka if username.is_none() => reader.problem_with_hint("no username given", hint),
-        Flavor::Kafka => reader.problem_with_hint("no password given", hint),
+        Flavor::Kafka => {
+            for (key, value) in [("username", username), ("password", password)] {
+                if value.is_none() {
+                    reader.problem_with_hint(format!("no {key} given"), hint);
+                }
+            }
+        }
     }
     None
 }

@@ -188,6 +188,20 @@ const ERRORS: &[(Flavor, Pairs, Pairs, &str)] = &[
         &[],
         "parameter \"sasl\" value \"oauthbearer\" must be one of [none plaintext scram_sha256 scram_sha512 gssapi aws_msk_iam]",
     ),
+    (
+        Kafka,
+        &[("bootstrapServers", "kafka.<your-namespace>.svc:9092")],
+        &[],
+        "bootstrapServers: \"kafka.<your-namespace>.svc:9092\" is no broker",
+    ),
+    (
+        Apache,
+        &[("bootstrapServers", "kafka:9092, kafka:port, ${KAFKA}:9092")],
+        &[],
+        "bootstrapServers: \"kafka:port\" is no broker\nbootstrapServers: \"${KAFKA}:9092\" is no broker",
+    ),
+    (Kafka, &[("bootstrapServers", ",")], &[], "bootstrapServers names no broker"),
+    (Kafka, &[("sasl", "plaintext")], &[], "no username given\nno password given"),
     (Kafka, &[("sasl", "plaintext")], &[("password", "p")], "no username given"),
     (Kafka, &[("sasl", "scram_sha512")], &[("username", "u")], "no password given"),
     (

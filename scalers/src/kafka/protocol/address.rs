@@ -40,7 +40,7 @@ impl Address {
             None => (place, PORT),
         };
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() || port == 0 { Err(wrong()) } else { Ok(Self { host: host.into(), port }) }
+        if is_host(host) && port > 0 { Ok(Self { host: host.into(), port }) } else { Err(wrong()) }
     }
 }
 
@@ -86,7 +86,17 @@ mod tests {
             let address = Address::parse(text).map(|address| address.to_string());
             assert_eq!(address.as_deref(), Ok(printed), "{text}");
         }
-        for text in ["", ":9092", "kafka:port", "kafka:0", "kafka:70000", "kafka:"] {
+        for text in [
+            "",
+            ":9092",
+            "kafka:port",
+            "kafka:0",
+            "kafka:70000",
+            "kafka:",
+            "kafka.<ns>.svc:9092",
+            "$(KAFKA):9092",
+            "a b",
+        ] {
             assert_eq!(Address::parse(text), Err(format!("{text:?} is no host:port")), "{text}");
         }
     }

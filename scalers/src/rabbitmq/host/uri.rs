@@ -53,7 +53,9 @@ impl<'a> Uri<'a> {
     /// The machine's name or address, if there is one.
     pub(super) fn name(&self) -> Result<Option<String>, Unreadable> {
         let name = decoded(self.name_and_port()?.0)?;
-        let odd = |letter: char| letter.is_whitespace() || letter.is_control() || "/?#@[]<>\"\\^`{|}".contains(letter);
+        let odd = |letter: char| {
+            letter.is_whitespace() || letter.is_control() || "/?#@[]<>\"\\^`{|}$()*!&'+,;=".contains(letter)
+        };
         if name.contains(odd) { Err(Unreadable) } else { Ok(Some(name).filter(|name| !name.is_empty())) }
     }
 

@@ -47,14 +47,20 @@ fn the_target_is_what_mode_and_value_or_queue_length_say() {
 }
 
 #[test]
+fn a_placeholder_in_an_address_is_called_one() {
+    for host in
+        ["amqp://guest:guest@<host>:5672/", "amqp://$(RABBITMQ):5672/", "http://${HOST}/", "amqp://{{ .Values.host }}"]
+    {
+        let error = read(&[("host", host)], &[]).unwrap_err();
+        assert!(error.hints().iter().any(|hint| hint.contains("placeholder")), "{host}: {error} {:?}", error.hints());
+    }
+}
+
+#[test]
 fn what_is_wrong_has_kedas_text() {
     let mode = |mode| vec![HTTP, ("mode", mode), ("value", "1")];
     for (given, auth, text) in [
-        (
-            vec![],
-            vec![],
-            "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]\nunknown host URL scheme: ``",
-        ),
+        (vec![], vec![], "missing required parameter \"host\" in [triggerMetadata authParams resolvedEnv]"),
         (
             vec![AMQP, ("protocol", "mqtt")],
             vec![],

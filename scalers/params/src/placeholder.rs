@@ -1,0 +1,22 @@
+//! Texts that somebody was meant to replace.
+
+/// Whether a text holds a placeholder, such as `<your-namespace>`, `${HOST}`, `$(HOST)` or `{{ .Values.host }}`.
+pub fn is_placeholder(text: &str) -> bool {
+    let within = |open: &str, close: &str| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
+    within("<", ">") || within("${", "}") || within("{{", "}}") || within("$(", ")")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_known_by_their_brackets() {
+        for text in ["kafka.<your-namespace>.svc:9092", "${HOST}", "{{ .Values.host }}", "amqp://$(HOST)/"] {
+            assert!(is_placeholder(text), "{text}");
+        }
+        for text in ["kafka:9092", "a < b", "a > b", "$HOST", "{a}", ""] {
+            assert!(!is_placeholder(text), "{text}");
+        }
+    }
+}
