@@ -206,6 +206,7 @@ fn review(c: &mut Criterion) {
         objects,
         foreign: Arc::default(),
         given: Box::new(|_, _| AuthParams::Anything),
+        users: Box::new(|_, _| Vec::new()),
         targets: ebb::kube_api::scale::Targets::new(client.clone()),
         client,
         brokers: ClientPools::default(),

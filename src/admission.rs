@@ -22,9 +22,10 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::kube_api::key::Key;
 use crate::kube_api::scale::Targets;
 use crate::kube_api::scope::Scope;
-use crate::review::{self as rules, AuthParams, Finding};
+use crate::review::{self as rules, AuthParams, Environment, Finding, Readers, ReviewContext};
 use crate::store::watched_object::WatchedObject;
 use crate::telemetry::metrics::Metrics;
 use ebb_plan::hpa;
@@ -38,6 +39,9 @@ const MOST_NAMESPACES: usize = 10_000;
 /// Finds the parameters that an authentication gives to the triggers of a namespace, as far as they are known.
 pub type GivenBy = Box<dyn Fn(&AuthenticationRef, &str) -> AuthParams + Send + Sync>;
 
+/// Finds the ScaledObjects that refer to an authentication of a namespace.
+pub type UsersOf = Box<dyn Fn(&AuthenticationRef, &str) -> Vec<Key> + Send + Sync>;
+
 /// The sources of a review.
 pub struct Admission {
     /// The ScaledObjects of the cluster.
@@ -46,6 +50,8 @@ pub struct Admission {
     pub foreign: Arc<UnmanagedHpas>,
     /// The parameters that authentications give.
     pub given: GivenBy,
+    /// The users of authentications.
+    pub users: UsersOf,
     /// Finds the target's kind.
     pub client: Client,
     /// Reads the target's pod template.
@@ -86,23 +92,53 @@ impl Admission {
             return Vec::new();
         }
         object.metadata.namespace = Some(namespace.clone());
-        let given = |reference: &AuthenticationRef| (self.given)(reference, &namespace);
-        // A bug in a check must not block any change.
-        let found = catch_unwind(AssertUnwindSafe(|| {
-            let mut found = rules::scaled_object(&object, given, &self.brokers);
-            found.extend(self.clash(&object, &namespace));
-            found
-        }));
-        let mut found = found.unwrap_or_else(|_| {
-            tracing::error!(namespace, name = object.name_any(), "a review has panicked; please report it");
-            Vec::new()
-        });
+        let mut found = self.of_itself(&object, &namespace);
         found.extend(kinds::unknown(&self.client, &object.spec.scale_target_ref).await);
         found.extend(requests::missing(&self.client, &self.targets, &object, &namespace).await);
         if keeps_names(request, &object) {
             found = found.into_iter().map(Finding::of_names_that_stay).collect();
         }
         found
+    }
+
+    /// The findings that need no question to the API server.
+    fn of_itself(&self, object: &ScaledObject, namespace: &str) -> Vec<Finding> {
+        let given = |reference: &AuthenticationRef| (self.given)(reference, namespace);
+        let key = Key::of(object);
+        let readers = |reference: &AuthenticationRef, parameter: &str| {
+            if self.read_elsewhere(&key, reference, parameter) { Readers::Others } else { Readers::Nobody }
+        };
+        let context = ReviewContext {
+            given: &given,
+            readers: &readers,
+            // The target may be part of the same apply and come later.
+            environment: &Environment::Unknown,
+            brokers: &self.brokers,
+        };
+        // A bug in a check must not block any change.
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let mut found = rules::scaled_object(object, &context);
+            found.extend(self.clash(object, namespace));
+            found
+        }));
+        found.unwrap_or_else(|_| {
+            tracing::error!(namespace, name = object.name_any(), "a review has panicked; please report it");
+            Vec::new()
+        })
+    }
+
+    /// Whether a trigger of another ScaledObject than `asking` may read this parameter of an authentication.
+    fn read_elsewhere(&self, asking: &Key, reference: &AuthenticationRef, parameter: &str) -> bool {
+        let users = (self.users)(reference, &asking.namespace);
+        users.iter().filter(|user| *user != asking).any(|user| {
+            let is_user = |object: &WatchedObject| Key::of(object) == *user;
+            let Some(object) = self.objects.find(is_user).and_then(|object| object.open().ok()) else { return true };
+            let same = |other: &AuthenticationRef| other.name == reference.name && other.kind() == reference.kind();
+            let mut triggers = object.spec.triggers.iter();
+            triggers.any(|trigger| {
+                trigger.authentication_ref.as_ref().is_some_and(same) && rules::may_read(trigger, parameter)
+            })
+        })
     }
 
     fn authentication(object: &Value, cluster: bool) -> Vec<Finding> {

@@ -3,14 +3,20 @@
 //! Only what the object itself can tell, and what the caller knows of the objects beside it. What KEDA's webhook refuses is
 //! refused; a mistake that KEDA would have let pass is a warning, so that nothing that ran stops running.
 
+mod environment;
 mod irrelevant;
+mod parameters;
+mod references;
+pub mod requests;
 mod target;
 mod triggers;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ebb_crds::{AuthenticationRef, ScaleTarget, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec};
+use ebb_crds::{
+    AuthenticationRef, ScaleTarget, ScaleTrigger, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec,
+};
 use ebb_scalers::pool::ClientPools;
 
 use ebb_plan::fallback::Fallback;
@@ -128,16 +134,34 @@ impl AuthParams {
     }
 }
 
-/// Everything that is wrong with `object`, what is refused first. `given` has what an authentication gives; `brokers` are
-/// not asked anything.
-pub fn scaled_object(
-    object: &ScaledObject,
-    given: impl Fn(&AuthenticationRef) -> AuthParams,
-    brokers: &ClientPools,
-) -> Vec<Finding> {
+/// Who reads a parameter of an authentication, besides the triggers of the object under review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// A trigger of another object, or it cannot be known.
+    Others,
+    /// Nobody.
+    Nobody,
+    /// Nobody, and that is said of the authentication itself.
+    Reported,
+}
+
+/// What a review knows of the objects beside the one that it looks at.
+pub struct ReviewContext<'a> {
+    /// What an authentication gives.
+    pub given: &'a dyn Fn(&AuthenticationRef) -> AuthParams,
+    /// Who else may read this parameter of an authentication.
+    pub readers: &'a dyn Fn(&AuthenticationRef, &str) -> Readers,
+    /// The environment of the target's container.
+    pub environment: &'a Environment,
+    /// Builds triggers. They are not asked anything.
+    pub brokers: &'a ClientPools,
+}
+
+/// Everything that is wrong with `object`, what is refused first.
+pub fn scaled_object(object: &ScaledObject, context: &ReviewContext<'_>) -> Vec<Finding> {
     let spec = &object.spec;
-    let admissible = validate::admissible(spec, ebb_scalers::declaration).err();
-    let mut findings: Vec<_> = admissible.map(|wrong| Finding::refusal(wrong.path, wrong.text)).into_iter().collect();
+    let admissible = validate::admissible(spec, ebb_scalers::declaration);
+    let mut findings: Vec<_> = admissible.into_iter().map(|wrong| Finding::refusal(wrong.path, wrong.text)).collect();
     let named = [
         ("metadata.name", NAMES[0], names::too_long(object)),
         ("spec.advanced.horizontalPodAutoscalerConfig.name", NAMES[1], names::hpa_too_long(object)),
@@ -146,51 +170,114 @@ pub fn scaled_object(
         findings.extend(text.map(|text| Finding::refusal(path, text).because(reason)));
     }
     findings.extend(target::finding(&spec.scale_target_ref));
-    if let Err(wrong) = validate::counts(spec) {
+    for wrong in validate::counts(spec) {
         let finding = if wrong.crossed { Finding::refusal } else { Finding::warning };
         findings.push(finding(format!("spec.{}", wrong.field), wrong.text).because("incorrect-replicas"));
     }
     let refused = [
         ("spec.triggers", "scale-to-zero-requirements-not-met", only_resources(spec)),
         ("spec.fallback", "incorrect-fallback", fallback(spec)),
-        ("spec.advanced.scalingModifiers", "incorrect-scaling-modifiers", Modifiers::of(spec).map(drop)),
     ];
     for (path, reason, refused) in refused {
         findings.extend(refused.err().map(|text| Finding::refusal(path, text).because(reason)));
     }
-    let mistaken = [
-        ("spec.scaleTargetRef.name", validate::target(spec)),
-        ("spec.triggers", validate::metric_types(spec)),
-        ("spec.triggers", resource::metrics(spec).map(drop)),
-        ("metadata.annotations", pause::pause(object.metadata.annotations.as_ref()).map(drop)),
-    ];
-    findings.extend(mistaken.into_iter().filter_map(|(path, mistaken)| Some(Finding::warning(path, mistaken.err()?))));
+    for mistake in Modifiers::of(spec).err().unwrap_or_default() {
+        let path = format!("spec.advanced.scalingModifiers.{}", mistake.field);
+        findings.push(Finding::refusal(path, mistake.to_string()).because("incorrect-scaling-modifiers"));
+    }
+    findings.extend(mistaken(object));
+    findings.extend(references::of_scaled_object(spec, context.environment));
     for (index, trigger) in spec.triggers.iter().enumerate().filter(|(_, trigger)| !resource::is_resource(trigger)) {
-        let given = trigger.authentication_ref.as_ref().map(&given).unwrap_or_default();
-        let problems = triggers::problems(index, trigger, &given, brokers);
-        let place = format!("spec.triggers[{index}]");
-        findings.extend(problems.into_iter().map(|problem| problem.at(&place, trigger)));
-        let Some(kind) = ebb_scalers::kind(&trigger.type_) else { continue };
-        findings
-            .extend(triggers::unused_credentials(kind, index, trigger, &given).map(|found| found.at(&place, trigger)));
-        for key in unexpected::keys(&kind.declaration(), &trigger.metadata) {
-            let text = format!("trigger {index} ({}) does not read {key:?}", trigger.type_);
-            findings.push(Finding::warning(format!("{place}.metadata.{key}"), text));
-        }
+        findings.extend(of_trigger(spec, index, trigger, context));
     }
     findings.extend(irrelevant::findings(spec));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
 
-/// Everything that is wrong with an authentication.
-pub fn authentication(spec: &TriggerAuthenticationSpec, cluster: bool) -> Vec<Finding> {
-    if let Some((path, text)) = authentication::contradiction(spec, cluster) {
-        return vec![Finding::refusal(path, text)];
-    }
-    authentication::reason(spec, cluster).map(|text| Finding::warning("spec", text)).into_iter().collect()
+/// What KEDA accepts and cannot work, whatever the triggers' types are.
+fn mistaken(object: &ScaledObject) -> Vec<Finding> {
+    let spec = &object.spec;
+    let target = validate::target(spec).err().map(|text| Finding::warning("spec.scaleTargetRef.name", text));
+    let annotations = pause::pause(object.metadata.annotations.as_ref()).err();
+    let annotations = annotations.map(|text| {
+        Finding::warning(format!("metadata.annotations.{}", ebb_crds::names::PAUSED_REPLICAS_ANNOTATION), text)
+    });
+    let types = validate::metric_types(spec).into_iter().map(|wrong| Finding::warning(wrong.path, wrong.text));
+    let resources = resource::metrics(spec).err().unwrap_or_default();
+    let resources = resources
+        .into_iter()
+        .map(|wrong| Finding::warning(format!("spec.triggers[{}].{}", wrong.index, wrong.field), wrong.to_string()));
+    let hpa = validate::hpa(spec).into_iter().map(|(path, text)| Finding::warning(path, text));
+    target.into_iter().chain(annotations).chain(types).chain(resources).chain(hpa).collect()
 }
 
+/// What is wrong with the parameters of one trigger.
+fn of_trigger(
+    spec: &ScaledObjectSpec,
+    index: usize,
+    trigger: &ScaleTrigger,
+    context: &ReviewContext<'_>,
+) -> Vec<Finding> {
+    let given = trigger.authentication_ref.as_ref().map(context.given).unwrap_or_default();
+    let known = triggers::Known { given: &given, environment: context.environment, brokers: context.brokers };
+    let mut problems = triggers::problems(index, trigger, &known);
+    let place = format!("spec.triggers[{index}]");
+    let Some(kind) = ebb_scalers::kind(&trigger.type_) else {
+        return problems.into_iter().map(|problem| problem.at(&place, trigger)).collect();
+    };
+    let declaration = kind.declaration();
+    let mut findings = Vec::new();
+    for key in unexpected::keys(&declaration, &trigger.metadata) {
+        let meant = unexpected::meant(&declaration, &trigger.metadata, key);
+        // The parameter that was meant is not missing as well.
+        if let Some(meant) = meant {
+            problems.retain(|problem| !problem.misses(meant.strip_suffix("FromEnv").unwrap_or(meant), trigger));
+        }
+        let cure = unexpected::cure(&declaration, key, meant);
+        let text = format!("trigger {index} ({}) does not read {key:?}{cure}", trigger.type_);
+        let finding = if key == unexpected::METRIC_NAME { Finding::advice } else { Finding::warning };
+        findings.push(finding(format!("{place}.metadata.{key}"), text));
+    }
+    if let (AuthParams::Names(names), Some(reference)) = (&given, &trigger.authentication_ref) {
+        for name in names.iter().filter(|name| !parameters::may_read(trigger, name)) {
+            let meant = parameters::meant(kind, name).filter(|meant| !names.contains(*meant));
+            let missed = meant.filter(|meant| problems.iter().any(|problem| problem.misses(meant, trigger)));
+            let others = spec.triggers.iter().filter(|other| other.authentication_ref.as_ref() == Some(reference));
+            let readers = (context.readers)(reference, name);
+            let is_read =
+                readers == Readers::Others || others.into_iter().any(|other| parameters::may_read(other, name));
+            if let Some(meant) = missed {
+                problems.retain(|problem| !problem.misses(meant, trigger));
+            }
+            if readers != Readers::Reported && (missed.is_some() || !is_read) {
+                let cure = missed.or(meant).map(|meant| format!(": write {meant}")).unwrap_or_default();
+                let text = format!(
+                    "trigger {index} ({}) does not read the parameter {name:?} of {} {:?}{cure}",
+                    trigger.type_,
+                    reference.kind(),
+                    reference.name,
+                );
+                findings.push(Finding::warning(format!("{place}.authenticationRef"), text));
+            }
+        }
+    }
+    findings.extend(triggers::unused_credentials(kind, index, trigger, &given).map(|found| found.at(&place, trigger)));
+    problems.into_iter().map(|problem| problem.at(&place, trigger)).chain(findings).collect()
+}
+
+/// Everything that is wrong with an authentication.
+pub fn authentication(spec: &TriggerAuthenticationSpec, cluster: bool) -> Vec<Finding> {
+    let contradictions = authentication::contradictions(spec, cluster);
+    let unsupported = authentication::unsupported(spec);
+    let mut findings: Vec<_> = contradictions.into_iter().map(|(path, text)| Finding::refusal(path, text)).collect();
+    findings.extend(unsupported.into_iter().map(|(path, text)| Finding::warning(path, text)));
+    findings.extend(references::of_authentication(spec));
+    findings
+}
+
+pub use environment::Environment;
+pub use parameters::{may_read, meant as meant_parameter};
 pub use target::{is_looked_up, unknown};
 
 /// What a workload is, whatever version it is asked for in: `apps/Deployment`.

@@ -218,6 +218,7 @@ impl Parts {
             objects: self.context.objects(),
             foreign: unmanaged,
             given: Box::new(self.context.given()),
+            users: Box::new(self.context.users()),
             client: clients.direct.clone(),
             targets: Targets::new(clients.direct.clone()),
             // Triggers that are only tried share nothing with those that run.

@@ -32,6 +32,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         objects: kube::runtime::reflector::store().0,
         foreign: Arc::default(),
         given: Box::new(|reference, _| if reference.name.len() % 2 == 0 { AuthParams::Anything } else { AuthParams::Nothing }),
+        users: Box::new(|_, _| Vec::new()),
         targets: ebb::kube_api::scale::Targets::new(client.clone()),
         client,
         brokers: ClientPools::default(),

@@ -10,18 +10,25 @@ pub fn reason(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<String>
         // Nothing else of it counts then.
         return misplaced_file(spec, cluster).map(str::to_owned);
     }
-    spec.pod_identity.as_ref().and_then(identity).or_else(|| store(spec))
+    spec.pod_identity.as_ref().and_then(identity).or_else(|| stores(spec).into_iter().next().map(|(_, text)| text))
 }
 
 /// What KEDA's webhook refuses, and where it is.
-pub fn contradiction(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<(&'static str, String)> {
-    if let Some(text) = misplaced_file(spec, cluster) {
-        return Some(("spec.filePath", text.to_owned()));
+pub fn contradictions(spec: &TriggerAuthenticationSpec, cluster: bool) -> Vec<(&'static str, String)> {
+    let file = misplaced_file(spec, cluster).map(|text| ("spec.filePath", text.to_owned()));
+    let identity = spec.pod_identity.as_ref().and_then(contradicts);
+    let identity = identity.map(|text| ("spec.podIdentity", text.to_owned()));
+    let oauth2 = spec.oauth2.as_ref().map(incomplete).unwrap_or_default();
+    file.into_iter().chain(identity).chain(oauth2).collect()
+}
+
+/// The stores and identities that Ebb has no client for, and where they are.
+pub fn unsupported(spec: &TriggerAuthenticationSpec) -> Vec<(&'static str, String)> {
+    if has_file(spec) {
+        return Vec::new();
     }
-    if let Some(text) = spec.pod_identity.as_ref().and_then(contradicts) {
-        return Some(("spec.podIdentity", text.to_owned()));
-    }
-    spec.oauth2.as_ref().and_then(incomplete)
+    let identity = spec.pod_identity.as_ref().filter(|identity| contradicts(identity).is_none()).and_then(identity);
+    identity.map(|text| ("spec.podIdentity.provider", text)).into_iter().chain(stores(spec)).collect()
 }
 
 fn has_file(spec: &TriggerAuthenticationSpec) -> bool {
@@ -34,22 +41,25 @@ fn misplaced_file(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<&'s
 }
 
 /// What is missing of an OAuth 2 client.
-fn incomplete(oauth2: &OAuth2) -> Option<(&'static str, String)> {
+fn incomplete(oauth2: &OAuth2) -> Vec<(&'static str, String)> {
+    let mut mistakes = Vec::new();
     if oauth2.type_ != "clientCredentials" {
         let text = format!("oauth2.type must be 'clientCredentials', got '{}'", oauth2.type_);
-        return Some(("spec.oauth2.type", text));
+        mistakes.push(("spec.oauth2.type", text));
     }
     if oauth2.client_id.is_empty() {
-        return Some(("spec.oauth2.clientId", "oauth2.clientId is required when oauth2 is configured".to_owned()));
-    }
-    if oauth2.token_url.is_empty() {
-        return Some(("spec.oauth2.tokenUrl", "oauth2.tokenUrl is required when oauth2 is configured".to_owned()));
+        mistakes.push(("spec.oauth2.clientId", "oauth2.clientId is required when oauth2 is configured".to_owned()));
     }
     let url = oauth2.token_url.parse::<Uri>().ok();
     let fine = url.is_some_and(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
     });
-    (!fine).then(|| ("spec.oauth2.tokenUrl", "oauth2.tokenUrl must be a valid http or https URL".to_owned()))
+    if oauth2.token_url.is_empty() {
+        mistakes.push(("spec.oauth2.tokenUrl", "oauth2.tokenUrl is required when oauth2 is configured".to_owned()));
+    } else if !fine {
+        mistakes.push(("spec.oauth2.tokenUrl", "oauth2.tokenUrl must be a valid http or https URL".to_owned()));
+    }
+    mistakes
 }
 
 fn identity(identity: &AuthPodIdentity) -> Option<String> {
@@ -95,22 +105,30 @@ fn contradicts(identity: &AuthPodIdentity) -> Option<&'static str> {
     }
 }
 
-fn store(spec: &TriggerAuthenticationSpec) -> Option<String> {
+fn stores(spec: &TriggerAuthenticationSpec) -> Vec<(&'static str, String)> {
     // As in KEDA, a store that no parameter is taken from counts for nothing.
     let stores = [
-        ("hashiCorpVault", "HashiCorp Vault", spec.hashi_corp_vault.as_ref().map(|store| store.secrets.len())),
-        ("azureKeyVault", "Azure Key Vault", spec.azure_key_vault.as_ref().map(|store| store.secrets.len())),
+        ("spec.hashiCorpVault", "HashiCorp Vault", spec.hashi_corp_vault.as_ref().map(|store| store.secrets.len())),
+        ("spec.azureKeyVault", "Azure Key Vault", spec.azure_key_vault.as_ref().map(|store| store.secrets.len())),
         (
-            "gcpSecretManager",
+            "spec.gcpSecretManager",
             "Google Cloud's Secret Manager",
             spec.gcp_secret_manager.as_ref().map(|store| store.secrets.len()),
         ),
-        ("awsSecretManager", "AWS Secrets Manager", spec.aws_secret_manager.as_ref().map(|store| store.secrets.len())),
+        (
+            "spec.awsSecretManager",
+            "AWS Secrets Manager",
+            spec.aws_secret_manager.as_ref().map(|store| store.secrets.len()),
+        ),
     ];
-    let (source, name, _) = stores.into_iter().find(|(_, _, secrets)| secrets.is_some_and(|secrets| secrets > 0))?;
-    Some(format!(
-        "{source} is not supported: ebb has no client for {name} yet; bring the values into a Secret of the cluster (the External Secrets Operator does) and give them by secretTargetRef"
-    ))
+    let used = stores.into_iter().filter(|(_, _, secrets)| secrets.is_some_and(|secrets| secrets > 0));
+    let text = |path: &str, name: &str| {
+        let source = path.trim_start_matches("spec.");
+        format!(
+            "{source} is not supported: ebb has no client for {name} yet; bring the values into a Secret of the cluster (the External Secrets Operator does) and give them by secretTargetRef"
+        )
+    };
+    used.map(|(path, name, _)| (path, text(path, name))).collect()
 }
 
 #[cfg(test)]
@@ -217,10 +235,11 @@ mod tests {
             (json!({"clientId": "c", "tokenUrl": "https://id/t"}), ""),
             (json!({"clientId": "c", "tokenUrl": "http://id:8080"}), ""),
         ] {
-            let found = contradiction(&serde_json::from_value(json!({"oauth2": oauth2})).unwrap(), false);
-            match &found {
-                Some((_, text)) => assert!(!says.is_empty() && text.contains(says), "{oauth2}: {text}"),
-                None => assert_eq!(says, "", "{oauth2}"),
+            let found = contradictions(&serde_json::from_value(json!({"oauth2": oauth2})).unwrap(), false);
+            match &found[..] {
+                [(_, text)] => assert!(!says.is_empty() && text.contains(says), "{oauth2}: {text}"),
+                [] => assert_eq!(says, "", "{oauth2}"),
+                more => panic!("{more:?}"),
             }
         }
     }

@@ -12,6 +12,7 @@ const RABBITMQ: Declaration = Declaration {
         Param::optional("mode", &[Source::Metadata]),
         Param::optional("value", &[Source::Metadata]),
         Param::optional("username", &[Source::Auth, Source::Env]),
+        Param::optional("token", &[Source::Auth]),
     ],
     never_cached: None,
 };

@@ -1,6 +1,7 @@
 //! The HorizontalPodAutoscaler of a ScaledObject, to the letter of KEDA's but for what
 //! `docs/keda-differences.md` lists.
 
+pub mod behavior;
 pub mod contest;
 pub mod fingerprint;
 pub mod replacement;
@@ -64,6 +65,7 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[Resour
     // KEDA's order: ContainerResource, External, Resource.
     all.sort_by(|one, other| one.type_.cmp(&other.type_));
     let behavior = spec.hpa_config().and_then(|config| config.behavior.clone());
+    let behavior = behavior.map(behavior::without_empty_policies);
     let behavior = pause::hold(behavior, object.metadata.annotations.as_ref());
     HorizontalPodAutoscaler {
         metadata: ObjectMeta {

@@ -21,6 +21,7 @@ pub mod readings;
 pub mod reconcile;
 pub mod resource;
 pub mod rules;
+pub mod similar;
 #[cfg(test)]
 mod simulation;
 pub mod status;

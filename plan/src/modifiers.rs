@@ -1,6 +1,6 @@
 //! `advanced.scalingModifiers`: one value made of the values of all triggers (keda.sh/docs, "Scaling Modifiers").
 
-use ebb_crds::ScaledObjectSpec;
+use ebb_crds::{ScaledObjectSpec, ScalingModifiers};
 use ebb_params::{MetricSpec, MetricType};
 
 use super::fallback::Fallback;
@@ -32,41 +32,36 @@ pub enum Composite {
     Unknown(String),
 }
 
+/// A mistake in `scalingModifiers`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct ModifierMistake {
+    /// The field, such as `target`.
+    pub field: &'static str,
+    text: String,
+}
+
 impl Modifiers {
     /// The modifiers of a ScaledObject that has any.
     ///
     /// # Errors
-    /// What in them cannot be followed: the formula with the place, or a number that is none.
-    pub fn of(spec: &ScaledObjectSpec) -> Result<Option<Self>, String> {
+    /// Everything in them that cannot be followed: the formula with the place, or a number that is none.
+    pub fn of(spec: &ScaledObjectSpec) -> Result<Option<Self>, Vec<ModifierMistake>> {
         let Some(modifiers) = spec.scaling_modifiers() else { return Ok(None) };
-        let given =
-            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-        let formula = given(&modifiers.formula).ok_or("scalingModifiers.formula is mandatory")?;
-        let names: Vec<&str> = spec
-            .triggers
-            .iter()
-            .filter(|trigger| !resource::is_resource(trigger))
-            .filter_map(|trigger| trigger.name.as_deref())
-            .filter(|name| !name.is_empty())
-            .collect();
-        let formula = Formula::parse(&formula, &names).map_err(|error| format!("scalingModifiers.formula: {error}"))?;
-        let target = given(&modifiers.target).ok_or("scalingModifiers.target is mandatory")?;
-        let target = number("target", &target)?;
-        // The HPA knows thousandths.
-        if target < 0.001 {
-            return Err(format!("scalingModifiers.target={target} must be greater than 0, at least 0.001"));
-        }
-        let activation = given(&modifiers.activation_target);
-        let activation_target = activation.map_or(Ok(0.0), |text| number("activationTarget", &text))?;
-        let metric_type = match modifiers.metric_type.as_deref() {
-            None | Some("" | "AverageValue") => MetricType::AverageValue,
-            Some("Value") => MetricType::Value,
-            Some(other) => {
-                return Err(format!("scalingModifiers.metricType={other:?} must be 'AverageValue' or 'Value'"));
+        let mut mistakes = Vec::new();
+        let formula = noted("formula", formula(spec, modifiers), &mut mistakes);
+        let target = noted("target", target(modifiers), &mut mistakes);
+        let activation = given(modifiers.activation_target.as_ref());
+        let activation = activation.map_or(Ok(0.0), |text| number("activationTarget", text));
+        let activation_target = noted("activationTarget", activation, &mut mistakes);
+        let metric_type = noted("metricType", metric_type(modifiers), &mut mistakes);
+        match (formula, target, activation_target, metric_type) {
+            (Some(formula), Some(target), Some(activation_target), Some(metric_type)) => {
+                let metric = MetricSpec { name: COMPOSITE_METRIC.to_owned(), target, metric_type };
+                Ok(Some(Self { formula, metric, activation_target }))
             }
-        };
-        let metric = MetricSpec { name: COMPOSITE_METRIC.to_owned(), target, metric_type };
-        Ok(Some(Self { formula, metric, activation_target }))
+            _ => Err(mistakes),
+        }
     }
 
     /// Whether the formula needs the trigger of this name.
@@ -97,6 +92,40 @@ impl Modifiers {
             Ok(value) => Composite::Value(value),
             Err(error) => Composite::Unknown(format!("the formula has no value: {error}")),
         }
+    }
+}
+
+/// The value, or nothing and a mistake more.
+fn noted<T>(field: &'static str, value: Result<T, String>, mistakes: &mut Vec<ModifierMistake>) -> Option<T> {
+    value.map_err(|text| mistakes.push(ModifierMistake { field, text })).ok()
+}
+
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn formula(spec: &ScaledObjectSpec, modifiers: &ScalingModifiers) -> Result<Formula, String> {
+    let formula = given(modifiers.formula.as_ref()).ok_or("scalingModifiers.formula is mandatory")?;
+    let external = spec.triggers.iter().filter(|trigger| !resource::is_resource(trigger));
+    let names: Vec<_> =
+        external.filter_map(|trigger| trigger.name.as_deref()).filter(|name| !name.is_empty()).collect();
+    Formula::parse(formula, &names).map_err(|error| format!("scalingModifiers.formula: {error}"))
+}
+
+fn target(modifiers: &ScalingModifiers) -> Result<f64, String> {
+    let target = number("target", given(modifiers.target.as_ref()).ok_or("scalingModifiers.target is mandatory")?)?;
+    // The HPA knows thousandths.
+    if target < 0.001 {
+        return Err(format!("scalingModifiers.target={target} must be greater than 0, at least 0.001"));
+    }
+    Ok(target)
+}
+
+fn metric_type(modifiers: &ScalingModifiers) -> Result<MetricType, String> {
+    match modifiers.metric_type.as_deref() {
+        None | Some("" | "AverageValue") => Ok(MetricType::AverageValue),
+        Some("Value") => Ok(MetricType::Value),
+        Some(other) => Err(format!("scalingModifiers.metricType={other:?} must be 'AverageValue' or 'Value'")),
     }
 }
 
@@ -136,8 +165,8 @@ mod tests {
             // A cpu trigger has no value that Ebb knows.
             (json!({"formula": "q + c", "target": "2"}), "c"),
         ] {
-            let error = Modifiers::of(&spec(&modifiers, &Value::Null)).unwrap_err();
-            assert!(error.contains(text), "{modifiers}: {error}");
+            let mistakes = Modifiers::of(&spec(&modifiers, &Value::Null)).unwrap_err();
+            assert!(mistakes.len() == 1 && mistakes[0].to_string().contains(text), "{modifiers}: {mistakes:?}");
         }
     }
 

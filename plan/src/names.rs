@@ -2,6 +2,7 @@
 //! (kubernetes.io, "Labels and Selectors").
 
 use ebb_crds::{ScaledObject, names};
+use ebb_params::is_placeholder;
 use kube::ResourceExt as _;
 
 use super::hpa;
@@ -11,6 +12,64 @@ use super::hpa;
 pub fn is_object_name(name: &str) -> bool {
     let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':');
     !name.is_empty() && name.len() <= 253 && name != "." && name != ".." && name.chars().all(fits)
+}
+
+/// Why no object of Kubernetes can have this name, with the cure; none if one can (RFC 1123, DNS subdomain).
+pub fn subdomain_mistake(name: &str) -> Option<String> {
+    let fits = name.len() <= 253 && name.split('.').all(is_dns_label);
+    (!fits).then(|| {
+        mistake(
+            name,
+            "a name of an object",
+            "lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part, 253 characters at most",
+        )
+    })
+}
+
+/// Why no namespace and no container can have this name, with the cure; none if one can (RFC 1123, DNS label).
+pub fn label_mistake(name: &str) -> Option<String> {
+    let fits = name.len() <= LONGEST_LABEL && is_dns_label(name);
+    (!fits).then(|| {
+        mistake(
+            name,
+            "a name of a namespace or container",
+            "lower-case letters, digits and '-', with a letter or digit at both ends, 63 characters at most",
+        )
+    })
+}
+
+/// Why no Secret or ConfigMap can have this key, with the cure; none if one can.
+pub fn data_key_mistake(key: &str) -> Option<String> {
+    let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let fits = !key.is_empty() && key.len() <= 253 && key.chars().all(legal) && key != "." && !key.starts_with("..");
+    (!fits).then(|| {
+        mistake(key, "a key of a Secret or ConfigMap", "letters, digits, '-', '_' and '.', 253 characters at most")
+    })
+}
+
+/// Why no container can set an environment variable of this name, with the cure; none if one can. The value of a mistaken
+/// `…FromEnv` may be an address with a password, so it is not shown.
+pub fn variable_mistake(name: &str) -> Option<String> {
+    let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let fits = !name.is_empty() && name.chars().all(legal);
+    (!fits).then(|| {
+        "it must be the name of an environment variable of the target's container, and its value is no such name: \
+         write letters, digits, '-', '_' and '.'"
+            .to_owned()
+    })
+}
+
+fn mistake(name: &str, what: &str, rule: &str) -> String {
+    if is_placeholder(name) {
+        return format!("{name:?} is a placeholder and not {what}: put the name in its place");
+    }
+    format!("{name:?} is not {what}: write {rule}")
+}
+
+fn is_dns_label(part: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = part.bytes().next().is_some_and(alphanumeric) && part.bytes().last().is_some_and(alphanumeric);
+    ends && part.bytes().all(|byte| alphanumeric(byte) || byte == b'-')
 }
 
 /// The longest value of a label, in bytes.
@@ -72,6 +131,30 @@ mod tests {
         };
         assert_eq!(of(63 - hpa::DEFAULT_PREFIX.len()), None);
         assert!(of(64 - hpa::DEFAULT_PREFIX.len()).unwrap().contains("is 64 characters long"));
+    }
+
+    #[test]
+    fn names_that_cannot_be_have_a_cure() {
+        for (mistake, good, bad) in [
+            (
+                subdomain_mistake as fn(&str) -> Option<String>,
+                &["app", "a.b-c.9", "9"][..],
+                &["", "App", "a_b", "-a", "a-", "a..b", "a.", "<app>", "a b", "a/b"][..],
+            ),
+            (label_mistake, &["shop", "shop-1"], &["a.b", "Shop", "", "-"]),
+            (data_key_mistake, &["host", "tls.crt", "_A-1", ".x"], &["", "a b", "..x", ".", "a/b"]),
+            (variable_mistake, &["MQ_HOST", "mq.host"], &["", "amqp://u:p@h/", "$(MQ)", "M Q"]),
+        ] {
+            for name in good {
+                assert_eq!(mistake(name), None, "{name}");
+            }
+            for name in bad {
+                assert!(mistake(name).is_some(), "{name}");
+            }
+        }
+        assert!(subdomain_mistake(&"a".repeat(254)).is_some() && label_mistake(&"a".repeat(64)).is_some());
+        assert!(subdomain_mistake("<app>").unwrap().contains("placeholder"));
+        assert!(!variable_mistake("amqp://u:hunter2@h/").unwrap().contains("hunter2"));
     }
 
     #[test]

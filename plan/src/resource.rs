@@ -1,5 +1,7 @@
 //! The triggers `cpu` and `memory`: metrics that the HPA reads by itself, from the pods (keda.sh/docs, "CPU", "Memory").
 
+use std::fmt;
+
 use ebb_crds::{ScaleTrigger, ScaledObjectSpec};
 use k8s_openapi::api::autoscaling::v2::{
     ContainerResourceMetricSource, MetricSpec, MetricTarget, ResourceMetricSource,
@@ -36,16 +38,41 @@ pub fn only_resources(spec: &ScaledObjectSpec) -> bool {
     spec.triggers.iter().all(is_resource)
 }
 
+/// A mistake in a cpu or memory trigger, in KEDA's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceMistake {
+    /// The trigger's place in `spec.triggers`.
+    pub index: usize,
+    /// The field of the trigger, such as `metadata.value`.
+    pub field: &'static str,
+    kind: String,
+    text: String,
+}
+
+impl fmt::Display for ResourceMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "trigger {} ({}): {}", self.index, self.kind, self.text)
+    }
+}
+
 /// The metrics of all triggers that the HPA reads by itself.
 ///
 /// # Errors
-/// What is wrong with the first that cannot be one, in KEDA's words.
-pub fn metrics(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, String> {
-    let triggers = spec.triggers.iter().enumerate().filter(|(_, trigger)| is_resource(trigger));
-    let metric = |(index, trigger): (usize, &ScaleTrigger)| {
-        ResourceMetric::of(trigger).map_err(|text| format!("trigger {index} ({}): {text}", trigger.type_))
-    };
-    triggers.map(metric).collect()
+/// Everything that keeps one from being a metric.
+pub fn metrics(spec: &ScaledObjectSpec) -> Result<Vec<ResourceMetric>, Vec<ResourceMistake>> {
+    let (mut metrics, mut mistakes) = (Vec::new(), Vec::new());
+    for (index, trigger) in spec.triggers.iter().enumerate().filter(|(_, trigger)| is_resource(trigger)) {
+        match ResourceMetric::of(trigger) {
+            Ok(metric) => metrics.push(metric),
+            Err(found) => mistakes.extend(found.into_iter().map(|(field, text)| ResourceMistake {
+                index,
+                field,
+                kind: trigger.type_.clone(),
+                text,
+            })),
+        }
+    }
+    if mistakes.is_empty() { Ok(metrics) } else { Err(mistakes) }
 }
 
 /// `status.resourceMetricNames`: KEDA names those of whole pods there, and none of a single container.
@@ -54,22 +81,39 @@ pub fn status_names(metrics: &[ResourceMetric]) -> Vec<String> {
 }
 
 impl ResourceMetric {
-    fn of(trigger: &ScaleTrigger) -> Result<Self, String> {
+    fn of(trigger: &ScaleTrigger) -> Result<Self, Vec<(&'static str, String)>> {
         let given = |key| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
         let metric_type = trigger.metric_type.as_deref().filter(|metric_type| !metric_type.is_empty());
-        let metric_type = match (given("type"), metric_type) {
-            (Some(_), Some(_)) => {
-                return Err("only one of trigger.metadata.type or trigger.metricType should be defined".into());
+        let mut mistakes = Vec::new();
+        if given("type").is_some() && metric_type.is_some() {
+            let text = "only one of trigger.metadata.type or trigger.metricType should be defined";
+            mistakes.push(("metadata.type", text.to_owned()));
+        }
+        let value = given("value");
+        if value.is_none() {
+            let text = "no value given: metadata.value is what the use is compared with";
+            mistakes.push(("metadata", text.to_owned()));
+        }
+        let target = match metric_type.or_else(|| given("type")) {
+            Some("Utilization") => value.map(|value| percent(value).map(ResourceTarget::Utilization)),
+            Some("AverageValue") => value.map(|value| quantity(value).map(ResourceTarget::AverageValue)),
+            _ => {
+                let text = "unsupported metric type, allowed values are 'Utilization' or 'AverageValue'";
+                mistakes.push(("metricType", text.to_owned()));
+                None
             }
-            (legacy, present) => legacy.or(present),
         };
-        let value = given("value").ok_or("no value given: metadata.value is what the use is compared with")?;
-        let target = match metric_type {
-            Some("Utilization") => ResourceTarget::Utilization(percent(value)?),
-            Some("AverageValue") => ResourceTarget::AverageValue(quantity(value)?),
-            _ => return Err("unsupported metric type, allowed values are 'Utilization' or 'AverageValue'".into()),
-        };
-        Ok(Self { resource: trigger.type_.clone(), container: given("containerName").map(str::to_owned), target })
+        let resource = trigger.type_.clone();
+        match target {
+            Some(Ok(target)) if mistakes.is_empty() => {
+                Ok(Self { resource, container: given("containerName").map(str::to_owned), target })
+            }
+            Some(Err(text)) => {
+                mistakes.push(("metadata.value", text));
+                Err(mistakes)
+            }
+            _ => Err(mistakes),
+        }
     }
 
     /// As the HPA writes it.
@@ -128,7 +172,9 @@ mod tests {
 
     fn metric(trigger: &serde_json::Value) -> Result<serde_json::Value, String> {
         let trigger: ScaleTrigger = serde_json::from_value(trigger.clone()).unwrap();
-        ResourceMetric::of(&trigger).map(|metric| serde_json::to_value(metric.spec()).unwrap())
+        let texts =
+            |mistakes: Vec<(&str, String)>| mistakes.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n");
+        ResourceMetric::of(&trigger).map(|metric| serde_json::to_value(metric.spec()).unwrap()).map_err(texts)
     }
 
     #[test]
@@ -167,6 +213,7 @@ mod tests {
     fn what_is_wrong_is_said_in_kedas_words() {
         for (trigger, text) in [
             (json!({"type": "cpu", "metricType": "Utilization", "metadata": {}}), "no value given"),
+            (json!({"type": "cpu", "metricType": "Value", "metadata": {}}), "compared with\nunsupported metric type"),
             (
                 json!({"type": "cpu", "metadata": {"value": "60"}}),
                 "unsupported metric type, allowed values are 'Utilization'",

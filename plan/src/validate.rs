@@ -5,10 +5,11 @@ use ebb_crds::{ScaleTrigger, ScaledObject, ScaledObjectSpec};
 use ebb_params::{Catalog, MetricType};
 
 use super::fallback::Fallback;
+use super::hpa::behavior;
 use super::modifiers::Modifiers;
 use super::names;
 use super::policy::Policy;
-use super::resource::{self, ResourceMetric};
+use super::resource;
 use super::rules::Rules;
 
 /// Why a ScaledObject cannot be served: KEDA's headline, and what exactly is wrong.
@@ -24,20 +25,35 @@ const TRIGGERS: &str = "ScaledObject doesn't have correct triggers specification
 const TARGET: &str = "ScaledObject doesn't have correct scaleTargetRef specification";
 const MODIFIERS: &str = "ScaledObject doesn't have correct scalingModifiers specification";
 const FALLBACK: &str = "ScaledObject doesn't have correct fallback specification";
+const HPA: &str = "failed to ensure HPA is correctly created for ScaledObject";
+const HPA_CONFIG: &str = "spec.advanced.horizontalPodAutoscalerConfig";
 const COUNTS: &str = "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification";
 
 /// Checks everything that the spec alone can show, and gives its rules. `catalog` has the kinds of trigger.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// All that is wrong with the first part of the specification that is wrong.
 pub fn check(object: &ScaledObject, catalog: Catalog) -> Result<Rules, Invalid> {
     let spec = &object.spec;
-    let resources = triggers(spec, catalog).map_err(|detail| Invalid { headline: TRIGGERS, detail })?;
-    target(spec).map_err(|detail| Invalid { headline: TARGET, detail })?;
-    counts(spec).map_err(|wrong| Invalid { headline: COUNTS, detail: wrong.text })?;
-    let modifiers = Modifiers::of(spec).map_err(|detail| Invalid { headline: MODIFIERS, detail })?;
-    let fallback = Fallback::of(spec).map_err(|detail| Invalid { headline: FALLBACK, detail })?;
+    let invalid = |headline: &'static str| move |detail: String| Invalid { headline, detail };
+    all(triggers(spec, catalog)).map_err(invalid(TRIGGERS))?;
+    let resources = resource::metrics(spec).map_err(|mistakes| invalid(TRIGGERS)(joined(mistakes)))?;
+    target(spec).map_err(invalid(TARGET))?;
+    all(counts(spec).into_iter().map(|wrong| wrong.text)).map_err(invalid(COUNTS))?;
+    let modifiers = Modifiers::of(spec).map_err(|mistakes| invalid(MODIFIERS)(joined(mistakes)))?;
+    let fallback = Fallback::of(spec).map_err(invalid(FALLBACK))?;
+    all(hpa(spec).into_iter().map(|(path, text)| format!("{path}: {text}"))).map_err(invalid(HPA))?;
     Ok(Rules { policy: Policy::of(object), fallback, modifiers, resources })
+}
+
+/// All of `mistakes` as one text, if there are any.
+fn all(mistakes: impl IntoIterator<Item = String>) -> Result<(), String> {
+    let text = joined(mistakes);
+    if text.is_empty() { Ok(()) } else { Err(text) }
+}
+
+fn joined(mistakes: impl IntoIterator<Item = impl ToString>) -> String {
+    mistakes.into_iter().map(|mistake| mistake.to_string()).collect::<Vec<_>>().join("; ")
 }
 
 /// Checks that the name can be the value of the labels that belong to a served ScaledObject. Without them the HPA could not
@@ -49,31 +65,27 @@ pub fn name(object: &ScaledObject) -> Result<(), Invalid> {
     names::too_long(object).map_or(Ok(()), |detail| Err(Invalid { headline: NAME, detail }))
 }
 
-/// Gives the metrics of those that the HPA reads by itself.
-fn triggers(spec: &ScaledObjectSpec, catalog: Catalog) -> Result<Vec<ResourceMetric>, String> {
-    admissible(spec, catalog).map_err(|wrong| wrong.text)?;
-    metric_types(spec)?;
-    resource::metrics(spec)
+/// What is wrong with triggers, whatever their type.
+fn triggers(spec: &ScaledObjectSpec, catalog: Catalog) -> Vec<String> {
+    admissible(spec, catalog).into_iter().chain(metric_types(spec)).map(|wrong| wrong.text).collect()
 }
 
-/// Something of triggers that KEDA refuses at admission.
+/// A mistake in a trigger.
 #[derive(Debug)]
-pub struct Inadmissible {
+pub struct TriggerMistake {
     /// Where, such as `spec.triggers[0].name`.
     pub path: String,
     /// What is wrong.
     pub text: String,
 }
 
-/// Checks what KEDA refuses of triggers at admission, whatever their type.
-///
-/// # Errors
-/// The first trigger that is wrong.
-pub fn admissible(spec: &ScaledObjectSpec, catalog: Catalog) -> Result<(), Inadmissible> {
-    let refuse = |path: String, text: String| Err(Inadmissible { path, text });
+/// What KEDA refuses of triggers at admission, whatever their type.
+pub fn admissible(spec: &ScaledObjectSpec, catalog: Catalog) -> Vec<TriggerMistake> {
     if spec.triggers.is_empty() {
-        return refuse("spec.triggers".into(), "no triggers defined in the ScaledObject/ScaledJob".into());
+        let text = "no triggers defined in the ScaledObject/ScaledJob".into();
+        return vec![TriggerMistake { path: "spec.triggers".into(), text }];
     }
+    let mut mistakes = Vec::new();
     for (index, trigger) in spec.triggers.iter().enumerate() {
         let name = trigger.name.as_deref().filter(|name| !name.is_empty());
         let earlier = spec.triggers[..index].iter().position(|other| name.is_some() && other.name.as_deref() == name);
@@ -81,7 +93,7 @@ pub fn admissible(spec: &ScaledObjectSpec, catalog: Catalog) -> Result<(), Inadm
             let text = format!(
                 "triggerName {name:?} is defined multiple times in the ScaledObject, but it must be unique: triggers {earlier} and {index} have it"
             );
-            return refuse(format!("spec.triggers[{index}].name"), text);
+            mistakes.push(TriggerMistake { path: format!("spec.triggers[{index}].name"), text });
         }
         if trigger.uses_cached_metrics()
             && let Some(why) = without_cache(trigger, catalog)
@@ -90,10 +102,10 @@ pub fn admissible(spec: &ScaledObjectSpec, catalog: Catalog) -> Result<(), Inadm
                 "trigger {index}: property \"useCachedMetrics\" is not supported for {:?} scaler: {why}",
                 trigger.type_
             );
-            return refuse(format!("spec.triggers[{index}].useCachedMetrics"), text);
+            mistakes.push(TriggerMistake { path: format!("spec.triggers[{index}].useCachedMetrics"), text });
         }
     }
-    Ok(())
+    mistakes
 }
 
 /// Why there is nothing that `useCachedMetrics` could keep, for the kinds that KEDA refuses it for.
@@ -104,16 +116,25 @@ fn without_cache(trigger: &ScaleTrigger, catalog: Catalog) -> Option<&'static st
     catalog(&trigger.type_).and_then(|kind| kind.never_cached)
 }
 
-/// Checks `triggers[].metricType` of the triggers that have an external metric.
-///
-/// # Errors
-/// The first type that external metrics cannot have.
-pub fn metric_types(spec: &ScaledObjectSpec) -> Result<(), String> {
+/// Metric types that external metrics cannot have.
+pub fn metric_types(spec: &ScaledObjectSpec) -> Vec<TriggerMistake> {
     let external = spec.triggers.iter().enumerate().filter(|(_, trigger)| !resource::is_resource(trigger));
-    for (index, trigger) in external {
-        metric_type(trigger.metric_type.as_deref()).map_err(|text| format!("trigger {index}: {text}"))?;
-    }
-    Ok(())
+    let mistake = |(index, trigger): (usize, &ScaleTrigger)| {
+        let text = metric_type(trigger.metric_type.as_deref()).err()?;
+        let path = format!("spec.triggers[{index}].metricType");
+        Some(TriggerMistake { path, text: format!("trigger {index}: {text}") })
+    };
+    external.filter_map(mistake).collect()
+}
+
+/// What the API server would refuse of the HPA: the field of the specification, and what is wrong with it.
+pub fn hpa(spec: &ScaledObjectSpec) -> Vec<(String, String)> {
+    let Some(config) = spec.hpa_config() else { return Vec::new() };
+    let name = config.name().and_then(names::subdomain_mistake).map(|text| (format!("{HPA_CONFIG}.name"), text));
+    let behavior = config.behavior.as_ref().map(behavior::mistakes).unwrap_or_default();
+    let behavior =
+        behavior.into_iter().map(|mistake| (format!("{HPA_CONFIG}.behavior.{}", mistake.path), mistake.text));
+    name.into_iter().chain(behavior).collect()
 }
 
 /// `triggers[].metricType` as the HPA knows it.
@@ -159,33 +180,33 @@ fn active_minimum(spec: &ScaledObjectSpec) -> i32 {
     spec.min_replica_count.map_or(0, |min| min.max(1))
 }
 
-/// Checks the counts of replicas of the spec.
-///
-/// # Errors
-/// The first count that cannot be.
-pub fn counts(spec: &ScaledObjectSpec) -> Result<(), WrongCount> {
-    let wrong = |field, text| Err(WrongCount { field, text, crossed: false });
-    let crossed = |field, text| Err(WrongCount { field, text, crossed: true });
+/// The counts of replicas of the spec that cannot be.
+pub fn counts(spec: &ScaledObjectSpec) -> Vec<WrongCount> {
     let (min, max) = (spec.min_replica_count(), spec.max_replica_count());
+    let mut wrong = Vec::new();
+    let mut note = |crossed, field, text| wrong.push(WrongCount { field, text, crossed });
     if min < 0 {
-        return wrong("minReplicaCount", format!("MinReplicaCount={min} must not be negative"));
+        note(false, "minReplicaCount", format!("MinReplicaCount={min} must not be negative"));
     }
     if max < 1 {
-        return wrong("maxReplicaCount", format!("MaxReplicaCount={max} must be at least 1"));
-    }
-    if min > max {
+        note(false, "maxReplicaCount", format!("MaxReplicaCount={max} must be at least 1"));
+    } else if min > max {
         let default = if spec.max_replica_count.is_none() { " (its default)" } else { "" };
         let text = format!("MinReplicaCount={min} must be less than MaxReplicaCount={max}{default}");
-        return crossed("minReplicaCount", text);
+        note(true, "minReplicaCount", text);
     }
     let least = active_minimum(spec);
     match spec.idle_replica_count {
-        Some(idle) if idle < 0 => wrong("idleReplicaCount", format!("IdleReplicaCount={idle} must not be negative")),
-        Some(idle) if idle >= least => {
-            crossed("idleReplicaCount", format!("IdleReplicaCount={idle} must be less than MinReplicaCount={least}"))
+        Some(idle) if idle < 0 => {
+            note(false, "idleReplicaCount", format!("IdleReplicaCount={idle} must not be negative"));
         }
-        _ => Ok(()),
+        Some(idle) if idle >= least => {
+            let text = format!("IdleReplicaCount={idle} must be less than MinReplicaCount={least}");
+            note(true, "idleReplicaCount", text);
+        }
+        _ => {}
     }
+    wrong
 }
 
 #[cfg(test)]
@@ -247,6 +268,18 @@ mod tests {
             (
                 json!({"idleReplicaCount": 1, "minReplicaCount": 0}),
                 "IdleReplicaCount=1 must be less than MinReplicaCount=1",
+            ),
+            (
+                json!({"advanced": {"horizontalPodAutoscalerConfig": {"name": "My_HPA"}}}),
+                "horizontalPodAutoscalerConfig.name: \"My_HPA\" is not a name",
+            ),
+            (
+                json!({"advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleUp": {"selectPolicy": "Most"}}}}}),
+                "horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy: \"Most\" must be one of",
+            ),
+            (
+                json!({"idleReplicaCount": -1, "maxReplicaCount": 0}),
+                "MaxReplicaCount=0 must be at least 1; IdleReplicaCount=-1 must not be negative",
             ),
             (json!({"advanced": {"scalingModifiers": {"formula": "a"}}}), "correct scalingModifiers specification"),
             (json!({"fallback": {"failureThreshold": 1, "replicas": -1}}), "fallback.replicas=-1"),

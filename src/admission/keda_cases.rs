@@ -1,5 +1,5 @@
 //! The cases of KEDA's own tests of admission: those of its two webhooks, the metadata tables of its scalers cron, cpu and
-//! memory, and its end-to-end manifests. Each case goes through the webhook's review and through `ebb check`. If Ebb's answer
+//! memory, and its end-to-end manifests; and mistakes beside them. Each case goes through the webhook's review and through `ebb check`. If Ebb's answer
 //! differs from KEDA's, `docs/keda-differences.md` has a row for it.
 //!
 //! KEDA's answer is that of its code. Some of its tests repeat a creation until it fails; the second creation of a valid
@@ -7,6 +7,7 @@
 
 mod authentications;
 mod manifests;
+mod mistakes;
 mod objects;
 mod requests;
 mod triggers;
@@ -162,6 +163,7 @@ fn admission(beside: &[Value]) -> Admission {
         objects,
         foreign: Arc::new(foreign),
         given: Box::new(|_, _| AuthParams::Anything),
+        users: Box::new(|_, _| Vec::new()),
         targets: Targets::new(client.clone()),
         client,
         brokers: ClientPools::default(),
@@ -255,7 +257,14 @@ fn has_line(beginning: &str) -> bool {
 
 #[tokio::test]
 async fn every_case_of_keda_is_answered_as_there_or_has_its_line() {
-    let all = [objects::cases(), requests::cases(), triggers::cases(), authentications::cases(), manifests::cases()];
+    let all = [
+        objects::cases(),
+        requests::cases(),
+        triggers::cases(),
+        authentications::cases(),
+        manifests::cases(),
+        mistakes::cases(),
+    ];
     let mut wrong = Vec::new();
     for case in all.iter().flatten() {
         let expected = case.ebb.map_or(case.keda, |(answer, _)| answer);

@@ -1,21 +1,18 @@
 //! Checks that a target's containers request the resource of a cpu or memory trigger. Without a request, an HPA cannot
 //! compute a percentage (KEDA's `verifyCPUMemoryScalers`).
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use ebb_crds::{ScaleTrigger, ScaledObject};
-use k8s_openapi::api::core::v1::{LimitRange, PodSpec, ResourceRequirements};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use ebb_crds::ScaledObject;
+use k8s_openapi::api::core::v1::{LimitRange, PodSpec};
 use kube::api::ListParams;
 use kube::{Api, Client};
 use tokio::time::timeout;
 
 use crate::kube_api::pod_template;
 use crate::kube_api::scale::Targets;
-use crate::review::Finding;
-use ebb_plan::resource;
+use crate::review::{Finding, requests};
 
 /// The time limit of the requests. The API server itself waits for the review meanwhile.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -29,7 +26,7 @@ pub(super) async fn missing(
     namespace: &str,
 ) -> Option<Finding> {
     let triggers: Vec<_> =
-        object.spec.triggers.iter().enumerate().filter(|(_, trigger)| needs_request(trigger)).collect();
+        object.spec.triggers.iter().enumerate().filter(|(_, trigger)| requests::needed(trigger)).collect();
     if triggers.is_empty() {
         return None;
     }
@@ -43,19 +40,10 @@ pub(super) async fn missing(
         Err(_) => return None,
     };
     triggers.into_iter().find_map(|(index, trigger)| {
-        let container = lacking(&pod, &limits, trigger)?;
-        let resource = &trigger.type_;
-        let text = format!(
-            "the scaledobject has a {resource} trigger but the container {container} doesn't have the {resource} request defined"
-        );
+        let text = requests::lacking(&pod, &limits, trigger)?;
         let finding = if is_rollout(object) { Finding::warning } else { Finding::refusal };
         Some(finding(format!("spec.triggers[{index}]"), text).because("missing-requests"))
     })
-}
-
-fn needs_request(trigger: &ScaleTrigger) -> bool {
-    let metric_type = trigger.metadata.get("type").or(trigger.metric_type.as_ref());
-    resource::is_resource(trigger) && metric_type.is_some_and(|metric_type| metric_type == "Utilization")
 }
 
 fn is_rollout(object: &ScaledObject) -> bool {
@@ -78,71 +66,4 @@ async fn look(
     let pod = pod_template::read(client, targets, &kind, namespace, &target.name).await?.spec;
     let limits = Api::<LimitRange>::namespaced(client.clone(), namespace).list(&ListParams::default()).await?;
     Ok(Some((pod, limits.items)))
-}
-
-/// The first container without the request that the HPA needs.
-fn lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) -> Option<&'a str> {
-    let resource = trigger.type_.as_str();
-    let has = |quantities: &Option<BTreeMap<String, Quantity>>| {
-        let asked = quantities.as_ref().and_then(|quantities| quantities.get(resource));
-        asked.is_some_and(|asked| !is_zero(asked))
-    };
-    // Without a request, Kubernetes uses the limit as the request.
-    let asks = |resources: &Option<ResourceRequirements>| {
-        resources.as_ref().is_some_and(|resources| has(&resources.requests) || has(&resources.limits))
-    };
-    let given = limits.iter().filter_map(|range| range.spec.as_ref()).flat_map(|spec| &spec.limits);
-    let mut given = given.filter(|item| item.type_ == "Container");
-    let only = trigger.metadata.get("containerName").map(String::as_str).filter(|name| !name.is_empty());
-    // The metric of one container is compared with that container's request, whatever the pod requests.
-    let pod_asks = only.is_none() && asks(&pod.resources);
-    if pod_asks || given.any(|item| has(&item.default_request) || has(&item.default)) {
-        return None;
-    }
-    let mut counted = pod.containers.iter().filter(|container| only.is_none_or(|only| container.name == only));
-    counted.find(|container| !asks(&container.resources)).map(|container| container.name.as_str())
-}
-
-/// Whether a quantity is 0 in any unit: it has no digit above 0. An exponent of 0 may follow.
-fn is_zero(quantity: &Quantity) -> bool {
-    let number = quantity.0.split(['e', 'E']).next().unwrap_or_default();
-    !number.chars().any(|digit| ('1'..='9').contains(&digit))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_container_requests_or_is_given_what_is_compared() {
-        let pod = |resources| -> PodSpec {
-            serde_json::from_value(json!({"containers": [{"name": "a", "resources": resources}, {"name": "b", "resources": {"requests": {"cpu": "1"}}}]})).unwrap()
-        };
-        let trigger = |metadata| -> ScaleTrigger {
-            serde_json::from_value(json!({"type": "cpu", "metricType": "Utilization", "metadata": metadata})).unwrap()
-        };
-        let whole = trigger(json!({"value": "60"}));
-        assert_eq!(lacking(&pod(json!({})), &[], &whole), Some("a"));
-        assert_eq!(lacking(&pod(json!({"requests": {"memory": "1Gi"}})), &[], &whole), Some("a"));
-        assert_eq!(lacking(&pod(json!({"requests": {"cpu": "1"}})), &[], &whole), None);
-        assert_eq!(lacking(&pod(json!({"limits": {"cpu": "1"}})), &[], &whole), None);
-        assert_eq!(lacking(&pod(json!({})), &[], &trigger(json!({"value": "60", "containerName": "b"}))), None);
-        let range = |kind: &str| -> LimitRange {
-            serde_json::from_value(json!({"spec": {"limits": [{"type": kind, "defaultRequest": {"cpu": "1"}}]}}))
-                .unwrap()
-        };
-        assert_eq!(lacking(&pod(json!({})), &[range("Container")], &whole), None);
-        assert_eq!(lacking(&pod(json!({})), &[range("Pod")], &whole), Some("a"));
-    }
-
-    #[test]
-    fn only_a_percentage_needs_a_request() {
-        let needs = |trigger| needs_request(&serde_json::from_value(trigger).unwrap());
-        assert!(needs(json!({"type": "memory", "metricType": "Utilization", "metadata": {"value": "60"}})));
-        assert!(needs(json!({"type": "cpu", "metadata": {"value": "60", "type": "Utilization"}})));
-        assert!(!needs(json!({"type": "cpu", "metricType": "AverageValue", "metadata": {"value": "60m"}})));
-        assert!(!needs(json!({"type": "cron", "metricType": "Utilization", "metadata": {}})));
-    }
 }

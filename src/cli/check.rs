@@ -1,22 +1,30 @@
 //! `ebb check`: the findings of the API server's schema and of the admission webhook about manifests, without a cluster.
 
+mod authentications;
 mod claims;
 mod document;
 mod files;
 mod manifest;
+mod metadata;
+mod neighbours;
 mod scalar;
 mod schema;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use ebb_crds::{AuthenticationRef, ScaledObject};
 use ebb_scalers::pool::ClientPools;
 
 use crate::cli::args::Check;
-use crate::review::{self, AuthParams, Finding, Severity};
+use crate::review::{self, Environment, Finding, ReviewContext, Severity};
+use authentications::Authentications;
 use claims::Claims;
-use manifest::{Manifest, Object};
+use manifest::{Found, Manifest, Object};
+use neighbours::Neighbours;
 use schema::Schemas;
 
 /// The reason why a check failed.
@@ -73,54 +81,106 @@ pub fn run(question: &Check, input: impl Read, output: impl Write) -> Result<Ver
 
 fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) -> Result<usize, CheckError> {
     let schemas = Schemas::new();
-    let mut manifests = Vec::new();
+    let (mut manifests, mut neighbours) = (Vec::new(), Neighbours::default());
     for file in files::read(&question.files, input)? {
-        match document::read(&file.text) {
-            Ok(documents) => {
-                let found =
-                    documents.into_iter().map(Rc::new).flat_map(|document| Manifest::all_in(&document, &schemas));
-                manifests.extend(found.map(|manifest| (file.name.clone(), manifest)));
+        let name: Rc<str> = file.name.into();
+        for document in document::read(&file.text) {
+            match document {
+                Ok(document) => {
+                    for found in Found::all_in(&name, &Rc::new(document), &schemas) {
+                        match found {
+                            Found::Manifest(manifest) => manifests.push(*manifest),
+                            Found::Neighbour(neighbour) => neighbours.0.push(*neighbour),
+                        }
+                    }
+                }
+                Err((line, text)) => report.say(&name, line, "", &Finding::refusal("", text))?,
             }
-            Err((line, text)) => report.say(&file.name, line, "", &Finding::refusal("", text))?,
         }
     }
-    let given = given(&manifests);
-    let brokers = ClientPools::default();
-    let mut claims = Claims::default();
-    for (file, manifest) in &mut manifests {
-        let namespace = manifest.namespace.clone();
-        let more = match &manifest.object {
-            Some(Object::ScaledObject(object)) => {
-                let by = |reference: &ebb_crds::AuthenticationRef| {
-                    let cluster = reference.kind() == "ClusterTriggerAuthentication";
-                    let namespace = if cluster { String::new() } else { namespace.clone() };
-                    given.get(&(cluster, namespace, reference.name.clone())).cloned().unwrap_or(AuthParams::Anything)
-                };
-                let mut found = review::scaled_object(object, by, &brokers);
-                found.extend(claims.claim(&namespace, object));
-                found
-            }
-            Some(Object::Authentication { spec, cluster }) => review::authentication(spec, *cluster),
-            None => Vec::new(),
-        };
-        manifest.findings.extend(more);
+    let authentications = Authentications::of(&manifests);
+    review_all(&mut manifests, &neighbours, &authentications);
+    for manifest in &manifests {
         for finding in &manifest.findings {
-            report.say(file, manifest.line_of(&finding.path), &manifest.title, finding)?;
+            report.say(&manifest.file, manifest.line_of(&finding.path), &manifest.title(), finding)?;
         }
     }
     Ok(manifests.len())
 }
 
-/// The parameters that the authentications among `manifests` give, by whether they are cluster-wide, namespace and name.
-fn given(manifests: &[(String, Manifest)]) -> HashMap<(bool, String, String), AuthParams> {
-    let authentications = manifests.iter().filter_map(|(_, manifest)| match &manifest.object {
-        Some(Object::Authentication { spec, cluster }) => {
-            let namespace = if *cluster { String::new() } else { manifest.namespace.clone() };
-            Some(((*cluster, namespace, manifest.name.clone()), AuthParams::by(spec)))
+/// Adds to each manifest what its review finds, with what the others say.
+fn review_all(manifests: &mut [Manifest], neighbours: &Neighbours, authentications: &Authentications) {
+    let (brokers, mut claims, mut seen) = (ClientPools::default(), Claims::default(), Seen::default());
+    for manifest in manifests {
+        let mut found: Vec<_> = seen.again(manifest).into_iter().collect();
+        let namespace = &manifest.namespace;
+        match &manifest.object {
+            Some(Object::Scaled(object)) => {
+                let (environment, target) = neighbours.target(object, namespace);
+                found.extend(scaled_object(manifest, object, &environment, authentications, &brokers));
+                found.extend(target);
+                found.extend(authentications.references(object, namespace, &environment, neighbours));
+                found.extend(claims.claim(namespace, object).or_else(|| claims::by_hpa(namespace, object, neighbours)));
+            }
+            Some(Object::Authentication { spec, cluster }) => {
+                found.extend(review::authentication(spec, *cluster));
+                found.extend(authentications.unread(manifest, spec, *cluster));
+                // Those of the cluster-wide kind are in Ebb's own namespace, which the files do not name.
+                if !cluster {
+                    found.extend(neighbours.references(spec, namespace));
+                }
+            }
+            Some(Object::Job(_)) | None => {}
         }
-        _ => None,
-    });
-    authentications.collect()
+        manifest.add(found);
+    }
+}
+
+/// The webhook's findings about a ScaledObject.
+fn scaled_object(
+    manifest: &Manifest,
+    object: &ScaledObject,
+    environment: &Environment,
+    authentications: &Authentications,
+    brokers: &ClientPools,
+) -> Vec<Finding> {
+    let namespace = &manifest.namespace;
+    let asking = (namespace.clone(), manifest.name.clone());
+    let given = |reference: &AuthenticationRef| authentications.params(reference, namespace);
+    let readers =
+        |reference: &AuthenticationRef, parameter: &str| authentications.readers(&asking, reference, parameter);
+    review::scaled_object(object, &ReviewContext { given: &given, readers: &readers, environment, brokers })
+}
+
+/// The objects that were read, to find those that are given twice.
+#[derive(Default)]
+struct Seen(HashMap<Identity, (Rc<str>, usize)>);
+
+/// Folder, kind, namespace and name of an object.
+type Identity = (PathBuf, String, String, String);
+
+impl Seen {
+    /// A finding if the same object was read before. Files of one folder are applied together; those of others may be another
+    /// environment's.
+    fn again(&mut self, manifest: &Manifest) -> Option<Finding> {
+        if manifest.name.is_empty() {
+            return None;
+        }
+        let folder = Path::new(&*manifest.file).parent().unwrap_or(Path::new("")).to_owned();
+        let key = (folder, manifest.kind.clone(), manifest.namespace.clone(), manifest.name.clone());
+        let here = (Rc::clone(&manifest.file), manifest.line_of("metadata.name"));
+        match self.0.entry(key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(here);
+                None
+            }
+            Entry::Occupied(first) => {
+                let (file, line) = first.get();
+                let text = format!("it is given twice: the one at {file}:{line} is replaced by this one");
+                Some(Finding::warning("metadata.name", text))
+            }
+        }
+    }
 }
 
 /// The output of findings.

@@ -146,6 +146,11 @@ impl Authentications {
         self.state.lock().known.get(key).map(|known| Arc::clone(&known.spec))
     }
 
+    /// The ScaledObjects that refer to it, in order.
+    pub(super) fn users_of(&self, key: &AuthKey) -> Vec<Key> {
+        self.state.lock().users.of(key)
+    }
+
     /// The label selector that the authentications that are served have to match, if there is one.
     pub(super) fn selector(&self) -> Option<&str> {
         self.scope.authentications.get()

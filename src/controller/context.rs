@@ -137,6 +137,14 @@ impl Context {
         }
     }
 
+    /// The ScaledObjects that refer to an authentication of a namespace.
+    pub fn users(&self) -> impl Fn(&AuthenticationRef, &str) -> Vec<Key> + Send + Sync + 'static {
+        let known = Arc::clone(&self.authentications);
+        move |reference, namespace| {
+            AuthKey::of(reference, namespace).map(|key| known.users_of(&key)).unwrap_or_default()
+        }
+    }
+
     /// The settings that a plan depends on.
     pub(super) fn options(&self) -> Options {
         let catalog: ebb_scalers::params::Catalog = ebb_scalers::declaration;

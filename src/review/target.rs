@@ -34,6 +34,13 @@ const CORE: [&str; 16] = [
 /// Kinds of other groups that are often scaled: their spelling is known, and not whether they are there.
 const USUAL: [(&str, &str); 2] = [("argoproj.io", "Rollout"), ("cluster.x-k8s.io", "MachineDeployment")];
 
+/// Groups in which these kinds were once. No version of Kubernetes that is supported serves them there.
+const FORMER_GROUP: &str = "extensions";
+
+/// Kinds that have no `/scale`, beside those of the core group.
+const NOT_SCALABLE: [(&str, &[&str]); 2] =
+    [("apps", &["DaemonSet", "ControllerRevision"]), ("batch", &["Job", "CronJob"])];
+
 const PATH: &str = "spec.scaleTargetRef.kind";
 const REASON: &str = "unknown-target-kind";
 
@@ -45,8 +52,14 @@ pub(super) fn finding(target: &ScaleTarget) -> Option<Finding> {
         let text = format!("scaleTargetRef.apiVersion {api_version:?} is not of the form group/version");
         return Some(Finding::refusal("spec.scaleTargetRef.apiVersion", text).because(REASON));
     }
+    if is_never_scaled(group, kind) {
+        let cure = if group == "batch" { ": KEDA's ScaledJob runs jobs, which ebb does not" } else { "" };
+        let text = format!("{api_version}.{kind} has no /scale subresource, so it cannot be scaled{cure}");
+        return Some(Finding::warning(PATH, text));
+    }
     let kinds: &[&str] = match group {
         "apps" => &APPS,
+        FORMER_GROUP if APPS.contains(&kind) => &[],
         "" => &CORE,
         _ => {
             let usual = USUAL.iter().find(|(of, name)| *of == group && name.eq_ignore_ascii_case(kind));
@@ -57,10 +70,16 @@ pub(super) fn finding(target: &ScaleTarget) -> Option<Finding> {
     if there {
         return None;
     }
-    if TAKEN_BY_KEDA.contains(&kind) {
+    if TAKEN_BY_KEDA.contains(&kind) || group == FORMER_GROUP {
         return Some(Finding::warning("spec.scaleTargetRef.apiVersion", no_matches(target) + ": it is apps/v1"));
     }
     Some(unknown(target, kinds.iter().find(|name| name.eq_ignore_ascii_case(kind)).copied()))
+}
+
+/// Whether a kind of Kubernetes cannot be scaled in any cluster.
+fn is_never_scaled(group: &str, kind: &str) -> bool {
+    let core = group.is_empty() && CORE.contains(&kind) && kind != "ReplicationController";
+    core || NOT_SCALABLE.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind))
 }
 
 /// That the cluster has no such kind; `instead` is what it may have been meant to be.
@@ -96,7 +115,11 @@ mod tests {
             ("apps/v1", "Deployment", fine, ""),
             ("", "StatefulSet", fine, ""),
             ("apps/v1", "ReplicaSet", fine, ""),
-            ("apps/v1", "DaemonSet", fine, ""),
+            ("apps/v1", "DaemonSet", warned, "has no /scale"),
+            ("v1", "Pod", warned, "has no /scale"),
+            ("batch/v1", "Job", warned, "ScaledJob"),
+            ("extensions/v1beta1", "Deployment", warned, "it is apps/v1"),
+            ("extensions/v1beta1", "ReplicaSet", warned, "it is apps/v1"),
             ("v1", "ReplicationController", fine, ""),
             ("argoproj.io/v1alpha1", "Rollout", fine, ""),
             ("example.com/v1", "fleet", fine, ""),

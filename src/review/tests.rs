@@ -9,7 +9,13 @@ fn review(spec: &Value, given: &AuthParams) -> Vec<(Severity, String, String)> {
     }
     let mut object = ScaledObject::new("so", serde_json::from_value(whole).unwrap());
     object.metadata.namespace = Some("default".into());
-    let findings = scaled_object(&object, |_| given.clone(), &ClientPools::default());
+    let context = ReviewContext {
+        given: &|_| given.clone(),
+        readers: &|_, _| Readers::Nobody,
+        environment: &Environment::Unknown,
+        brokers: &ClientPools::default(),
+    };
+    let findings = scaled_object(&object, &context);
     findings.into_iter().map(|finding| (finding.severity, finding.path, finding.text)).collect()
 }
 
@@ -76,7 +82,7 @@ fn what_keda_refuses_is_refused() {
         (json!({"fallback": {"failureThreshold": -1, "replicas": 2}}), "spec.fallback", "must not be negative"),
         (
             json!({"advanced": {"scalingModifiers": {"formula": "a +", "target": "1"}}}),
-            "spec.advanced.scalingModifiers",
+            "spec.advanced.scalingModifiers.formula",
             "scalingModifiers.formula",
         ),
     ] {
@@ -107,7 +113,7 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
         (
             json!({"triggers": [utilization]}),
             AuthParams::Nothing,
-            "spec.triggers",
+            "spec.triggers[0].metricType",
             "'Utilization' metric type is unsupported",
         ),
         (

@@ -12,7 +12,8 @@ use ebb_scalers::params::{Sample, Source};
 use ebb_scalers::pool::ClientPools;
 use ebb_scalers::{ConfigError, Kind, Param, TriggerConfig};
 
-use super::{AuthParams, Finding};
+use super::environment::KnownVariable;
+use super::{AuthParams, Environment, Finding};
 use ebb_plan::validate;
 
 /// A certificate and its key, which a parameter could hold.
@@ -22,7 +23,7 @@ static IDENTITY: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
 });
 
 /// A line of what is wrong.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     text: String,
     hints: Vec<String>,
@@ -31,17 +32,34 @@ pub(super) struct Problem {
 impl Problem {
     /// The finding at the key that it speaks of, or at the whole trigger.
     pub(super) fn at(self, place: &str, trigger: &ScaleTrigger) -> Finding {
-        let quoted =
-            |key: &&String| self.text.contains(&format!("\"{key}\"")) || self.text.contains(&format!("`{key}`"));
-        let word =
-            |key: &&String| self.text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == key.as_str());
-        let key = trigger.metadata.keys().find(quoted).or_else(|| trigger.metadata.keys().find(word));
-        let path = match key {
+        let path = match self.key(trigger) {
             Some(key) => format!("{place}.metadata.{key}"),
             None if self.text.starts_with("no scaler found") => format!("{place}.type"),
             None => format!("{place}.metadata"),
         };
         Finding::warning(path, self.text).with_hints(self.hints)
+    }
+
+    /// The key of the trigger's metadata that it speaks of.
+    fn key<'a>(&self, trigger: &'a ScaleTrigger) -> Option<&'a String> {
+        let quoted = |key: &&String| {
+            let shown = key.strip_suffix("FromEnv").unwrap_or(key);
+            [key.as_str(), shown]
+                .iter()
+                .any(|key| self.text.contains(&format!("\"{key}\"")) || self.text.contains(&format!("`{key}`")))
+        };
+        let word = |key: &&String| self.speaks_of(key);
+        trigger.metadata.keys().find(quoted).or_else(|| trigger.metadata.keys().find(word))
+    }
+
+    /// Whether a word of the text is `name`.
+    fn speaks_of(&self, name: &str) -> bool {
+        self.text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name)
+    }
+
+    /// Whether it says that the parameter called `name`, which the trigger is not given, is missing.
+    pub(super) fn misses(&self, name: &str, trigger: &ScaleTrigger) -> bool {
+        self.key(trigger).is_none() && self.speaks_of(name)
     }
 }
 
@@ -54,32 +72,46 @@ enum SampleSet {
     Values(usize),
 }
 
+/// What is known of a trigger's surroundings.
+pub(super) struct Known<'a> {
+    pub(super) given: &'a AuthParams,
+    pub(super) environment: &'a Environment,
+    pub(super) brokers: &'a ClientPools,
+}
+
 /// All that is wrong with `trigger` whatever the values are that are not known.
-pub(super) fn problems(
-    index: usize,
-    trigger: &ScaleTrigger,
-    given: &AuthParams,
-    brokers: &ClientPools,
-) -> Vec<Problem> {
+pub(super) fn problems(index: usize, trigger: &ScaleTrigger, known: &Known<'_>) -> Vec<Problem> {
     let Some(kind) = ebb_scalers::kind(&trigger.type_) else {
         let config = TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
-        return ebb_scalers::build(&config, brokers).err().as_ref().map(alone).unwrap_or_default();
+        return ebb_scalers::build(&config, known.brokers).err().as_ref().map(alone).unwrap_or_default();
     };
-    let from_env = trigger.metadata.keys().any(|key| key.ends_with("FromEnv"));
-    let empty = (!matches!(given, AuthParams::Names(_)) || from_env).then_some(SampleSet::Empty);
+    let variables = || trigger.metadata.iter().filter(|(key, _)| key.ends_with("FromEnv"));
+    let is = |wanted: &[KnownVariable<'_>]| {
+        variables().any(|(_, variable)| wanted.contains(&known.environment.variable(variable)))
+    };
+    let may_be_absent = *known.given == AuthParams::Anything || is(&[KnownVariable::Unknown]);
+    let is_open = *known.given != AuthParams::Nothing || is(&[KnownVariable::Unknown, KnownVariable::Set]);
+    let empty = (may_be_absent || !is_open).then_some(SampleSet::Empty);
     // Names of parameters say that they are there, whatever they hold.
-    let values = if *given == AuthParams::Nothing && !from_env { 0 } else { sample_sets(kind) };
+    let values = if is_open { sample_sets(kind) } else { 0 };
     let mut wrong: Option<Vec<Problem>> = None;
     for set in empty.into_iter().chain((0..values).map(SampleSet::Values)) {
-        let config = filled(index, trigger, kind, given, set);
-        let Err(error) = ebb_scalers::build(&config, brokers) else { return Vec::new() };
+        let config = filled(index, trigger, kind, known, set);
+        let Err(error) = ebb_scalers::build(&config, known.brokers) else { return Vec::new() };
         let found = alone(&error);
         wrong = Some(match wrong {
             None => found,
-            Some(wrong) => wrong.into_iter().filter(|one| found.iter().any(|other| one.text == other.text)).collect(),
+            Some(wrong) => wrong.into_iter().filter_map(|one| in_both(one, &found)).collect(),
         });
     }
     wrong.unwrap_or_default()
+}
+
+/// A problem with the hints that it has in both lists. A hint may speak of a value that is not known.
+fn in_both(mut one: Problem, others: &[Problem]) -> Option<Problem> {
+    let other = others.iter().find(|other| other.text == one.text)?;
+    one.hints.retain(|hint| other.hints.contains(hint));
+    Some(one)
 }
 
 /// Credentials that the trigger is given and does not use. What is given must be known for that.
@@ -101,14 +133,11 @@ pub(super) fn unused_credentials(
     Some(Problem { text, hints: vec![hint] })
 }
 
-/// Each problem by itself. The hints belong to all of them together; they are with the last.
+/// Each problem by itself, with its hints.
 fn alone(error: &ConfigError) -> Vec<Problem> {
-    let problems = error.problems().iter().map(|text| Problem { text: text.clone(), hints: Vec::new() });
-    let mut problems: Vec<_> = problems.collect();
-    if let Some(last) = problems.last_mut() {
-        last.hints = error.hints().to_vec();
-    }
-    problems
+    let problems = error.problems().iter().enumerate();
+    let hints = |place| error.hints_of(place).map(str::to_owned).collect();
+    problems.map(|(place, text)| Problem { text: text.clone(), hints: hints(place) }).collect()
 }
 
 /// The number of sets that go through every sample of every parameter.
@@ -117,11 +146,13 @@ fn sample_sets(kind: &Kind) -> usize {
     texts.max().unwrap_or(1)
 }
 
-fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, given: &AuthParams, set: SampleSet) -> TriggerConfig {
+fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>, set: SampleSet) -> TriggerConfig {
     let declared = |name: &str| kind.params.iter().find(|param| param.names().any(|known| known == name));
-    let auth: BTreeMap<_, _> = match given {
+    let auth: BTreeMap<_, _> = match known.given {
         AuthParams::Nothing => BTreeMap::new(),
         AuthParams::Names(names) => {
+            // They are there, also where other values are not.
+            let set = if set == SampleSet::Empty { SampleSet::Values(0) } else { set };
             let known = names.iter().filter_map(|name| Some((name.clone(), sample(declared(name)?, set)?)));
             known.collect()
         }
@@ -135,7 +166,13 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, given: &AuthParams,
     };
     let env = trigger.metadata.iter().filter_map(|(key, variable)| {
         let param = declared(key.strip_suffix("FromEnv")?)?;
-        Some((variable.clone(), sample(param, set)?))
+        let value = match known.environment.variable(variable) {
+            KnownVariable::Text(text) => text.to_owned(),
+            KnownVariable::Absent => return None,
+            KnownVariable::Set if set == SampleSet::Empty => sample(param, SampleSet::Values(0))?,
+            KnownVariable::Set | KnownVariable::Unknown => sample(param, set)?,
+        };
+        Some((variable.clone(), value))
     });
     TriggerConfig {
         index,
@@ -185,7 +222,9 @@ mod tests {
                 }
             }
             for given in [AuthParams::Names(from_authentication), AuthParams::Anything] {
-                let found = problems(0, &trigger, &given, &ClientPools::default());
+                let (environment, brokers) = (Environment::Unknown, ClientPools::default());
+                let found =
+                    problems(0, &trigger, &Known { given: &given, environment: &environment, brokers: &brokers });
                 assert_eq!(found, [], "{} with {given:?}", kind.name);
             }
         }

@@ -60,7 +60,7 @@ pub(super) fn cases() -> Vec<Case> {
             .asked(Asked::DryRun)
             .beside([deployment(&json!({}), &none)])
             .ebb(Refused, DRY)
-            .check(Accepted),
+            .check(Warned),
         case("a LimitRange gives them", all("Deployment"), Accepted).beside([deployment(&json!({}), &none), range()]),
         case("limits alone", one(&resource("cpu")), Accepted)
             .beside([deployment(&json!({"limits": {"cpu": "100m"}}), &none)]),
@@ -72,12 +72,12 @@ pub(super) fn cases() -> Vec<Case> {
         case("the pod requests both", all("Deployment"), Accepted).beside([deployment(&requests("0", "0"), &both)]),
         case("the pod requests cpu", all("Deployment"), Refused)
             .beside([deployment(&json!({}), &json!({"requests": {"cpu": "100m"}}))])
-            .check(Accepted),
+            .check(Warned),
         case("the pod requests nothing, and the container both", all("Deployment"), Accepted)
             .beside([deployment(&both, &json!({}))]),
         case("the pod requests it, and one container counts", one(&of_container), Refused)
             .beside([deployment(&json!({}), &json!({"requests": {"cpu": "100m"}}))])
-            .check(Accepted),
+            .check(Warned),
         case("the container that counts requests it", one(&of_container), Accepted).beside([deployment(&both, &none)]),
         case("AverageValue without requests", one(&average), Refused)
             .beside([deployment(&json!({}), &none)])
@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
             ("nothing is said of requests", json!({}), Refused),
         ] {
             let row = case(name, all(kind), keda).beside([workload(kind, &container, &none)]);
-            cases.push(if keda == Refused { row.check(Accepted) } else { row });
+            cases.push(if keda == Refused { row.check(Warned) } else { row });
         }
     }
     cases.extend(to_zero(&both));
@@ -109,10 +109,7 @@ fn rollouts(both: &Value) -> Vec<Case> {
     let refers =
         || rollout(json!({"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "workload"}}));
     let warned = |name, beside: [Value; 2]| {
-        case(name, object.clone(), Accepted)
-            .beside(beside)
-            .ebb(Warned, "requests of an Argo Rollout's containers")
-            .check(Accepted)
+        case(name, object.clone(), Accepted).beside(beside).ebb(Warned, "requests of an Argo Rollout's containers")
     };
     vec![
         case("a Rollout that requests both", object.clone(), Accepted).beside([own(both)]),

@@ -1,19 +1,38 @@
 //! YAML and JSON as kubectl reads them, with the line of each part.
 
-use std::collections::HashMap;
+mod tree;
 
-use saphyr::{MarkedYaml, YamlData, YamlLoader};
-use saphyr_parser::Parser;
-use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_json::{Deserializer, Map, Value};
 
 use super::scalar;
+use tree::{Data, Node};
+
+/// The most parts of a document after its aliases have been replaced. A few lines of aliases to aliases may stand for billions.
+const MOST_PARTS: usize = 1_000_000;
 
 /// One document of a file.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) value: Value,
+    /// The keys that one mapping has twice.
+    pub(super) duplicates: Vec<Duplicate>,
     lines: HashMap<String, usize>,
 }
+
+/// A key that a mapping has twice. As in kubectl, the later one counts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Duplicate {
+    /// The place of the key, such as `spec.pollingInterval`.
+    pub(super) path: String,
+    /// The line of the key that does not count.
+    pub(super) first: usize,
+}
+
+/// A line and what is wrong there.
+pub(super) type Mistake = (usize, String);
 
 impl Document {
     /// The line of the part at `path`, such as `spec.triggers[0]`, or of the nearest part that contains it.
@@ -32,64 +51,131 @@ impl Document {
     }
 }
 
-/// Every document of `text` that is not empty.
-///
-/// # Errors
-/// The text is not valid YAML: the line and the reason.
-pub(super) fn read(text: &str) -> Result<Vec<Document>, (usize, String)> {
-    let mut tree = YamlLoader::<MarkedYaml<'_>>::default();
-    // The versions of YAML differ in the words that are numbers and booleans.
-    tree.early_parse(false);
-    let loaded = Parser::new_from_str(text).load(&mut tree, true);
-    if let Err(error) = loaded.and_then(|()| tree.error().cloned().map_or(Ok(()), Err)) {
-        return Err((error.marker().line(), format!("no YAML: {}", error.info())));
-    }
+/// Every document of `text` that is not empty, or its line and the reason why it is not valid. A document that is not valid
+/// does not hide the others.
+pub(super) fn read(text: &str) -> Vec<Result<Document, Mistake>> {
     let mut documents = Vec::new();
-    for node in tree.into_documents() {
-        let mut document = Document::default();
-        document.value = take(&node, "", &mut document.lines).map_err(|text| (node.span.start.line(), text))?;
-        if !document.value.is_null() {
-            documents.push(document);
-        }
-    }
-    Ok(documents)
-}
-
-fn take(node: &MarkedYaml<'_>, path: &str, lines: &mut HashMap<String, usize>) -> Result<Value, String> {
-    lines.entry(path.to_owned()).or_insert_with(|| node.span.start.line());
-    match &node.data {
-        YamlData::Representation(text, style, tag) => Ok(scalar::value(text, *style, tag.as_deref())),
-        YamlData::Sequence(items) => {
-            let items = items.iter().enumerate();
-            items.map(|(index, item)| take(item, &format!("{path}[{index}]"), lines)).collect()
-        }
-        YamlData::Mapping(entries) => {
-            let mut map = Map::new();
-            let mut merged = Vec::new();
-            for (key, value) in entries {
-                let name = key_name(key)?;
-                if name == "<<" {
-                    merged.push(take(value, path, lines)?);
-                    continue;
-                }
-                let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                // A block value begins on the next line.
-                lines.insert(place.clone(), key.span.start.line());
-                let value = take(value, &place, lines)?;
-                map.insert(name, value);
+    for (line, part) in parts(text) {
+        let read = tree::read(part).and_then(|nodes| nodes.iter().map(Document::of).collect::<Result<Vec<_>, _>>());
+        match read {
+            Ok(found) => {
+                let found = found.into_iter().filter(|document| !document.value.is_null());
+                documents.extend(found.map(|document| Ok(document.moved_to(line))));
             }
-            merge(&mut map, merged);
-            Ok(Value::Object(map))
+            Err((at, text)) => documents.push(Err((at + line - 1, text))),
         }
-        YamlData::Tagged(_, inner) => take(inner, path, lines),
-        YamlData::Value(_) | YamlData::Alias(_) | YamlData::BadValue => Err("no YAML: an alias of nothing".to_owned()),
+    }
+    documents
+}
+
+/// The documents of a text with the line at which each begins, as kubectl takes them apart: JSON values one after the other, or
+/// YAML between lines of `---`.
+fn parts(text: &str) -> Vec<(usize, &str)> {
+    json_values(text).unwrap_or_else(|| yaml_documents(text))
+}
+
+fn json_values(text: &str) -> Option<Vec<(usize, &str)>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut values = Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let (mut parts, mut start) = (Vec::new(), 0);
+    while let Some(value) = values.next() {
+        value.ok()?;
+        let end = values.byte_offset();
+        parts.push((1 + text[..start].matches('\n').count(), &text[start..end]));
+        start = end;
+    }
+    Some(parts)
+}
+
+fn yaml_documents(text: &str) -> Vec<(usize, &str)> {
+    let (mut parts, mut start, mut first, mut offset) = (Vec::new(), 0, 1, 0);
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let end = offset + line.len();
+        let after = line.strip_prefix("---").map(str::trim_start);
+        if after.is_some_and(|after| after.is_empty() || after.starts_with('#')) {
+            parts.push((first, &text[start..offset]));
+            (start, first) = (end, index + 2);
+        }
+        offset = end;
+    }
+    parts.push((first, &text[start..]));
+    parts
+}
+
+impl Document {
+    fn of(node: &Rc<Node>) -> Result<Self, Mistake> {
+        let mut reading = Reading { document: Self::default(), parts: 0 };
+        let value = reading.take(node, "")?;
+        Ok(Self { value, ..reading.document })
+    }
+
+    /// The same document where its text begins at this line of a file.
+    fn moved_to(mut self, line: usize) -> Self {
+        self.lines.values_mut().for_each(|at| *at += line - 1);
+        self.duplicates.iter_mut().for_each(|duplicate| duplicate.first += line - 1);
+        self
     }
 }
 
-fn key_name(key: &MarkedYaml<'_>) -> Result<String, String> {
-    match &key.data {
-        YamlData::Representation(text, ..) => Ok(text.to_string()),
-        _ => Err(format!("line {}: a key must be a text", key.span.start.line())),
+/// A document while it is read.
+struct Reading {
+    document: Document,
+    parts: usize,
+}
+
+impl Reading {
+    fn take(&mut self, node: &Node, path: &str) -> Result<Value, Mistake> {
+        self.parts += 1;
+        if self.parts > MOST_PARTS {
+            return Err((node.line, format!("its aliases stand for more than {MOST_PARTS} values")));
+        }
+        self.document.lines.entry(path.to_owned()).or_insert(node.line);
+        match &node.data {
+            Data::Scalar { text, style, tag } => Ok(scalar::value(text, *style, tag.as_deref())),
+            Data::Sequence(items) => {
+                let items = items.iter().enumerate();
+                items.map(|(index, item)| self.take(item, &format!("{path}[{index}]"))).collect()
+            }
+            Data::Mapping(entries) => self.mapping(entries, path),
+        }
+    }
+
+    fn mapping(&mut self, entries: &[(Rc<Node>, Rc<Node>)], path: &str) -> Result<Value, Mistake> {
+        let mut map = Map::new();
+        let mut merged = Vec::new();
+        for (key, value) in entries {
+            let name = key_name(key)?;
+            if name == "<<" {
+                merged.push(self.take(value, path)?);
+                continue;
+            }
+            let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            if map.contains_key(&name) {
+                self.document.duplicates.push(Duplicate { path: place.clone(), first: self.document.line_of(&place) });
+                let below = [format!("{place}."), format!("{place}[")];
+                self.document.lines.retain(|path, _| !below.iter().any(|below| path.starts_with(below)));
+            }
+            // A block value begins on the next line.
+            self.document.lines.insert(place.clone(), key.line);
+            let value = self.take(value, &place)?;
+            map.insert(name, value);
+        }
+        merge(&mut map, merged);
+        Ok(Value::Object(map))
+    }
+}
+
+/// A key as JSON has it: kubectl turns numbers and booleans into texts, so that the key `on` becomes `true`.
+fn key_name(key: &Node) -> Result<String, Mistake> {
+    let Data::Scalar { text, style, tag } = &key.data else {
+        return Err((key.line, "a key must be a text".to_owned()));
+    };
+    match scalar::value(text, *style, tag.as_deref()) {
+        Value::String(text) => Ok(text),
+        Value::Null => Err((key.line, format!("a key must be a text, and {text:?} is null: put it in quotes"))),
+        other => Ok(other.to_string()),
     }
 }
 
@@ -114,10 +200,15 @@ mod tests {
 
     use super::*;
 
+    fn whole(text: &str) -> Vec<Document> {
+        read(text).into_iter().map(Result::unwrap).collect()
+    }
+
     #[test]
     fn documents_have_values_and_lines() {
-        let text = "# a comment\n---\na: 1\nb:\n  - c: x\n    d:\n      e: \"2\"\n---\n---\n{\"f\": [true, null]}\n";
-        let documents = read(text).unwrap();
+        let text =
+            "# a comment\n---\na: 1\nb:\n  - c: x\n    d:\n      e: \"2\"\n--- # next\n---\n{\"f\": [true, null]}\n";
+        let documents = whole(text);
         let values: Vec<_> = documents.iter().map(|document| document.value.clone()).collect();
         assert_eq!(values, [json!({"a": 1, "b": [{"c": "x", "d": {"e": "2"}}]}), json!({"f": [true, null]})]);
         for (path, line) in [("", 3), ("a", 3), ("b", 4), ("b[0]", 5), ("b[0].d.e", 7), ("b[0].d.missing", 6), ("z", 3)]
@@ -128,20 +219,57 @@ mod tests {
     }
 
     #[test]
-    fn anchors_and_merge_keys_are_followed() {
-        let documents = read("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a\n").unwrap();
-        assert_eq!(documents[0].value["b"], json!({"x": 1, "y": 3}));
-        assert_eq!(documents[0].value["c"], json!({"x": 1, "y": 2}));
+    fn json_values_may_follow_each_other() {
+        let documents = whole("{\"a\":\n 1}\n{\"b\": 2}\n");
+        assert_eq!(
+            documents.iter().map(|document| document.value.clone()).collect::<Vec<_>>(),
+            [json!({"a": 1}), json!({"b": 2})]
+        );
+        assert_eq!((documents[0].line_of("a"), documents[1].line_of("b")), (1, 3));
     }
 
     #[test]
-    fn what_is_no_yaml_is_told_with_its_line() {
-        for (text, line) in
-            [("a: 1\nb: [\n", 3), ("a: 1\n\tb: 2\n", 1), ("a: 1\na: 2\n", 2), ("a: {{ .Values.x }}\n", 1)]
-        {
-            let (found, why) = read(text).unwrap_err();
+    fn anchors_and_merge_keys_are_followed() {
+        let documents = whole("a: &a {x: 1, z: 2}\nb: {<<: *a, z: 3}\nc: *a\n");
+        assert_eq!(documents[0].value["b"], json!({"x": 1, "z": 3}));
+        assert_eq!(documents[0].value["c"], json!({"x": 1, "z": 2}));
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_counts() {
+        let documents = whole("x: 0\n---\na:\n  b: {c: 1, d: 2}\n  b:\n    c: 3\na.b: 1\n");
+        assert_eq!(documents[1].value, json!({"a": {"b": {"c": 3}}, "a.b": 1}));
+        assert_eq!(documents[1].duplicates, [Duplicate { path: "a.b".into(), first: 4 }]);
+        assert_eq!((documents[1].line_of("a.b.c"), documents[1].line_of("a.b.d")), (6, 7));
+    }
+
+    #[test]
+    fn keys_are_texts() {
+        let documents = whole("on: 1\n8: 2\n\"yes\": 3\n");
+        assert_eq!(documents[0].value, json!({"true": 1, "8": 2, "yes": 3}));
+    }
+
+    #[test]
+    fn a_document_that_is_no_yaml_has_a_line_and_does_not_hide_the_others() {
+        for (text, line) in [("a: 1\nb: [\n", 3), ("a: 1\n\tb: 2\n", 1), ("a: {{ .Values.x }}\n", 1), ("a: *b\n", 1)] {
+            let (found, why) = read(text).pop().unwrap().unwrap_err();
             assert!(found == line || found == line + 1, "{text:?}: line {found}, {why}");
+            let among = read(&format!("x: 1\n---\n{text}---\nz: 2\n"));
+            assert_eq!(among.len(), 3, "{text:?}");
+            assert_eq!(among[1].as_ref().unwrap_err().0, found + 2, "{text:?}");
+            assert_eq!(among[2].as_ref().unwrap().value, json!({"z": 2}));
         }
-        assert!(read("").unwrap().is_empty());
+        assert!(read("").is_empty());
+    }
+
+    #[test]
+    fn nothing_is_nested_or_repeated_without_end() {
+        let deep = "[".repeat(100_000);
+        let bomb =
+            (1..10).map(|level| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 10].join(",")));
+        let bomb = bomb.collect::<Vec<_>>().concat();
+        for text in [deep, format!("a0: &a0 x\n{bomb}"), "a: &a [*a]\n".to_owned()] {
+            assert!(read(&text).pop().unwrap().is_err());
+        }
     }
 }

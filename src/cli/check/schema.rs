@@ -1,14 +1,29 @@
 //! Validates an object against the schema of its CustomResourceDefinition, as the API server does before any webhook sees the
 //! object (Kubernetes docs, "CustomResourceDefinition", structural schemas).
+//!
+//! A value of the wrong type does not end the check. It is put right where its meaning is clear, such as a number that lacks its
+//! quotes, or replaced by an empty one, so that the other mistakes of the object are found in the same round.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::review::Finding;
+use ebb_plan::similar::similar;
 
 /// The schemas of the kinds that Ebb serves, by kind.
 pub(super) struct Schemas(BTreeMap<String, Value>);
+
+/// An object after its validation.
+#[derive(Debug, Default)]
+pub(super) struct Validated {
+    /// The mistakes.
+    pub(super) findings: Vec<Finding>,
+    /// The same object with a value of the right type in each place.
+    pub(super) value: Value,
+    /// The places whose values are not the user's, or are refused as they are. Nothing more is to be said of them.
+    pub(super) holes: Vec<String>,
+}
 
 impl Schemas {
     pub(super) fn new() -> Self {
@@ -19,9 +34,9 @@ impl Schemas {
         Self(schemas.collect())
     }
 
-    /// Whether there is a schema for this kind.
-    pub(super) fn know(&self, kind: &str) -> bool {
-        self.0.contains_key(kind)
+    /// The kind that is written like this, whatever the case of its letters.
+    pub(super) fn kind(&self, kind: &str) -> Option<&str> {
+        self.0.keys().map(String::as_str).find(|known| known.eq_ignore_ascii_case(kind))
     }
 
     /// The kinds, as a list in a sentence.
@@ -29,64 +44,213 @@ impl Schemas {
         self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
-    /// The mistakes in `value`, an object of this kind.
-    pub(super) fn check(&self, kind: &str, value: &Value) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if let Some(schema) = self.0.get(kind) {
-            for part in ["spec", "status"] {
-                match value.get(part) {
-                    Some(part_value) => check(&schema["properties"][part], part_value, part, &mut findings),
-                    None if part == "spec" => findings.push(Finding::refusal("", "spec is missing")),
-                    None => {}
-                }
-            }
-        }
-        findings
+    /// Validates the `spec` of an object of this kind. Clients drop a `status` before they send the object.
+    pub(super) fn spec(&self, kind: &str, spec: Option<&Value>) -> Validated {
+        let schema = self.0.get(kind).map_or(&Value::Null, |schema| &schema["properties"]["spec"]);
+        let mut validator = Validator::default();
+        let value = if let Some(spec) = spec.filter(|spec| !spec.is_null()) {
+            validator.check(schema, spec, "spec")
+        } else {
+            validator.refuse("", "spec is missing");
+            Some(validator.empty(schema, "spec"))
+        };
+        validator.end(value)
     }
 }
 
-fn check(schema: &Value, value: &Value, path: &str, findings: &mut Vec<Finding>) {
-    let mut refuse = |text: String| findings.push(Finding::refusal(path, text));
-    let expected = schema["type"].as_str().unwrap_or_default();
-    // The API server drops a null value, unless the schema allows null.
-    if value.is_null() || schema["x-kubernetes-int-or-string"] == true && (value.is_i64() || value.is_string()) {
-        return;
+/// Validates a part of an object against a schema.
+pub(super) fn validate(schema: &Value, value: &Value, path: &str) -> Validated {
+    let mut validator = Validator::default();
+    let value = validator.check(schema, value, path);
+    validator.end(value)
+}
+
+#[derive(Default)]
+struct Validator {
+    findings: Vec<Finding>,
+    holes: Vec<String>,
+}
+
+impl Validator {
+    fn end(self, value: Option<Value>) -> Validated {
+        Validated { findings: self.findings, value: value.unwrap_or_default(), holes: self.holes }
     }
-    if !fits(expected, value) {
-        let cure =
-            if expected == "string" && !value.is_object() && !value.is_array() { ": put it in quotes" } else { "" };
-        return refuse(format!("must be {}, and is {}{cure}", article(expected), described(value)));
+
+    fn refuse(&mut self, path: &str, text: impl Into<String>) {
+        self.findings.push(Finding::refusal(path, text));
     }
-    match value {
-        Value::Object(fields) => check_fields(schema, fields, path, findings),
-        Value::Array(items) => {
-            let least = schema["minItems"].as_u64().unwrap_or(0);
-            if u64::try_from(items.len()).is_ok_and(|count| count < least) {
-                refuse(format!("must have at least {least} items"));
+
+    /// Refuses a value that is kept as it is.
+    fn refuse_value(&mut self, path: &str, text: impl Into<String>) {
+        self.refuse(path, text);
+        self.holes.push(path.to_owned());
+    }
+
+    /// The value with the right type. None where the API server drops it, or there is none that is likely meant.
+    fn check(&mut self, schema: &Value, value: &Value, path: &str) -> Option<Value> {
+        // The API server drops a null value, unless the schema allows null.
+        if value.is_null() {
+            return None;
+        }
+        if schema["x-kubernetes-int-or-string"] == true && (value.is_i64() || value.is_string()) {
+            return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).into());
+        }
+        let expected = schema["type"].as_str().unwrap_or_default();
+        if !fits(expected, value) {
+            return self.put_right(schema, expected, value, path);
+        }
+        Some(match value {
+            Value::Object(fields) => self.check_fields(schema, fields, path),
+            Value::Array(items) => self.check_items(schema, items, path),
+            Value::String(text) => {
+                self.check_text(schema, text, path);
+                value.clone()
             }
-            for (index, item) in items.iter().enumerate() {
-                check(&schema["items"], item, &format!("{path}[{index}]"), findings);
+            Value::Number(number) => self.check_number(schema, number, path),
+            Value::Null | Value::Bool(_) => value.clone(),
+        })
+    }
+
+    /// What a value of the wrong type was meant to be.
+    fn put_right(&mut self, schema: &Value, expected: &str, value: &Value, path: &str) -> Option<Value> {
+        let (meant, cure) = match (expected, value) {
+            ("string", Value::Bool(_) | Value::Number(_)) => (Some(value.to_string().into()), ": put it in quotes"),
+            ("boolean" | "integer" | "number", Value::String(text)) => {
+                let meant = serde_json::from_str::<Value>(text).ok().filter(|meant| fits(expected, meant));
+                let cure = if meant.is_some() { ": write it without quotes" } else { "" };
+                (meant, cure)
+            }
+            ("array", item) if fits(schema["items"]["type"].as_str().unwrap_or_default(), item) => {
+                (Some(Value::Array(vec![item.clone()])), ": begin each item with \"- \"")
+            }
+            _ => (None, ""),
+        };
+        self.refuse(path, format!("must be {}, and is {}{cure}", article(expected), described(value)));
+        let Some(meant) = meant else {
+            self.holes.push(path.to_owned());
+            return None;
+        };
+        self.check(schema, &meant, path)
+    }
+
+    fn check_items(&mut self, schema: &Value, items: &[Value], path: &str) -> Value {
+        let least = schema["minItems"].as_u64().unwrap_or(0);
+        if u64::try_from(items.len()).is_ok_and(|count| count < least) {
+            let items = if least == 1 { "item" } else { "items" };
+            self.refuse_value(path, format!("must have at least {least} {items}"));
+        }
+        let checked = items.iter().enumerate().map(|(index, item)| {
+            let (schema, place) = (&schema["items"], format!("{path}[{index}]"));
+            if item.is_null() {
+                self.refuse(
+                    &place,
+                    format!("must be {}, and is empty", article(schema["type"].as_str().unwrap_or_default())),
+                );
+            }
+            self.check(schema, item, &place).unwrap_or_else(|| self.empty(schema, &place))
+        });
+        checked.collect()
+    }
+
+    fn check_text(&mut self, schema: &Value, text: &str, path: &str) {
+        let words: Vec<_> = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !words.is_empty() && !words.contains(&text) {
+            self.refuse_value(path, format!("{text:?} must be one of {}", words.join(", ")));
+        }
+        if schema["minLength"].as_u64().is_some_and(|least| least > 0) && text.is_empty() {
+            self.refuse_value(path, "must not be empty");
+        }
+    }
+
+    fn check_number(&mut self, schema: &Value, number: &serde_json::Number, path: &str) -> Value {
+        let given = number.as_f64().unwrap_or_default();
+        let whole = schema["type"] == "integer";
+        let (lowest, highest) = if whole { (f64::from(i32::MIN), f64::from(i32::MAX)) } else { (f64::MIN, f64::MAX) };
+        if let Some(least) = schema["minimum"].as_f64().filter(|least| given < *least) {
+            self.refuse_value(path, format!("{number} must be {least} or more"));
+        } else if let Some(most) = schema["maximum"].as_f64().filter(|most| given > *most) {
+            self.refuse_value(path, format!("{number} must be {most} or less"));
+        } else if schema["format"] == "int32" && !(lowest..=highest).contains(&given) {
+            self.refuse_value(path, format!("{number} must be {lowest} to {highest}"));
+        }
+        // One like 1.0 is a whole number to the API server.
+        #[expect(clippy::cast_possible_truncation, reason = "it is within the bounds")]
+        let value = given.clamp(lowest, highest) as i64;
+        if whole { value.into() } else { Value::Number(number.clone()) }
+    }
+
+    fn check_fields(&mut self, schema: &Value, fields: &Map<String, Value>, path: &str) -> Value {
+        let known: Vec<_> =
+            schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let missing = |name: &str| fields.get(name).is_none_or(Value::is_null);
+        let mut missed: Vec<_> = required(schema).filter(|name| missing(name)).collect();
+        let mut checked = Map::new();
+        for (name, value) in fields {
+            let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            if let Some(schema) = schema["properties"].get(name) {
+                if let Some(value) = self.check(schema, value, &place) {
+                    checked.insert(name.clone(), value);
+                }
+            } else if schema["additionalProperties"].is_object() {
+                if let Some(value) = self.check(&schema["additionalProperties"], value, &place) {
+                    checked.insert(name.clone(), value);
+                }
+            } else if schema["x-kubernetes-preserve-unknown-fields"] != true && !known.is_empty() {
+                let absent = known.iter().copied().filter(|known| missing(known));
+                let meant = former_name(path, name).or_else(|| similar(name, absent));
+                // The field that was meant is not missing as well.
+                missed.retain(|missed| Some(*missed) != meant);
+                self.findings.push(Finding::warning(place, unknown_field(name, meant)));
             }
         }
-        Value::String(text) => {
-            let words: Vec<_> = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            if !words.is_empty() && !words.contains(&text.as_str()) {
-                refuse(format!("{text:?} must be one of {}", words.join(", ")));
-            }
-            if schema["minLength"].as_u64().is_some_and(|least| least > 0) && text.is_empty() {
-                refuse("must not be empty".into());
-            }
+        for name in missed {
+            self.refuse(path, format!("{name} is missing"));
         }
-        Value::Number(number) => {
-            let number = number.as_f64().unwrap_or_default();
-            if let Some(least) = schema["minimum"].as_f64().filter(|least| number < *least) {
-                refuse(format!("{number} must be {least} or more"));
-            } else if let Some(most) = schema["maximum"].as_f64().filter(|most| number > *most) {
-                refuse(format!("{number} must be {most} or less"));
-            }
+        for name in required(schema).filter(|name| !checked.contains_key(*name)).map(str::to_owned).collect::<Vec<_>>()
+        {
+            let value = self.empty(&schema["properties"][&name], &format!("{path}.{name}"));
+            checked.insert(name, value);
         }
-        Value::Null | Value::Bool(_) => {}
+        Value::Object(checked)
     }
+
+    /// A value that stands in the place of one that is missing.
+    fn empty(&mut self, schema: &Value, path: &str) -> Value {
+        self.holes.push(path.to_owned());
+        match schema["type"].as_str() {
+            Some("object") => {
+                let names: Vec<_> = required(schema).map(str::to_owned).collect();
+                let fields = names.into_iter().map(|name| {
+                    let value = self.empty(&schema["properties"][&name], &format!("{path}.{name}"));
+                    (name, value)
+                });
+                Value::Object(fields.collect())
+            }
+            Some("array") => Value::Array(Vec::new()),
+            Some("integer" | "number") => 1.into(),
+            Some("boolean") => false.into(),
+            _ => String::new().into(),
+        }
+    }
+}
+
+/// What is to be said of a field that the schema does not have.
+pub(super) fn unknown_field(name: &str, meant: Option<&str>) -> String {
+    let cure = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
+    format!("unknown field {name:?}, which kubectl refuses and other clients lose{cure}")
+}
+
+/// The present name of a field of KEDA 1 (keda.sh/docs, "Migration Guide").
+fn former_name(path: &str, name: &str) -> Option<&'static str> {
+    match (path, name) {
+        ("spec.scaleTargetRef", "deploymentName") => Some("name"),
+        ("spec.scaleTargetRef", "containerName") => Some("envSourceContainerName"),
+        _ => None,
+    }
+}
+
+fn required(schema: &Value) -> impl Iterator<Item = &str> {
+    schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Whether a value has the type that the schema expects.
@@ -99,24 +263,6 @@ fn fits(expected: &str, value: &Value) -> bool {
         "integer" => value.is_i64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
         "number" => value.is_number(),
         _ => true,
-    }
-}
-
-fn check_fields(schema: &Value, fields: &Map<String, Value>, path: &str, findings: &mut Vec<Finding>) {
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if fields.get(name).is_none_or(Value::is_null) {
-            findings.push(Finding::refusal(path, format!("{name} is missing")));
-        }
-    }
-    for (name, value) in fields {
-        let place = format!("{path}.{name}");
-        if let Some(schema) = schema["properties"].get(name) {
-            check(schema, value, &place, findings);
-        } else if schema["additionalProperties"].is_object() {
-            check(&schema["additionalProperties"], value, &place, findings);
-        } else if schema["x-kubernetes-preserve-unknown-fields"] != true && !schema["properties"].is_null() {
-            findings.push(Finding::warning(place, format!("unknown field {name:?}: the API server drops it")));
-        }
     }
 }
 

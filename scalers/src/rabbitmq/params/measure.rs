@@ -21,8 +21,12 @@ impl Measure {
         // A number that is 0 and one that is not given are the same to KEDA.
         let given = |number: Option<f64>| number.filter(|number| *number != 0.0);
         let word = reader.text("mode").filter(|word| *word != "Unknown");
-        let value = given(reader.number("value"));
-        let queue_length = given(reader.number("queueLength"));
+        // One that is no number has been noted, and is given.
+        let mut number = |key| {
+            let number = reader.number(key);
+            given(number.or_else(|| reader.text(key).map(|_| 1.0)))
+        };
+        let (value, queue_length) = (number("value"), number("queueLength"));
         let default = Self { mode: Mode::QueueLength, target: DEFAULT_QUEUE_LENGTH, mode_given: false };
         match (word, value, queue_length) {
             (None, None, None) => default,

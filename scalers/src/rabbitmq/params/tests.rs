@@ -107,6 +107,16 @@ fn what_is_wrong_has_kedas_text() {
         ),
         (vec![AMQP, ("queueLength", "5"), ("value", "5")], vec![], "queueLength is deprecated; use mode and value"),
         (vec![AMQP, ("value", "5")], vec![], "mode must be specified"),
+        (
+            vec![AMQP, ("mode", "QueueLength"), ("value", "five")],
+            vec![],
+            "unable to set param \"value\" value \"five\": it must be a number such as 5 or 2.5",
+        ),
+        (
+            vec![AMQP, ("value", "five")],
+            vec![],
+            "unable to set param \"value\" value \"five\": it must be a number such as 5 or 2.5\nmode must be specified",
+        ),
         (vec![AMQP, ("mode", "QueueLength")], vec![], "value must be specified"),
         (vec![AMQP, ("mode", "QueueLength"), ("value", "0")], vec![], "value must be specified"),
         (

@@ -1,0 +1,108 @@
+//! What the API server refuses of an HPA's `behavior` (Kubernetes API validation, `ValidateHorizontalPodAutoscaler`).
+
+use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior};
+
+/// The longest `stabilizationWindowSeconds`.
+const LONGEST_WINDOW: i32 = 3600;
+/// The longest `periodSeconds` of a policy.
+const LONGEST_PERIOD: i32 = 1800;
+
+/// A value of the behavior that the API server refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The place below `behavior`, such as `scaleDown.policies[0].type`.
+    pub path: String,
+    /// What must be there, and what is.
+    pub text: String,
+}
+
+/// Everything that the API server refuses of `behavior`.
+pub fn mistakes(behavior: &HorizontalPodAutoscalerBehavior) -> Vec<Mistake> {
+    let directions = [("scaleUp", &behavior.scale_up), ("scaleDown", &behavior.scale_down)];
+    directions.into_iter().filter_map(|(name, rules)| Some((name, rules.as_ref()?))).flat_map(of_rules).collect()
+}
+
+/// `behavior` as KEDA writes it into an HPA: without empty lists of policies, in whose place the API server puts its defaults.
+pub fn without_empty_policies(mut behavior: HorizontalPodAutoscalerBehavior) -> HorizontalPodAutoscalerBehavior {
+    for rules in [&mut behavior.scale_up, &mut behavior.scale_down].into_iter().flatten() {
+        rules.policies = rules.policies.take().filter(|policies| !policies.is_empty());
+    }
+    behavior
+}
+
+fn of_rules((direction, rules): (&str, &HPAScalingRules)) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut note = |field: &str, text: String| mistakes.push(Mistake { path: format!("{direction}.{field}"), text });
+    if let Some(window) = rules.stabilization_window_seconds.filter(|window| !(0..=LONGEST_WINDOW).contains(window)) {
+        note("stabilizationWindowSeconds", format!("{window} must be 0 to {LONGEST_WINDOW} seconds"));
+    }
+    if let Some(policy) = rules.select_policy.as_deref().filter(|policy| !["Max", "Min", "Disabled"].contains(policy)) {
+        note("selectPolicy", format!("{policy:?} must be one of Max, Min, Disabled"));
+    }
+    if let Some(tolerance) = rules.tolerance.as_ref().filter(|tolerance| tolerance.0.trim_start().starts_with('-')) {
+        note("tolerance", format!("{:?} must not be negative", tolerance.0));
+    }
+    for (index, policy) in rules.policies.iter().flatten().enumerate() {
+        of_policy(policy, |field, text| note(&format!("policies[{index}].{field}"), text));
+    }
+    mistakes
+}
+
+fn of_policy(policy: &HPAScalingPolicy, mut note: impl FnMut(&str, String)) {
+    if !["Pods", "Percent"].contains(&policy.type_.as_str()) {
+        note("type", format!("{:?} must be one of Pods, Percent", policy.type_));
+    }
+    if policy.value <= 0 {
+        note(
+            "value",
+            format!("{} must be above 0: to stop scaling in a direction, write selectPolicy: Disabled", policy.value),
+        );
+    }
+    if !(1..=LONGEST_PERIOD).contains(&policy.period_seconds) {
+        note("periodSeconds", format!("{} must be 1 to {LONGEST_PERIOD} seconds", policy.period_seconds));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn behavior(rules: &Value) -> HorizontalPodAutoscalerBehavior {
+        serde_json::from_value(json!({"scaleDown": rules})).unwrap()
+    }
+
+    #[test]
+    fn values_of_the_behavior_are_those_that_the_api_server_takes() {
+        let policy = |type_: &str, value: i32, period: i32| json!({"policies": [{"type": type_, "value": value, "periodSeconds": period}]});
+        for (rules, path) in [
+            (json!({}), None),
+            (json!({"policies": []}), None),
+            (json!({"stabilizationWindowSeconds": 0, "selectPolicy": "Disabled", "tolerance": "0.05"}), None),
+            (json!({"stabilizationWindowSeconds": 3600, "selectPolicy": "Min"}), None),
+            (json!({"stabilizationWindowSeconds": 3601}), Some("stabilizationWindowSeconds")),
+            (json!({"stabilizationWindowSeconds": -1}), Some("stabilizationWindowSeconds")),
+            (json!({"selectPolicy": "disabled"}), Some("selectPolicy")),
+            (json!({"tolerance": "-0.1"}), Some("tolerance")),
+            (policy("Percent", 100, 1800), None),
+            (policy("Pods", 1, 1), None),
+            (policy("percent", 100, 15), Some("policies[0].type")),
+            (policy("Pods", 0, 15), Some("policies[0].value")),
+            (policy("Pods", 1, 0), Some("policies[0].periodSeconds")),
+            (policy("Pods", 1, 1801), Some("policies[0].periodSeconds")),
+        ] {
+            let found: Vec<_> = mistakes(&behavior(&rules)).into_iter().map(|mistake| mistake.path).collect();
+            let expected: Vec<_> = path.map(|path| format!("scaleDown.{path}")).into_iter().collect();
+            assert_eq!(found, expected, "{rules}");
+        }
+        let all = policy("x", 0, 0);
+        assert_eq!(mistakes(&behavior(&all)).len(), 3, "each mistake is found");
+    }
+
+    #[test]
+    fn an_empty_list_of_policies_means_the_defaults() {
+        let written = without_empty_policies(behavior(&json!({"policies": [], "selectPolicy": "Min"})));
+        assert_eq!(serde_json::to_value(written).unwrap(), json!({"scaleDown": {"selectPolicy": "Min"}}));
+    }
+}

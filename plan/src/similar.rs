@@ -1,0 +1,70 @@
+//! Which known word a misspelled one was meant to be.
+
+/// The word of `known` that `word` is a misspelling of: the same in another case, or one or two letters away. None if several
+/// are as near.
+pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let bound = if word.chars().count() > 5 { 2 } else { 1 };
+    let near = |other: &&str| *other != word && !other.is_empty();
+    let mut found: Vec<_> = known
+        .into_iter()
+        .filter(near)
+        .map(|other| (distance(word, other), other))
+        .filter(|(distance, other)| *distance <= bound && other.len() > 2)
+        .collect();
+    found.sort_unstable();
+    match found[..] {
+        [(_, only)] => Some(only),
+        [(first, nearest), (second, _), ..] if first < second => Some(nearest),
+        _ => None,
+    }
+}
+
+/// How many letters must be added, removed, replaced, or exchanged with the next, whatever their case (optimal string alignment).
+fn distance(one: &str, other: &str) -> usize {
+    let letters = |word: &str| word.chars().map(|letter| letter.to_ascii_lowercase()).collect::<Vec<_>>();
+    let (one, other) = (letters(one), letters(other));
+    // A word is not misspelled by so much, and the table stays small.
+    if one.len().abs_diff(other.len()) > 2 || one.len() > 64 {
+        return usize::MAX;
+    }
+    let mut rows = vec![(0..=other.len()).collect::<Vec<_>>()];
+    for (row, letter) in one.iter().enumerate() {
+        let mut next = vec![row + 1];
+        for (column, against) in other.iter().enumerate() {
+            let replaced = rows[row][column] + usize::from(letter != against);
+            let mut least = replaced.min(rows[row][column + 1] + 1).min(next[column] + 1);
+            if row > 0 && column > 0 && *letter == other[column - 1] && one[row - 1] == *against {
+                least = least.min(rows[row - 1][column - 1] + 1);
+            }
+            next.push(least);
+        }
+        rows.push(next);
+    }
+    rows[one.len()][other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_known_and_another_word_is_not() {
+        let known = ["queueName", "queueLength", "host", "hostFromEnv", "value", "mode", "vhostName"];
+        for (word, meant) in [
+            ("queueNam", Some("queueName")),
+            ("queuename", Some("queueName")),
+            ("quueeName", Some("queueName")),
+            ("quename", Some("queueName")),
+            ("hots", Some("host")),
+            ("Host", Some("host")),
+            ("valeu", Some("value")),
+            ("queue", None),
+            ("queueName", None),
+            ("topic", None),
+            ("", None),
+        ] {
+            assert_eq!(similar(word, known), meant, "{word}");
+        }
+        assert_eq!(similar("ab", ["aa", "bb"]), None);
+    }
+}
