@@ -59,11 +59,11 @@ pub(super) async fn commit(
         }
     };
     let Some(rules) = intent.rules() else {
-        record.check.succeeded(None);
+        log_end_of_trouble(record, record.check.succeeded(None));
         record.status.report(&context.client, report).await;
         return Ok(Action::requeue(next));
     };
-    record.check.succeeded(object.metadata.generation);
+    log_end_of_trouble(record, record.check.succeeded(object.metadata.generation));
     match serving(context, object, record, rules, read) {
         None => record.status.report(&context.client, report).await,
         Some(serving) => {
@@ -74,6 +74,13 @@ pub(super) async fn commit(
     }
     let left = ensured.left_for.and_then(|left| left.to_std().ok());
     Ok(Action::requeue(left.map_or(next, |left| next.min(left))))
+}
+
+/// Logs that a ScaledObject can be served after checks that have failed.
+fn log_end_of_trouble(record: &Record, failed_checks: Option<u32>) {
+    if let Some(failed_checks) = failed_checks {
+        tracing::info!(scaled_object = %record.key, failed_checks, "the ScaledObject can be served");
+    }
 }
 
 /// Reports a check that failed. The status is written unless the API server has left something open.

@@ -74,11 +74,16 @@ fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Reco
 #[allow(clippy::needless_pass_by_value)]
 pub(super) fn error_policy(kept: Arc<WatchedObject>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = Key::of(&*kept);
+    let record = context.registry.get(&key);
     // The limiter of requests logs an API server that does not answer, once for all.
     if !failure.is_unanswered() {
-        tracing::warn!(scaled_object = %key, error = %failure, "cannot serve the ScaledObject");
+        let text = failure.to_string();
+        // A reason that stays has one line when it begins, and one when it ends.
+        if record.as_ref().is_none_or(|record| record.check.is_new_trouble(context.digest(&text))) {
+            tracing::warn!(scaled_object = %key, error = text, "cannot serve the ScaledObject");
+        }
     }
-    let failed = context.registry.get(&key).map_or(0, |record| record.check.failed(failure.is_final()));
+    let failed = record.map_or(0, |record| record.check.failed(failure.is_final()));
     let pause = Duration::from_millis(500) * 2_u32.saturating_pow(failed.min(6));
     // Thousands that fail together do not come back together.
     Action::requeue(pause.min(failure.longest_pause()).mul_f64(1.0 - 0.3 * jitter(&key)))

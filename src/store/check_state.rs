@@ -16,14 +16,35 @@ struct State {
     is_well: bool,
     served: Option<i64>,
     target: Option<u64>,
+    /// The failures that the log has a line about.
+    trouble: Option<Trouble>,
+}
+
+/// Checks that have failed since the last one that succeeded.
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    /// A digest of the last reason.
+    reason: u64,
+    checks: u32,
 }
 
 impl CheckState {
-    /// A check has succeeded. `served` is the generation that is in force now, if any is.
-    pub fn succeeded(&self, served: Option<i64>) {
+    /// A check has succeeded. `served` is the generation that is in force now, if any is. Returns how many checks had failed
+    /// before, if the log has a line about them.
+    pub fn succeeded(&self, served: Option<i64>) -> Option<u32> {
         let mut state = self.0.lock();
-        let target = state.target;
+        let (target, trouble) = (state.target, state.trouble);
         *state = State { is_checked: true, is_well: true, served, target, ..State::default() };
+        trouble.map(|trouble| trouble.checks)
+    }
+
+    /// A check has failed for a reason with this digest, which the log is to have. Whether it has no line about it yet: the
+    /// same reason lasts until a check succeeds.
+    pub fn is_new_trouble(&self, reason: u64) -> bool {
+        let mut state = self.0.lock();
+        let before = state.trouble;
+        state.trouble = Some(Trouble { reason, checks: before.map_or(0, |before| before.checks).saturating_add(1) });
+        before.is_none_or(|before| before.reason != reason)
     }
 
     /// A check has failed; `is_final` says that the reason lies in the ScaledObject, not at the API server. Returns how many
@@ -39,7 +60,8 @@ impl CheckState {
     /// Another replica may have served something else: the next check begins from nothing.
     pub fn take_over(&self) {
         let mut state = self.0.lock();
-        *state = State { is_checked: state.is_checked, failures: state.failures, ..State::default() };
+        let State { is_checked, failures, trouble, .. } = *state;
+        *state = State { is_checked, failures, trouble, ..State::default() };
     }
 
     /// Whether a check has ended, well or not.
@@ -83,6 +105,15 @@ mod tests {
         assert!(state.is_checked() && !state.is_served(Some(2)));
         state.succeeded(None);
         assert!(!state.is_served(None), "nothing is in force during a pause");
+    }
+
+    #[test]
+    fn the_log_has_a_line_where_trouble_begins_and_where_it_ends() {
+        let state = CheckState::default();
+        assert_eq!(state.succeeded(Some(1)), None);
+        assert_eq!([7, 7, 8, 8, 7].map(|reason| state.is_new_trouble(reason)), [true, false, true, false, true]);
+        assert_eq!((state.succeeded(Some(1)), state.succeeded(Some(1))), (Some(5), None));
+        assert!(state.is_new_trouble(7), "it is new again");
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The logs of this process, on standard error.
 
 mod json;
+mod lines;
 mod time;
 
 use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 use json::JsonLines;
+use lines::Lines;
 use time::Timer;
 
 /// The settings of the logs.
@@ -57,13 +60,19 @@ pub fn start(config: &Config) -> Result<(), ParseError> {
     // Ebb itself logs reconnects, with the object concerned, so those of the libraries are left out.
     let filter = EnvFilter::try_new(format!("lapin=off,kube_runtime=error,{}", config.levels))?;
     let timer = Timer::new(config.time);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(Lines);
     match config.format {
         Format::Text => lines.with_timer(timer).init(),
         Format::Json => lines.event_format(JsonLines { timer }).init(),
     }
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Logs a panic as a record like any other, with the place.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let (payload, location) = (panic.payload(), panic.location().map(ToString::to_string));
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(location, error = text, "panicked");
 }
