@@ -170,9 +170,9 @@ impl Change<'_> {
             Self::ScalersStarted => one(Reason::ScalersStarted, "Started scalers watch"),
             Self::ScalersStopped => one(Reason::ScalersStopped, "Stopped scalers watch"),
             Self::UnknownParameter(UnknownParameter { trigger, kind, key }) => {
-                // KEDA's words, and then the place.
+                // KEDA's words, and then the place, on the one line that kubectl shows.
                 let note = format!(
-                    "Unmatched input property {key} in scaler ScaledObject\ntrigger {trigger} ({kind}) does not read it"
+                    "Unmatched input property {key} in scaler ScaledObject: trigger {trigger} ({kind}) does not read it"
                 );
                 one(Reason::ScalerInfo, &note)
             }

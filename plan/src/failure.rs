@@ -11,6 +11,30 @@ use super::validate::Invalid;
 const TARGET: &str = "ScaledObject doesn't have correct scaleTargetRef specification";
 const HPA: &str = "failed to ensure HPA is correctly created for ScaledObject";
 
+/// A trigger whose parameters are wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongTrigger {
+    /// The trigger's place in `spec.triggers`.
+    pub index: usize,
+    /// The trigger's type.
+    pub kind: String,
+    /// Everything that is wrong with it.
+    pub error: ConfigError,
+}
+
+impl WrongTrigger {
+    /// One line for each mistake: the trigger, the mistake with its key, and the cure. kubectl shows the first line alone.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let place = format!("trigger {} ({}): ", self.index, self.kind);
+        self.error.problems().iter().enumerate().map(move |(at, problem)| {
+            // A hint that names the trigger does so for lists of all hints.
+            let hints = self.error.hints_of(at).map(|hint| hint.strip_prefix(&place).unwrap_or(hint));
+            let hints = hints.collect::<Vec<_>>().join("; ");
+            if hints.is_empty() { format!("{place}{problem}") } else { format!("{place}{problem}: {hints}") }
+        })
+    }
+}
+
 /// The end of a check that did not succeed. The text is the Ready condition's message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -30,7 +54,7 @@ pub enum Failure {
     },
     /// Triggers' parameters are wrong.
     #[error("{HPA}: {}", with_hints(.0))]
-    Triggers(Vec<ConfigError>),
+    Triggers(Vec<WrongTrigger>),
     /// An object that a trigger refers to is not there, or the reference is wrong.
     #[error("{HPA}: {0}")]
     Reference(String),
@@ -76,7 +100,7 @@ impl Failure {
     /// What the status and the events say about it.
     pub fn report(&self) -> CheckFailure {
         let (reason, note) = match self {
-            Self::Triggers(errors) => (Reason::ScalerFailed, with_hints(errors)),
+            Self::Triggers(errors) => (Reason::ScalerFailed, event_text(errors)),
             Self::Reference(text) => (Reason::ScalerFailed, text.clone()),
             other => (Reason::ScaledObjectCheckFailed, other.to_string()),
         };
@@ -88,10 +112,17 @@ impl Failure {
     }
 }
 
-fn with_hints(errors: &[ConfigError]) -> String {
-    let texts = errors.iter().map(ToString::to_string);
-    let hints = errors.iter().flat_map(ConfigError::hints).cloned();
+/// KEDA's texts, then all hints.
+fn with_hints(triggers: &[WrongTrigger]) -> String {
+    let texts = triggers.iter().map(|trigger| trigger.error.to_string());
+    let hints = triggers.iter().flat_map(|trigger| trigger.error.hints()).cloned();
     texts.chain(hints).collect::<Vec<_>>().join("\n")
+}
+
+/// The mistakes, a line each, and then KEDA's texts, which alerts may look for.
+fn event_text(triggers: &[WrongTrigger]) -> String {
+    let texts = triggers.iter().map(|trigger| trigger.error.to_string());
+    triggers.iter().flat_map(WrongTrigger::lines).chain(texts).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -128,5 +159,26 @@ mod tests {
             assert_eq!((report.reason, report.note.as_str()), (reason, note), "{failure}");
             assert_eq!(report.about_target.is_some(), failure == target, "{failure}");
         }
+    }
+
+    #[test]
+    fn the_first_line_of_an_event_has_trigger_mistake_and_cure() {
+        let wrong = |index: usize, error: ConfigError| WrongTrigger { index, kind: "cron".into(), error };
+        let zone = ConfigError::new("unknown time zone Nowhere").hint("a zone is one such as Europe/London");
+        let start = ConfigError::new("missing required parameter \"start\"").hint("trigger 1 (cron): give `start`");
+        let context = "error parsing cron metadata: ";
+        let failure = Failure::Triggers(vec![wrong(0, zone.context(context)), wrong(1, start.context(context))]);
+        let CheckFailure { message, note, .. } = failure.report();
+        assert_eq!(
+            note.lines().collect::<Vec<_>>(),
+            [
+                "trigger 0 (cron): unknown time zone Nowhere: a zone is one such as Europe/London",
+                "trigger 1 (cron): missing required parameter \"start\": give `start`",
+                "error parsing cron metadata: unknown time zone Nowhere",
+                "error parsing cron metadata: missing required parameter \"start\"",
+            ]
+        );
+        let keda = "failed to ensure HPA is correctly created for ScaledObject: error parsing cron metadata: unknown time zone";
+        assert!(message.starts_with(keda), "the condition has KEDA's words first: {message}");
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use ebb_crds::ScaledObject;
 use ebb_scalers::pool::ClientPools;
-use ebb_scalers::{ConfigError, Scaler, TriggerConfig};
+use ebb_scalers::{Scaler, TriggerConfig};
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::gather::{self, Gatherer, Target};
 use super::vpa;
 use crate::store::record::Record;
-use ebb_plan::failure::Failure;
+use ebb_plan::failure::{Failure, WrongTrigger};
 use ebb_plan::reconcile::{Intent, Observed};
 use ebb_plan::rules::Rules;
 use ebb_plan::status::KindFound;
@@ -136,11 +136,11 @@ async fn parameters(
 
 /// Builds the scaler of every trigger; every trigger's errors together.
 fn build(configs: Vec<TriggerConfig>, brokers: &ClientPools) -> Result<Vec<BuiltTrigger>, Failure> {
-    let (mut triggers, mut errors) = (Vec::with_capacity(configs.len()), Vec::<ConfigError>::new());
+    let (mut triggers, mut errors) = (Vec::with_capacity(configs.len()), Vec::<WrongTrigger>::new());
     for config in configs {
         match ebb_scalers::build(&config, brokers) {
             Ok(scaler) => triggers.push((config, scaler)),
-            Err(error) => errors.push(error),
+            Err(error) => errors.push(WrongTrigger { index: config.index, kind: config.kind, error }),
         }
     }
     if errors.is_empty() { Ok(triggers) } else { Err(Failure::Triggers(errors)) }

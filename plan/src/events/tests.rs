@@ -191,7 +191,7 @@ fn warnings_about_a_specification_become_events() {
             running(),
             unknown(2, "queueNam"),
             vec![
-                "KEDAScalerInfo Unmatched input property queueNam in scaler ScaledObject\ntrigger 1 (rabbitmq) does not read it",
+                "KEDAScalerInfo Unmatched input property queueNam in scaler ScaledObject: trigger 1 (rabbitmq) does not read it",
             ],
         ),
         ("it is reported once", unknown(2, "queueNam"), unknown(2, "queueNam"), vec![]),
@@ -200,7 +200,7 @@ fn warnings_about_a_specification_become_events() {
             unknown(2, "queueNam"),
             unknown(3, "queueNam"),
             vec![
-                "KEDAScalerInfo Unmatched input property queueNam in scaler ScaledObject\ntrigger 1 (rabbitmq) does not read it",
+                "KEDAScalerInfo Unmatched input property queueNam in scaler ScaledObject: trigger 1 (rabbitmq) does not read it",
             ],
         ),
         (

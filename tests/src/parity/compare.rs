@@ -66,7 +66,8 @@ fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
         return Some(TIMES);
     }
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    (ends(".message") && text(ebb)?.starts_with(&text(keda)?)).then_some(TEXTS)
+    let (keda, ebb) = (text(keda)?, text(ebb)?);
+    (ends(".message") && ebb.split('\n').any(|line| line.starts_with(&keda))).then_some(TEXTS)
 }
 
 /// Compares what KEDA made with what Ebb made.
@@ -99,7 +100,10 @@ fn events(keda: &Value, ebb: &Value, differences: &mut Differences) -> Result<()
     for event in &keda {
         // The same text first: another may begin with it.
         let same = ebb.get(event).or_else(|| {
-            let fits = |other: &&[String; 3]| other[..2] == event[..2] && other[2].starts_with(&event[2]);
+            // Ebb has trigger and cure on the first line, and KEDA's text on a line of its own.
+            let fits = |other: &&[String; 3]| {
+                other[..2] == event[..2] && other[2].split('\n').any(|line| line.starts_with(&event[2]))
+            };
             ebb.iter().find(fits)
         });
         let Some(same) = same.cloned() else {
