@@ -1,11 +1,13 @@
 //! The same manifests for Ebb as for KEDA, and whether both make the same of them.
 //!
 //! A folder of cases has `in/<case>.json`, a List of a Deployment and a ScaledObject in the namespace `parity`, and
-//! `observed/<case>.json`, what stood there once KEDA had come to rest.
+//! `observed/<case>.json`, what stood there once KEDA had come to rest. A manifest that was refused with KEDA has a line
+//! `<case>: <error>` in `apply-errors.txt` instead; lines that begin with no case go on with the one before.
 
 mod compare;
 mod hour;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -31,7 +33,15 @@ pub struct Case {
     pub name: String,
     scaled_object: String,
     items: Value,
-    observed: Value,
+    observed: Observed,
+}
+
+/// The result with KEDA.
+enum Observed {
+    /// What stood there.
+    Objects(Value),
+    /// The manifest was refused: the error.
+    Refused(String),
 }
 
 /// How a case ended.
@@ -53,7 +63,36 @@ pub fn cases(folder: &Path) -> Result<Vec<Case>> {
         files.filter_map(|file| file.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned)).collect();
     names.sort();
     ensure!(!names.is_empty(), "no manifests in {}", inputs.display());
-    names.into_iter().map(|name| Case::read(folder, name)).collect()
+    let errors = folder.join("apply-errors.txt");
+    let errors = if errors.exists() { fs::read_to_string(&errors).context("apply-errors.txt")? } else { String::new() };
+    let refused = refusals(&errors, &names);
+    names.iter().map(|name| Case::read(folder, name.clone(), refused.get(name.as_str()))).collect()
+}
+
+/// The errors of each case in the text of `apply-errors.txt`.
+fn refusals<'a>(text: &str, names: &'a [String]) -> BTreeMap<&'a str, String> {
+    let mut refused: BTreeMap<&str, String> = BTreeMap::new();
+    let mut case = None;
+    for line in text.lines() {
+        let begins = names.iter().filter_map(|name| {
+            let rest = line.strip_prefix(name.as_str())?;
+            let rest = rest.strip_prefix(".json").unwrap_or(rest);
+            Some((name.as_str(), rest.strip_prefix([':', '\t', ' '])?.trim()))
+        });
+        let rest = match begins.max_by_key(|(name, _)| name.len()) {
+            Some((name, rest)) => {
+                case = Some(name);
+                rest
+            }
+            None => line,
+        };
+        if let Some(case) = case {
+            let error = refused.entry(case).or_default();
+            error.push_str(rest);
+            error.push('\n');
+        }
+    }
+    refused
 }
 
 /// Gives all cases to Ebb, waits until each is as it should be or does not get any nearer, and compares.
@@ -61,29 +100,57 @@ pub fn cases(folder: &Path) -> Result<Vec<Case>> {
 /// # Errors
 /// The servers do not do as they are told. A difference is none.
 pub async fn run(user: &Sandbox, rabbit: &Rabbit, kafka: &Kafka, cases: &[Case]) -> Result<Vec<Verdict>> {
+    let mut answers = Vec::new();
     for case in cases {
         case.prepare(rabbit, kafka).await.with_context(|| case.name.clone())?;
         let manifest = with_addresses(&case.items, rabbit, kafka);
         // Client-side, as when KEDA was watched: the annotation it leaves is part of the comparison.
         let applied = user.kubectl.output(&["apply", "-f", "-"], Some(&manifest.to_string())).await?;
-        ensure!(applied.ok, "{}: {applied:?}", case.name);
+        answers.push((!applied.ok).then_some(applied.stderr));
     }
-    join_all(cases.iter().map(|case| case.settle(user))).await.into_iter().collect()
+    join_all(cases.iter().zip(&answers).map(|(case, answer)| case.verdict(user, answer.as_deref())))
+        .await
+        .into_iter()
+        .collect()
 }
 
 impl Case {
-    fn read(folder: &Path, name: String) -> Result<Self> {
+    fn read(folder: &Path, name: String, refused: Option<&String>) -> Result<Self> {
         let json = |part: &str| -> Result<Value> {
             let path = folder.join(part).join(format!("{name}.json"));
             let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             serde_json::from_str(&text).with_context(|| path.display().to_string())
         };
-        let (items, observed) = (json("in")?, json("observed")?);
+        let items = json("in")?;
+        let observed = match refused {
+            Some(error) => Observed::Refused(error.clone()),
+            None => Observed::Objects(json("observed")?),
+        };
         let objects = items["items"].as_array().with_context(|| format!("in/{name}.json is no List"))?;
         let object = objects.iter().find(|item| item["kind"] == "ScaledObject");
         let object = object.with_context(|| format!("in/{name}.json has no ScaledObject"))?;
         let scaled_object = object["metadata"]["name"].as_str().context("the ScaledObject has no name")?.to_owned();
         Ok(Self { name, scaled_object, items, observed })
+    }
+
+    /// What stood there with KEDA; nothing if the manifest was refused.
+    fn observed(&self) -> &Value {
+        match &self.observed {
+            Observed::Objects(objects) => objects,
+            Observed::Refused(_) => &Value::Null,
+        }
+    }
+
+    /// Compares the API server's answers, and the objects where both took the manifest.
+    async fn verdict(&self, user: &Sandbox, answer: Option<&str>) -> Result<Verdict> {
+        let refused = match &self.observed {
+            Observed::Refused(error) => Some(error.as_str()),
+            Observed::Objects(_) => None,
+        };
+        if refused.is_none() && answer.is_none() {
+            return self.settle(user).await;
+        }
+        Ok(Verdict { case: self.name.clone(), differences: compare::answers(refused, answer) })
     }
 
     fn item(&self, kind: &str) -> &Value {
@@ -98,7 +165,7 @@ impl Case {
     /// Makes the queues and topics that KEDA found: empty queues, and three partitions. Those were empty, and KEDA counts 1 for
     /// each without a commit; Ebb does so where there is a record.
     async fn prepare(&self, rabbit: &Rabbit, kafka: &Kafka) -> Result<()> {
-        let conditions = self.observed["scaledObject"]["status"]["conditions"].as_array();
+        let conditions = self.observed()["scaledObject"]["status"]["conditions"].as_array();
         let ready = conditions.and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));
         if ready.is_none_or(|ready| ready["status"] != "True") {
             return Ok(());
@@ -157,11 +224,15 @@ impl Case {
         let events = user.events(name).await?;
         let events: Vec<[String; 3]> =
             events.into_iter().map(|Event { kind, reason, message }| [kind, reason, message]).collect();
-        let deployment = self.item("Deployment")["metadata"]["name"].as_str().unwrap_or(name);
+        // Without a Deployment the target is missing, and what follows from that is the result.
+        let replicas = match self.item("Deployment")["metadata"]["name"].as_str() {
+            Some(deployment) => json!(user.replicas(deployment).await?),
+            None => Value::Null,
+        };
         Ok(json!({
             "events": events,
             "hpas": hpas,
-            "replicas": user.replicas(deployment).await?,
+            "replicas": replicas,
             "scaledObject": {
                 "finalizers": object["metadata"]["finalizers"], "labels": object["metadata"]["labels"],
                 "status": object["status"],
@@ -200,5 +271,21 @@ fn with_addresses(manifest: &Value, rabbit: &Rabbit, kafka: &Kafka) -> Value {
             fields.iter().map(field).collect()
         }
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusals;
+
+    #[test]
+    fn errors_belong_to_the_case_that_their_line_begins_with() {
+        let names = ["two", "two-more", "fine"].map(str::to_owned);
+        let text = "two: Error from server: denied\n  by the webhook\ntwo-more.json: Error: invalid\n";
+        let found = refusals(text, &names);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found["two"], "Error from server: denied\n  by the webhook\n");
+        assert_eq!(found["two-more"], "Error: invalid\n");
+        assert!(refusals("", &names).is_empty());
     }
 }

@@ -12,6 +12,21 @@ const VERSION_LABEL: &str = "the label does not change with each release";
 const TIMES: &str = "conditions tell since when, and of which generation";
 const PAUSED: &str = "the status of one that is paused from its first moment tells what is known of it";
 const TEXTS: &str = "KEDA's text, and how to mend it";
+const NOT_READ: &str = "triggers that cannot be read are not called inactive";
+const NOT_READY: &str = "a ScaledObject is ready once its triggers can be read";
+const NOT_IN_FORCE: &str = "the status names what is in force only";
+const FAILURES: &str = "failures are counted up to one more than may be";
+const REFUSAL: &str = "both refuse it, each with its own text";
+
+/// Annotations and labels by which kubectl and GitOps tools mark what they own, or the beginnings of their names.
+const MARKS: &[&str] = &[
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "app.kubernetes.io/instance",
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+];
 
 /// One place where Ebb's objects are not as KEDA's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +53,8 @@ pub struct Differences {
     /// The others.
     pub unexpected: Vec<Difference>,
     is_paused: bool,
+    /// Ebb's Ready is not True.
+    is_failing: bool,
 }
 
 impl Differences {
@@ -47,7 +64,8 @@ impl Differences {
             ["authenticationsTypes", "originalReplicaCount", "scaleTargetGVKR", "scaleTargetKind", "triggersTypes"];
         let field = path.strip_prefix(".scaledObject.status.").unwrap_or_default();
         let paused = self.is_paused && keda.is_null() && outline.contains(&field);
-        match paused.then_some(PAUSED).or_else(|| reason(path, keda, ebb)) {
+        let by_state = self.is_failing.then(|| while_failing(path, keda, ebb)).flatten();
+        match paused.then_some(PAUSED).or(by_state).or_else(|| reason(path, keda, ebb)) {
             Some(reason) => self.expected.push((difference, reason)),
             None => self.unexpected.push(difference),
         }
@@ -56,8 +74,15 @@ impl Differences {
 
 fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
     let ends = |end: &str| path.ends_with(end);
-    if ends(".annotations.kubectl.kubernetes.io/last-applied-configuration") && ebb.is_null() {
+    let is_mark = || {
+        let name = path.split_once(".annotations.").or_else(|| path.split_once(".labels.")).map(|(_, name)| name);
+        name.is_some_and(|name| MARKS.iter().any(|mark| name.starts_with(mark)))
+    };
+    if path.starts_with(".hpas[") && ebb.is_null() && is_mark() {
         return Some(OWNERSHIP_MARKS);
+    }
+    if path.starts_with(".scaledObject.status.health.") && ends(".numberOfFailures") && keda.as_u64() > ebb.as_u64() {
+        return Some(FAILURES);
     }
     if ends(".labels.app.kubernetes.io/version") {
         return Some(VERSION_LABEL);
@@ -70,13 +95,47 @@ fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
     (ends(".message") && ebb.split('\n').any(|line| line.starts_with(&keda))).then_some(TEXTS)
 }
 
+/// Differences that a ScaledObject may have that is not ready.
+fn while_failing(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    if path == ".events" && ebb.is_null() && text(keda).contains(" ScaledObjectReady ") {
+        return Some(NOT_READY);
+    }
+    if path.ends_with(".message")
+        && text(keda).ends_with("because triggers are not active")
+        && text(ebb).contains("cannot be read")
+    {
+        return Some(NOT_READ);
+    }
+    let names = ["externalMetricNames", "resourceMetricNames", "compositeScalerName", "health", "triggersActivity"];
+    let field = path.strip_prefix(".scaledObject.status.").unwrap_or_default();
+    (ebb.is_null() && names.contains(&field)).then_some(NOT_IN_FORCE)
+}
+
+/// Compares the answers to the manifest: each is the error, or nothing where it was taken.
+pub(super) fn answers(keda: Option<&str>, ebb: Option<&str>) -> Differences {
+    let mut differences = Differences::default();
+    let shown =
+        |error: Option<&str>| error.map_or("applied", |error| error.lines().next().unwrap_or_default()).to_owned();
+    let difference = Difference { path: ".apply".to_owned(), keda: shown(keda), ebb: shown(ebb) };
+    match (keda, ebb) {
+        (None, None) => {}
+        (Some(keda), Some(ebb)) if keda.trim() == ebb.trim() => {}
+        (Some(_), Some(_)) => differences.expected.push((difference, REFUSAL)),
+        _ => differences.unexpected.push(difference),
+    }
+    differences
+}
+
 /// Compares what KEDA made with what Ebb made.
 ///
 /// # Errors
 /// One of them has not the form of an observation.
 pub(super) fn compare(keda: &Value, ebb: &Value) -> Result<Differences> {
     let is_paused = keda["scaledObject"]["status"]["pausedReplicaCount"].is_number();
-    let mut differences = Differences { is_paused, ..Differences::default() };
+    let conditions = ebb["scaledObject"]["status"]["conditions"].as_array().into_iter().flatten();
+    let is_failing = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] != "True");
+    let mut differences = Differences { is_paused, is_failing, ..Differences::default() };
     events(keda, ebb, &mut differences)?;
     for part in ["hpas", "replicas", "scaledObject"] {
         values(&format!(".{part}"), &keda[part], &ebb[part], &mut differences);
@@ -157,6 +216,42 @@ mod tests {
             "replicas": 1,
             "scaledObject": {"status": {"conditions": [{"type": "Ready", "message": message}]}},
         })
+    }
+
+    #[test]
+    fn a_refusal_is_a_result() {
+        for (keda, ebb, counts) in [
+            (None, None, (0, 0)),
+            (Some("denied: two"), Some("denied: two\n"), (0, 0)),
+            (Some("denied: two"), Some("denied: twice"), (1, 0)),
+            (Some("denied"), None, (0, 1)),
+            (None, Some("denied"), (0, 1)),
+        ] {
+            let found = answers(keda, ebb);
+            assert_eq!((found.expected.len(), found.unexpected.len()), counts, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_from_a_rule_is_expected_in_any_case() {
+        let with = |ready: &str, more: &Value| {
+            let mut whole = observation("gone", 1);
+            whole["scaledObject"]["status"]["conditions"] = json!([{"type": "Ready", "status": ready}, more]);
+            whole
+        };
+        let active = |text: &str| json!({"type": "Active", "message": text});
+        let keda = "Scaling is not performed because triggers are not active";
+        let ebb = "Scaling is not performed because triggers cannot be read: the replica count stays";
+        for (ready, unexpected) in [("False", 0), ("True", 1)] {
+            let found = compare(&with(ready, &active(keda)), &with(ready, &active(ebb))).unwrap();
+            assert_eq!(found.unexpected.len(), unexpected, "{ready}: {found:?}");
+        }
+        let mut marked = observation("gone", 1);
+        marked["hpas"][0]["labels"]["app.kubernetes.io/instance"] = json!("shop");
+        marked["hpas"][0]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "x", "team": "a"});
+        let found = compare(&marked, &observation("gone", 1)).unwrap();
+        let paths: Vec<_> = found.unexpected.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(paths, [".hpas[0].annotations.team"], "{found:?}");
     }
 
     #[test]

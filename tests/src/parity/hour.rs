@@ -28,7 +28,7 @@ struct Window {
 
 /// What KEDA would have made of a case at `now`.
 pub(super) async fn at(case: &Case, now: DateTime<Utc>) -> Result<Value> {
-    let mut observation = case.observed.clone();
+    let mut observation = case.observed().clone();
     let windows = windows(case, now).await?;
     if observation["scaledObject"]["status"]["triggersActivity"].is_null()
         || windows.iter().all(|window| window.was_open == window.is_open)
