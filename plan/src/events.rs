@@ -28,7 +28,7 @@ pub enum Change<'a> {
     VpaConflict(&'a str),
     /// Another writer sets fields of the HPA again and again: the text.
     HpaContested(&'a str),
-    /// The ScaledObject is served, or paused by its annotation.
+    /// The ScaledObject is served and its triggers can be read, or it is paused by its annotation.
     Ready,
     /// The ScaledObject cannot be served.
     CheckFailed(&'a CheckFailure),
@@ -47,6 +47,8 @@ pub enum Change<'a> {
     Scaled(&'a str, &'a Scaling),
     /// The target cannot be read, or has another error than before: the message.
     TargetUnreadable(&'a str),
+    /// The target is not there any more: the message.
+    TargetMissing(&'a str),
     /// The target of this name cannot be scaled, or has another error than before.
     NotScaled(&'a str, &'a Attempt),
     /// The target can be read and scaled again.
@@ -117,13 +119,7 @@ fn of_check<'a>(before: &Facts, after: &'a Facts, changes: &mut Vec<Change<'a>>)
         Check::Failed(_) if after.check == before.check => {}
         Check::Failed(failure) => changes.push(Change::CheckFailed(failure)),
         Check::Served | Check::Paused => {
-            let new = match before.check {
-                // The status says so already, from a process before this one.
-                Check::Pending => !after.found.ready,
-                Check::Failed(_) => true,
-                Check::Served | Check::Paused => false,
-            };
-            if new {
+            if after.ready_told && !before.ready_told {
                 changes.push(Change::Ready);
             }
         }
@@ -153,6 +149,7 @@ fn of_target<'a>(before: Option<&Tick>, after: &'a Tick, target: &'a str, change
         None => changes.extend(before.map(|_| Change::TargetRecovered)),
         Some(error) if before.is_some_and(|before| before.message == error.message) => {}
         Some(error) => changes.push(match &error.attempt {
+            None if error.is_missing => Change::TargetMissing(&error.message),
             None => Change::TargetUnreadable(&error.message),
             Some(attempt) => Change::NotScaled(target, attempt),
         }),
@@ -187,6 +184,7 @@ impl Change<'_> {
                 one(Reason::MetricSourceFailed, error)
             }
             Self::Scaled(target, scaling) => scaled(target, scaling).into_iter().collect(),
+            Self::TargetMissing(text) => one(Reason::ScaledObjectCheckFailed, text),
             Self::NotScaled(target, attempt) => vec![not_scaled(target, attempt)],
             Self::FallbackBegan => one(Reason::FallbackActivated, "ScaledObject fallback is active"),
             Self::FallbackEnded => one(Reason::FallbackDeactivated, "ScaledObject fallback is no longer active"),

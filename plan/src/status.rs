@@ -55,6 +55,10 @@ pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) 
         in_force(&mut status, facts);
     }
     match &facts.hpa {
+        _ if facts.target_is_missing() && facts.hpa_name().is_some() => {
+            let text = "the HPA has no target to scale".to_owned();
+            conditions.add(Condition::HPA_ACTIVE, &(Condition::FALSE, "FailedGetScale", text));
+        }
         Some(hpa) if facts.hpa_name().is_some() => conditions.add(Condition::HPA_ACTIVE, &hpa_active(hpa)),
         _ if facts.check == Check::Pending || facts.hpa_name().is_some() => {
             conditions.keep_if_there(Condition::HPA_ACTIVE);
@@ -164,6 +168,11 @@ fn ready(facts: &Facts) -> Option<State> {
     })
 }
 
+/// Whether the status says that the ScaledObject is ready.
+fn is_ready(facts: &Facts) -> bool {
+    ready(facts).is_some_and(|(status, ..)| status == Condition::TRUE)
+}
+
 /// None while nothing is known: what was said before stays.
 fn fallback(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
@@ -186,7 +195,16 @@ fn active(facts: &Facts) -> Option<State> {
         (Check::Failed(_), _) => (Condition::UNKNOWN, "UnknownState", "ScaledObject check failed".into()),
         (Check::Paused, _) => (Condition::UNKNOWN, "", String::new()),
         (Check::Pending, _) | (_, None) => return None,
+        (Check::Served, Some(_)) if facts.target_is_missing() => {
+            (Condition::UNKNOWN, "UnknownState", "there is no target to scale".into())
+        }
         (Check::Served, Some(tick)) => match tick.activity {
+            // KEDA's reason, without saying what nobody knows.
+            Activity::Inactive if tick.failures().next().is_some() => (
+                Condition::FALSE,
+                "ScalerNotActive",
+                "Scaling is not performed because triggers cannot be read: the replica count stays".into(),
+            ),
             Activity::Active if tick.forced => (
                 Condition::TRUE,
                 "ScalerActive",

@@ -118,6 +118,7 @@ impl StatusWriter {
     fn change(&self, state: &mut State, change: impl FnOnce(&mut Facts)) {
         let before = state.facts.clone();
         change(&mut state.facts);
+        state.facts.settle();
         if state.facts != before {
             state.agreed = None;
             self.metrics.set_conditions(status::conditions(&state.facts));

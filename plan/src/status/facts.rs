@@ -45,6 +45,8 @@ pub struct Facts {
     pub vpa_conflicts: Vec<String>,
     /// Ebb has removed its finalizer from the deleted ScaledObject.
     pub released: bool,
+    /// An event has said that the ScaledObject is ready, and no check has failed since.
+    pub ready_told: bool,
 }
 
 impl Facts {
@@ -98,7 +100,24 @@ impl Facts {
     /// started, and replicas that it has set.
     #[must_use]
     pub fn reported_by_another(&self, found: Found) -> Self {
-        Self { found, served: self.served.clone(), scaling: self.scaling.clone(), ..Self::default() }
+        let (served, scaling) = (self.served.clone(), self.scaling.clone());
+        Self { found, served, scaling, ready_told: found.ready, ..Self::default() }
+    }
+
+    /// Notes whether an event says that the ScaledObject is ready. One that is served is ready once its triggers could be read.
+    /// To be called after each change.
+    pub fn settle(&mut self) {
+        self.ready_told = match &self.check {
+            Check::Pending => self.found.ready,
+            Check::Failed(_) => false,
+            Check::Paused => true,
+            Check::Served => self.ready_told || self.tick.is_some() && super::is_ready(self),
+        };
+    }
+
+    /// Whether the last tick found the target gone.
+    pub fn target_is_missing(&self) -> bool {
+        self.tick.as_ref().is_some_and(|tick| tick.target_error.as_ref().is_some_and(|error| error.is_missing))
     }
 
     /// Whether a fallback is in effect.
@@ -298,6 +317,8 @@ pub struct TargetFailure {
     pub message: String,
     /// The change that could not be made. None: the count could not be read.
     pub attempt: Option<Attempt>,
+    /// Whether the target is not there.
+    pub is_missing: bool,
 }
 
 /// A change of a target's replicas that could not be made.

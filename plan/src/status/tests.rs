@@ -107,7 +107,7 @@ fn ready_and_active_follow_check_and_tick() {
         (
             served(Activity::Inactive, &["trigger 0: gone"]),
             "False TriggerError Triggers defined in ScaledObject are not working correctly\ntrigger 0: gone",
-            "False ScalerNotActive",
+            "False ScalerNotActive Scaling is not performed because triggers cannot be read: the replica count stays",
         ),
         (served(Activity::Active, &["trigger 0: gone"]), "Unknown PartialTriggerError", "True ScalerActive"),
     ] {
@@ -406,6 +406,25 @@ fn before_the_first_check_what_was_said_before_stays() {
     assert_eq!(status(&before, &Facts::default(), at(1)), before);
     let new = status(&ScaledObjectStatus::default(), &Facts::default(), at(0));
     assert_eq!((shown(&new, "Ready").0.as_str(), shown(&new, "Active").0.as_str()), ("Unknown", "Unknown"));
+}
+
+#[test]
+fn a_target_that_has_gone_leaves_nothing_active() {
+    let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };
+    let mut facts =
+        Facts { hpa: Some(Arc::new(hpa)), left_hpa: Some("keda-hpa-app".into()), ..served(Activity::Active, &[]) };
+    for (is_missing, active, hpa_active) in [(false, "True", "True"), (true, "Unknown", "False")] {
+        let failure = TargetFailure {
+            reason: "ErrorGettingCurrentReplicas",
+            message: "not found".into(),
+            attempt: None,
+            is_missing,
+        };
+        facts.tick.as_mut().unwrap().target_error = Some(Box::new(failure));
+        let status = status(&ScaledObjectStatus::default(), &facts, at(0));
+        let all = ["Ready", "Active", "HPAActive"].map(|type_| shown(&status, type_).0);
+        assert_eq!(all, ["False", active, hpa_active], "{is_missing}");
+    }
 }
 
 #[test]

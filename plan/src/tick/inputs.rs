@@ -71,17 +71,19 @@ impl TargetProblem {
     /// The same for the status and the event. `change` could not be made; without one the count could not be read. KEDA has
     /// the reason of the latter only.
     pub(super) fn failure(self, change: Option<ReplicaChange>) -> TargetFailure {
-        let cause = self.text;
+        let (cause, is_missing) = (self.text, self.kind == ProblemKind::Missing);
         match change {
             None => TargetFailure {
                 reason: "ErrorGettingCurrentReplicas",
                 message: format!("Error getting current replicas count for ScaleTarget: {cause}"),
                 attempt: None,
+                is_missing,
             },
             Some((from, to, reason)) => TargetFailure {
                 reason: "ErrorScalingTarget",
                 message: format!("Error scaling ScaleTarget: {cause}"),
                 attempt: Some(Attempt { from, to, reason, cause }),
+                is_missing,
             },
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn change(key: &Key, change: &Change<'_>) {
             let (from, to, reason) = (scaling.from, scaling.to, scaling.reason);
             tracing::info!(scaled_object = %key, target, from, to, ?reason, "scaled");
         }
-        Change::TargetUnreadable(error) => {
+        Change::TargetUnreadable(error) | Change::TargetMissing(error) => {
             tracing::warn!(scaled_object = %key, error, "cannot scale the target");
         }
         Change::NotScaled(target, attempt) => {
