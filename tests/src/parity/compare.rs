@@ -92,7 +92,15 @@ fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
     }
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let (keda, ebb) = (text(keda)?, text(ebb)?);
-    (ends(".message") && ebb.split('\n').any(|line| line.starts_with(&keda))).then_some(TEXTS)
+    (ends(".message") && has_text(&ebb, &keda)).then_some(TEXTS)
+}
+
+/// Whether Ebb's text has each line of KEDA's. Ebb has trigger and cure on the first line and hints on the last ones, and does not
+/// blame an address that is missing for its scheme as well.
+fn has_text(ebb: &str, keda: &str) -> bool {
+    const CONSEQUENCE: &str = "unknown host URL scheme: ``";
+    let has = |line: &str| line == CONSEQUENCE || ebb.split('\n').any(|other| other.starts_with(line));
+    keda.split('\n').all(has)
 }
 
 /// Differences that a ScaledObject may have that is not ready.
@@ -159,10 +167,7 @@ fn events(keda: &Value, ebb: &Value, differences: &mut Differences) -> Result<()
     for event in &keda {
         // The same text first: another may begin with it.
         let same = ebb.get(event).or_else(|| {
-            // Ebb has trigger and cure on the first line, and KEDA's text on a line of its own.
-            let fits = |other: &&[String; 3]| {
-                other[..2] == event[..2] && other[2].split('\n').any(|line| line.starts_with(&event[2]))
-            };
+            let fits = |other: &&[String; 3]| other[..2] == event[..2] && has_text(&other[2], &event[2]);
             ebb.iter().find(fits)
         });
         let Some(same) = same.cloned() else {
