@@ -366,7 +366,8 @@ fn an_activity_that_was_forced_says_so() {
 #[test]
 fn a_target_that_cannot_be_scaled_is_named_before_the_triggers() {
     let mut facts = served(Activity::Active, &["trigger 0: gone"]);
-    let error = TargetFailure { reason: "ErrorScalingTarget", message: "denied".into(), attempt: None };
+    let error =
+        TargetFailure { reason: "ErrorScalingTarget", message: "denied".into(), attempt: None, is_missing: false };
     facts.tick.as_mut().unwrap().target_error = Some(Box::new(error));
     let status = status(&ScaledObjectStatus::default(), &facts, at(0));
     let expected = ("False".into(), "ErrorScalingTarget".into(), "denied\ntrigger 0: gone".into());
