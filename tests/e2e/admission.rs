@@ -118,8 +118,7 @@ fn a_mistake_that_keda_takes_is_taken_with_a_warning() -> Outcome {
         for (object, text) in [
             (&zone, "spec.triggers[0].metadata.timezone: unable to load timezone: unknown time zone Europe/Lodnon"),
             (&unknown, "spec.triggers[0].type: no scaler found for type: aws-sqs-queue"),
-            (&rabbitmq, "missing required parameter \"queueName\""),
-            (&rabbitmq, "trigger 0 (rabbitmq) does not read \"queueNam\""),
+            (&rabbitmq, "trigger 0 (rabbitmq) does not read \"queueNam\": write queueName"),
         ] {
             for dry in [true, false] {
                 let mut object = object.clone();
@@ -314,7 +313,10 @@ fn an_authentication_is_reviewed_too() -> Outcome {
                 "{refused:?}"
             );
             let warned = apply(&user, &authentication(json!({"provider": "gcp"})), true).await?;
-            ensure!(warned.ok && warned.stderr.contains("Warning: spec: podIdentity.provider"), "{warned:?}");
+            ensure!(
+                warned.ok && warned.stderr.contains("Warning: spec.podIdentity.provider: podIdentity.provider"),
+                "{warned:?}"
+            );
             let taken = apply(&user, &authentication(json!({"provider": "none"})), true).await?;
             ensure!(taken.ok && taken.stderr.is_empty(), "{taken:?}");
             let mut incomplete = authentication(json!({"provider": "none"}));
