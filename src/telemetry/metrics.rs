@@ -28,7 +28,7 @@ use crate::kube_api::key::Key;
 use crate::leader::Leadership;
 pub use api_server::ApiServerMetrics;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
-pub use process::ProcessMetrics;
+pub use process::{ProcessMetrics, ResourceMetrics};
 use series::{Family, Figure, LeaderCount, Roll};
 
 const TRIGGER_LABELS: [&str; 6] = ["metric", "namespace", "scaledObject", "scaler", "triggerIndex", "type"];
@@ -323,18 +323,6 @@ impl TriggerMetrics {
         // Whole seconds of Unix time are far below 2^53.
         #[expect(clippy::cast_precision_loss)]
         self.next_change.set(at.map_or(f64::NAN, |at| at.timestamp() as f64));
-    }
-}
-
-/// One resource in `keda_resource_registered_total`.
-#[derive(Debug)]
-pub struct ResourceMetrics {
-    count: IntGauge,
-}
-
-impl Drop for ResourceMetrics {
-    fn drop(&mut self) {
-        self.count.dec();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::registered;
 use super::series::Family;
@@ -103,6 +103,18 @@ impl ProcessMetrics {
         #[expect(clippy::cast_precision_loss)]
         let counted = |(kind, count): (&'static str, usize)| (kind, count as f64);
         self.broker_clients.get().map(|ask| ask()).unwrap_or_default().into_iter().map(counted).collect()
+    }
+}
+
+/// One resource in `keda_resource_registered_total`.
+#[derive(Debug)]
+pub struct ResourceMetrics {
+    pub(super) count: IntGauge,
+}
+
+impl Drop for ResourceMetrics {
+    fn drop(&mut self) {
+        self.count.dec();
     }
 }
 
