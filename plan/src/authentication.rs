@@ -213,8 +213,11 @@ mod tests {
             (json!({"filePath": "a.json"}), Some("spec.filePath")),
             (json!({"podIdentity": {"provider": "aws", "externalID": "x"}}), Some("spec.podIdentity")),
             (json!({"podIdentity": {"provider": "aws"}}), None),
-            (json!({"oauth2": {"type": "password", "clientId": "c", "tokenUrl": "t"}}), Some("spec.oauth2.type")),
-            (json!({"oauth2": {"clientId": "", "tokenUrl": "t"}}), Some("spec.oauth2.clientId")),
+            (
+                json!({"oauth2": {"type": "password", "clientId": "c", "tokenUrl": "https://t"}}),
+                Some("spec.oauth2.type"),
+            ),
+            (json!({"oauth2": {"clientId": "", "tokenUrl": "https://t"}}), Some("spec.oauth2.clientId")),
             (json!({"oauth2": {"clientId": "c", "tokenUrl": ""}}), Some("spec.oauth2.tokenUrl")),
             (json!({"oauth2": {"clientId": "c", "tokenUrl": "t"}}), Some("spec.oauth2.tokenUrl")),
         ] {
