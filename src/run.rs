@@ -139,8 +139,10 @@ async fn first_of(
 ) -> Result<(), RunError> {
     tokio::pin!(controlling);
     tokio::select! {
-        () = &mut controlling => return Ok(()),
+        // First: parts that end as they are asked to are no error.
+        biased;
         () = shutdown.stop.cancelled() => {}
+        () = &mut controlling => return Ok(()),
         error = tasks.first_end() => {
             tracing::error!(%error, "a part of the process has ended, and so does the process");
             return Err(error);

@@ -98,10 +98,19 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[Resour
 /// The API leaves out a count of zero (`omitempty`). The HPA controller gives the condition `ScalingActive` the reason
 /// `ScalingDisabled` where it has read that count.
 pub fn reported_replicas(status: &HorizontalPodAutoscalerStatus) -> Option<i32> {
+    if reports_unreadable_target(status) {
+        return None;
+    }
     let conditions = status.conditions.iter().flatten();
     let is_zero =
         || conditions.map(|condition| condition.reason.as_deref()).any(|reason| reason == Some("ScalingDisabled"));
     status.current_replicas.filter(|count| *count > 0).or_else(|| is_zero().then_some(0))
+}
+
+/// Whether the HPA controller cannot read the target, by an HPA's status: the target may have gone.
+pub fn reports_unreadable_target(status: &HorizontalPodAutoscalerStatus) -> bool {
+    let mut reasons = status.conditions.iter().flatten().map(|condition| condition.reason.as_deref());
+    reasons.any(|reason| reason == Some("FailedGetScale"))
 }
 
 /// The value of a metric as the HPA gets it. It takes one below zero for a sum that has overflowed, and would ask for all
@@ -197,12 +206,22 @@ mod tests {
             (json!({"desiredReplicas": 3, "currentReplicas": 2}), Some(2)),
             (json!({"desiredReplicas": 0, "conditions": condition("ScalingDisabled")}), Some(0)),
             (json!({"desiredReplicas": 0, "conditions": condition("FailedGetScale")}), None),
+            // The condition of the last look stays beside the one of this.
+            (
+                json!({"desiredReplicas": 0, "conditions": [
+                    {"type": "AbleToScale", "status": "False", "reason": "FailedGetScale"},
+                    {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"},
+                ]}),
+                None,
+            ),
             (
                 json!({"desiredReplicas": 2, "currentReplicas": 2, "conditions": condition("FailedGetExternalMetric")}),
                 Some(2),
             ),
         ] {
-            assert_eq!(reported_replicas(&serde_json::from_value(status.clone()).unwrap()), replicas, "{status}");
+            let found = serde_json::from_value(status.clone()).unwrap();
+            assert_eq!(reported_replicas(&found), replicas, "{status}");
+            assert_eq!(reports_unreadable_target(&found), status.to_string().contains("FailedGetScale"), "{status}");
         }
     }
 

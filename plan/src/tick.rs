@@ -125,6 +125,12 @@ impl Loop {
         contradicts
     }
 
+    /// The HPA's status says that the target cannot be read. True if its count was known, which is unknown then.
+    pub fn target_reported_unreadable(&mut self) -> bool {
+        self.is_confirmed = false;
+        self.replicas.take().is_some()
+    }
+
     /// Whether the count that was read last can be taken for the present one.
     fn is_known(&self, read: Duration, now: Moment) -> bool {
         let life = if self.is_confirmed { REPLICAS_CONFIRMED_FOR } else { REPLICAS_KNOWN_FOR };

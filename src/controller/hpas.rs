@@ -184,8 +184,15 @@ fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedOb
     }
 }
 
-/// Has the replicas looked at where somebody other than Ebb took the workload to zero, or away from it.
+/// Has the target read at once where another writer took it to zero or away from it, or where the HPA controller cannot read
+/// it: it may have been deleted.
 fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
+    if found.status.as_ref().is_some_and(hpa::reports_unreadable_target) {
+        if object.poll.target_reported_unreadable() {
+            object.wake();
+        }
+        return;
+    }
     let replicas = found.status.as_ref().and_then(hpa::reported_replicas);
     if replicas.is_some() && object.serving().is_some() {
         object.metrics.set_replicas(replicas);

@@ -41,6 +41,11 @@ impl PollState {
         self.0.lock().replicas_reported(replicas)
     }
 
+    /// See [`Loop::target_reported_unreadable`].
+    pub fn target_reported_unreadable(&self) -> bool {
+        self.0.lock().target_reported_unreadable()
+    }
+
     /// See [`Loop::is_failing`].
     pub fn is_failing(&self) -> bool {
         self.0.lock().is_failing()

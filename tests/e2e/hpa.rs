@@ -203,8 +203,8 @@ fn what_the_api_server_refuses_is_shown_and_the_last_one_stays() -> Outcome {
         let slow = config(&json!({"behavior": {"scaleDown": {"selectPolicy": null}, "scaleUp": slow}}));
         let name = config(&json!({"behavior": null, "name": "No_Name"}));
         for (spec, says) in [
-            (sometimes, "spec.behavior.scaleDown.selectPolicy"),
-            (slow, "spec.behavior.scaleUp.policies[0].periodSeconds"),
+            (sometimes, "horizontalPodAutoscalerConfig.behavior.scaleDown.selectPolicy"),
+            (slow, "horizontalPodAutoscalerConfig.behavior.scaleUp.policies[0].periodSeconds"),
             (name, "No_Name"),
         ] {
             user.edit("my-app", spec).await?;

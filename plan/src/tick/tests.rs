@@ -265,6 +265,10 @@ fn a_count_that_the_hpa_confirms_is_read_less_often() {
     tick(&mut state, Some(0.0), vec![Replicas(Ok(3)), Set(Ok(()))], at(700));
     tick(&mut state, Some(0.0), vec![], at(729));
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(731));
+    assert!(!state.replicas_reported(Some(0)));
+    assert!(state.target_reported_unreadable(), "the target was deleted");
+    assert!(!state.target_reported_unreadable(), "and is known to be unknown");
+    tick(&mut state, Some(0.0), vec![Replicas(Err(ProblemKind::Missing))], at(740));
     // A count above zero is the HPA's to change.
     let mut state = Loop::default();
     tick(&mut state, Some(3.0), vec![Replicas(Ok(3))], at(0));
