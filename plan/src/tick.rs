@@ -115,9 +115,10 @@ impl Loop {
     }
 
     /// The HPA's status has this count, or none. True if it contradicts the known one about zero, which is then unknown.
-    pub fn replicas_reported(&mut self, replicas: Option<i32>) -> bool {
+    /// `confirms` is false for a target that the HPA controller may read by another version of its kind than Ebb.
+    pub fn replicas_reported(&mut self, replicas: Option<i32>, confirms: bool) -> bool {
         let agrees = self.replicas.zip(replicas).map(|((known, _), replicas)| (known == 0) == (replicas == 0));
-        self.is_confirmed = agrees == Some(true) && replicas == Some(0);
+        self.is_confirmed = confirms && agrees == Some(true) && replicas == Some(0);
         let contradicts = agrees == Some(false);
         if contradicts {
             self.replicas = None;

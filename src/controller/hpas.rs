@@ -197,7 +197,9 @@ fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
     if replicas.is_some() && object.serving().is_some() {
         object.metrics.set_replicas(replicas);
     }
-    if object.poll.replicas_reported(replicas) {
+    // The version of a custom kind may go, and the HPA controller reads it by another one then.
+    let confirms = object.serving().is_some_and(|serving| serving.target_kind.is_built_in());
+    if object.poll.replicas_reported(replicas, confirms) {
         object.wake();
     }
 }

@@ -48,6 +48,11 @@ impl Kind {
         &self.status.display
     }
 
+    /// Whether it is a kind of Kubernetes itself.
+    pub fn is_built_in(&self) -> bool {
+        self.resource.group == "apps"
+    }
+
     /// Whether it is Argo's Rollout, which may have its pods in another workload.
     pub fn is_rollout(&self) -> bool {
         self.resource.group == "argoproj.io" && self.resource.kind == "Rollout"

@@ -37,8 +37,8 @@ impl PollState {
     }
 
     /// See [`Loop::replicas_reported`].
-    pub fn replicas_reported(&self, replicas: Option<i32>) -> bool {
-        self.0.lock().replicas_reported(replicas)
+    pub fn replicas_reported(&self, replicas: Option<i32>, confirms: bool) -> bool {
+        self.0.lock().replicas_reported(replicas, confirms)
     }
 
     /// See [`Loop::target_reported_unreadable`].

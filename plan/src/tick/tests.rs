@@ -246,7 +246,7 @@ fn the_hpas_report_counts_where_it_is_about_zero() {
         if let Some(known) = known {
             state.replicas_seen(known, at(0).steady);
         }
-        assert_eq!(state.replicas_reported(reported), contradicts, "{known:?} {reported:?}");
+        assert_eq!(state.replicas_reported(reported, true), contradicts, "{known:?} {reported:?}");
         assert_eq!(state.replicas().is_some(), known.is_some() && !contradicts, "{known:?} {reported:?}");
     }
 }
@@ -256,23 +256,25 @@ fn the_hpas_report_counts_where_it_is_about_zero() {
 fn a_count_that_the_hpa_confirms_is_read_less_often() {
     let mut state = Loop::default();
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(0));
-    assert!(!state.replicas_reported(Some(0)));
+    assert!(!state.replicas_reported(Some(0), true));
     tick(&mut state, Some(0.0), vec![], at(299));
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(301));
-    assert!(!state.replicas_reported(None), "the HPA was made anew");
+    assert!(!state.replicas_reported(None, true), "the HPA was made anew");
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(331));
-    assert!(state.replicas_reported(Some(3)), "a user has scaled it");
+    assert!(state.replicas_reported(Some(3), true), "a user has scaled it");
     tick(&mut state, Some(0.0), vec![Replicas(Ok(3)), Set(Ok(()))], at(700));
     tick(&mut state, Some(0.0), vec![], at(729));
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(731));
-    assert!(!state.replicas_reported(Some(0)));
+    assert!(!state.replicas_reported(Some(0), true));
+    assert!(!state.replicas_reported(Some(0), false));
+    tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(769));
     assert!(state.target_reported_unreadable(), "the target was deleted");
     assert!(!state.target_reported_unreadable(), "and is known to be unknown");
-    tick(&mut state, Some(0.0), vec![Replicas(Err(ProblemKind::Missing))], at(740));
+    tick(&mut state, Some(0.0), vec![Replicas(Err(ProblemKind::Missing))], at(770));
     // A count above zero is the HPA's to change.
     let mut state = Loop::default();
     tick(&mut state, Some(3.0), vec![Replicas(Ok(3))], at(0));
-    assert!(!state.replicas_reported(Some(3)));
+    assert!(!state.replicas_reported(Some(3), true));
     tick(&mut state, Some(3.0), vec![Replicas(Ok(3))], at(30));
 }
 
