@@ -93,24 +93,32 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[Resour
     }
 }
 
-/// The target's count that an HPA's status has; none before the HPA controller has read it.
-///
-/// The API leaves out a count of zero (`omitempty`). The HPA controller gives the condition `ScalingActive` the reason
-/// `ScalingDisabled` where it has read that count.
-pub fn reported_replicas(status: &HorizontalPodAutoscalerStatus) -> Option<i32> {
-    if reports_unreadable_target(status) {
-        return None;
-    }
-    let conditions = status.conditions.iter().flatten();
-    let is_zero =
-        || conditions.map(|condition| condition.reason.as_deref()).any(|reason| reason == Some("ScalingDisabled"));
-    status.current_replicas.filter(|count| *count > 0).or_else(|| is_zero().then_some(0))
+/// What an HPA's status says of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetReport {
+    /// It has this count.
+    Count(i32),
+    /// The HPA controller cannot read it: it may have gone.
+    Unreadable,
+    /// Nothing: the HPA controller has not read it yet.
+    None,
 }
 
-/// Whether the HPA controller cannot read the target, by an HPA's status: the target may have gone.
-pub fn reports_unreadable_target(status: &HorizontalPodAutoscalerStatus) -> bool {
-    let mut reasons = status.conditions.iter().flatten().map(|condition| condition.reason.as_deref());
-    reasons.any(|reason| reason == Some("FailedGetScale"))
+/// What an HPA's status says of the target.
+///
+/// The API leaves out a count of zero (`omitempty`). The HPA controller gives the condition `ScalingActive` the reason
+/// `ScalingDisabled` where it has read that count, and `AbleToScale` the reason `FailedGetScale` where it cannot read one.
+pub fn target_report(status: &HorizontalPodAutoscalerStatus) -> TargetReport {
+    let has = |reason| {
+        let mut conditions = status.conditions.iter().flatten();
+        conditions.any(|condition| condition.reason.as_deref() == Some(reason))
+    };
+    match status.current_replicas {
+        _ if has("FailedGetScale") => TargetReport::Unreadable,
+        Some(count) if count > 0 => TargetReport::Count(count),
+        _ if has("ScalingDisabled") => TargetReport::Count(0),
+        _ => TargetReport::None,
+    }
 }
 
 /// The value of a metric as the HPA gets it. It takes one below zero for a sum that has overflowed, and would ask for all
@@ -201,27 +209,25 @@ mod tests {
     #[test]
     fn an_hpa_reports_zero_by_its_condition() {
         let condition = |reason| json!([{"type": "ScalingActive", "status": "False", "reason": reason}]);
-        for (status, replicas) in [
-            (json!({"desiredReplicas": 0, "currentMetrics": null}), None),
-            (json!({"desiredReplicas": 3, "currentReplicas": 2}), Some(2)),
-            (json!({"desiredReplicas": 0, "conditions": condition("ScalingDisabled")}), Some(0)),
-            (json!({"desiredReplicas": 0, "conditions": condition("FailedGetScale")}), None),
+        for (status, report) in [
+            (json!({"desiredReplicas": 0, "currentMetrics": null}), TargetReport::None),
+            (json!({"desiredReplicas": 3, "currentReplicas": 2}), TargetReport::Count(2)),
+            (json!({"desiredReplicas": 0, "conditions": condition("ScalingDisabled")}), TargetReport::Count(0)),
+            (json!({"desiredReplicas": 0, "conditions": condition("FailedGetScale")}), TargetReport::Unreadable),
             // The condition of the last look stays beside the one of this.
             (
                 json!({"desiredReplicas": 0, "conditions": [
                     {"type": "AbleToScale", "status": "False", "reason": "FailedGetScale"},
                     {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"},
                 ]}),
-                None,
+                TargetReport::Unreadable,
             ),
             (
                 json!({"desiredReplicas": 2, "currentReplicas": 2, "conditions": condition("FailedGetExternalMetric")}),
-                Some(2),
+                TargetReport::Count(2),
             ),
         ] {
-            let found = serde_json::from_value(status.clone()).unwrap();
-            assert_eq!(reported_replicas(&found), replicas, "{status}");
-            assert_eq!(reports_unreadable_target(&found), status.to_string().contains("FailedGetScale"), "{status}");
+            assert_eq!(target_report(&serde_json::from_value(status.clone()).unwrap()), report, "{status}");
         }
     }
 

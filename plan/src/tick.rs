@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use ebb_crds::{HealthStatus, ScaledObjectStatus};
 
 use super::activation::{self, Activity, Decision, Observation};
+use super::hpa::TargetReport;
 use super::readings::{self, Aggregate};
 use super::status::{self, Tick};
 pub use inputs::{Effect, Moment, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem, Wakeup};
@@ -114,22 +115,21 @@ impl Loop {
         self.replicas = Some((replicas, at));
     }
 
-    /// The HPA's status has this count, or none. True if it contradicts the known one about zero, which is then unknown.
-    /// `confirms` is false for a target that the HPA controller may read by another version of its kind than Ebb.
-    pub fn replicas_reported(&mut self, replicas: Option<i32>, confirms: bool) -> bool {
-        let agrees = self.replicas.zip(replicas).map(|((known, _), replicas)| (known == 0) == (replicas == 0));
-        self.is_confirmed = confirms && agrees == Some(true) && replicas == Some(0);
-        let contradicts = agrees == Some(false);
-        if contradicts {
+    /// The HPA's status says this of the target. True if the known count is unknown then: the report contradicts it about zero,
+    /// or the target cannot be read. `confirms` is false for a target that the HPA controller may read by another version of its
+    /// kind than Ebb.
+    pub fn target_reported(&mut self, report: TargetReport, confirms: bool) -> bool {
+        let count = match report {
+            TargetReport::Count(count) => Some(count),
+            TargetReport::Unreadable | TargetReport::None => None,
+        };
+        let agrees = self.replicas.zip(count).map(|((known, _), count)| (known == 0) == (count == 0));
+        self.is_confirmed = confirms && agrees == Some(true) && count == Some(0);
+        let unknown = agrees == Some(false) || (report == TargetReport::Unreadable && self.replicas.is_some());
+        if unknown {
             self.replicas = None;
         }
-        contradicts
-    }
-
-    /// The HPA's status says that the target cannot be read. True if its count was known, which is unknown then.
-    pub fn target_reported_unreadable(&mut self) -> bool {
-        self.is_confirmed = false;
-        self.replicas.take().is_some()
+        unknown
     }
 
     /// Whether the count that was read last can be taken for the present one.

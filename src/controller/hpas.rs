@@ -22,9 +22,9 @@ use crate::kube_api::watch::{Index, Source, Watches};
 use crate::store::record::Record;
 use crate::store::registry::Registry;
 use crate::store::watched_object::WatchedObject;
-use ebb_plan::hpa;
 use ebb_plan::hpa::fingerprint::Fingerprint;
 use ebb_plan::hpa::write::controller;
+use ebb_plan::hpa::{self, TargetReport};
 use ebb_plan::status::{Check, Facts};
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
@@ -187,19 +187,16 @@ fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedOb
 /// Has the target read at once where another writer took it to zero or away from it, or where the HPA controller cannot read
 /// it: it may have been deleted.
 fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
-    if found.status.as_ref().is_some_and(hpa::reports_unreadable_target) {
-        if object.poll.target_reported_unreadable() {
-            object.wake();
-        }
-        return;
-    }
-    let replicas = found.status.as_ref().and_then(hpa::reported_replicas);
-    if replicas.is_some() && object.serving().is_some() {
-        object.metrics.set_replicas(replicas);
+    let report = found.status.as_ref().map_or(TargetReport::None, hpa::target_report);
+    let serving = object.serving();
+    if let TargetReport::Count(count) = report
+        && serving.is_some()
+    {
+        object.metrics.set_replicas(Some(count));
     }
     // The version of a custom kind may go, and the HPA controller reads it by another one then.
-    let confirms = object.serving().is_some_and(|serving| serving.target_kind.is_built_in());
-    if object.poll.replicas_reported(replicas, confirms) {
+    let confirms = serving.is_some_and(|serving| serving.target_kind.is_built_in());
+    if object.poll.target_reported(report, confirms) {
         object.wake();
     }
 }

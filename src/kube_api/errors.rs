@@ -1,10 +1,16 @@
 //! What an error of a request says about the API server.
 
+/// Whether an answer with this code says that the API server cannot keep up: 429 (API Priority and Fairness), 504 (a time limit of
+/// its own).
+pub fn is_overload(code: u16) -> bool {
+    matches!(code, 429 | 504)
+}
+
 /// Whether the API server gave no answer, or the answer that it cannot keep up. That says nothing about the object of the
 /// request: what was asked for may have been done.
 pub fn is_unanswered(error: &kube::Error) -> bool {
     match error {
-        kube::Error::Api(status) => matches!(status.code, 429 | 504),
+        kube::Error::Api(status) => is_overload(status.code),
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
         _ => false,
     }

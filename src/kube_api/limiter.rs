@@ -184,12 +184,12 @@ fn outcome<B>(answer: &Result<Response<B>, kube::Error>) -> Outcome {
             let retry_after = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
             // An aggregated API that is down gives 503 too, without a time.
-            let is_overload = match answer.status().as_u16() {
-                429 | 504 => true,
-                503 => retry_after.is_some(),
-                _ => false,
-            };
-            if is_overload { Outcome::Overloaded { retry_after } } else { Outcome::Answered }
+            let code = answer.status().as_u16();
+            if errors::is_overload(code) || (code == 503 && retry_after.is_some()) {
+                Outcome::Overloaded { retry_after }
+            } else {
+                Outcome::Answered
+            }
         }
         Err(error) if errors::is_unanswered(error) => Outcome::Overloaded { retry_after: None },
         Err(_) => Outcome::Answered,

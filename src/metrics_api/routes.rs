@@ -122,7 +122,7 @@ async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) ->
     answer
 }
 
-/// Whether the path is that of a metric, whoever asks and whether it is there or not.
+/// Whether the path is that of a metric. The metric need not exist, nor the user have a right to it.
 fn is_metric(path: &str) -> bool {
     let rest = path.strip_prefix("/apis/").and_then(|rest| rest.strip_prefix(GROUP));
     let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(VERSION));

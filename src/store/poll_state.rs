@@ -8,6 +8,7 @@ use ebb_crds::ScaledObjectStatus;
 use parking_lot::Mutex;
 
 use crate::clock;
+use ebb_plan::hpa::TargetReport;
 use ebb_plan::tick::{Effect, InProgress, Loop, Readings, ReplicaChange, Rules, TargetProblem, Wakeup};
 
 /// The state machine of [`ebb_plan::tick`] behind a lock.
@@ -36,14 +37,9 @@ impl PollState {
         self.0.lock().replicas_seen(replicas, at);
     }
 
-    /// See [`Loop::replicas_reported`].
-    pub fn replicas_reported(&self, replicas: Option<i32>, confirms: bool) -> bool {
-        self.0.lock().replicas_reported(replicas, confirms)
-    }
-
-    /// See [`Loop::target_reported_unreadable`].
-    pub fn target_reported_unreadable(&self) -> bool {
-        self.0.lock().target_reported_unreadable()
+    /// See [`Loop::target_reported`].
+    pub fn target_reported(&self, report: TargetReport, confirms: bool) -> bool {
+        self.0.lock().target_reported(report, confirms)
     }
 
     /// See [`Loop::is_failing`].

@@ -151,7 +151,7 @@ fn each_ignored_value_has_its_line_in_the_notes() -> Outcome {
                 ensure!(all.contains(&format!("\n  - {name}\n")), "{helm:?}: no line for {name}: {all}");
                 ensure!(all.contains(&format!("{why}:\n")), "{helm:?}: no reason for {name}: {all}");
             }
-            // Whoever keeps KEDA's whole file of values changes nothing.
+            // A user who keeps KEDA's whole file of values changes nothing.
             for values in [json!({}), defaults.clone()] {
                 let notes = notes(helm, bed, &values)?;
                 ensure!(!notes.contains("have no effect"), "{helm:?}: {notes}");

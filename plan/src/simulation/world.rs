@@ -411,7 +411,7 @@ impl World {
             }
         }
         // The watch shows the count that the HPA has in its status.
-        if self.memory.poll.replicas_reported(Some(self.replicas), true) {
+        if self.memory.poll.target_reported(hpa::TargetReport::Count(self.replicas), true) {
             self.memory.woken = true;
         }
         let (min, max) = (hpa.object.spec.min_replicas.unwrap(), hpa.object.spec.max_replicas);

@@ -241,12 +241,12 @@ fn the_hpas_report_counts_where_it_is_about_zero() {
     for (known, reported, contradicts) in
         [(None, 0, false), (Some(0), 0, false), (Some(2), 5, false), (Some(0), 1, true), (Some(1), 0, true)]
     {
-        let reported = Some(reported);
+        let reported = TargetReport::Count(reported);
         let mut state = Loop::default();
         if let Some(known) = known {
             state.replicas_seen(known, at(0).steady);
         }
-        assert_eq!(state.replicas_reported(reported, true), contradicts, "{known:?} {reported:?}");
+        assert_eq!(state.target_reported(reported, true), contradicts, "{known:?} {reported:?}");
         assert_eq!(state.replicas().is_some(), known.is_some() && !contradicts, "{known:?} {reported:?}");
     }
 }
@@ -256,25 +256,25 @@ fn the_hpas_report_counts_where_it_is_about_zero() {
 fn a_count_that_the_hpa_confirms_is_read_less_often() {
     let mut state = Loop::default();
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(0));
-    assert!(!state.replicas_reported(Some(0), true));
+    assert!(!state.target_reported(TargetReport::Count(0), true));
     tick(&mut state, Some(0.0), vec![], at(299));
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(301));
-    assert!(!state.replicas_reported(None, true), "the HPA was made anew");
+    assert!(!state.target_reported(TargetReport::None, true), "the HPA was made anew");
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(331));
-    assert!(state.replicas_reported(Some(3), true), "a user has scaled it");
+    assert!(state.target_reported(TargetReport::Count(3), true), "a user has scaled it");
     tick(&mut state, Some(0.0), vec![Replicas(Ok(3)), Set(Ok(()))], at(700));
     tick(&mut state, Some(0.0), vec![], at(729));
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(731));
-    assert!(!state.replicas_reported(Some(0), true));
-    assert!(!state.replicas_reported(Some(0), false));
+    assert!(!state.target_reported(TargetReport::Count(0), true));
+    assert!(!state.target_reported(TargetReport::Count(0), false));
     tick(&mut state, Some(0.0), vec![Replicas(Ok(0))], at(769));
-    assert!(state.target_reported_unreadable(), "the target was deleted");
-    assert!(!state.target_reported_unreadable(), "and is known to be unknown");
+    assert!(state.target_reported(TargetReport::Unreadable, true), "the target was deleted");
+    assert!(!state.target_reported(TargetReport::Unreadable, true), "and is known to be unknown");
     tick(&mut state, Some(0.0), vec![Replicas(Err(ProblemKind::Missing))], at(770));
     // A count above zero is the HPA's to change.
     let mut state = Loop::default();
     tick(&mut state, Some(3.0), vec![Replicas(Ok(3))], at(0));
-    assert!(!state.replicas_reported(Some(3), true));
+    assert!(!state.target_reported(TargetReport::Count(3), true));
     tick(&mut state, Some(3.0), vec![Replicas(Ok(3))], at(30));
 }
 

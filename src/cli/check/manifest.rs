@@ -35,7 +35,7 @@ pub(super) struct Manifest {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) findings: Vec<Finding>,
-    /// The places of which the findings say everything that there is to say.
+    /// The places that the findings cover as a whole.
     holes: Vec<String>,
     /// The parsed object, if it can be parsed.
     pub(super) object: Option<Object>,

@@ -44,7 +44,7 @@ impl Neighbour {
     }
 }
 
-/// Whether two objects may be in one namespace. One without a namespace is in that of whoever applies it.
+/// Whether two objects may be in one namespace. One without a namespace is in the namespace of the user who applies it.
 pub(super) fn may_share(one: &str, other: &str) -> bool {
     one == other || one.is_empty() || other.is_empty()
 }

@@ -149,7 +149,7 @@ async fn remove_finalizer<K: Kind>(api: Api<K>, mut object: PartialObjectMeta<K>
             Err(error) => return Err(Problem::new(what)(error)),
         }
     }
-    // Whoever changes it so often runs, and the next round tells.
+    // A controller that changes it this often still runs. The next round finds the object again.
     Ok(true)
 }
 

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
+use crate::telemetry::metrics::URGENCIES;
+
 /// How urgent a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -32,15 +34,11 @@ impl Urgency {
 
     /// The word in the label `urgency`.
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Scale => "scale",
-            Self::Check => "check",
-            Self::Report => "report",
-        }
+        URGENCIES[self as usize]
     }
 }
 
-/// Each of so many turns goes to the least urgent request: reports are late, never lost.
+/// Every eighth turn goes to the least urgent request: reports are late, never lost.
 const TURN_OF_THE_LAST: u32 = 8;
 
 /// Waiting requests. Each gets a permit `T` when it is woken.

@@ -10,7 +10,7 @@ use super::*;
 use crate::leader::Leadership;
 use crate::telemetry::metrics::Metrics;
 
-/// An API server that bears so many requests at the same time. More make it answer 429, as API Priority and Fairness does.
+/// An API server that bears a few requests at the same time. More make it answer 429, as API Priority and Fairness does.
 struct Server {
     bears: usize,
     out: AtomicUsize,

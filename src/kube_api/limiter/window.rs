@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 pub(super) enum Turn {
     /// It begins.
     Begins,
-    /// It has ended. So many requests were overloaded, and it lasted so long.
+    /// It has ended.
     Ends {
         /// Requests without an answer, or with one that says that the API server cannot keep up.
         overloaded: u64,

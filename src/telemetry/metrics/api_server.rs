@@ -4,6 +4,9 @@ use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::registered;
 
+/// How urgent a request may be, the most urgent first: the values of the label `urgency`.
+pub const URGENCIES: [&str; 3] = ["scale", "check", "report"];
+
 /// The series about the API server, as requests find it.
 #[derive(Debug, Clone)]
 pub struct ApiServerMetrics {
@@ -27,7 +30,7 @@ impl ApiServerMetrics {
         );
         let waiting = registered(registry, IntGaugeVec::new(waiting, &["urgency"])?)?;
         // A series that is there from the start can be asked for its change.
-        for urgency in ["scale", "check", "report"] {
+        for urgency in URGENCIES {
             waiting.with_label_values(&[urgency]).set(0);
         }
         Ok(Self {
