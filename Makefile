@@ -88,10 +88,12 @@ demo-programs:
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-lint: ## formatting, clippy, rustdoc, spelling, dependencies (where cargo-deny is installed); `make test` leaves out the last
+lint: ## formatting, clippy, rustdoc, fuzz targets, spelling, dependencies (where cargo-deny is installed); `make test` leaves out the fuzz targets and dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items
+	@# No other check compiles the fuzz targets: they are a workspace of their own.
+	RUSTFLAGS="--cfg fuzzing" $(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz-check
 	@tests/lint.sh spelling
 	@tests/lint.sh dependencies
 

@@ -17,7 +17,7 @@ use tower::Service as _;
 use super::MetricSource;
 use super::auth::{Access, Action, Gate, Peer, ReviewError, Reviewer, Trust, User};
 use super::routes::{self, Api};
-use super::server::builder;
+use crate::https::builder;
 
 /// The buffer of a connection, larger than the answer to any request.
 const PIPE: usize = 1 << 20;
