@@ -5,12 +5,14 @@
 #   ebb.cdx.json    the list of its crates (CycloneDX 1.5)
 #   digest          the digest of its manifest
 #
-# IMAGE is its name (ebb:latest), OUT the folder (target/image), ARCH amd64 or arm64 (this machine's), SOURCE the address of
-# the source, for a label. SOURCE_DATE_EPOCH is the time of all its files: the commit's, if nothing else is set.
+# IMAGE is its name (ebb: and the version, which the chart and ebb.yaml name), OUT the folder (target/image), ARCH amd64 or arm64
+# (this machine's), SOURCE the address of the source, for a label. SOURCE_DATE_EPOCH is the time of all its files: the
+# commit's, if nothing else is set.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-image=${IMAGE:-ebb:latest}
+release=$(sed -nE '/^\[workspace.package\]/,/^\[/ s/^version = "(.*)"/\1/p' Cargo.toml)
+image=${IMAGE:-ebb:$release}
 out=${OUT:-target/image}
 mkdir -p "$out"
 out=$(cd "$out" && pwd -P)
@@ -32,7 +34,6 @@ if [ -z "$commit" ] && commit=$(git rev-parse HEAD 2>/dev/null) && [ -n "$(git s
 fi
 export EBB_GIT_COMMIT=$commit
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}
-release=$(sed -nE '/^\[workspace.package\]/,/^\[/ s/^version = "(.*)"/\1/p' Cargo.toml)
 
 echo "image: compiling $release ${commit:-without a commit} for $arch"
 context=$out/context
