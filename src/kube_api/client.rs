@@ -14,6 +14,7 @@ use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigEr
 use kube::{Client, Config};
 use tower::{ServiceBuilder, service_fn};
 
+use super::limiter::{Limiter, limited};
 use crate::leader::{Fenced, Leadership};
 use crate::telemetry::metrics::Metrics;
 
@@ -109,8 +110,14 @@ pub fn measured(client: &Client, host: &str, metrics: &Arc<Metrics>) -> Client {
     Client::new(send, client.default_namespace())
 }
 
-/// The same way, on which writes pass only while this replica is the one that writes.
-pub fn fenced(client: &Client, leadership: Arc<Leadership>) -> Client {
+/// The same way, on which requests wait for their turn, and writes pass only while this replica leads.
+///
+/// The right to write is checked after the wait: it may have ended meanwhile.
+pub fn for_leader(client: &Client, leadership: Arc<Leadership>, limiter: &Arc<Limiter>) -> Client {
+    limited(&fenced(client, leadership), limiter)
+}
+
+fn fenced(client: &Client, leadership: Arc<Leadership>) -> Client {
     let inner = client.clone();
     let send = service_fn(move |request| {
         let client = inner.clone();

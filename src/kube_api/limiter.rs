@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use self::queue::{Queue, Urgency};
 use self::window::{Outcome, Turn, Window};
 use super::errors;
+use crate::leader::NotLeading;
 use crate::telemetry::metrics::ApiServerMetrics;
 
 /// The longest wait of a request before it is given up.
@@ -191,6 +192,8 @@ fn outcome<B>(answer: &Result<Response<B>, kube::Error>) -> Outcome {
                 Outcome::Answered
             }
         }
+        // The request did not go out.
+        Err(kube::Error::Service(error)) if error.is::<NotLeading>() => Outcome::Answered,
         Err(error) if errors::is_unanswered(error) => Outcome::Overloaded { retry_after: None },
         Err(_) => Outcome::Answered,
     }

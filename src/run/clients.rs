@@ -44,12 +44,12 @@ impl ApiClients {
         let config = config.map_err(|error| RunError::Config(error.to_string()))?;
         let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
         let direct = client::measured(&client::connect(&config, Some(ANSWER))?, &host, metrics);
-        let request = limiter::limited(&direct, &Limiter::new(metrics.api_server.clone()));
+        let limiter = Limiter::new(metrics.api_server.clone());
         Ok(Self {
             watch: client::connect(&config, None)?,
-            write: client::fenced(&request, Arc::clone(leadership)),
+            write: client::for_leader(&direct, Arc::clone(leadership), &limiter),
+            request: limiter::limited(&direct, &limiter),
             direct,
-            request,
             config,
         })
     }

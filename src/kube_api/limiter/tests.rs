@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::kube_api::client::for_leader;
 use crate::leader::Leadership;
 use crate::telemetry::metrics::Metrics;
 
@@ -140,6 +141,29 @@ async fn a_request_that_its_caller_gives_up_frees_its_place() {
     assert!(timeout(Duration::from_millis(30), all).await.is_err());
     assert_eq!(limiter.state.lock().out, 0);
     read(client).await.unwrap();
+}
+
+/// The API server is slow, so that a write waits for its turn. The leadership ends before that.
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_turn_comes_after_the_end_of_the_leadership_is_not_sent() {
+    let (server, limiter, leadership) = (Server::new(1000), limiter(), Leadership::elected());
+    leadership.renew(Instant::now() + Duration::from_secs(10));
+    assert!(leadership.open(1));
+    let (reader, leader) =
+        (limited(&server.client(), &limiter), for_leader(&server.client(), leadership.clone(), &limiter));
+    let reads = futures::future::join_all((0..40).map(|_| read(reader.clone())));
+    let write = async {
+        sleep(Duration::from_millis(1)).await;
+        let write = scale(leader);
+        tokio::pin!(write);
+        assert!(timeout(Duration::from_millis(1), &mut write).await.is_err(), "the window is full");
+        leadership.end();
+        write.await
+    };
+    let (_, written) = tokio::join!(reads, write);
+    assert!(written.unwrap_err().to_string().contains("does not hold the lease"));
+    assert!(!server.order.lock().iter().any(|path| path.ends_with("/scale")));
+    assert_eq!(limiter.metrics.overloads.get(), 0, "that says nothing about the API server");
 }
 
 #[tokio::test(start_paused = true)]
