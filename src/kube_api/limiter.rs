@@ -137,9 +137,8 @@ impl Limiter {
     fn show(&self, state: &State) {
         self.metrics.overloaded.set(i64::from(state.window.is_overloaded()));
         self.metrics.limit.set(i64::try_from(state.window.size()).unwrap_or(i64::MAX));
-        for urgency in Urgency::ALL {
-            let waiting = i64::try_from(state.queue.len(urgency)).unwrap_or(i64::MAX);
-            self.metrics.waiting.with_label_values(&[urgency.as_str()]).set(waiting);
+        for (gauge, waiting) in self.metrics.waiting.iter().zip(state.queue.lengths()) {
+            gauge.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         }
     }
 }

@@ -26,7 +26,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge
 use crate::build_info;
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
-pub use api_server::{ApiServerMetrics, URGENCIES};
+pub use api_server::ApiServerMetrics;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
 pub use process::{ProcessMetrics, ResourceMetrics};
 use series::{Family, Figure, LeaderCount, Roll};

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use crate::telemetry::metrics::URGENCIES;
-
 /// How urgent a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -18,9 +16,6 @@ pub(super) enum Urgency {
 }
 
 impl Urgency {
-    /// All, the most urgent first.
-    pub(super) const ALL: [Self; 3] = [Self::Scale, Self::Check, Self::Report];
-
     /// The urgency of a request, by its method and path.
     pub(super) fn of(is_read: bool, path: &str) -> Self {
         if path.ends_with("/scale") {
@@ -30,11 +25,6 @@ impl Urgency {
         } else {
             Self::Check
         }
-    }
-
-    /// The word in the label `urgency`.
-    pub(super) fn as_str(self) -> &'static str {
-        URGENCIES[self as usize]
     }
 }
 
@@ -62,9 +52,9 @@ impl<T> Queue<T> {
         woken
     }
 
-    /// How many wait with this urgency. Those that were given up count until their turn.
-    pub(super) fn len(&self, urgency: Urgency) -> usize {
-        self.waiting[urgency as usize].len()
+    /// How many wait, the most urgent first. Those that were given up count until their turn.
+    pub(super) fn lengths(&self) -> [usize; 3] {
+        self.waiting.each_ref().map(VecDeque::len)
     }
 
     /// Whether none waits at least as urgently.
@@ -76,13 +66,14 @@ impl<T> Queue<T> {
     /// Where `only_urgent`, requests that can wait stay. Gives the permit back if nobody takes it.
     pub(super) fn wake_next(&mut self, mut permit: T, only_urgent: bool) -> Result<(), T> {
         let last_first = self.turns % TURN_OF_THE_LAST == TURN_OF_THE_LAST - 1;
-        let range = if only_urgent { 0..1 } else { 0..self.waiting.len() };
-        let mut order: Vec<usize> = range.collect();
-        if last_first {
-            order.reverse();
-        }
+        let order: &[usize] = match (only_urgent, last_first) {
+            (true, _) => &[0],
+            (false, false) => &[0, 1, 2],
+            (false, true) => &[2, 1, 0],
+        };
         for place in order {
-            while let Some(wake) = self.waiting[place].pop_front() {
+            let waiting = &mut self.waiting[*place];
+            while let Some(wake) = waiting.pop_front() {
                 // One that was given up is passed over.
                 permit = match wake.send(permit) {
                     Ok(()) => {
@@ -92,8 +83,8 @@ impl<T> Queue<T> {
                     Err(permit) => permit,
                 };
             }
-            if self.waiting[place].capacity() > 1024 {
-                self.waiting[place].shrink_to_fit();
+            if waiting.capacity() > 1024 {
+                waiting.shrink_to_fit();
             }
         }
         Err(permit)
@@ -156,6 +147,6 @@ mod tests {
         assert!(!queue.is_free_for(Urgency::Report) && !queue.is_free_for(Urgency::Scale));
         assert!(queue.wake_next((), true).is_ok() && scale.try_recv().is_ok());
         assert!(queue.wake_next((), true).is_err() && check.try_recv().is_err());
-        assert_eq!(queue.len(Urgency::Check), 1);
+        assert_eq!(queue.lengths(), [0, 1, 0]);
     }
 }

@@ -5,7 +5,7 @@ use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 use super::registered;
 
 /// How urgent a request may be, the most urgent first: the values of the label `urgency`.
-pub const URGENCIES: [&str; 3] = ["scale", "check", "report"];
+const URGENCIES: [&str; 3] = ["scale", "check", "report"];
 
 /// The series about the API server, as requests find it.
 #[derive(Debug, Clone)]
@@ -14,8 +14,8 @@ pub struct ApiServerMetrics {
     pub overloaded: IntGauge,
     /// How many requests may be out at the same time.
     pub limit: IntGauge,
-    /// How many wait, by their urgency.
-    pub waiting: IntGaugeVec,
+    /// How many wait, the most urgent first: reads and changes of replica counts, checks, reports.
+    pub waiting: [IntGauge; 3],
     /// Requests without an answer, or with one that says that it cannot keep up.
     pub overloads: IntCounter,
 }
@@ -29,14 +29,11 @@ impl ApiServerMetrics {
             "Requests to the API server that it did not answer, or answered that it cannot keep up.",
         );
         let waiting = registered(registry, IntGaugeVec::new(waiting, &["urgency"])?)?;
-        // A series that is there from the start can be asked for its change.
-        for urgency in URGENCIES {
-            waiting.with_label_values(&[urgency]).set(0);
-        }
         Ok(Self {
             overloaded: gauge("ebb_apiserver_overloaded", "Whether the API server cannot keep up (1) or can (0).")?,
             limit: gauge("ebb_apiserver_requests_limit", "Requests to the API server that may be out together.")?,
-            waiting,
+            // Series that are there from the start can be asked for their change.
+            waiting: URGENCIES.map(|urgency| waiting.with_label_values(&[urgency])),
             overloads: registered(registry, overloads?)?,
         })
     }
