@@ -74,7 +74,8 @@ impl Limiter {
                 return Ok(self.permit());
             }
             let waiting = state.queue.add(urgency);
-            self.show(&state);
+            // Those before it may have been given up.
+            self.dispatch(&mut state);
             waiting
         };
         let give_up = Instant::now() + LONGEST_WAIT;

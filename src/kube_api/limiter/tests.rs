@@ -143,6 +143,19 @@ async fn a_request_that_its_caller_gives_up_frees_its_place() {
     read(client).await.unwrap();
 }
 
+/// Requests wait for the end of a pause that the API server has asked for, and are given up. The next one does not wait for them.
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_given_up_in_a_pause_hold_up_no_other() {
+    let (server, limiter) = (Server::new(1000), limiter());
+    let client = limited(&server.client(), &limiter);
+    let pause = Outcome::Overloaded { retry_after: Some(Duration::from_secs(5)) };
+    limiter.admit(Urgency::Check).await.unwrap().end(pause);
+    let all = futures::future::join_all((0..3).map(|_| read(client.clone())));
+    assert!(timeout(Duration::from_secs(1), all).await.is_err(), "it is paused");
+    sleep(Duration::from_secs(5)).await;
+    timeout(Duration::from_millis(100), read(client)).await.unwrap().unwrap();
+}
+
 /// The API server is slow, so that a write waits for its turn. The leadership ends before that.
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_turn_comes_after_the_end_of_the_leadership_is_not_sent() {
