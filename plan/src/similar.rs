@@ -21,26 +21,11 @@ pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// How many letters must be added, removed, replaced, or exchanged with the next, whatever their case (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
-    let letters = |word: &str| word.chars().map(|letter| letter.to_ascii_lowercase()).collect::<Vec<_>>();
-    let (one, other) = (letters(one), letters(other));
-    // A word is not misspelled by so much, and the table stays small.
-    if one.len().abs_diff(other.len()) > 2 || one.len() > 64 {
+    // A word is not misspelled by so much, and the comparison stays cheap.
+    if one.chars().count().abs_diff(other.chars().count()) > 2 || one.chars().count() > 64 {
         return usize::MAX;
     }
-    let mut rows = vec![(0..=other.len()).collect::<Vec<_>>()];
-    for (row, letter) in one.iter().enumerate() {
-        let mut next = vec![row + 1];
-        for (column, against) in other.iter().enumerate() {
-            let replaced = rows[row][column] + usize::from(letter != against);
-            let mut least = replaced.min(rows[row][column + 1] + 1).min(next[column] + 1);
-            if row > 0 && column > 0 && *letter == other[column - 1] && one[row - 1] == *against {
-                least = least.min(rows[row - 1][column - 1] + 1);
-            }
-            next.push(least);
-        }
-        rows.push(next);
-    }
-    rows[one.len()][other.len()]
+    strsim::osa_distance(&one.to_ascii_lowercase(), &other.to_ascii_lowercase())
 }
 
 #[cfg(test)]
