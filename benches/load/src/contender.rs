@@ -178,6 +178,12 @@ impl Contender {
         bed::tail(&self.log, 20)
     }
 
+    /// How many lines its log has.
+    pub(crate) fn log_lines(&self) -> Result<u64> {
+        let lines = fs::read_to_string(&self.log).with_context(|| format!("the log {}", self.log.display()))?;
+        Ok(lines.lines().count().try_into()?)
+    }
+
     fn group(&self) -> Result<u32> {
         Ok(self.running.as_ref().context("it does not run")?.child.id())
     }

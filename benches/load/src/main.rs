@@ -7,6 +7,7 @@
 
 mod contender;
 mod figures;
+mod lister;
 mod measure;
 mod percentile;
 mod proxy;

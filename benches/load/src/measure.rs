@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::contender::{Contender, Role};
 use crate::figures::{Figures, Unit};
+use crate::lister;
 use crate::percentile::percentile;
 use crate::proxy::Traffic;
 use crate::queries::{Way, questions};
@@ -28,6 +29,8 @@ const QUIET: Duration = secs(10);
 const QUIET_LIMIT: Duration = secs(600);
 /// How long rest, and activity, are measured.
 const SPAN: Duration = secs(30);
+/// How long after a lister it is seen what remains.
+const AFTERMATH: Duration = secs(60);
 /// How long questions are asked each time.
 const ASKING: Duration = secs(5);
 /// How many clients ask.
@@ -40,6 +43,7 @@ const MEMORY: &str = "resident memory";
 const CPU: &str = "CPU, of one processor";
 const BROKERS: &str = "brokers";
 const API: &str = "API server";
+const LISTER: &str = "while somebody lists all ScaledObjects twice a second";
 const AGGREGATED: &str = "external metrics, through the aggregator";
 const DIRECT: &str = "external metrics, directly";
 
@@ -56,6 +60,7 @@ enum Step {
     Start,
     Ready,
     Rest,
+    Lister,
     Queries,
     Wake,
     Active,
@@ -64,14 +69,24 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 8] =
-        [Self::Start, Self::Ready, Self::Rest, Self::Queries, Self::Wake, Self::Active, Self::Restart, Self::End];
+    const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Ready,
+        Self::Rest,
+        Self::Lister,
+        Self::Queries,
+        Self::Wake,
+        Self::Active,
+        Self::Restart,
+        Self::End,
+    ];
 
     fn describe(self) -> &'static str {
         match self {
             Self::Start => "it starts",
             Self::Ready => "all ScaledObjects become Ready",
             Self::Rest => "nothing happens",
+            Self::Lister => "somebody lists all ScaledObjects twice a second",
             Self::Queries => "external metrics are asked for",
             Self::Wake => "workloads are woken one by one",
             Self::Active => "workloads are active",
@@ -149,6 +164,10 @@ impl Run<'_> {
             Step::Start => self.start().await,
             Step::Ready => self.ready().await,
             Step::Rest => self.rest().await,
+            Step::Lister => match self.settings.lister {
+                Some(span) => self.lister(span).await,
+                None => Ok(()),
+            },
             Step::Queries => self.queries().await,
             Step::Wake => self.wake().await,
             Step::Active => self.active().await,
@@ -216,6 +235,32 @@ impl Run<'_> {
             self.figures.count(BROKERS, format!("connections to {broker}, open at rest"), traffic.open);
             self.figures.count(BROKERS, format!("connections to {broker}, opened until then"), traffic.opened);
         }
+        Ok(())
+    }
+
+    /// What a client costs that the API server cannot keep up with.
+    async fn lister(&mut self, span: Duration) -> Result<()> {
+        let (before, log) = (self.before()?, self.contender.log_lines()?);
+        let lists = lister::list_for(&self.stage.bed.client, span).await?;
+        let (time, now) = (Span { from: before.time, to: Utc::now() }, self.contender.usage()?);
+        let lines = self.contender.log_lines()? - log;
+        sleep(AFTERMATH).await;
+        let user = self.contender.role.user();
+        let (written, unready) = lister::statuses_written(&audit::requests(&self.stage.bed.dir)?, &user, time);
+        let (later, figures) = (self.contender.usage()?, &mut self.figures);
+        for (name, count) in [
+            ("lists answered", lists.answered),
+            ("lists failed or left out", lists.failed),
+            ("statuses written", written),
+            ("statuses written that say that a ScaledObject is not Ready", unready),
+            ("lines in the log", lines),
+        ] {
+            figures.count(LISTER, name, count);
+        }
+        figures.add(LISTER, "CPU", Unit::Percent, usage::percent(before.usage, now, before.at.elapsed() - AFTERMATH));
+        figures.memory(LISTER, "resident memory before", before.usage.resident_kb);
+        figures.memory(LISTER, "resident memory at its end", now.resident_kb);
+        figures.memory(LISTER, "resident memory a minute later", later.resident_kb);
         Ok(())
     }
 

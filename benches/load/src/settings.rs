@@ -1,4 +1,4 @@
-//! The settings of a run: the variables `N`, `KIND` and `PEER`.
+//! The settings of a run: the variables `N`, `KIND`, `PEER` and `LISTER`.
 
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ const MOST: usize = 20_000;
 const SAMPLE: usize = 10;
 /// The most workloads that are active at once.
 const ACTIVE: usize = 100;
+
+/// The most seconds of a lister.
+const LONGEST_LISTER: u64 = 3_600;
 
 /// Which triggers the ScaledObjects have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) kind: Kind,
     /// The command of another autoscaler.
     pub(crate) peer: Option<String>,
+    /// How long somebody lists all ScaledObjects again and again. None: nobody does.
+    pub(crate) lister: Option<Duration>,
 }
 
 impl Kind {
@@ -58,7 +63,13 @@ impl Settings {
         let kind = Kind::parse(given("KIND").as_deref().unwrap_or("rabbitmq"))?;
         let peer = given("PEER");
         ensure!(peer.as_deref().is_none_or(|command| !command.contains('\n')), "PEER: it is one command in one line");
-        Ok(Self { count, kind, peer })
+        let lister = given("LISTER").map(|text| {
+            let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_LISTER).contains(seconds));
+            seconds
+                .map(secs)
+                .with_context(|| format!("LISTER={text}: it is a number of seconds up to {LONGEST_LISTER}"))
+        });
+        Ok(Self { count, kind, peer, lister: lister.transpose()? })
     }
 
     /// How many workloads are woken one by one at each `pollingInterval`. One workload at least is left asleep.
@@ -78,7 +89,7 @@ impl Settings {
 
     /// How long everything may take for one contender.
     pub(crate) fn limit(&self) -> Duration {
-        secs(900) + 2 * self.ready_limit()
+        secs(900) + 2 * self.ready_limit() + self.lister.unwrap_or_default()
     }
 }
 
@@ -94,16 +105,25 @@ mod tests {
     fn what_is_not_said_has_a_default() {
         let settings = read(&[("PEER", " ")]).unwrap();
         assert_eq!((settings.count, settings.kind, settings.peer), (100, Kind::Rabbitmq, None));
-        let settings = read(&[("N", "1000"), ("KIND", "mixed"), ("PEER", "./other --fast")]).unwrap();
+        assert_eq!(settings.lister, None);
+        let settings = [("N", "1000"), ("KIND", "mixed"), ("PEER", "./other --fast"), ("LISTER", "300")];
+        let settings = read(&settings).unwrap();
+        assert_eq!(settings.lister, Some(secs(300)));
         assert_eq!((settings.count, settings.kind.name()), (1000, "mixed"));
         assert_eq!(settings.peer.as_deref(), Some("./other --fast"));
     }
 
     #[test]
     fn what_cannot_be_is_named() {
-        for (name, value) in
-            [("N", "0"), ("N", "2"), ("N", "20001"), ("N", "many"), ("KIND", "redis"), ("PEER", "a\nb")]
-        {
+        for (name, value) in [
+            ("N", "0"),
+            ("N", "2"),
+            ("N", "20001"),
+            ("N", "many"),
+            ("KIND", "redis"),
+            ("PEER", "a\nb"),
+            ("LISTER", "0"),
+        ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");
         }
@@ -112,7 +132,7 @@ mod tests {
     #[test]
     fn one_workload_is_left_asleep() {
         for (count, sample, active) in [(3, 1, 2), (20, 9, 19), (21, 10, 20), (100, 10, 99), (1000, 10, 100)] {
-            let settings = Settings { count, kind: Kind::Cron, peer: None };
+            let settings = Settings { count, kind: Kind::Cron, peer: None, lister: None };
             assert_eq!((settings.sample(), settings.active()), (sample, active), "of {count}");
             assert!(2 * sample <= active && active < count);
         }
