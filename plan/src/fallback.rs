@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_ready_pods_count_where_the_hpa_multiplies_with_them() {
-        let metric = |metric_type| MetricSpec { name: "m".into(), target: 5.0, metric_type };
+        let metric = |metric_type| MetricSpec { name: "m".into(), target: 5.0, activation: 0.0, metric_type };
         let (total, average) = (metric(MetricType::Value), metric(MetricType::AverageValue));
         assert_eq!((minds_ready(&total), minds_ready(&average)), (true, false));
         assert_eq!(
@@ -168,7 +168,7 @@ mod tests {
             // A ready pod's share must be worth a thousandth, which is the least that the HPA can tell apart.
             prop_assume!(target * 1000.0 > f64::from(ready));
             let metric_type = if average { MetricType::AverageValue } else { MetricType::Value };
-            let metric = MetricSpec { name: "m".into(), target, metric_type };
+            let metric = MetricSpec { name: "m".into(), target, activation: 0.0, metric_type };
             let told = (value(&metric, replicas, ready) * 1000.0).round();
             let target = (target * 1000.0).round();
             let asked = if average { told / target } else { told / target * f64::from(ready) };

@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn metric(target: f64, metric_type: MetricType) -> MetricSpec {
-        MetricSpec { name: "s0-rabbitmq-jobs".into(), target, metric_type }
+        MetricSpec { name: "s0-rabbitmq-jobs".into(), target, activation: 0.0, metric_type }
     }
 
     #[test]

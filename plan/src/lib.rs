@@ -26,6 +26,7 @@ pub mod similar;
 mod simulation;
 pub mod status;
 pub mod tick;
+pub mod trail;
 pub mod unexpected;
 pub mod validate;
 pub mod vpa;

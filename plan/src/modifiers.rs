@@ -15,10 +15,8 @@ pub const COMPOSITE_METRIC: &str = "composite-metric";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Modifiers {
     formula: Formula,
-    /// The metric that the HPA asks for.
+    /// The metric that the HPA asks for. The workload is active while the formula's value is above its activation.
     pub metric: MetricSpec,
-    /// The workload is active while the formula's value is above it.
-    pub activation_target: f64,
 }
 
 /// What the formula comes to.
@@ -57,8 +55,13 @@ impl Modifiers {
         let metric_type = noted("metricType", metric_type(modifiers), &mut mistakes);
         match (formula, target, activation_target, metric_type) {
             (Some(formula), Some(target), Some(activation_target), Some(metric_type)) => {
-                let metric = MetricSpec { name: COMPOSITE_METRIC.to_owned(), target, metric_type };
-                Ok(Some(Self { formula, metric, activation_target }))
+                let metric = MetricSpec {
+                    name: COMPOSITE_METRIC.to_owned(),
+                    target,
+                    activation: activation_target,
+                    metric_type,
+                };
+                Ok(Some(Self { formula, metric }))
             }
             _ => Err(mistakes),
         }
@@ -184,7 +187,7 @@ mod tests {
                 (modifiers.metric.target.to_bits(), modifiers.metric.metric_type),
                 (f64::to_bits(target), metric_type)
             );
-            assert_eq!(modifiers.activation_target.to_bits(), f64::to_bits(activation), "{given}");
+            assert_eq!(modifiers.metric.activation.to_bits(), f64::to_bits(activation), "{given}");
         }
     }
 

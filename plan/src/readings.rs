@@ -30,6 +30,8 @@ pub struct Aggregate {
     pub standing: Option<FallbackTick>,
     /// Whether each trigger is active; with a formula none is by itself.
     pub triggers: Box<[bool]>,
+    /// The formula's value.
+    pub formula: Option<f64>,
     /// Why the formula has no value although all triggers have.
     pub formula_error: Option<String>,
 }
@@ -47,6 +49,7 @@ pub fn aggregate(seen: &[TriggerReading<'_>], fallback: Option<&Fallback>, modif
         fallback: fallback.copied().filter(|_| in_effect),
         standing,
         triggers: seen.iter().map(|seen| seen.active).collect(),
+        formula: None,
         formula_error: None,
     };
     let Some(modifiers) = modifiers else { return sum };
@@ -54,7 +57,9 @@ pub fn aggregate(seen: &[TriggerReading<'_>], fallback: Option<&Fallback>, modif
     let formula =
         Aggregate { active: false, failed: 1, fallback: None, triggers: vec![false; seen.len()].into(), ..sum };
     match modifiers.value(fallback, seen) {
-        Composite::Value(value) => Aggregate { active: value > modifiers.activation_target, failed: 0, ..formula },
+        Composite::Value(value) => {
+            Aggregate { active: value > modifiers.metric.activation, failed: 0, formula: Some(value), ..formula }
+        }
         Composite::FallBack(fallback) => Aggregate { fallback: Some(fallback), ..formula },
         // Otherwise the triggers' own errors say it.
         Composite::Unknown(error) => Aggregate { formula_error: Some(error).filter(|_| all_read), ..formula },

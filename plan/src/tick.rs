@@ -321,6 +321,8 @@ impl Loop {
             },
             last_active: self.last_active,
             has_failed,
+            decision: *decision,
+            formula: tick.aggregate.formula,
         }))
     }
 

@@ -153,7 +153,8 @@ mod tests {
         let mut reader = ParamReader::new(trigger, COUNT.params);
         let selector = reader.required("podSelector").to_owned();
         reader.finish()?;
-        let metric = MetricSpec { name: "s0-count".into(), target: 1.0, metric_type: trigger.metric_type };
+        let metric =
+            MetricSpec { name: "s0-count".into(), target: 1.0, activation: 0.0, metric_type: trigger.metric_type };
         Ok(Box::new(Count { metric, selector, cluster: pools.cluster() }))
     }
 

@@ -76,6 +76,7 @@ impl Cron {
                     &format!("cron-{}-{}-{}", timezone, expression_in_a_name(start), expression_in_a_name(end)),
                 ),
                 target: 1.0,
+                activation: 0.0,
                 metric_type: trigger.metric_type,
             },
             window,

@@ -96,10 +96,11 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools, flavor: Flavor) -> Result
     let metadata = Metadata::read(trigger, flavor)
         .map_err(|error| error.context("error parsing kafka metadata: error parsing kafka metadata: "))?;
     #[allow(clippy::cast_precision_loss)] // Nobody has so many records for one replica.
-    let target = metadata.rules.lag_threshold as f64;
+    let (target, activation) = (metadata.rules.lag_threshold as f64, metadata.rules.activation_lag_threshold as f64);
     let metric = MetricSpec {
         name: metric_name(trigger.index, &metadata.metric_part()),
         target,
+        activation,
         metric_type: trigger.metric_type,
     };
     let tokens = match &metadata.endpoint.sasl {

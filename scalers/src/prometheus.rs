@@ -34,7 +34,6 @@ struct Prometheus {
     metric: MetricSpec,
     client: Arc<Client>,
     query: Arc<Query>,
-    activation_threshold: f64,
     ignore_null_values: bool,
 }
 
@@ -44,10 +43,11 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>
     let metric = MetricSpec {
         name: metric_name(trigger.index, "prometheus"),
         target: threshold,
+        activation: activation_threshold,
         metric_type: trigger.metric_type,
     };
     let client = pools.get("prometheus", endpoint, Client::new)?;
-    Ok(Box::new(Prometheus { metric, client, query: Arc::new(query), activation_threshold, ignore_null_values }))
+    Ok(Box::new(Prometheus { metric, client, query: Arc::new(query), ignore_null_values }))
 }
 
 #[async_trait]
@@ -79,7 +79,7 @@ impl Scaler for Prometheus {
             // KEDA takes a value that is null for one below every threshold.
             Answer::Null => -1.0,
         };
-        Ok(Reading { value: value.max(0.0), active: value > self.activation_threshold })
+        Ok(Reading { value: value.max(0.0), active: value > self.metric.activation })
     }
 }
 

@@ -38,7 +38,6 @@ struct RabbitMq {
     metric: MetricSpec,
     queue: Arc<str>,
     mode: Mode,
-    activation_value: f64,
     source: Source,
     /// The ready messages that AMQP counted last.
     ready: AtomicU32,
@@ -66,7 +65,12 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>
     let Metadata { queue, mode, target, activation_value, broker } = Metadata::read(trigger)
         .map_err(|error| error.context("error parsing RabbitMQ metadata: error parsing RabbitMQ metadata: "))?;
     let part = format!("rabbitmq-{}", form_encode(&queue));
-    let metric = MetricSpec { name: metric_name(trigger.index, &part), target, metric_type: trigger.metric_type };
+    let metric = MetricSpec {
+        name: metric_name(trigger.index, &part),
+        target,
+        activation: activation_value,
+        metric_type: trigger.metric_type,
+    };
     let source = match broker {
         Broker::Amqp { endpoint, unacknowledged } => Source::Amqp {
             client: pools.get("rabbitmq", endpoint, amqp::Client::new)?,
@@ -81,7 +85,7 @@ fn build(trigger: &TriggerConfig, pools: &ClientPools) -> Result<Box<dyn Scaler>
             Source::Pattern { at: Vhost::new(at, pools)?, exclude_unacknowledged, pattern, operation, allow_no_match }
         }
     };
-    Ok(Box::new(RabbitMq { metric, queue, mode, activation_value, source, ready: AtomicU32::new(0) }))
+    Ok(Box::new(RabbitMq { metric, queue, mode, source, ready: AtomicU32::new(0) }))
 }
 
 impl Vhost {
@@ -167,7 +171,7 @@ impl Scaler for RabbitMq {
                 counted(figures, *exclude_unacknowledged)
             }
         };
-        Ok(self.mode.reading(&figures, messages, self.activation_value))
+        Ok(self.mode.reading(&figures, messages, self.metric.activation))
     }
 
     async fn changed(&self) {

@@ -51,7 +51,12 @@ fn missing() -> Failure {
 
 fn seen(replicas: i32) -> Observed {
     let kind = TargetKind { display: "apps/v1.Deployment".into(), gvkr: GroupVersionKindResource::default() };
-    let metric = MetricSpec { name: "s0-rabbitmq-jobs".into(), target: 5.0, metric_type: MetricType::AverageValue };
+    let metric = MetricSpec {
+        name: "s0-rabbitmq-jobs".into(),
+        target: 5.0,
+        activation: 0.0,
+        metric_type: MetricType::AverageValue,
+    };
     Observed {
         kind: KindFound::Is(Arc::new(kind)),
         replicas: Some(Ok(replicas)),

@@ -499,6 +499,7 @@ fn triggers(settings: &Settings) -> Vec<MetricSpec> {
     let spec = |(index, (target, value)): (usize, &(i32, bool))| MetricSpec {
         name: format!("s{index}"),
         target: f64::from(*target),
+        activation: 0.0,
         metric_type: if *value { MetricType::Value } else { MetricType::AverageValue },
     };
     settings.triggers.iter().enumerate().map(spec).collect()

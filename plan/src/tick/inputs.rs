@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::activation::ScaleReason;
+use crate::activation::{Decision, ScaleReason};
 use crate::fallback::Fallback;
 use crate::modifiers::Modifiers;
 use crate::policy::Policy;
@@ -124,6 +124,10 @@ pub struct Report {
     pub last_active: Option<DateTime<Utc>>,
     /// A trigger, the formula or the target has an error.
     pub has_failed: bool,
+    /// The last decision of the tick.
+    pub decision: Decision,
+    /// The formula's value.
+    pub formula: Option<f64>,
 }
 
 /// When a loop does something next, if nothing changes.

@@ -28,6 +28,8 @@ pub struct MetricSpec {
     pub name: String,
     /// The value that one replica (or, with [`MetricType::Value`], the workload) is meant to bear. Above zero.
     pub target: f64,
+    /// The trigger is active while the value is above this one. Zero or more; the HPA does not know it.
+    pub activation: f64,
     /// How the HPA compares the two.
     pub metric_type: MetricType,
 }

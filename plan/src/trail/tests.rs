@@ -1,0 +1,347 @@
+use std::time::Duration;
+
+use ebb_params::{MetricSpec, MetricType};
+use serde_json::json;
+
+use super::object::object;
+use super::*;
+use crate::activation::Activity;
+use crate::policy::Always;
+
+const PLENTY: usize = 1 << 16;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
+}
+
+fn policy() -> Policy {
+    Policy {
+        min: 0,
+        max: 10,
+        idle: None,
+        polling_interval: Duration::from_secs(30),
+        cooldown: Duration::from_mins(5),
+        initial_cooldown: Duration::ZERO,
+        created: at(0),
+        always_active: None,
+        scale_in_paused: false,
+        scale_out_paused: false,
+    }
+}
+
+fn queue() -> Arc<[TriggerInfo]> {
+    let metric = MetricSpec {
+        name: "s0-rabbitmq-orders".into(),
+        target: 20.0,
+        activation: 5.0,
+        metric_type: MetricType::AverageValue,
+    };
+    Arc::from([TriggerInfo { index: 0, name: Some("orders".into()), kind: "rabbitmq", metric }])
+}
+
+/// A ScaledObject with one queue, whose story is followed.
+struct Story {
+    trail: Trail,
+    triggers: Arc<[TriggerInfo]>,
+    policy: Policy,
+    leads: bool,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self { trail: Trail::default(), triggers: queue(), policy: policy(), leads: true }
+    }
+
+    fn view(&self, second: i64, replicas: i32, value: Option<f64>, activity: Activity) -> TickView<'_> {
+        let active = value.is_some_and(|value| value > 5.0);
+        TickView {
+            at: at(second),
+            triggers: &self.triggers,
+            states: Box::new([TriggerState { value, active }]),
+            error: value.is_none().then_some("trigger 0 (rabbitmq): no answer from the broker"),
+            formula: None,
+            formula_failed: false,
+            target_error: None,
+            falls_back: false,
+            decision: activation::Decision { activity, scale: None, cooldown_ends: None },
+            replicas: Some(replicas),
+            policy: &self.policy,
+            leads: self.leads,
+        }
+    }
+
+    fn tick(&mut self, second: i64, replicas: i32, value: Option<f64>, activity: Activity) {
+        self.tick_with(second, replicas, value, activity, |_| {});
+    }
+
+    fn tick_with(
+        &mut self,
+        second: i64,
+        replicas: i32,
+        value: Option<f64>,
+        activity: Activity,
+        change: impl FnOnce(&mut TickView<'_>),
+    ) {
+        let mut trail = std::mem::take(&mut self.trail);
+        let mut view = self.view(second, replicas, value, activity);
+        change(&mut view);
+        trail.on_tick(view, PLENTY);
+        self.trail = trail;
+    }
+
+    fn scaled(&mut self, second: i64, change: ReplicaChange, value: Option<f64>, activity: Activity) {
+        let mut trail = std::mem::take(&mut self.trail);
+        let view = self.view(second, change.1, value, activity);
+        trail.on_scaled(change, &view);
+        trail.on_tick(view, PLENTY);
+        self.trail = trail;
+    }
+
+    fn hpa(
+        &mut self,
+        second: i64,
+        (current, desired): (i32, i32),
+        scaled_at: Option<i64>,
+        conditions: &[(&str, &str, &str)],
+    ) {
+        let conditions: Vec<_> = conditions
+            .iter()
+            .map(|(type_, status, reason)| json!({"type": type_, "status": status, "reason": reason}))
+            .collect();
+        let mut status = json!({"currentReplicas": current, "desiredReplicas": desired, "conditions": conditions});
+        if let Some(scaled_at) = scaled_at {
+            status["lastScaleTime"] = json!(at(scaled_at).to_rfc3339());
+        }
+        let view = HpaView::of(&serde_json::from_value(status).unwrap());
+        self.trail.on_hpa(view, self.leads, at(second));
+    }
+
+    /// The decisions: `0 -> 1 Ebb Activated`.
+    fn told(&self) -> Vec<String> {
+        let line = |entry: &Entry| {
+            let Decision { from, to, by, reason, .. } = &*entry.decision;
+            let from = from.map_or_else(|| "?".to_owned(), |from| from.to_string());
+            format!("{from} -> {to} {} {}", by.as_str(), reason.as_str())
+        };
+        self.trail.decisions().map(line).collect()
+    }
+
+    fn last_message(&self) -> String {
+        let last = self.trail.decisions().next_back().unwrap();
+        object(&last.decision, "app", None).message
+    }
+}
+
+const ABLE: (&str, &str, &str) = ("AbleToScale", "True", "ReadyForNewScale");
+const WITHIN: (&str, &str, &str) = ("ScalingLimited", "False", "DesiredWithinRange");
+
+#[test]
+fn a_backlog_from_zero_to_zero() {
+    let mut story = Story::new();
+    story.tick(0, 0, Some(0.0), Activity::Inactive);
+    story.tick(30, 0, Some(3.0), Activity::Inactive);
+    assert_eq!(story.last_message(), "stays: no trigger is active");
+    story.scaled(60, (0, 1, ScaleReason::Activate), Some(120.0), Activity::Active);
+    assert_eq!(story.last_message(), "trigger orders (rabbitmq) is active: 120 is above 5");
+    story.hpa(61, (0, 0), None, &[("ScalingActive", "False", "ScalingDisabled")]);
+    story.hpa(75, (1, 4), Some(75), &[ABLE, ("ScalingLimited", "True", "ScaleUpLimit")]);
+    assert_eq!(
+        story.last_message(),
+        "trigger orders (rabbitmq) asks for 6 replicas: its value is 120, its target 20; the HPA's scale-up policy bounds it"
+    );
+    story.hpa(90, (4, 6), Some(90), &[ABLE, WITHIN]);
+    story.hpa(105, (6, 6), Some(90), &[ABLE, WITHIN]);
+    assert!(
+        story.last_message().starts_with("stays: the count is what the metrics ask for"),
+        "{}",
+        story.last_message()
+    );
+    story.tick_with(120, 6, Some(0.0), Activity::CoolingDown, |tick| tick.decision.cooldown_ends = Some(at(420)));
+    assert_eq!(story.last_message(), "stays: no trigger is active; the cooldown ends at 2027-01-15T08:07:00Z");
+    story.scaled(420, (6, 0, ScaleReason::Deactivate), Some(0.0), Activity::Inactive);
+    assert_eq!(
+        story.told(),
+        [
+            "0 -> 0 Ebb NoTriggerActive",
+            "0 -> 1 Ebb Activated",
+            "1 -> 4 HPA MetricsAboveTarget",
+            "4 -> 6 HPA MetricsAboveTarget",
+            "6 -> 6 HPA OnTarget",
+            "6 -> 6 Ebb Cooldown",
+            "6 -> 0 Ebb Deactivated",
+        ]
+    );
+    assert_eq!(story.last_message(), "no trigger is active, and the cooldown is over");
+}
+
+#[test]
+fn a_users_scale_is_somebody_elses() {
+    let mut story = Story::new();
+    story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
+    story.tick(1, 3, Some(60.0), Activity::Active);
+    story.tick(31, 7, Some(60.0), Activity::Active);
+    story.tick(40, 7, Some(60.0), Activity::Active);
+    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 Other ChangedElsewhere"]);
+    assert_eq!(story.last_message(), "somebody else set the count, neither Ebb nor the HPA");
+}
+
+#[test]
+fn a_count_that_the_hpa_explains_a_moment_later_is_the_hpas() {
+    let mut story = Story::new();
+    story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
+    story.tick(1, 3, Some(200.0), Activity::Active);
+    story.tick(31, 7, Some(200.0), Activity::Active);
+    story.hpa(32, (3, 7), Some(31), &[ABLE, WITHIN]);
+    story.hpa(47, (7, 7), Some(31), &[ABLE, WITHIN]);
+    story.tick(61, 7, Some(140.0), Activity::Active);
+    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 HPA MetricsAboveTarget", "7 -> 7 HPA OnTarget"]);
+}
+
+#[test]
+fn an_hpa_that_has_not_seen_the_activation_says_nothing_new() {
+    let mut story = Story::new();
+    story.hpa(0, (0, 0), None, &[("ScalingActive", "False", "ScalingDisabled")]);
+    story.tick(1, 0, Some(0.0), Activity::Inactive);
+    story.scaled(30, (0, 1, ScaleReason::Activate), Some(9.0), Activity::Active);
+    story.hpa(31, (0, 0), None, &[("ScalingActive", "False", "ScalingDisabled")]);
+    story.tick(35, 1, Some(9.0), Activity::Active);
+    story.hpa(46, (1, 1), None, &[ABLE, WITHIN]);
+    assert_eq!(story.told(), ["0 -> 0 Ebb NoTriggerActive", "0 -> 1 Ebb Activated", "1 -> 1 HPA OnTarget"]);
+}
+
+#[test]
+fn a_standby_knows_that_the_leader_goes_from_and_to_zero() {
+    let mut story = Story { leads: false, ..Story::new() };
+    story.tick(0, 0, Some(0.0), Activity::Inactive);
+    for second in [10, 13] {
+        story.tick(second, 1, Some(9.0), Activity::Active);
+    }
+    for second in [400, 403] {
+        story.tick(second, 0, Some(0.0), Activity::Inactive);
+    }
+    assert_eq!(story.told()[1..], ["0 -> 1 Ebb Activated", "1 -> 0 Ebb Deactivated", "0 -> 0 Ebb NoTriggerActive"]);
+}
+
+#[test]
+fn each_reason_to_stay_has_its_words() {
+    for (conditions, reason, words) in [
+        (
+            &[ABLE, ("ScalingLimited", "True", "TooManyReplicas")][..],
+            "MaxReplicas",
+            "stays: maxReplicaCount is reached",
+        ),
+        (&[ABLE, ("ScalingLimited", "True", "TooFewReplicas")], "MinReplicas", "stays: minReplicaCount is reached"),
+        (
+            &[("AbleToScale", "True", "ScaleDownStabilized"), WITHIN],
+            "Stabilized",
+            "stays: the HPA's stabilization window",
+        ),
+        (
+            &[ABLE, ("ScalingLimited", "True", "ScaleDownLimit")],
+            "BehaviorLimit",
+            "stays: a policy of the HPA's behavior",
+        ),
+        (
+            &[ABLE, ("ScalingActive", "False", "FailedGetExternalMetric")],
+            "HpaCannotRead",
+            "stays: the HPA cannot read a metric",
+        ),
+    ] {
+        let mut story = Story::new();
+        story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
+        story.tick(1, 3, Some(60.0), Activity::Active);
+        story.hpa(15, (3, 3), None, conditions);
+        assert_eq!(story.told().last().unwrap(), &format!("3 -> 3 HPA {reason}"));
+        assert!(story.last_message().starts_with(words), "{}", story.last_message());
+    }
+}
+
+#[test]
+fn tolerance_is_told_apart_from_the_right_count() {
+    let mut story = Story::new();
+    story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
+    story.tick(1, 3, Some(63.0), Activity::Active);
+    assert!(story.last_message().contains("within the HPA's tolerance"), "{}", story.last_message());
+    let last = story.trail.decisions().next_back().unwrap();
+    assert!(last.decision.bounds.has(Bound::Tolerance));
+}
+
+#[test]
+fn a_trigger_that_cannot_be_read_says_why() {
+    let mut story = Story::new();
+    story.tick(0, 2, None, Activity::Inactive);
+    assert_eq!(story.last_message(), "stays: trigger 0 (rabbitmq): no answer from the broker");
+    let decision = object(&story.trail.decisions().next_back().unwrap().decision, "app", None);
+    assert_eq!(decision.triggers[0].value, None);
+    assert_eq!(decision.triggers[0].error.as_deref(), Some("trigger 0 (rabbitmq): no answer from the broker"));
+}
+
+#[test]
+fn a_pause_is_recorded_once_and_ends_with_the_next_tick() {
+    let mut story = Story::new();
+    story.tick(0, 2, Some(30.0), Activity::Active);
+    story.trail.on_paused_at(2, 5, at(10));
+    story.trail.on_pause(at(11));
+    story.trail.on_pause(at(20));
+    story.tick(60, 5, Some(0.0), Activity::Inactive);
+    assert_eq!(story.told()[..1], ["2 -> 5 Ebb Paused"]);
+    assert_eq!(story.told().len(), 2, "{:?}", story.told());
+    let mut held = Story::new();
+    held.tick(0, 2, None, Activity::Inactive);
+    held.trail.on_pause(at(5));
+    assert_eq!(held.told(), ["2 -> 2 Ebb TriggerFailed", "2 -> 2 Ebb Paused"]);
+}
+
+#[test]
+fn two_reasons_in_turn_are_recorded_once() {
+    let mut story = Story::new();
+    story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
+    for turn in 0..10 {
+        story.tick(10 * turn, 3, Some(60.0), Activity::Active);
+        story.tick(10 * turn + 5, 3, None, Activity::Inactive);
+    }
+    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 3 Ebb TriggerFailed"]);
+}
+
+#[test]
+fn forced_activation_and_the_minimum_have_reasons_of_their_own() {
+    let mut story = Story { policy: Policy { always_active: Some(Always::Forced), ..policy() }, ..Story::new() };
+    story.scaled(0, (0, 1, ScaleReason::Activate), Some(0.0), Activity::Active);
+    assert_eq!(story.told(), ["0 -> 1 Ebb Forced"]);
+    let mut story = Story { policy: Policy { min: 2, ..policy() }, ..Story::new() };
+    story.scaled(0, (0, 2, ScaleReason::Raise), Some(0.0), Activity::Inactive);
+    assert_eq!(story.told(), ["0 -> 2 Ebb RaisedToMinimum"]);
+}
+
+#[test]
+fn the_trail_keeps_within_its_budget_and_scalings_outlast_the_rest() {
+    let mut story = Story::new();
+    let budget = 4_096;
+    for turn in 0..200_i64 {
+        let second = 40 * turn;
+        let (value, replicas) = (f64::from(i32::try_from(turn % 7).unwrap()) * 10.0, i32::try_from(turn % 3).unwrap());
+        let (mut trail, view) =
+            (std::mem::take(&mut story.trail), story.view(second, replicas, Some(value), Activity::Inactive));
+        if turn % 10 == 0 {
+            trail.on_scaled((replicas + 1, replicas, ScaleReason::Deactivate), &view);
+        }
+        trail.on_tick(view, budget);
+        assert!(trail.bytes() <= budget, "{} at {turn}", trail.bytes());
+        story.trail = trail;
+    }
+    let scalings = story.trail.decisions().filter(|entry| entry.decision.is_scaling()).count();
+    assert!(scalings >= 4, "{:?}", story.told());
+}
+
+#[test]
+fn other_triggers_begin_the_readings_anew() {
+    let mut story = Story::new();
+    story.tick(0, 1, Some(1.0), Activity::Active);
+    story.tick(5, 1, Some(2.0), Activity::Active);
+    assert_eq!(story.trail.readings().1.count(), 2);
+    story.triggers = queue().iter().chain(queue().iter()).cloned().collect();
+    let (mut trail, mut view) = (std::mem::take(&mut story.trail), story.view(10, 1, Some(3.0), Activity::Active));
+    view.states = Box::new([TriggerState { value: Some(1.0), active: false }; 2]);
+    trail.on_tick(view, PLENTY);
+    assert_eq!(trail.readings().1.count(), 1);
+}
