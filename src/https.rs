@@ -10,7 +10,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use http::StatusCode;
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -190,8 +191,16 @@ impl Connection {
                     if is_unauthenticated && response.status() == StatusCode::UNAUTHORIZED {
                         busy.0.refused.notify_one();
                     }
-                    drop(busy);
-                    Ok::<_, Infallible>(response)
+                    // An answer that goes on, such as a watch, keeps its connection busy until its end.
+                    if response.body().size_hint().exact().is_some() {
+                        return Ok::<_, Infallible>(response);
+                    }
+                    Ok(response.map(|body| {
+                        Body::new(body.map_frame(move |frame| {
+                            let _ = &busy;
+                            frame
+                        }))
+                    }))
                 }
             }
         });

@@ -7,6 +7,7 @@
 //! - [`Leadership`]: the right of this replica to write.
 //! - [`Fenced`]: the last check before the API server: it sends no write without that right.
 //! - [`LeaderElector`]: acquires, renews and releases the Lease.
+//! - [`leader_client`]: the way from a standby to the leader.
 //!
 //! Two replicas never both write. The right to write ends by this machine's monotonic clock, which runs on while the process
 //! is stopped. It ends before the Lease does: after `renewDeadline` without a renewal, counted from the request of the last
@@ -14,6 +15,7 @@
 //! renewal is later than its request, and `leaseDuration` is longer than `renewDeadline`.
 
 mod fence;
+pub mod leader_client;
 mod leader_elector;
 mod leadership;
 pub mod rules;

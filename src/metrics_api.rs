@@ -4,7 +4,7 @@
 //! It gets the value of a metric from a [`MetricSource`]. It must never import the controller, a scaler or a broker.
 //!
 //! The path of a request: `server` (connection, TLS) → `routes` (the user), `action` (the action) → [`auth`] (the right) →
-//! [`MetricSource::value`] → `quantity` → JSON. Every error is a `meta/v1` Status, built in `status`.
+//! [`MetricSource::value`] → `quantity` → JSON. [`decisions`] is a second group on the same way. Every error is a `meta/v1` Status, built in `status`.
 //!
 //! # RBAC
 //!
@@ -21,6 +21,7 @@ use chrono::{DateTime, Utc};
 mod accept;
 mod action;
 pub mod auth;
+pub mod decisions;
 mod discovery;
 mod document;
 #[cfg(fuzzing)]

@@ -7,6 +7,7 @@ mod shutdown;
 mod tasks;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,7 +168,13 @@ async fn control(parts: Parts, watch: Client, warm: Arc<AtomicBool>, stop: Cance
 
 fn elector(settings: &Run, clients: &ApiClients, leadership: &Arc<Leadership>) -> LeaderElector {
     let pair = (clients.watch.clone(), clients.direct.clone());
-    LeaderElector::new(pair, &settings.namespace, settings.election.config(), identity(), Arc::clone(leadership))
+    LeaderElector::new(
+        pair,
+        &settings.namespace,
+        settings.election.config(),
+        (identity(), address(settings)),
+        Arc::clone(leadership),
+    )
 }
 
 fn overdue(registry: &Arc<Registry>) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
@@ -196,9 +203,10 @@ impl Parts {
             warn!("--ca-dir: {trouble}");
         }
         let write = &clients.write;
+        let trail = settings.decision_trail_bytes;
         let (targets, leader) = (Targets::new(write.clone()), || Arc::clone(leadership));
         let events = Events::start(clients.request.clone(), shutdown.stop.clone());
-        let registry = Registry::new(Arc::clone(metrics), targets.clone(), events.clone(), leader());
+        let registry = Registry::new(Arc::clone(metrics), targets.clone(), events.clone(), leader(), trail);
         let (recheck, rechecks) = mpsc::unbounded_channel();
         let poller = Poller { client: write.clone(), targets, leadership: leader(), recheck };
         // Kinds whose source is the cluster read it without the right to write.
@@ -276,6 +284,14 @@ async fn wait_for_kinds(client: &Client, scope: &Scope, warm: &AtomicBool, shutd
             () = shutdown.cancelled() => return false,
         }
     }
+}
+
+/// Where other replicas find this one's API. In a pod, the manifest sets the variable POD_IP.
+fn address(settings: &Run) -> Option<String> {
+    let bound = settings.serving.bind_address;
+    let own = std::env::var("POD_IP").ok().and_then(|ip| ip.parse().ok());
+    let ip = own.or_else(|| (!bound.is_unspecified()).then_some(bound))?;
+    Some(SocketAddr::new(ip, settings.serving.secure_port).to_string())
 }
 
 /// What this replica is called in the lease: its host's name, which in a pod is the pod's, and a part that no other process has.

@@ -6,11 +6,14 @@
 //! - [`check_state`]: the controller's checks.
 //! - [`hpa_state`]: the HPA that the last check wrote.
 //! - [`poll_state`]: the poll loop.
+//! - [`decision_trail`]: what the replicas were decided to be, and why. [`decision_feed`] shows it to watches and the log.
 //! - [`status_writer`]: the facts, and the status and the events that follow from them. [`event_sender`] sends the events.
 //!
 //! [`watched_object`] is a ScaledObject between its passes, [`trigger`] one of its triggers while it is served.
 
 pub mod check_state;
+pub mod decision_feed;
+pub mod decision_trail;
 pub mod event_sender;
 pub mod hpa_state;
 pub mod poll_state;

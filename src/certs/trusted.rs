@@ -109,6 +109,11 @@ impl Trusted {
         Arc::clone(&self.wanted.borrow_and_update())
     }
 
+    /// The authorities at present. A change of them is still news for [`Trusted::changed`].
+    pub fn present(&self) -> Arc<str> {
+        Arc::clone(&self.wanted.borrow())
+    }
+
     /// Resolves when the authorities have changed. Never resolves once nothing can change them any more.
     pub async fn changed(&mut self) {
         if self.wanted.changed().await.is_err() {

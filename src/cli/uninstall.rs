@@ -16,6 +16,7 @@ use self::cluster::{Kind, LeadsTo, Problem};
 use crate::cli::args::Uninstall;
 use crate::kube_api::client::{self, ConfigError};
 use crate::metrics_api::API_SERVICE;
+use crate::metrics_api::decisions::DECISIONS_API_SERVICE;
 
 /// How long the API server may take for the beginning of an answer.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -44,7 +45,7 @@ pub enum UninstallError {
     Io(#[from] io::Error),
 }
 
-/// Removes the APIService and the webhook's configuration if they lead to Ebb, then the finalizers, and with `--purge` the
+/// Removes the APIServices and the webhook's configuration if they lead to Ebb, then the finalizers, and with `--purge` the
 /// HPAs. Says what it did on `output`.
 ///
 /// # Errors
@@ -54,7 +55,9 @@ pub async fn run(question: &Uninstall, mut output: impl Write) -> Result<(), Uni
     let client = client::connect(&config, Some(ANSWER))?;
     // First what would refuse or hold up requests of others.
     let api_services: Api<APIService> = Api::all(client.clone());
-    remove(&api_services, "APIService", API_SERVICE, question, &mut output).await?;
+    for name in [API_SERVICE, DECISIONS_API_SERVICE] {
+        remove(&api_services, "APIService", name, question, &mut output).await?;
+    }
     let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
     let name = &question.validating_webhook_name;
     remove(&webhooks, "ValidatingWebhookConfiguration", name, question, &mut output).await?;

@@ -104,6 +104,12 @@ async fn set_replicas(
             }
             match context.targets.set(&kind, namespace, &reference.name, &present, replicas.count).await {
                 Err(error) if attempts > 0 && error.is_conflict() => {}
+                Ok(()) => {
+                    if !replicas.optional {
+                        record.trail.on_paused_at(present.replicas, replicas.count);
+                    }
+                    return Ok(());
+                }
                 other => return other,
             }
         }

@@ -19,6 +19,7 @@ use ebb_plan::reconcile::{Checked, Intent, Plan, Report};
 use ebb_plan::resource;
 use ebb_plan::rules::Rules;
 use ebb_plan::status::Facts;
+use ebb_plan::trail::TriggerInfo;
 
 /// Commits what a pass has come to.
 ///
@@ -60,6 +61,9 @@ pub(super) async fn commit(
     };
     let Some(rules) = intent.rules() else {
         log_end_of_trouble(record, record.check.succeeded(None));
+        if let Intent::Pause(_) = intent {
+            record.trail.on_pause();
+        }
         record.status.report(&context.client, report).await;
         return Ok(Action::requeue(next));
     };
@@ -142,8 +146,27 @@ fn serving(
         names,
         digests,
         metric_names: triggers.iter().map(|trigger| trigger.metric().name.clone()).collect(),
+        trigger_infos: trigger_infos(&triggers, before.as_deref()),
         triggers,
     })
+}
+
+/// What the trail says of the triggers. Those that stay the same are the same, so that their readings go on.
+fn trigger_infos(triggers: &[Arc<Trigger>], before: Option<&Serving>) -> Arc<[TriggerInfo]> {
+    let info = |trigger: &Arc<Trigger>| {
+        let labels = trigger.metrics().labels();
+        TriggerInfo {
+            index: labels.index,
+            name: labels.named.then(|| labels.scaler.as_ref().into()),
+            kind: labels.kind,
+            metric: trigger.metric().clone(),
+        }
+    };
+    let infos: Arc<[_]> = triggers.iter().map(info).collect();
+    match before.map(|before| &before.trigger_infos) {
+        Some(before) if **before == *infos => Arc::clone(before),
+        _ => infos,
+    }
 }
 
 /// The live triggers. A trigger whose parameters are what they were keeps its connection and its reading.

@@ -26,6 +26,7 @@ use ebb_plan::hpa::fingerprint::Fingerprint;
 use ebb_plan::hpa::write::controller;
 use ebb_plan::hpa::{self, TargetReport};
 use ebb_plan::status::{Check, Facts};
+use ebb_plan::trail::HpaView;
 
 /// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
 /// in the watch.
@@ -198,6 +199,9 @@ fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
     let confirms = serving.is_some_and(|serving| serving.target_kind.is_built_in());
     if object.poll.target_reported(report, confirms) {
         object.wake();
+    }
+    if let Some(status) = &found.status {
+        object.trail.on_hpa(HpaView::of(status));
     }
 }
 

@@ -119,7 +119,7 @@ mod tests {
         let client = Client::try_from(config.clone()).unwrap();
         let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let events = Events::start(client.clone(), CancellationToken::new());
-        let registry = Registry::new(metrics, Targets::new(client.clone()), events, Leadership::always());
+        let registry = Registry::new(metrics, Targets::new(client.clone()), events, Leadership::always(), 0);
         let references = References::new(config, client, None, RequeueQueue::new().0);
         let warm = Arc::new(AtomicBool::new(false));
         (RecordIndex::new(Arc::clone(&registry), references, Arc::clone(&warm)), registry, warm)

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Leadership;
+use super::leader_client::ADDRESS_ANNOTATION;
 use super::rules::{Verdict, judge};
 use crate::kube_api::key::Key;
 use crate::kube_api::watch::{Index, Source, Watches};
@@ -48,6 +49,8 @@ pub struct LeaderElector {
     identity: String,
     times: Config,
     leadership: Arc<Leadership>,
+    /// Where other replicas find this one's API.
+    address: Option<String>,
 }
 
 /// The last observed state of the Lease.
@@ -83,11 +86,11 @@ impl LeaderElector {
         (watching, client): (Client, Client),
         namespace: &str,
         config: Config,
-        identity: String,
+        (identity, address): (String, Option<String>),
         leadership: Arc<Leadership>,
     ) -> Self {
         let (watching, api) = (Api::namespaced(watching, namespace), Api::namespaced(client, namespace));
-        Self { watching, api, name: config.lease.clone(), identity, times: config, leadership }
+        Self { watching, api, name: config.lease.clone(), identity, times: config, leadership, address }
     }
 
     /// Acquires the Lease and holds it as long as possible, until `shutdown`. Then it releases the Lease.
@@ -162,7 +165,8 @@ impl LeaderElector {
 
     async fn try_it(&self, seen: &mut Option<Seen>) -> Result<Attempt, kube::Error> {
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
-            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let mut metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            self.set_address(&mut metadata);
             let lease = Lease { metadata, spec: Some(self.taken(&LeaseSpec::default(), 0)) };
             return settled(self.api.create(&PostParams::default(), &lease).await);
         };
@@ -176,10 +180,24 @@ impl LeaderElector {
         lease.spec = Some(match judge(&spec, &self.identity, since.elapsed(), self.times.lease_duration) {
             Verdict::Renew => LeaseSpec { renew_time: Some(now()), ..spec },
             Verdict::Take => self.taken(&spec, 1),
-            Verdict::Wait(left) => return Ok(Attempt::Others(left, spec.holder_identity.unwrap_or_default())),
+            Verdict::Wait(left) => {
+                let annotations = lease.metadata.annotations.as_ref();
+                self.leadership.led_from(annotations.and_then(|all| all.get(ADDRESS_ANNOTATION)).cloned());
+                return Ok(Attempt::Others(left, spec.holder_identity.unwrap_or_default()));
+            }
         });
+        self.set_address(&mut lease.metadata);
         // The resource version of the read makes a faster replica win.
         settled(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+    }
+
+    /// The address of the replica before must not stay.
+    fn set_address(&self, metadata: &mut ObjectMeta) {
+        let annotations = metadata.annotations.get_or_insert_default();
+        match &self.address {
+            Some(address) => annotations.insert(ADDRESS_ANNOTATION.to_owned(), address.clone()),
+            None => annotations.remove(ADDRESS_ANNOTATION),
+        };
     }
 
     fn taken(&self, before: &LeaseSpec, transitions: i32) -> LeaseSpec {

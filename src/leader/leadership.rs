@@ -15,6 +15,8 @@ pub struct Leadership {
     state: Mutex<State>,
     gained: Notify,
     quiet: Notify,
+    /// The address of the replica that leads, where it is another one.
+    leader_address: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +43,18 @@ impl Leadership {
     }
 
     fn new(elected: bool) -> Self {
-        Self { elected, state: Mutex::default(), gained: Notify::new(), quiet: Notify::new() }
+        let (state, leader_address) = (Mutex::default(), Mutex::default());
+        Self { elected, state, gained: Notify::new(), quiet: Notify::new(), leader_address }
+    }
+
+    /// The address of the API of the replica that leads, as far as it is another one and says so.
+    pub fn leader_address(&self) -> Option<String> {
+        self.leader_address.lock().clone()
+    }
+
+    /// Records that another replica leads, and the address that it gives.
+    pub(crate) fn led_from(&self, address: Option<String>) {
+        *self.leader_address.lock() = address;
     }
 
     /// Whether several replicas may run.

@@ -11,6 +11,8 @@ pub(super) enum Form {
     AggregatedV2,
     /// The same document as `v2beta1`, for clients older than Kubernetes 1.30.
     AggregatedV2Beta1,
+    /// Objects as rows of a `meta.k8s.io/v1` Table, which kubectl prints.
+    Table,
 }
 
 /// The offer that the client prefers; the first one of several equal offers. None if it accepts no offer.
@@ -54,6 +56,7 @@ impl Range {
         let is_json = matches!(media, "application/json" | "application/*" | "*/*");
         let form = match (is_json && quality > 0.0, kind, group, version) {
             (true, "", ..) => Some(Form::Plain),
+            (true, "Table", "meta.k8s.io", "v1") => Some(Form::Table),
             (true, "APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") => Some(Form::AggregatedV2),
             (true, "APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2beta1") => Some(Form::AggregatedV2Beta1),
             _ => None,
@@ -87,6 +90,7 @@ mod tests {
             ("application/vnd.kubernetes.protobuf, */*", Some(Form::Plain)),
             ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some(Form::Plain)),
             ("application/json;as=Table;v=v1;g=meta.k8s.io", None),
+            ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", None),
             ("application/vnd.kubernetes.protobuf", None),
             ("text/html", None),
             ("application/json;q=0", None),
@@ -104,6 +108,15 @@ mod tests {
             assert_eq!(chosen(accept), expected, "{accept}");
         }
         assert_eq!(choose(&HeaderMap::new(), &ALL), Some(Form::Plain));
+    }
+
+    #[test]
+    fn a_table_is_chosen_where_it_is_offered() {
+        let mut headers = HeaderMap::new();
+        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        headers.insert(header::ACCEPT, kubectl.parse().unwrap());
+        assert_eq!(choose(&headers, &[Form::Plain, Form::Table]), Some(Form::Table));
+        assert_eq!(choose(&headers, &[Form::Plain]), Some(Form::Plain));
     }
 
     #[test]

@@ -5,6 +5,9 @@
 
 use serde_json::{Value, json};
 
+use ebb_plan::trail::object;
+
+use super::decisions::openapi::{self as decisions, Edition};
 use super::document::Document;
 use super::{GROUP, VERSION};
 
@@ -15,7 +18,9 @@ pub(super) struct OpenApi {
     /// `/openapi/v3`: the paths of the documents of each group version.
     pub(super) v3_root: Document,
     /// `/openapi/v3/apis/external.metrics.k8s.io/v1beta1`
-    pub(super) v3: Document,
+    pub(super) metrics_v3: Document,
+    /// `/openapi/v3/apis/decisions.ebb.dev/v1alpha1`
+    pub(super) decisions_v3: Document,
 }
 
 const LIST: &str = "io.k8s.metrics.pkg.apis.external_metrics.v1beta1.ExternalMetricValueList";
@@ -23,14 +28,16 @@ const ITEM: &str = "io.k8s.metrics.pkg.apis.external_metrics.v1beta1.ExternalMet
 
 impl OpenApi {
     pub(super) fn new() -> Self {
-        let v3 = Document::json(&v3());
-        let location = format!("apis/{GROUP}/{VERSION}");
-        let root = json!({
-            "paths": {
-                location.as_str(): {"serverRelativeURL": format!("/openapi/v3/{location}?hash={}", v3.tag())},
-            },
-        });
-        Self { v2: Document::json(&v2()), v3_root: Document::json(&root), v3 }
+        let (metrics_v3, decisions_v3) = (Document::json(&metrics_v3()), Document::json(&decisions_v3()));
+        let mut root = json!({"paths": {}});
+        for (group, version, document) in
+            [(GROUP, VERSION, &metrics_v3), (object::GROUP, object::VERSION, &decisions_v3)]
+        {
+            let location = format!("apis/{group}/{version}");
+            let url = format!("/openapi/v3/{location}?hash={}", document.tag());
+            root["paths"][location.as_str()] = json!({"serverRelativeURL": url});
+        }
+        Self { v2: Document::json(&v2()), v3_root: Document::json(&root), metrics_v3, decisions_v3 }
     }
 }
 
@@ -39,7 +46,7 @@ fn v2() -> Value {
         json!({"name": name, "in": place, "type": "string", "required": place == "path", "uniqueItems": true,
                "description": description})
     };
-    json!({
+    let mut document = json!({
         "swagger": "2.0",
         "info": info(),
         "paths": {
@@ -49,10 +56,25 @@ fn v2() -> Value {
             },
         },
         "definitions": schemas("#/definitions/"),
+    });
+    for (part, more) in [("paths", decisions::paths(Edition::V2)), ("definitions", decisions::schemas(Edition::V2))] {
+        if let (Some(all), Value::Object(more)) = (document[part].as_object_mut(), more) {
+            all.extend(more);
+        }
+    }
+    document
+}
+
+fn decisions_v3() -> Value {
+    json!({
+        "openapi": "3.0.0",
+        "info": json!({"title": "Ebb decisions", "version": info()["version"]}),
+        "paths": decisions::paths(Edition::V3),
+        "components": {"schemas": decisions::schemas(Edition::V3)},
     })
 }
 
-fn v3() -> Value {
+fn metrics_v3() -> Value {
     let parameter = |name: &str, place: &str, description: &str| {
         json!({"name": name, "in": place, "required": place == "path", "description": description,
                "schema": {"type": "string", "uniqueItems": true}})
@@ -168,9 +190,9 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        for document in [v2(), v3()] {
+        for (document, count) in [(v2(), 7), (metrics_v3(), 2), (decisions_v3(), 5)] {
             let found = references(&document);
-            assert_eq!(found.len(), 2);
+            assert_eq!(found.len(), count);
             for reference in found {
                 let pointer = reference.trim_start_matches('#');
                 assert!(document.pointer(pointer).is_some(), "{reference}");
@@ -180,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_form_fits_its_version() {
-        let (v2, v3) = (v2(), v3());
+        let (v2, v3) = (v2(), metrics_v3());
         let path = metric_path();
         assert!(v2["paths"][&path]["get"]["responses"]["200"]["schema"].is_object());
         assert_eq!(v2["paths"][&path]["parameters"][0]["type"], "string");

@@ -12,6 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use chrono::SecondsFormat;
+use ebb_plan::trail::object;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use super::accept::{self, Form};
 use super::action;
 use super::auth::{Action, Gate, Peer, Refusal, User};
+use super::decisions::{self, routes::Decisions};
 use super::discovery::Discovery;
 use super::document::Document;
 use super::openapi::OpenApi;
@@ -28,6 +30,7 @@ use super::server::Answered;
 use super::status::Failure;
 use super::{GROUP, MetricError, MetricSource, MetricValue, SCALED_OBJECT_LABEL, VERSION};
 use crate::kube_api::selector::Selector;
+use crate::leader::leader_client::PASSED_ON;
 
 /// The state that the handlers share.
 pub(super) struct Api {
@@ -36,6 +39,7 @@ pub(super) struct Api {
     ready: Arc<dyn Fn() -> bool + Send + Sync>,
     answered: Answered,
     request_limit: Duration,
+    pub(super) decisions: Decisions,
     discovery: Discovery,
     openapi: OpenApi,
 }
@@ -47,8 +51,10 @@ impl Api {
         ready: Arc<dyn Fn() -> bool + Send + Sync>,
         answered: Answered,
         request_limit: Duration,
+        decisions: Decisions,
     ) -> Self {
-        Self { gate, source, ready, answered, request_limit, discovery: Discovery::new(), openapi: OpenApi::new() }
+        let (discovery, openapi) = (Discovery::new(), OpenApi::new());
+        Self { gate, source, ready, answered, request_limit, decisions, discovery, openapi }
     }
 
     /// The action of a request, if its user has the right.
@@ -75,14 +81,20 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     };
     let router = Router::new();
     let router = both(router, "/apis", get(groups));
-    let router = both(router, &format!("/apis/{GROUP}"), fixed(|api| &api.discovery.group));
-    let router = both(router, &format!("/apis/{GROUP}/{VERSION}"), fixed(|api| &api.discovery.resources));
+    let router = both(router, &format!("/apis/{GROUP}"), fixed(|api| &api.discovery.metrics.group));
+    let router = both(router, &format!("/apis/{GROUP}/{VERSION}"), fixed(|api| &api.discovery.metrics.resources));
+    let group = object::GROUP;
+    let router = both(router, &format!("/apis/{group}"), fixed(|api| &api.discovery.decisions.group));
+    let path = format!("/apis/{group}/{}", object::VERSION);
+    let router = both(router, &path, fixed(|api| &api.discovery.decisions.resources));
+    let router = decisions::routes::routes(router);
     let router = both(router, "/version", fixed(|api| &api.discovery.version));
     let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{{metric}}");
     both(router, &path, get(metric))
         .route("/openapi/v2", fixed(|api| &api.openapi.v2))
         .route("/openapi/v3", fixed(|api| &api.openapi.v3_root))
-        .route(&format!("/openapi/v3/apis/{GROUP}/{VERSION}"), get(openapi_v3))
+        .route(&format!("/openapi/v3/apis/{GROUP}/{VERSION}"), openapi_v3(|api| &api.openapi.metrics_v3))
+        .route(&format!("/openapi/v3/apis/{group}/{}", object::VERSION), openapi_v3(|api| &api.openapi.decisions_v3))
         .fallback(|| async { Failure::path_not_found() })
         .method_not_allowed_fallback(|| async { Failure::method_not_allowed() })
         .layer(middleware::from_fn_with_state(Arc::clone(&api), guard))
@@ -97,7 +109,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 /// so that no handler sees a header that claims an identity.
 async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let claims = std::mem::take(request.headers_mut());
-    for name in [header::ACCEPT, header::IF_NONE_MATCH] {
+    for name in [header::ACCEPT, header::IF_NONE_MATCH, PASSED_ON] {
         for value in claims.get_all(&name) {
             request.headers_mut().append(&name, value.clone());
         }
@@ -145,10 +157,16 @@ fn refused(refusal: Refusal, asked: Option<(&User, &Action)>) -> Failure {
     }
 }
 
-/// The OpenAPI document. A client that requests it with its hash may cache it without a time limit.
-async fn openapi_v3(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
-    plain(&headers)?;
-    let document = &api.openapi.v3;
+/// The route of an OpenAPI document.
+fn openapi_v3(pick: fn(&Api) -> &Document) -> MethodRouter<Arc<Api>> {
+    get(move |State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap| async move {
+        cacheable(pick(&api), &uri, &headers)
+    })
+}
+
+/// A client that requests a document with its hash may cache it without a time limit.
+fn cacheable(document: &Document, uri: &Uri, headers: &HeaderMap) -> Result<Response, Failure> {
+    plain(headers)?;
     let hash = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("hash=")));
     match hash {
         Some(hash) if hash != document.tag() => {
@@ -156,11 +174,11 @@ async fn openapi_v3(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap) -
             Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, place)]).into_response())
         }
         Some(_) => {
-            let mut response = document.answer(&headers);
+            let mut response = document.answer(headers);
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
             Ok(response)
         }
-        None => Ok(document.answer(&headers)),
+        None => Ok(document.answer(headers)),
     }
 }
 
@@ -193,7 +211,7 @@ async fn groups(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Respo
         Some(Form::Plain) => &discovery.groups,
         Some(Form::AggregatedV2) => &discovery.aggregated_v2,
         Some(Form::AggregatedV2Beta1) => &discovery.aggregated_v2beta1,
-        None => {
+        Some(Form::Table) | None => {
             let offers = "application/json, application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
             return Err(Failure::not_acceptable(offers));
         }
@@ -202,7 +220,7 @@ async fn groups(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Respo
 }
 
 /// The first value of a parameter. As in the API server, malformed parameters are ignored.
-fn parameter(query: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let decoded = |text: &str| {
         let well_formed = text
             .split('%')

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::MetricSource;
 use super::auth::{Gate, Peer, Reviewer, Trust};
+use super::decisions::DecisionSource;
+use super::decisions::routes::Decisions;
 use super::routes::{self, Api};
 use super::tls::Settings;
 use crate::https::{HttpsServer, Limits, ServeError, Tls};
@@ -29,6 +31,8 @@ pub struct ServerConfig {
     pub reviewer: Arc<dyn Reviewer>,
     /// The source of the values.
     pub source: Arc<dyn MetricSource>,
+    /// The source of the decisions.
+    pub decisions: Arc<dyn DecisionSource>,
     /// The state of `/readyz`.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Is called after each query of a metric, with the status and the time that it took.
@@ -42,10 +46,12 @@ pub type Answered = Arc<dyn Fn(StatusCode, Duration) + Send + Sync>;
 
 /// Serves until `shutdown`, then lets open requests finish.
 pub async fn serve(config: ServerConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let ServerConfig { listener, certificate, tls, trust, reviewer, source, ready, answered, limits } = config;
+    let ServerConfig { listener, certificate, tls, trust, reviewer, source, decisions, ready, answered, limits } =
+        config;
     let settings = Settings::new(certificate, tls, trust.clone());
     settings.current()?;
-    let api = Api::new(Gate::new(trust, reviewer), source, ready, answered, limits.request);
+    let decisions = Decisions { source: decisions, stop: shutdown.clone() };
+    let api = Api::new(Gate::new(trust, reviewer), source, ready, answered, limits.request, decisions);
     let router = routes::router(Arc::new(api));
     // The settings are almost always built already, so this compares two pointers.
     let (name, tls) = ("the metrics API", move || settings.current());

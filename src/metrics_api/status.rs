@@ -91,6 +91,26 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(metric)
     }
 
+    pub(super) fn decision_not_found(asked: &Resource) -> Self {
+        let Resource { group, resource, subresource, namespace, name, .. } = asked;
+        let message = if subresource.is_empty() {
+            format!("{resource}.{group} {name:?} not found in namespace {namespace:?}; old decisions are dropped")
+        } else {
+            format!("there are no readings of ScaledObject {name:?} in namespace {namespace:?}: it is not served")
+        };
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about_object(group, resource, name)
+    }
+
+    pub(super) fn expired(why: &str) -> Self {
+        Self::new(StatusCode::GONE, "Expired", why)
+    }
+
+    /// The Status document.
+    pub(super) fn document(self) -> serde_json::Value {
+        // A Status of strings and numbers always serializes.
+        serde_json::to_value(self.status()).unwrap_or_default()
+    }
+
     pub(super) fn path_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
             .about_object("", "", "")
@@ -239,6 +259,7 @@ mod tests {
             (Failure::path_not_found(), 404, "NotFound"),
             (Failure::method_not_allowed(), 405, "MethodNotAllowed"),
             (Failure::not_acceptable("application/json"), 406, "NotAcceptable"),
+            (Failure::expired("x"), 410, "Expired"),
             (Failure::metric_failed("m", "x"), 500, "InternalError"),
             (Failure::unavailable("x"), 503, "ServiceUnavailable"),
             (Failure::timeout(), 504, "Timeout"),

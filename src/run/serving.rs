@@ -12,11 +12,13 @@ use super::KNOCK;
 use super::clients::ApiClients;
 use super::shutdown::Shutdown;
 use crate::admission::{self, Admission};
-use crate::certs::{self, CaBundle, Certificates, CertsConfig};
+use crate::certs::{self, CaBundle, Certificates, CertsConfig, Trusted};
 use crate::cli::args::Run;
 use crate::https::{Limits, ServeError};
+use crate::leader::leader_client::LeaderClient;
 use crate::metrics_api::auth::{KubeReviewer, watch_trust};
 use crate::metrics_api::{self, ServerConfig};
+use crate::scaling::decisions::Decisions;
 use crate::store::registry::Registry;
 
 /// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.
@@ -58,14 +60,15 @@ impl Serving {
         let presented = Arc::clone(&certificates.serving);
         registry.metrics().own().expires_by(move || presented.expires());
         let mut trusted = certificates.trusted;
-        for bundle in self.bundles {
-            let own = self.certificates.clone();
+        for bundle in &self.bundles {
+            let (bundle, own) = (bundle.clone(), self.certificates.clone());
             tokio::spawn(bundle.keep(clients.watch.clone(), own, trusted.clone(), shutdown.stop.clone()));
         }
         // A client that does not trust Ebb yet gets an error for each question.
         let authorities = trusted.authorities();
         trusted.settled(&authorities, TRUST).await;
         let tls = || (self.tls.provider(), self.tls.versions());
+        let leader = self.leader_client(&clients, &registry, trusted);
         let (certificate, webhook_tls, drained) = (certificates.serving.clone(), tls(), shutdown.drained.clone());
         let webhook = async move {
             match admission {
@@ -83,12 +86,21 @@ impl Serving {
             tls: tls(),
             trust: watch_trust(clients.watch, shutdown.stop),
             reviewer: Arc::new(KubeReviewer::new(clients.direct)),
+            decisions: Arc::new(Decisions::new(Arc::clone(&registry), leader)),
             source: registry,
             ready: Arc::new(|| true),
             answered: Arc::new(move |status, took| metrics.own().answered(status.as_u16(), took)),
             limits: Limits::default(),
         };
         tokio::try_join!(metrics_api::serve(config, shutdown.drained), webhook).map(drop)
+    }
+
+    /// The way to the replica that leads. All replicas show a certificate for the same Services.
+    fn leader_client(&self, clients: &ApiClients, registry: &Registry, trusted: Trusted) -> LeaderClient {
+        let server =
+            self.certificates.services.first().map(|name| format!("{name}.{}.svc", self.certificates.namespace));
+        let leadership = Arc::clone(registry.leadership());
+        LeaderClient::new(leadership, clients.config.clone(), server.unwrap_or_default(), move || trusted.present())
     }
 
     /// None: the process is to end first.

@@ -25,6 +25,7 @@ use ebb_plan::modifiers::COMPOSITE_METRIC;
 use ebb_plan::readings::TriggerReading;
 use ebb_plan::status::Scaling;
 use ebb_plan::tick::{Effect, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
+use ebb_plan::trail::{TickView, TriggerState};
 
 /// The pause before a loop that panicked begins anew.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
@@ -98,7 +99,7 @@ impl Poller {
                 is_poll,
             },
         );
-        let mut present = None;
+        let (mut present, mut changes) = (None, Vec::new());
         let report = loop {
             let (next, made) = match effect {
                 Effect::Report(report) => break report,
@@ -115,10 +116,14 @@ impl Poller {
             };
             if let Some(change) = made {
                 note_scaling(record, serving, &readings, change).await;
+                changes.push(change);
             }
             effect = next;
         };
-        record.metrics.set_replicas(record.poll.replicas().map(|(replicas, _)| replicas));
+        let replicas = record.poll.replicas().map(|(replicas, _)| replicas);
+        record.metrics.set_replicas(replicas);
+        let view = tick_view(serving, &readings, &report, replicas, self.leadership.is_leader());
+        record.trail.on_tick(&changes, view);
         self.report(record, *report, &samples).await;
     }
 
@@ -202,6 +207,31 @@ async fn note_scaling(
     };
     let scaling = Box::new(Scaling { from, to, reason, cause, at: clock::now() });
     record.status.note(|facts| facts.scaling = Some(scaling)).await;
+}
+
+/// The tick for the trail of decisions.
+fn tick_view<'a>(
+    serving: &'a Serving,
+    readings: &[TriggerReading<'_>],
+    report: &'a Report,
+    replicas: Option<i32>,
+    leads: bool,
+) -> TickView<'a> {
+    let tick = &report.tick;
+    TickView {
+        at: clock::now(),
+        triggers: &serving.trigger_infos,
+        states: readings.iter().map(|seen| TriggerState { value: seen.value, active: seen.active }).collect(),
+        error: tick.failures().next(),
+        formula: report.formula,
+        formula_failed: tick.formula_error.is_some(),
+        target_error: tick.target_error.as_ref().map(|error| error.message.as_str()),
+        falls_back: tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect),
+        decision: report.decision,
+        replicas,
+        policy: &serving.policy,
+        leads,
+    }
 }
 
 /// The names of the active triggers, as events have them.

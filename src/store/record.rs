@@ -16,12 +16,15 @@ use super::poll_state::PollState;
 use crate::clock;
 use crate::kube_api::key::Key;
 use crate::kube_api::scale;
+use crate::store::decision_feed::DecisionFeed;
+use crate::store::decision_trail::DecisionTrail;
 use crate::store::status_writer::{StatusWriter, Version};
 use crate::store::trigger::Trigger;
 use crate::telemetry::metrics::ObjectMetrics;
 use ebb_plan::fallback::Fallback;
 use ebb_plan::modifiers::Modifiers;
 use ebb_plan::policy::Policy;
+use ebb_plan::trail::TriggerInfo;
 
 /// How much a poll may be late before the process counts as stuck.
 const OVERDUE: Duration = Duration::from_mins(1);
@@ -49,6 +52,8 @@ pub struct Serving {
     pub triggers: Vec<Arc<Trigger>>,
     /// The external metrics of the triggers.
     pub metric_names: Arc<[String]>,
+    /// What the trail of decisions says of the triggers.
+    pub trigger_infos: Arc<[TriggerInfo]>,
 }
 
 impl Serving {
@@ -75,6 +80,8 @@ pub struct Record {
     pub hpa: HpaState,
     /// The state of its poll loop.
     pub poll: PollState,
+    /// The trail of its decisions.
+    pub trail: DecisionTrail,
     serving: RwLock<Option<Arc<Serving>>>,
     changed: Notify,
     task: Mutex<PollTask>,
@@ -98,8 +105,10 @@ impl Record {
         written: &ScaledObjectStatus,
         status: StatusWriter,
         metrics: Arc<ObjectMetrics>,
+        feed: Arc<DecisionFeed>,
     ) -> Self {
         Self {
+            trail: DecisionTrail::new(key.clone(), feed, Arc::clone(&metrics)),
             key,
             uid,
             status,

@@ -12,6 +12,7 @@ use super::record::Record;
 use crate::kube_api::key::Key;
 use crate::kube_api::scale::Targets;
 use crate::leader::Leadership;
+use crate::store::decision_feed::DecisionFeed;
 use crate::store::event_sender::Events;
 use crate::store::status_writer::retries::{self, StatusRetries};
 use crate::store::status_writer::{StatusWriter, Version};
@@ -29,21 +30,34 @@ pub struct Registry {
     leadership: Arc<Leadership>,
     retries: StatusRetries,
     asked: Mutex<Option<retries::Asked>>,
+    decisions: Arc<DecisionFeed>,
 }
 
 impl Registry {
     /// An empty registry. `targets` gives the replicas where a fallback needs them. Statuses are written and events are
-    /// sent while `leadership` lasts.
-    pub fn new(metrics: Arc<Metrics>, targets: Targets, events: Events, leadership: Arc<Leadership>) -> Arc<Self> {
+    /// sent while `leadership` lasts. `trail_bytes`: the most that the decisions of one ScaledObject take.
+    pub fn new(
+        metrics: Arc<Metrics>,
+        targets: Targets,
+        events: Events,
+        leadership: Arc<Leadership>,
+        trail_bytes: usize,
+    ) -> Arc<Self> {
         let (retries, asked) = StatusRetries::new();
         let (objects, found, asked) = (RwLock::default(), Mutex::default(), Mutex::new(Some(asked)));
-        Arc::new(Self { objects, found, metrics, targets, events, leadership, retries, asked })
+        let decisions = DecisionFeed::new(trail_bytes, Arc::clone(&leadership));
+        Arc::new(Self { objects, found, metrics, targets, events, leadership, retries, asked, decisions })
     }
 
     /// Writes statuses again that differ from what should be there, as long as this is polled. It can be called once.
     pub async fn retry_statuses(self: Arc<Self>, client: Client) {
         let Some(asked) = self.asked.lock().take() else { return };
         retries::run(asked, self, client).await;
+    }
+
+    /// The right of this replica to write.
+    pub fn leadership(&self) -> &Arc<Leadership> {
+        &self.leadership
     }
 
     /// The workloads.
@@ -103,14 +117,27 @@ impl Registry {
         let repeats = (self.retries.clone(), self.events.clone());
         let status = StatusWriter::new(&key, object, &written, leadership, repeats, Arc::clone(&metrics));
         let uid = object.uid().unwrap_or_default();
-        let new = Arc::new(Record::new(key.clone(), uid, &written, status, metrics));
+        let new = Arc::new(Record::new(key.clone(), uid, &written, status, metrics, Arc::clone(&self.decisions)));
         objects.insert(key, Arc::clone(&new));
+        self.decisions.set_objects(objects.len());
         (new, true)
     }
 
     /// The record under this name.
     pub fn get(&self, key: &Key) -> Option<Arc<Record>> {
         self.objects.read().get(key).cloned()
+    }
+
+    /// The records of all, or of those in a namespace.
+    pub fn records(&self, namespace: Option<&str>) -> Vec<Arc<Record>> {
+        let objects = self.objects.read();
+        let is_there = |key: &Key| namespace.is_none_or(|namespace| key.namespace == namespace);
+        objects.iter().filter(|(key, _)| is_there(key)).map(|(_, record)| Arc::clone(record)).collect()
+    }
+
+    /// The decisions of all as they are made.
+    pub fn decisions(&self) -> &Arc<DecisionFeed> {
+        &self.decisions
     }
 
     /// The names of all.
@@ -121,7 +148,12 @@ impl Registry {
     /// Forgets a ScaledObject and ends its loop.
     pub fn close(&self, key: &Key) -> Option<Arc<Record>> {
         self.take_found(key);
-        let object = self.objects.write().remove(key)?;
+        let object = {
+            let mut objects = self.objects.write();
+            let object = objects.remove(key)?;
+            self.decisions.set_objects(objects.len());
+            object
+        };
         object.end();
         Some(object)
     }

@@ -69,6 +69,11 @@ const REPLICAS: Family =
 const MIN_REPLICAS: Family =
     Family::gauge("ebb_scaled_object_min_replicas", "The least replicas of each ScaledObject.");
 const MAX_REPLICAS: Family = Family::gauge("ebb_scaled_object_max_replicas", "The most replicas of each ScaledObject.");
+const DECISIONS: Family = Family::counter(
+    "ebb_scaling_decisions_total",
+    "Changes of the replicas of each ScaledObject, by who made them and why.",
+);
+const DECISION_LABELS: [&str; 4] = ["by", "namespace", "reason", "scaledObject"];
 const LOOP_LATENCY: Family =
     Family::gauge("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.");
 
@@ -234,6 +239,7 @@ impl Metrics {
             replicas: Figure::unknown(),
             bounds: [Figure::unknown(), Figure::unknown()],
             loop_latency: Figure::unknown(),
+            decisions: Mutex::default(),
             triggers: Mutex::default(),
             all: Arc::clone(self),
             key: key.clone(),
@@ -340,6 +346,8 @@ pub struct ObjectMetrics {
     bounds: [Figure; 2],
     /// How late the last poll was, in seconds.
     loop_latency: Figure,
+    /// The changes of its replicas, by who made them and why.
+    decisions: Mutex<Vec<(&'static str, &'static str, f64)>>,
     /// The counters of its triggers' types.
     triggers: Mutex<Box<[IntGauge]>>,
     _resource: ResourceMetrics,
@@ -373,6 +381,15 @@ impl ObjectMetrics {
         let (min, max) = bounds.map_or((f64::NAN, f64::NAN), |(min, max)| (min.into(), max.into()));
         self.bounds[0].set(min);
         self.bounds[1].set(max);
+    }
+
+    /// Counts a change of its replicas.
+    pub fn decided(&self, by: &'static str, reason: &'static str) {
+        let mut decisions = self.decisions.lock();
+        match decisions.iter_mut().find(|(actor, cause, _)| (*actor, *cause) == (by, reason)) {
+            Some((_, _, count)) => *count += 1.0,
+            None => decisions.push((by, reason, 1.0)),
+        }
     }
 
     /// Notes how late a poll was.
@@ -451,6 +468,7 @@ mod tests {
         object.set_replicas(Some(2));
         object.set_bounds(Some((0, 10)));
         object.late(Duration::from_millis(20));
+        object.decided("Ebb", "Activated");
         object.errors.inc();
     }
 

@@ -26,6 +26,8 @@ use crate::{paths, wait};
 pub const NAMESPACE: &str = "ebb-system";
 /// The `APIService` by which the HPA finds Ebb.
 pub const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
+/// The `APIService` by which kubectl finds Ebb's decisions.
+pub const DECISIONS_API_SERVICE: &str = "v1alpha1.decisions.ebb.dev";
 
 /// See [`admit_where_asked`].
 pub const ADMISSION_LABEL: &str = "admission";
@@ -274,7 +276,9 @@ impl Drop for Ebb {
 /// Makes the aggregator look for Ebb at a port of this machine, and waits until it counts its API as available.
 pub async fn serve_from(bed: &Bed, port: u16) -> Result<()> {
     let port = json!({"spec": {"service": {"port": port}}}).to_string();
-    bed.kubectl().run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &port]).await?;
+    bed.kubectl()
+        .run(&["patch", "apiservice", API_SERVICE, DECISIONS_API_SERVICE, "--type=merge", "-p", &port])
+        .await?;
     let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}");
     wait::until("the APIService to be available", wait::secs(60), async || {
         let request = http::Request::get(&path).body(Vec::new())?;

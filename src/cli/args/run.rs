@@ -23,6 +23,7 @@ use crate::certs::CaBundle;
 use crate::controller;
 use crate::kube_api::scope::{Labels, Namespaces, Scope};
 use crate::metrics_api::API_SERVICE;
+use crate::metrics_api::decisions::DECISIONS_API_SERVICE;
 
 /// The settings of `ebb run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -54,6 +55,10 @@ pub struct Run {
     /// The logs.
     #[command(flatten)]
     pub logs: Logs,
+    /// The most memory that the decisions and readings of one ScaledObject take, in bytes; 0 keeps none. Beyond 2,000
+    /// ScaledObjects each takes less.
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    pub decision_trail_bytes: usize,
     /// The settings that are given and have no effect, each with the reason.
     #[arg(skip)]
     pub without_effect: Vec<String>,
@@ -212,8 +217,8 @@ impl Run {
     /// The objects into which Ebb writes the certificate authority.
     pub fn bundles(&self) -> Vec<CaBundle> {
         let told = self.serving.certificates.enable_apiservice_patching;
-        let service = told.then(|| CaBundle::ApiService(API_SERVICE.to_owned()));
-        service.into_iter().chain(self.webhook.bundle()).collect()
+        let services = [API_SERVICE, DECISIONS_API_SERVICE].map(|name| CaBundle::ApiService(name.to_owned()));
+        services.into_iter().filter(|_| told).chain(self.webhook.bundle()).collect()
     }
 
     /// The namespace of the objects that ClusterTriggerAuthentications refer to.

@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::metrics_api::auth::{Access, Action, ReviewError, User};
-use crate::metrics_api::testing::{Authority, Identity, Validity};
+use crate::metrics_api::testing::{Authority, Decided, Identity, Validity};
 use crate::metrics_api::{MetricError, MetricValue};
 
 struct Values;
@@ -145,6 +145,7 @@ impl Bed {
             trust: receiver,
             reviewer: Arc::clone(&review) as Arc<dyn Reviewer>,
             source: Arc::new(Values),
+            decisions: Arc::new(Decided::default()),
             ready: Arc::new(|| true),
             answered: Arc::new(move |status, _| counted.lock().push(status.as_u16())),
             limits,

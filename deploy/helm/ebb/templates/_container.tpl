@@ -69,6 +69,9 @@
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+# Where the other replicas find this one while it leads.
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
 # Empty: every namespace. Several are separated by commas.
 - name: WATCH_NAMESPACE
   value: {{ .Values.watchNamespace | default "" | quote }}

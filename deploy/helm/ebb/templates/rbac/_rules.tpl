@@ -14,11 +14,15 @@
   resources: [subjectaccessreviews]
   verbs: [create]
 {{- if .Values.metricsServer.enabled }}
-# Ebb's own APIService, into which it writes its certificate authority.
+# Ebb's own APIServices, into which it writes its certificate authority.
 - apiGroups: [apiregistration.k8s.io]
   resources: [apiservices]
-  resourceNames: [v1beta1.external.metrics.k8s.io]
+  resourceNames: [v1beta1.external.metrics.k8s.io, v1alpha1.decisions.ebb.dev]
   verbs: [get, list, watch, patch]
+# A replica that stands by asks the one that leads for the decisions, as this account.
+- apiGroups: [decisions.ebb.dev]
+  resources: [scalingdecisions, scalingdecisions/readings]
+  verbs: [get, list, watch]
 {{- end }}
 {{- if .Values.webhooks.enabled }}
 # The same for its webhook.
