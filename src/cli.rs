@@ -6,4 +6,6 @@
 pub mod args;
 pub mod check;
 pub mod cron;
+pub mod doctor;
+pub mod explain;
 pub mod uninstall;

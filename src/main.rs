@@ -3,8 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
+use ebb::cli::args::doctor::Doctor;
+use ebb::cli::args::explain::Explain;
 use ebb::cli::args::{self, Command, Run, Uninstall};
-use ebb::cli::{check, cron, uninstall};
+use ebb::cli::{check, cron, doctor, explain, uninstall};
 use ebb::clock;
 
 fn main() -> ExitCode {
@@ -18,8 +20,25 @@ fn main() -> ExitCode {
             let done = check::run(&question, io::stdin().lock(), io::stdout().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
+        Command::Explain(question) => explain(&question),
+        Command::Doctor(question) => doctor(&question),
         Command::Uninstall(question) => uninstall(&question),
     }
+}
+
+#[tokio::main]
+async fn doctor(question: &Doctor) -> ExitCode {
+    match doctor::run(question, io::stdout().lock()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => eprintln_and_fail(&error.to_string()),
+    }
+}
+
+#[tokio::main]
+async fn explain(question: &Explain) -> ExitCode {
+    let done = explain::run(question, io::stdout().lock()).await;
+    done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 #[tokio::main]

@@ -2,7 +2,9 @@
 
 mod accepted;
 mod certificates;
+pub mod doctor;
 mod election;
+pub mod explain;
 mod logs;
 mod run;
 mod uninstall;
@@ -41,8 +43,12 @@ pub enum Command {
     Run(Box<Run>),
     /// Show when a cron trigger's window is open: now, or at any instant, and when that changes next.
     Cron(Cron),
+    /// Explain why a ScaledObject has its replicas, what comes next, and what looks wrong.
+    Explain(explain::Explain),
     /// Check manifests without a cluster, as the admission webhook would.
     Check(Check),
+    /// Examine an installation of Ebb: APIServices, webhook, Lease, certificate, rights, leftovers of KEDA.
+    Doctor(doctor::Doctor),
     /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
     Uninstall(Uninstall),
 }

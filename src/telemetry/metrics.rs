@@ -8,6 +8,7 @@
 //! over; a count moves only while its replica leads ([`LeaderCount`]).
 
 mod api_server;
+mod decisions;
 mod exchanges;
 mod process;
 mod series;
@@ -27,6 +28,7 @@ use crate::build_info;
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
 pub use api_server::ApiServerMetrics;
+use decisions::DecisionCounts;
 use exchanges::{DURATION_BUCKETS, Traffic, status_code};
 pub use process::{ProcessMetrics, ResourceMetrics};
 use series::{Family, Figure, LeaderCount, Roll};
@@ -69,11 +71,6 @@ const REPLICAS: Family =
 const MIN_REPLICAS: Family =
     Family::gauge("ebb_scaled_object_min_replicas", "The least replicas of each ScaledObject.");
 const MAX_REPLICAS: Family = Family::gauge("ebb_scaled_object_max_replicas", "The most replicas of each ScaledObject.");
-const DECISIONS: Family = Family::counter(
-    "ebb_scaling_decisions_total",
-    "Changes of the replicas of each ScaledObject, by who made them and why.",
-);
-const DECISION_LABELS: [&str; 4] = ["by", "namespace", "reason", "scaledObject"];
 const LOOP_LATENCY: Family =
     Family::gauge("keda_internal_scale_loop_latency_seconds", "How late each ScaledObject's last poll was.");
 
@@ -239,7 +236,7 @@ impl Metrics {
             replicas: Figure::unknown(),
             bounds: [Figure::unknown(), Figure::unknown()],
             loop_latency: Figure::unknown(),
-            decisions: Mutex::default(),
+            decisions: DecisionCounts::default(),
             triggers: Mutex::default(),
             all: Arc::clone(self),
             key: key.clone(),
@@ -347,7 +344,7 @@ pub struct ObjectMetrics {
     /// How late the last poll was, in seconds.
     loop_latency: Figure,
     /// The changes of its replicas, by who made them and why.
-    decisions: Mutex<Vec<(&'static str, &'static str, f64)>>,
+    decisions: DecisionCounts,
     /// The counters of its triggers' types.
     triggers: Mutex<Box<[IntGauge]>>,
     _resource: ResourceMetrics,
@@ -383,15 +380,6 @@ impl ObjectMetrics {
         self.bounds[1].set(max);
     }
 
-    /// Counts a change of its replicas.
-    pub fn decided(&self, by: &'static str, reason: &'static str) {
-        let mut decisions = self.decisions.lock();
-        match decisions.iter_mut().find(|(actor, cause, _)| (*actor, *cause) == (by, reason)) {
-            Some((_, _, count)) => *count += 1.0,
-            None => decisions.push((by, reason, 1.0)),
-        }
-    }
-
     /// Notes how late a poll was.
     pub fn late(&self, by: Duration) {
         self.loop_latency.set(by.as_secs_f64());
@@ -425,8 +413,12 @@ mod tests {
     #[test]
     fn every_series_is_documented() {
         let page = include_str!("../../docs/metrics.md");
-        let code =
-            [include_str!("metrics.rs"), include_str!("metrics/api_server.rs"), include_str!("metrics/process.rs")];
+        let code = [
+            include_str!("metrics.rs"),
+            include_str!("metrics/api_server.rs"),
+            include_str!("metrics/process.rs"),
+            include_str!("metrics/decisions.rs"),
+        ];
         let code = code.map(|code| code.split("#[cfg(test)]").next().unwrap()).concat();
         let names: Vec<_> = ["\"keda_", "\"ebb_"]
             .iter()

@@ -12,6 +12,7 @@ mod brokers;
 mod certificates;
 mod cron;
 mod dashboard;
+mod decisions;
 mod door;
 mod edits;
 mod environment;

@@ -28,7 +28,7 @@ const TIMES: &[&str] = &[
 const METRIC: &str = "s0-rabbitmq-leadership";
 
 /// The replica that says that it writes.
-async fn leader(replicas: &Replicas) -> Result<usize> {
+pub(crate) async fn leader(replicas: &Replicas) -> Result<usize> {
     let mut leaders = Vec::new();
     for (number, replica) in replicas.all().iter().enumerate() {
         // One that does not run, or is frozen, says nothing.
@@ -42,7 +42,7 @@ async fn leader(replicas: &Replicas) -> Result<usize> {
 }
 
 /// The next leader after one that is gone, and how long that took.
-async fn next_leader(replicas: &Replicas, gone: usize, begin: Instant) -> Result<(usize, Duration)> {
+pub(crate) async fn next_leader(replicas: &Replicas, gone: usize, begin: Instant) -> Result<(usize, Duration)> {
     let next = wait::until("another replica to lead", secs(LEASE + 4), async || {
         let next = leader(replicas).await?;
         ensure!(next != gone, "it is still {gone}");
@@ -90,7 +90,7 @@ fn one_that_went_while_a_standby_was_cut_off_is_forgotten_by_it() -> Outcome {
 }
 
 /// The tests that follow have one replica again, whatever comes of this one.
-async fn with_replicas(
+pub(crate) async fn with_replicas(
     world: &World,
     count: usize,
     tell: impl AsyncFnOnce(&World, &Replicas) -> Result<()>,

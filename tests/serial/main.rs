@@ -8,6 +8,7 @@
 mod at_rest;
 mod broken_beside;
 mod crowd;
+mod decisions;
 mod faults;
 mod leadership;
 mod many;

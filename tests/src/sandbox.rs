@@ -239,6 +239,20 @@ impl Sandbox {
         Ok(items.iter().map(event).collect())
     }
 
+    /// The decisions about a `ScaledObject`, the oldest first.
+    pub async fn decisions(&self, scaled_object: &str) -> Result<Vec<Value>> {
+        let selector = format!("fieldSelector=scaledObject%3D{scaled_object}");
+        let base = format!("/apis/decisions.ebb.dev/v1alpha1/namespaces/{}", self.name);
+        let list = self.send(Method::GET, &format!("{base}/scalingdecisions?{selector}"), None).await?;
+        Ok(list["items"].as_array().context("no list of decisions")?.clone())
+    }
+
+    /// The readings behind them.
+    pub async fn readings(&self, scaled_object: &str) -> Result<Value> {
+        let base = format!("/apis/decisions.ebb.dev/v1alpha1/namespaces/{}", self.name);
+        self.send(Method::GET, &format!("{base}/scalingdecisions/{scaled_object}/readings"), None).await
+    }
+
     /// How often an event with this reason was sent about a `ScaledObject`.
     pub async fn told(&self, scaled_object: &str, reason: &str) -> Result<u64> {
         let selector = format!("involvedObject.name%3D{scaled_object}%2Creason%3D{reason}");

@@ -8,7 +8,7 @@ fn run(arguments: &[&str]) -> Result<Run, String> {
     let arguments = ["ebb", "run"].into_iter().chain(arguments.iter().copied()).map(OsString::from);
     match try_parse(arguments).map_err(|error| error.to_string())?.command {
         Command::Run(run) => Ok(*run),
-        Command::Cron(_) | Command::Check(_) | Command::Uninstall(_) => Err("another command".into()),
+        _ => Err("another command".into()),
     }
 }
 

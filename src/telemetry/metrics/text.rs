@@ -7,10 +7,10 @@ use super::exchanges::DURATION_BUCKETS;
 use super::process::{BROKER_CLIENTS, CERTIFICATE_EXPIRY};
 use super::series::{Family, newest};
 use super::{
-    ACTIVE, CONDITION, CONDITION_LABELS, CONDITIONS, DECISION_LABELS, DECISIONS, EMPTY, EMPTY_LABELS, ERRORS, LATENCY,
-    LEADER, LOOP_LABELS, LOOP_LATENCY, MAX_REPLICAS, MIN_REPLICAS, Metrics, NEXT_CHANGE, OBJECT_ERRORS, OBJECT_LABELS,
-    ObjectMetrics, PAUSED, REPLICAS, REQUEST_DURATION, REQUEST_LABELS, REQUESTS, TARGET, TRIGGER_LABELS, TriggerLabels,
-    TriggerMetrics, VALUE,
+    ACTIVE, CONDITION, CONDITION_LABELS, CONDITIONS, EMPTY, EMPTY_LABELS, ERRORS, LATENCY, LEADER, LOOP_LABELS,
+    LOOP_LATENCY, MAX_REPLICAS, MIN_REPLICAS, Metrics, NEXT_CHANGE, OBJECT_ERRORS, OBJECT_LABELS, ObjectMetrics,
+    PAUSED, REPLICAS, REQUEST_DURATION, REQUEST_LABELS, REQUESTS, TARGET, TRIGGER_LABELS, TriggerLabels,
+    TriggerMetrics, VALUE, decisions,
 };
 
 /// A trigger's figure of a family.
@@ -103,12 +103,7 @@ impl Metrics {
             states.map(|(name, state)| ([name, &*object.key.namespace, &*object.key.name], state.get()))
         });
         write(text, CONDITION.of(CONDITION_LABELS, conditions.filter(|(_, number)| !number.is_nan())))?;
-        let decided: Vec<_> = objects.iter().map(|object| (&object.key, object.decisions.lock().clone())).collect();
-        let decisions = decided.iter().flat_map(|(key, decisions)| {
-            let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
-            decisions.iter().map(move |(by, reason, count)| ([*by, namespace, *reason, name], *count))
-        });
-        write(text, DECISIONS.of(DECISION_LABELS, decisions))?;
+        write(text, decisions::family(objects.iter().map(|object| &***object)))?;
         let loops = by_object(|object| object.loop_latency.get()).filter(|(_, number)| !number.is_nan());
         let loops = loops.map(|([namespace, name], number)| ([namespace, name, "scaledobject"], number));
         write(text, LOOP_LATENCY.of(LOOP_LABELS, loops))
