@@ -21,16 +21,18 @@ use ebb_plan::activation::{self, Activity, Observation};
 use ebb_plan::formula::Formula;
 use ebb_plan::policy::Policy;
 use ebb_plan::status::{self, Check, Facts, Served, Tick};
+use ebb_plan::trail::{TickView, Trail, TriggerInfo, TriggerState};
 use ebb_scalers::cron::window::Window;
 use ebb_scalers::pool::ClientPools;
+use ebb_scalers::{MetricSpec, MetricType};
 use tower::ServiceExt as _;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap_or_default()
 }
 
-fn decision(c: &mut Criterion) {
-    let policy = Policy {
+fn policy() -> Policy {
+    Policy {
         min: 0,
         max: 50,
         idle: None,
@@ -41,7 +43,11 @@ fn decision(c: &mut Criterion) {
         always_active: None,
         scale_in_paused: false,
         scale_out_paused: false,
-    };
+    }
+}
+
+fn decision(c: &mut Criterion) {
+    let policy = policy();
     let observation =
         Observation { replicas: 5, active: 0, failed: 0, fallback: None, last_active: Some(at(100)), now: at(200) };
     c.bench_function("one tick's decision", |b| {
@@ -113,7 +119,7 @@ fn metric_answer(c: &mut Criterion) {
     let Ok(client) = runtime.block_on(async { kube::Client::try_from(nowhere) }) else { return };
     let _entered = runtime.enter();
     let events = ebb::store::event_sender::Events::start(client.clone(), tokio_util::sync::CancellationToken::new());
-    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), events, Leadership::always());
+    let registry = Registry::new(Arc::clone(&metrics), Targets::new(client), events, Leadership::always(), 4096);
     bench_support::serve_cron(&registry, &metrics);
     c.bench_function("one metric answer", |b| {
         b.to_async(&runtime).iter(|| async {
@@ -176,6 +182,7 @@ mod bench_support {
             digests: vec![0],
             triggers: vec![Arc::new(trigger)],
             metric_names: Arc::new([METRIC.to_owned()]),
+            trigger_infos: Arc::new([]),
         }));
     }
 }
@@ -232,5 +239,39 @@ fn review(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decision, status_of_a_tick, formula, cron_window, metric_answer, review);
+/// A tick of a busy workload: its reading differs from the last one, and the replicas stay.
+fn trail(c: &mut Criterion) {
+    let metric = MetricSpec {
+        name: "s0-rabbitmq-jobs".to_owned(),
+        target: 5.0,
+        activation: 0.0,
+        metric_type: MetricType::AverageValue,
+    };
+    let triggers: Arc<[_]> = Arc::new([TriggerInfo { index: 0, name: None, kind: "rabbitmq", metric }]);
+    let policy = policy();
+    let (mut trail, mut second) = (Trail::default(), 0);
+    c.bench_function("one tick in the trail of decisions", |b| {
+        b.iter(|| {
+            second += 5;
+            let value = Some(f64::from(u8::try_from(second % 50).unwrap_or_default()));
+            let view = TickView {
+                at: at(second),
+                triggers: &triggers,
+                states: Box::new([TriggerState { value, active: true }]),
+                error: None,
+                formula: None,
+                formula_failed: false,
+                target_error: None,
+                falls_back: false,
+                decision: activation::Decision { activity: Activity::Active, scale: None, cooldown_ends: None },
+                replicas: Some(3),
+                policy: &policy,
+                leads: true,
+            };
+            trail.on_tick(black_box(&view), 4096);
+        });
+    });
+}
+
+criterion_group!(benches, decision, status_of_a_tick, formula, cron_window, metric_answer, review, trail);
 criterion_main!(benches);

@@ -91,9 +91,9 @@ struct Seen {
 
 impl Trail {
     /// A tick has ended. `budget`: the bytes that the trail may take.
-    pub fn on_tick(&mut self, tick: TickView<'_>, budget: usize) {
+    pub fn on_tick(&mut self, tick: &TickView<'_>, budget: usize) {
         self.explain(tick.leads, tick.at);
-        self.note(&tick);
+        self.note(tick);
         if self.hold == Some(Reason::Paused) {
             self.hold = None;
         }

@@ -164,6 +164,6 @@ fn seconds(time: &str) -> String {
 }
 
 /// The object of a bookmark.
-fn bookmark(metadata: Value) -> Value {
+fn bookmark(metadata: &Value) -> Value {
     json!({"apiVersion": format!("{}/{}", object::GROUP, object::VERSION), "kind": object::KIND, "metadata": metadata})
 }

@@ -123,7 +123,7 @@ impl Poller {
         let replicas = record.poll.replicas().map(|(replicas, _)| replicas);
         record.metrics.set_replicas(replicas);
         let view = tick_view(serving, &readings, &report, replicas, self.leadership.is_leader());
-        record.trail.on_tick(&changes, view);
+        record.trail.on_tick(&changes, &view);
         self.report(record, *report, &samples).await;
     }
 

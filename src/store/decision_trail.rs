@@ -27,14 +27,14 @@ impl DecisionTrail {
     }
 
     /// A tick of the poll loop has ended, after these changes.
-    pub fn on_tick(&self, changes: &[ReplicaChange], tick: TickView<'_>) {
+    pub fn on_tick(&self, changes: &[ReplicaChange], tick: &TickView<'_>) {
         let budget = self.feed.budget();
         if budget == 0 {
             return;
         }
         self.follow(|trail| {
             for change in changes {
-                trail.on_scaled(*change, &tick);
+                trail.on_scaled(*change, tick);
             }
             trail.on_tick(tick, budget);
         });

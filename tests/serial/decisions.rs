@@ -52,9 +52,13 @@ async fn from_any_replica(world: &World, replicas: &Replicas) -> Result<()> {
         tokio::time::sleep(secs(2)).await;
         let begin = Instant::now();
         replicas.kill(first)?;
-        let refused = user.send(Method::GET, PATH, None).await.err().map(|error| format!("{error:#}"));
-        let refused = refused.context("the standby answers for a leader that has just been killed")?;
-        ensure!(refused.contains("the replica that leads"), "{refused}");
+        // 503 until another leads: clients of Kubernetes ask again, as Retry-After says.
+        let later = wait::until("an answer of the next leader", secs(20), async || {
+            let list = user.send(Method::GET, PATH, None).await?;
+            Ok(list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned())
+        })
+        .await?;
+        ensure!(epoch(&later)? > epoch(&versions[0])?, "the standby answers for a leader that is gone: {later}");
         next_leader(replicas, first, begin).await
     };
     let (shown, killed) = tokio::join!(watch, killed);

@@ -243,6 +243,7 @@ impl Run<'_> {
         let (before, log) = (self.before()?, self.contender.log_lines()?);
         let lists = lister::list_for(&self.stage.bed.client, span).await?;
         let (time, now) = (Span { from: before.time, to: Utc::now() }, self.contender.usage()?);
+        let share = usage::percent(before.usage, now, before.at.elapsed());
         let lines = self.contender.log_lines()? - log;
         sleep(AFTERMATH).await;
         let user = self.contender.role.user();
@@ -257,7 +258,7 @@ impl Run<'_> {
         ] {
             figures.count(LISTER, name, count);
         }
-        figures.add(LISTER, "CPU", Unit::Percent, usage::percent(before.usage, now, before.at.elapsed() - AFTERMATH));
+        figures.add(LISTER, "CPU", Unit::Percent, share);
         figures.memory(LISTER, "resident memory before", before.usage.resident_kb);
         figures.memory(LISTER, "resident memory at its end", now.resident_kb);
         figures.memory(LISTER, "resident memory a minute later", later.resident_kb);

@@ -43,7 +43,6 @@ pub(super) fn of_tick(tick: &TickView<'_>) -> Hold {
             bounds: Bounds::default().with(Bound::Cooldown, true),
         }),
         Activity::Active if asleep && policy.scale_out_paused => by(Reason::ScaleOutPaused, Some(Bound::Paused)),
-        Activity::Active => Hold::Hpa,
         Activity::Inactive if tick.falls_back => by(Reason::Fallback, Some(Bound::Fallback)),
         Activity::Inactive if tick.formula_failed => by(Reason::FormulaFailed, Some(Bound::Formula)),
         Activity::Inactive if tick.error.is_some() => by(Reason::TriggerFailed, None),
@@ -57,7 +56,7 @@ pub(super) fn of_tick(tick: &TickView<'_>) -> Hold {
             }
         }
         // Above a minimum of one or more the HPA decides alone.
-        Activity::Inactive => Hold::Hpa,
+        Activity::Active | Activity::Inactive => Hold::Hpa,
     }
 }
 

@@ -223,7 +223,10 @@ mod tests {
         series
     }
 
-    fn shown(series: &Series) -> Vec<(i64, i64, Option<(f32, f32, f32)>)> {
+    /// From, to, and the last value, the least and the greatest.
+    type Shown = (i64, i64, Option<(f32, f32, f32)>);
+
+    fn shown(series: &Series) -> Vec<Shown> {
         let range = |range: &Option<Range>| range.map(|range| (range.last, range.min, range.max));
         let since = |second: u32| i64::from(second) - START;
         series.points().map(|point| (since(point.from), since(point.to), range(&point.values[0]))).collect()

@@ -85,7 +85,7 @@ impl Story {
         let mut trail = std::mem::take(&mut self.trail);
         let mut view = self.view(second, replicas, value, activity);
         change(&mut view);
-        trail.on_tick(view, PLENTY);
+        trail.on_tick(&view, PLENTY);
         self.trail = trail;
     }
 
@@ -93,7 +93,7 @@ impl Story {
         let mut trail = std::mem::take(&mut self.trail);
         let view = self.view(second, change.1, value, activity);
         trail.on_scaled(change, &view);
-        trail.on_tick(view, PLENTY);
+        trail.on_tick(&view, PLENTY);
         self.trail = trail;
     }
 
@@ -325,7 +325,7 @@ fn the_trail_keeps_within_its_budget_and_scalings_outlast_the_rest() {
         if turn % 10 == 0 {
             trail.on_scaled((replicas + 1, replicas, ScaleReason::Deactivate), &view);
         }
-        trail.on_tick(view, budget);
+        trail.on_tick(&view, budget);
         assert!(trail.bytes() <= budget, "{} at {turn}", trail.bytes());
         story.trail = trail;
     }
@@ -342,6 +342,6 @@ fn other_triggers_begin_the_readings_anew() {
     story.triggers = queue().iter().chain(queue().iter()).cloned().collect();
     let (mut trail, mut view) = (std::mem::take(&mut story.trail), story.view(10, 1, Some(3.0), Activity::Active));
     view.states = Box::new([TriggerState { value: Some(1.0), active: false }; 2]);
-    trail.on_tick(view, PLENTY);
+    trail.on_tick(&view, PLENTY);
     assert_eq!(trail.readings().1.count(), 1);
 }

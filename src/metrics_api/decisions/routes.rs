@@ -76,7 +76,7 @@ async fn answer(
         ("get", "") => one(&**source, asked, epoch, form),
         ("list", "") => {
             query.check_epoch(epoch)?;
-            Ok(list(source.snapshot(query.filter.namespace()), &query, epoch, form))
+            Ok(list(&source.snapshot(query.filter.namespace()), &query, epoch, form))
         }
         ("watch", "") => {
             query.check_epoch(epoch)?;
@@ -140,12 +140,13 @@ impl Query {
     }
 }
 
-fn list(snapshot: Snapshot, query: &Query, epoch: u32, form: Form) -> Response {
+fn list(snapshot: &Snapshot, query: &Query, epoch: u32, form: Form) -> Response {
     let version = Version { epoch, number: snapshot.number }.to_string();
     let items = snapshot.items.iter().filter(|item| query.filter.matches(item));
     let body = match form {
         Form::Tables(include) => {
-            table::table(&version, Some(table::columns()), items.map(|item| table::row(item, epoch, include)).collect())
+            let rows: Vec<_> = items.map(|item| table::row(item, epoch, include)).collect();
+            table::table(&version, Some(table::columns()), &rows)
         }
         Form::Objects => json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
@@ -171,7 +172,7 @@ fn one(source: &dyn DecisionSource, asked: &Resource, epoch: u32, form: Form) ->
         Form::Objects => document(item, epoch),
         Form::Tables(include) => {
             let version = Version { epoch, number: item.number }.to_string();
-            table::table(&version, Some(table::columns()), vec![table::row(item, epoch, include)])
+            table::table(&version, Some(table::columns()), &[table::row(item, epoch, include)])
         }
     };
     Ok(json_response(body.to_string()))

@@ -67,7 +67,7 @@ pub(super) fn row(item: &Item, epoch: u32, include: Include) -> Value {
 }
 
 /// A table with these rows. Columns may be left out in a watch, after its first event.
-pub(super) fn table(version: &str, columns: Option<Value>, rows: Vec<Value>) -> Value {
+pub(super) fn table(version: &str, columns: Option<Value>, rows: &[Value]) -> Value {
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

@@ -94,9 +94,9 @@ pub(super) fn events(
     };
     stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
-        let mut line = event.to_string();
-        line.push('\n');
-        Some((Ok(Bytes::from(line)), watch))
+        let mut text = event.to_string();
+        text.push('\n');
+        Some((Ok(Bytes::from(text)), watch))
     })
 }
 
@@ -151,7 +151,7 @@ impl Watch {
             Form::Tables(include) => {
                 let columns = (!std::mem::replace(&mut self.has_columns, true)).then(table::columns);
                 let version = Version { epoch, number: item.number }.to_string();
-                table::table(&version, columns, vec![table::row(item, epoch, include)])
+                table::table(&version, columns, &[table::row(item, epoch, include)])
             }
         };
         json!({"type": "ADDED", "object": object})
@@ -164,10 +164,10 @@ impl Watch {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = match self.request.form {
-            Form::Objects => super::bookmark(metadata),
+            Form::Objects => super::bookmark(&metadata),
             Form::Tables(_) => {
-                let row = json!({"cells": [], "object": super::bookmark(metadata)});
-                table::table(&version, Some(table::columns()), vec![row])
+                let row = json!({"cells": [], "object": super::bookmark(&metadata)});
+                table::table(&version, Some(table::columns()), &[row])
             }
         };
         json!({"type": "BOOKMARK", "object": object})
@@ -216,8 +216,8 @@ mod tests {
         }
     }
 
-    fn added(name: &str) -> Option<(String, String)> {
-        Some(("ADDED".to_owned(), name.to_owned()))
+    fn added(name: &str) -> (String, String) {
+        ("ADDED".to_owned(), name.to_owned())
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,10 +230,10 @@ mod tests {
         // It is made before the watch has sent what is kept.
         source.decide(item(4, "shop", "app"));
         source.decide(item(5, "other", "app"));
-        assert_eq!(watching.next().await, added("app-3"));
-        assert_eq!(watching.next().await, added("app-4"));
+        assert_eq!(watching.next().await, Some(added("app-3")));
+        assert_eq!(watching.next().await, Some(added("app-4")));
         source.decide(item(6, "shop", "web"));
-        assert_eq!(watching.next().await, added("web-6"));
+        assert_eq!(watching.next().await, Some(added("web-6")));
     }
 
     #[tokio::test(start_paused = true)]
@@ -274,7 +274,7 @@ mod tests {
         let source = Arc::new(Decided::default());
         source.decide(item(1, "shop", "app"));
         let mut watching = Watching::begin(&source, Request { initial: true, ..request(0) });
-        assert_eq!(watching.next().await, added("app-1"));
+        assert_eq!(watching.next().await, Some(added("app-1")));
         assert_eq!(watching.next().await, Some(("BOOKMARK".to_owned(), "ScalingDecision".to_owned())));
     }
 
