@@ -9,3 +9,4 @@ pub mod cron;
 pub mod doctor;
 pub mod explain;
 pub mod uninstall;
+mod yaml;

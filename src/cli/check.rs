@@ -2,12 +2,10 @@
 
 mod authentications;
 mod claims;
-mod document;
 mod files;
 mod manifest;
 mod metadata;
 mod neighbours;
-mod scalar;
 mod schema;
 
 use std::collections::HashMap;
@@ -20,6 +18,7 @@ use ebb_crds::{AuthenticationRef, ScaledObject};
 use ebb_scalers::pool::ClientPools;
 
 use crate::cli::args::Check;
+use crate::cli::yaml;
 use crate::review::{self, Environment, Finding, ReviewContext, Severity};
 use authentications::Authentications;
 use claims::Claims;
@@ -84,7 +83,7 @@ fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) ->
     let (mut manifests, mut neighbours) = (Vec::new(), Neighbours::default());
     for file in files::read(&question.files, input)? {
         let name: Rc<str> = file.name.into();
-        for document in document::read(&file.text) {
+        for document in yaml::read(&file.text) {
             match document {
                 Ok(document) => {
                     for found in Found::all_in(&name, &Rc::new(document), &schemas) {

@@ -9,9 +9,9 @@ use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::document::Document;
 use super::metadata;
 use super::schema::{Schemas, unknown_field};
+use crate::cli::yaml::Document;
 use crate::review::Finding;
 use ebb_plan::similar::similar;
 

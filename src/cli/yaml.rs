@@ -1,5 +1,6 @@
 //! YAML and JSON as kubectl reads them, with the line of each part.
 
+mod scalar;
 mod tree;
 
 use std::collections::HashMap;
@@ -7,7 +8,6 @@ use std::rc::Rc;
 
 use serde_json::{Deserializer, Map, Value};
 
-use super::scalar;
 use tree::{Data, Node};
 
 /// The most parts of a document after its aliases have been replaced. A few lines of aliases to aliases may stand for billions.
