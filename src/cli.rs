@@ -8,5 +8,6 @@ pub mod check;
 pub mod cron;
 pub mod doctor;
 pub mod explain;
+pub mod migrate;
 pub mod uninstall;
 mod yaml;

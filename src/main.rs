@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ebb::cli::args::doctor::Doctor;
 use ebb::cli::args::explain::Explain;
 use ebb::cli::args::{self, Command, Run, Uninstall};
-use ebb::cli::{check, cron, doctor, explain, uninstall};
+use ebb::cli::{check, cron, doctor, explain, migrate, uninstall};
 use ebb::clock;
 
 fn main() -> ExitCode {
@@ -22,6 +22,10 @@ fn main() -> ExitCode {
         }
         Command::Explain(question) => explain(&question),
         Command::Doctor(question) => doctor(&question),
+        Command::Migrate(question) => {
+            let done = migrate::run(&question, io::stdin().lock(), io::stdout().lock(), io::stderr().lock());
+            done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
+        }
         Command::Uninstall(question) => uninstall(&question),
     }
 }

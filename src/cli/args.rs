@@ -6,6 +6,7 @@ pub mod doctor;
 mod election;
 pub mod explain;
 mod logs;
+mod migrate;
 mod run;
 mod uninstall;
 mod values;
@@ -23,6 +24,7 @@ use crate::cli::cron;
 pub use certificates::Certificates;
 pub use election::Election;
 pub use logs::{Level, Logs};
+pub use migrate::{Migrate, MigratePart, MigrateValues};
 pub use run::{OutboundArgs, References, Run, Serving, Watch};
 pub use uninstall::Uninstall;
 pub use values::{Listen, Optional, TlsVersion};
@@ -49,6 +51,8 @@ pub enum Command {
     Check(Check),
     /// Examine an installation of Ebb: APIServices, webhook, Lease, certificate, rights, leftovers of KEDA.
     Doctor(doctor::Doctor),
+    /// Prepare the migration from KEDA.
+    Migrate(Migrate),
     /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
     Uninstall(Uninstall),
 }
@@ -126,6 +130,17 @@ pub fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, 
 /// The whole command line: Ebb's flags and those of KEDA.
 fn command() -> clap::Command {
     Args::command().mut_subcommand("run", |run| accepted::add_to(run).args_override_self(true))
+}
+
+/// Whether `ebb run` has a flag with this name, without the dashes.
+pub fn is_flag_of_run(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    flags_of_run(&command()).any(|flag| flag == name)
+}
+
+fn flags_of_run(command: &clap::Command) -> impl Iterator<Item = &str> {
+    let run = command.find_subcommand("run").into_iter();
+    run.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long)
 }
 
 /// KEDA's chart starts its operator as `/keda`, with flags and without a command. Under that name, the command is `run`.

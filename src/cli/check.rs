@@ -6,7 +6,7 @@ mod files;
 mod manifest;
 mod metadata;
 mod neighbours;
-mod schema;
+pub(super) mod schema;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

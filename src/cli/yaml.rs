@@ -1,6 +1,7 @@
 //! YAML and JSON as kubectl reads them, with the line of each part.
 
 mod scalar;
+mod text;
 mod tree;
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::rc::Rc;
 
 use serde_json::{Deserializer, Map, Value};
 
+pub(super) use text::text;
 use tree::{Data, Node};
 
 /// The most parts of a document after its aliases have been replaced. A few lines of aliases to aliases may stand for billions.

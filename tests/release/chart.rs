@@ -11,7 +11,8 @@ pub(crate) const CHART: &str = "deploy/helm/ebb";
 /// The namespace that it is rendered for.
 pub(crate) const NAMESPACE: &str = "ebb-system";
 
-const RENDER: [&str; 7] = ["template", "ebb", CHART, "--namespace", NAMESPACE, "--values", "-"];
+/// Renders it with the values of standard input.
+pub(crate) const RENDER: [&str; 7] = ["template", "ebb", CHART, "--namespace", NAMESPACE, "--values", "-"];
 
 /// The objects that Helm renders with these values.
 pub(crate) fn render(helm: Tool, values: &Value) -> Result<Vec<Value>> {

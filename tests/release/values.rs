@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use ebb_tests::paths;
 use ebb_tests::world::Outcome;
+use ebb_tests::{ebb, paths};
 use serde_json::{Value, json};
 
-use crate::chart::{self, CHART, find, has, notes, only, refusal, render, set};
+use crate::chart::{self, CHART, RENDER, find, has, notes, only, refusal, render, set};
 use crate::on_cluster;
 use crate::tool::Tool;
 
@@ -313,5 +313,78 @@ fn the_tables_of_the_documentation_have_every_value_once() -> Result<()> {
         wrong.extend(empty.map(|row| format!("{heading}: {row} is no such value")));
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// The values that `ebb migrate values` makes of these, and whether it succeeds.
+fn migrated(values: &Value) -> Result<(bool, String)> {
+    let output = ebb::command(&["migrate", "values", "-"], values.to_string().as_bytes())?;
+    Ok((output.status.success(), String::from_utf8(output.stdout)?))
+}
+
+#[test]
+fn the_chart_and_the_command_know_the_same_values_and_defaults() -> Result<()> {
+    let groups: Vec<Value> = serde_saphyr::from_str(&read(&format!("{CHART}/files/keda/honoured.yaml"))?)?;
+    let known: Vec<_> = groups.iter().filter_map(|group| group["values"].as_object()).flatten().collect();
+    let names: BTreeSet<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+    ensure!(names.len() == known.len(), "a value is in two groups");
+    let honoured = honoured()?;
+    let wanted: BTreeSet<_> =
+        honoured.iter().map(|value| value.name.as_str()).filter(|name| !OWN.contains(name)).collect();
+    ensure!(names == wanted, "{:?}", names.symmetric_difference(&wanted).collect::<Vec<_>>());
+    let defaults: Value = serde_saphyr::from_str(&read("tests/release/values/keda-defaults.yaml")?)?;
+    let mut known: BTreeMap<String, Value> =
+        known.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    for file in ["ignored", "refused"] {
+        known.extend(listed(file)?.into_iter().map(|(name, (default, _))| (name, default)));
+    }
+    for (name, default) in &known {
+        let there = name.split('.').try_fold(&defaults, |value, key| value.get(key));
+        ensure!(there.is_none_or(|there| there == default), "{name}: {default} is not KEDA's default {there:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_command_refuses_what_the_chart_refuses() -> Result<()> {
+    for (name, (default, _)) in listed("refused")? {
+        let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        for value in [other(&default), default.clone(), Value::Null, json!(text), json!("")] {
+            let values = only(&name, value);
+            let renders = Tool::Helm3.output(&RENDER, &values.to_string(), None)?.ok;
+            let (succeeds, rest) = migrated(&values)?;
+            ensure!(succeeds == renders, "{values}: the chart renders: {renders}, the command succeeds: {succeeds}");
+            render(Tool::Helm3, &serde_saphyr::from_str(&rest)?).with_context(|| format!("{values} becomes {rest}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// All of them in one file, and files as teams have them: the chart accepts what the command makes of them.
+#[test]
+fn the_chart_accepts_what_the_command_prints() -> Result<()> {
+    let mut files = vec![];
+    for file in ["keda-defaults", "keda-production"] {
+        files.push(serde_saphyr::from_str(&read(&format!("tests/release/values/{file}.yaml"))?)?);
+    }
+    let mut values = json!({});
+    for Honoured { name, to, .. } in honoured()? {
+        // With these, others have no effect.
+        if !name.ends_with("enabled") && !name.ends_with("create") {
+            set(&mut values, &name, to);
+        }
+    }
+    files.push(values);
+    for values in files {
+        let (succeeds, text) = migrated(&values)?;
+        ensure!(succeeds, "not with {values}");
+        for helm in Tool::HELM {
+            let objects = chart::objects(&helm.run(&RENDER, &text, None)?).with_context(|| text.clone())?;
+            // In KEDA's namespace, no object of Ebb may have the name of one of KEDA's.
+            let names = objects.iter().filter_map(|object| object["metadata"]["name"].as_str());
+            let kedas: Vec<_> = names.filter(|name| name.starts_with("keda-") && *name != "keda-admission").collect();
+            ensure!(kedas.is_empty(), "{kedas:?} with {text}");
+        }
+    }
     Ok(())
 }

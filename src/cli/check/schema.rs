@@ -16,9 +16,9 @@ pub(super) struct Schemas(BTreeMap<String, Value>);
 
 /// An object after its validation.
 #[derive(Debug, Default)]
-pub(super) struct Validated {
+pub(in crate::cli) struct Validated {
     /// The mistakes.
-    pub(super) findings: Vec<Finding>,
+    pub(in crate::cli) findings: Vec<Finding>,
     /// The same object with a value of the right type in each place.
     pub(super) value: Value,
     /// The places whose values are not the user's, or are refused as they are. Nothing more is to be said of them.
@@ -59,7 +59,7 @@ impl Schemas {
 }
 
 /// Validates a part of an object against a schema.
-pub(super) fn validate(schema: &Value, value: &Value, path: &str) -> Validated {
+pub(in crate::cli) fn validate(schema: &Value, value: &Value, path: &str) -> Validated {
     let mut validator = Validator::default();
     let value = validator.check(schema, value, path);
     validator.end(value)
