@@ -238,7 +238,7 @@ async fn reviewed(case: &Case) -> (Answer, String) {
 fn checked(case: &Case) -> (Answer, String) {
     let documents: Vec<_> = case.beside.iter().chain([&case.object]).map(Value::to_string).collect();
     let mut output = Vec::new();
-    let question = Check { files: vec![PathBuf::from("-")], strict: false };
+    let question = Check { files: vec![PathBuf::from("-")], strict: false, for_migration: false };
     let verdict = check::run(&question, documents.join("\n---\n").as_bytes(), &mut output).unwrap();
     let said = String::from_utf8(output).unwrap();
     let answer = match verdict {

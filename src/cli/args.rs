@@ -63,6 +63,7 @@ pub enum Command {
 Examples:
   ebb check deploy/
   helm template my-app | ebb check -
+  kubectl get so,sj,ta,cta -A -o yaml | ebb check --for-migration -
 
 Each finding is a line: file:line: error or warning: kind namespace/name: where it is: what is wrong. An error is what the
 API server or the admission webhook refuses; a warning is a mistake that they take. Exit code 0: nothing was found; 1: there
@@ -74,6 +75,10 @@ pub struct Check {
     /// Make every warning an error.
     #[arg(long)]
     pub strict: bool,
+    /// Count the objects of a cluster that KEDA serves and Ebb does not serve yet, and name them. Exit code 1 if there are any,
+    /// or errors. Warnings are counted only.
+    #[arg(long, conflicts_with = "strict")]
+    pub for_migration: bool,
 }
 
 /// The input of `ebb cron`: the `metadata` of a cron trigger, and an instant.

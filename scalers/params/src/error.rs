@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The end of each text about what KEDA supports and Ebb does not. `ebb check --for-migration` looks for it.
+pub const NOT_YET: &str = "is not supported yet";
+
 /// What is wrong with a trigger's parameters: KEDA's text, and beside it a hint at what to change, which KEDA does not give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {

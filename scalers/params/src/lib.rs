@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use declaration::{Catalog, Declaration, RESOURCE_KINDS};
-pub use error::ConfigError;
+pub use error::{ConfigError, NOT_YET};
 pub use metric::{MetricSpec, MetricType};
 pub use placeholder::is_placeholder;
 pub use reader::ParamReader;

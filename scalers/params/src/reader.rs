@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Absent, ConfigError, Param, Secret, Source, TriggerConfig};
+use super::{Absent, ConfigError, NOT_YET, Param, Secret, Source, TriggerConfig};
 use crate::go;
 
 /// An error's text in place of a value that may be a credential.
@@ -136,6 +136,11 @@ impl<'a> ParamReader<'a> {
     pub fn problem_with_hint(&mut self, text: impl Into<String>, hint: impl Into<String>) {
         self.problem(text);
         self.hint(hint.into());
+    }
+
+    /// Notes a value that KEDA supports and Ebb does not, and a way around it.
+    pub fn not_yet(&mut self, what: &str, hint: impl Into<String>) {
+        self.problem_with_hint(format!("{what} {NOT_YET}"), hint);
     }
 
     /// Notes how to put the last problem right.

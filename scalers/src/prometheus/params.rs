@@ -202,8 +202,8 @@ fn more(reader: &mut ParamReader<'_>) -> String {
 fn refuse_clouds(reader: &mut ParamReader<'_>) {
     for (name, cloud) in CLOUDS {
         if reader.text(name).is_some() {
-            reader.problem_with_hint(
-                format!("{name}: authentication at {cloud} is not supported yet"),
+            reader.not_yet(
+                &format!("{name}: authentication at {cloud}"),
                 format!("drop {name}, and use authModes basic, bearer, custom or tls"),
             );
         }

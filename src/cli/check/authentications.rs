@@ -73,6 +73,11 @@ impl Authentications {
         self.find(reference, namespace).map_or(AuthParams::Anything, |given| given.params.clone())
     }
 
+    /// The specification of the authentication that an object in `namespace` refers to, if it is among the files.
+    pub(super) fn spec(&self, reference: &AuthenticationRef, namespace: &str) -> Option<&TriggerAuthenticationSpec> {
+        self.find(reference, namespace).map(|given| &given.spec)
+    }
+
     /// Who reads this parameter besides the object `asking`.
     pub(super) fn readers(&self, asking: &(String, String), reference: &AuthenticationRef, parameter: &str) -> Readers {
         let mut users = self.users_of(reference, &asking.0);

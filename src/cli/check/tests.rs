@@ -4,7 +4,7 @@ use super::*;
 
 fn ask(strict: bool, text: &str) -> (Verdict, Vec<String>) {
     let mut output = Vec::new();
-    let question = Check { files: vec![PathBuf::from("-")], strict };
+    let question = Check { files: vec![PathBuf::from("-")], strict, for_migration: false };
     let verdict = run(&question, text.as_bytes(), &mut output).unwrap();
     (verdict, String::from_utf8(output).unwrap().lines().map(ToOwned::to_owned).collect())
 }
@@ -380,7 +380,7 @@ fn an_object_given_twice_is_a_warning_within_a_folder() {
         std::fs::create_dir_all(root.join(folder)).unwrap();
         std::fs::write(root.join(folder).join("so.yaml"), GOOD).unwrap();
     }
-    let question = Check { files: vec![root.clone()], strict: true };
+    let question = Check { files: vec![root.clone()], strict: true, for_migration: false };
     let verdict = run(&question, &b""[..], Vec::new()).unwrap();
     std::fs::remove_dir_all(&root).unwrap();
     assert_eq!(verdict, Verdict::Clean, "folders may be environments");

@@ -47,8 +47,8 @@ pub(super) fn sasl(
 }
 
 fn not_yet(reader: &mut ParamReader<'_>, provider: &str) {
-    reader.problem_with_hint(
-        format!("{provider} is not supported yet"),
+    reader.not_yet(
+        provider,
         "the ways to authenticate are sasl: plaintext, scram_sha256, scram_sha512, oauthbearer with saslTokenProvider: bearer, and client certificates",
     );
 }

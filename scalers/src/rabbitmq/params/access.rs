@@ -89,8 +89,8 @@ impl Access {
         if self.workload_identity && is_amqp {
             reader.problem("workload identity is not supported for the AMQP protocol at the moment");
         } else if self.workload_identity {
-            reader.problem_with_hint(
-                "workloadIdentityResource needs the identity provider azure-workload, which Ebb does not have yet",
+            reader.not_yet(
+                "workloadIdentityResource: the identity provider azure-workload",
                 "use username and password, a client certificate, or OAuth2 with clientID and clientSecret",
             );
         }

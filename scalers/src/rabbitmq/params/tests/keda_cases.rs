@@ -138,7 +138,7 @@ fn what_cannot_work_is_refused_where_keda_finds_it_later() {
         (
             vec![("host", "http://h"), ("protocol", "http")],
             vec![("workloadIdentityResource", "r")],
-            "workloadIdentityResource needs the identity provider azure-workload",
+            "workloadIdentityResource: the identity provider azure-workload is not supported yet",
         ),
     ] {
         let given = [given, vec![queue]].concat();
