@@ -5,9 +5,12 @@
 
 pub mod args;
 pub mod check;
+pub mod completions;
 pub mod cron;
 pub mod doctor;
 pub mod explain;
 pub mod migrate;
+pub mod reference;
+pub mod schema;
 pub mod uninstall;
 mod yaml;

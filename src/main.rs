@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ebb::cli::args::doctor::Doctor;
 use ebb::cli::args::explain::Explain;
 use ebb::cli::args::{self, Command, Run, Uninstall};
-use ebb::cli::{check, cron, doctor, explain, migrate, uninstall};
+use ebb::cli::{check, completions, cron, doctor, explain, migrate, schema, uninstall};
 use ebb::clock;
 
 fn main() -> ExitCode {
@@ -27,7 +27,13 @@ fn main() -> ExitCode {
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
         Command::Uninstall(question) => uninstall(&question),
+        Command::Schema(question) => printed(schema::run(&question, io::stdout().lock())),
+        Command::Completions(question) => printed(completions::run(&question, io::stdout().lock())),
     }
+}
+
+fn printed(done: io::Result<()>) -> ExitCode {
+    done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 #[tokio::main]

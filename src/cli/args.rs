@@ -7,6 +7,7 @@ mod election;
 pub mod explain;
 mod logs;
 mod migrate;
+mod print;
 mod run;
 mod uninstall;
 mod values;
@@ -25,6 +26,7 @@ pub use certificates::Certificates;
 pub use election::Election;
 pub use logs::{Level, Logs};
 pub use migrate::{Migrate, MigratePart, MigrateValues};
+pub use print::{CompletionShell, Completions, Schema, SchemaKind};
 pub use run::{OutboundArgs, References, Run, Serving, Watch};
 pub use uninstall::Uninstall;
 pub use values::{Listen, Optional, TlsVersion};
@@ -55,6 +57,10 @@ pub enum Command {
     Migrate(Migrate),
     /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
     Uninstall(Uninstall),
+    /// Print the JSON Schema of a kind, for editors and checks of files.
+    Schema(Schema),
+    /// Print the completions for a shell.
+    Completions(Completions),
 }
 
 /// The input of `ebb check`.
@@ -133,7 +139,7 @@ pub fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, 
 }
 
 /// The whole command line: Ebb's flags and those of KEDA.
-fn command() -> clap::Command {
+pub fn command() -> clap::Command {
     Args::command().mut_subcommand("run", |run| accepted::add_to(run).args_override_self(true))
 }
 
