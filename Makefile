@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
+.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests reference docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,8 @@ LOSSES ?= 5
 soak: ## the long tests at full size: churn (SEEDS), losses (LOSSES), a thousand ScaledObjects (an hour)
 	@SEEDS="$(SEEDS)" LOSSES="$(LOSSES)" tests/run.sh soak
 
-release-test: ## the Helm chart and the manifests, with Helm 3, Helm 4 and kustomize (10 minutes after their first build)
+# Lua runs Argo CD's health script; kubeconform reads the JSON Schemas.
+release-test: ## chart, manifests, GitOps, schemas, with Helm 3 and 4, kustomize, Lua, kubeconform (10 minutes after their first build)
 	@tests/run.sh release
 
 CASES ?= tests/parity
@@ -120,6 +121,13 @@ rbac: ## write the rights of the kinds of triggers anew, in the chart and the ma
 manifests: ## write deploy/ebb.yaml and deploy/components anew from the Helm chart (the first time it builds Helm: 3 minutes)
 	@deploy/helm/tools.sh helm3
 	@deploy/generate.sh
+
+reference: ## write the pages of docs/reference anew that follow from the types and the command line
+	$(CARGO) run --release --locked --package ebb --example generate-reference
+
+docs: ## build the pages as a site, target/site/index.html, and check its links (the first time mdBook compiles for minutes)
+	@docs/site.sh tools
+	@docs/site.sh
 
 FOR ?= 60
 fuzz: ## fuzz what users write and what comes over the network for a minute in all; FOR=3600 for an hour
