@@ -4,7 +4,7 @@
 #   tests/run.sh             everything
 #   tests/run.sh unit        the unit tests alone
 #   tests/run.sh e2e WORD    the end-to-end tests alone, or those with WORD in their names
-#   tests/run.sh release     the Helm chart and the manifests, with Helm and kustomize
+#   tests/run.sh release     the Helm chart, the manifests, Argo CD's health script and the JSON Schemas, with the tools of their users
 #   tests/run.sh soak        the long end-to-end tests at full size (SEEDS of `make churn`, LOSSES of `make losses`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -170,7 +170,8 @@ e2e)
 release)
 	build_all
 	step "Helm 3, Helm 4 and kustomize" "5 minutes the first time" deploy/helm/tools.sh
-	step "the Helm chart and the manifests" "about 8 minutes" alone release
+	step "Lua and kubeconform" "a minute the first time" tests/release/tools.sh
+	step "the Helm chart, the manifests, Argo CD's health script, the JSON Schemas" "about 9 minutes" alone release
 	finished
 	;;
 soak)

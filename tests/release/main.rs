@@ -5,9 +5,12 @@
 
 mod apply;
 mod chart;
+mod gitops;
 mod lifecycle;
 mod manifests;
+mod schema;
 mod tool;
+mod tutorial;
 mod values;
 
 use std::sync::{LazyLock, Mutex, PoisonError};

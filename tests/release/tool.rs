@@ -1,4 +1,4 @@
-//! Helm 3, Helm 4 and kustomize, as `deploy/helm/tools.sh` installs them.
+//! Helm 3, Helm 4 and kustomize, as `deploy/helm/tools.sh` installs them; kubeconform, as `tests/release/tools.sh` does.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,6 +14,7 @@ pub(crate) enum Tool {
     Helm3,
     Helm4,
     Kustomize,
+    Kubeconform,
 }
 
 /// How a run of a program ended.
@@ -33,13 +34,14 @@ impl Tool {
             Self::Helm3 => "helm3",
             Self::Helm4 => "helm4",
             Self::Kustomize => "kustomize",
+            Self::Kubeconform => "kubeconform",
         }
     }
 
     /// Runs it at the root of the repository, with `stdin`, to its end. Helm keeps its caches in `target/`.
     pub(crate) fn output(self, arguments: &[&str], stdin: &str, kubeconfig: Option<&Path>) -> Result<Output> {
         let program = paths::work("tools").join("bin").join(self.program());
-        ensure!(program.exists(), "{} is not there: deploy/helm/tools.sh", program.display());
+        ensure!(program.exists(), "{} is not there: deploy/helm/tools.sh, tests/release/tools.sh", program.display());
         let home = paths::work("tools").join("helm-home");
         let mut child = Command::new(program)
             .args(arguments)
