@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests reference docs
+.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests reference docs test-ui
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ soak: ## the long tests at full size: churn (SEEDS), losses (LOSSES), a thousand
 # Lua runs Argo CD's health script; kubeconform reads the JSON Schemas.
 release-test: ## chart, manifests, GitOps, schemas, with Helm 3 and 4, kustomize, Lua, kubeconform (10 minutes after their first build)
 	@tests/run.sh release
+
+test-ui: ## the page of `ebb ui`: rebuild it, compare with ui/dist, test it in Chromium (npm fetches 60 MB, Debian Chromium)
+	@ui/test.sh
 
 CASES ?= tests/parity
 parity: programs ## give Ebb the manifests of CASES/in and compare with what KEDA made of them (CASES/observed)

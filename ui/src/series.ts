@@ -1,0 +1,162 @@
+/** Readings, decisions and simulations as the columns that a chart draws. */
+
+import type { Decision, ReadingPoint, Readings, Run, Seconds, Simulation, Summary } from './model';
+
+/** A column: null is a gap. */
+export type Column = (number | null)[];
+
+export interface Table {
+  times: Seconds[];
+  /** For each trigger: the last value, and the lowest and highest of what the point covers. */
+  values: { last: Column; low: Column; high: Column }[];
+  replicas: Column;
+}
+
+export function seconds(text: string): Seconds {
+  return Date.parse(text) / 1000;
+}
+
+/** The readings from `from` on. A pause in them is a gap of the lines, not a straight line across. */
+export function table(readings: Readings, from: Seconds = -Infinity): Table {
+  const made: Table = { times: [], values: readings.triggers.map(() => ({ last: [], low: [], high: [] })), replicas: [] };
+  const points = readings.points.filter((point) => seconds(point.time) >= from);
+  const usual = usualStep(points);
+  let before: ReadingPoint | undefined;
+  for (const point of points) {
+    const at = seconds(point.time);
+    if (before && at - seconds(before.time) > Math.max(5 * usual, point.seconds * 3, 90)) {
+      push(made, seconds(before.time) + Math.max(usual, before.seconds), undefined);
+    }
+    push(made, at, point);
+    before = point;
+  }
+  return made;
+}
+
+function push(made: Table, at: Seconds, point: ReadingPoint | undefined): void {
+  made.times.push(at);
+  made.values.forEach((columns, index) => {
+    const value = point?.values[index];
+    columns.last.push(value?.last ?? null);
+    columns.low.push(value?.min ?? null);
+    columns.high.push(value?.max ?? null);
+  });
+  made.replicas.push(point?.replicas ?? null);
+}
+
+function usualStep(points: ReadingPoint[]): Seconds {
+  const steps: number[] = [];
+  for (let index = 1; index < points.length; index++) {
+    steps.push(seconds(points[index]!.time) - seconds(points[index - 1]!.time));
+  }
+  steps.sort((a, b) => a - b);
+  return steps[Math.floor(steps.length / 2)] ?? 0;
+}
+
+/** Whether a trigger's points cover more than one reading, so that lowest and highest differ from the last one. */
+export function hasRange(readings: Readings): boolean {
+  return readings.points.some((point) => point.seconds > 0);
+}
+
+/** The summary in words of a column, for who does not see the chart. */
+export function words(column: Column): { last: number | null; least: number | null; most: number | null } {
+  const known = column.filter((value): value is number => value !== null);
+  if (known.length === 0) return { last: null, least: null, most: null };
+  return { last: known[known.length - 1]!, least: Math.min(...known), most: Math.max(...known) };
+}
+
+/** The decisions that changed the replicas or their reason, within a range. */
+export function marks(decisions: Decision[], from: Seconds): { at: Seconds; decision: Decision }[] {
+  return decisions.map((decision) => ({ at: seconds(decision.time), decision })).filter(({ at }) => at >= from);
+}
+
+/** A run's points as a table, with what was asked for, and the backlog where the loop is closed. */
+export function runTable(simulation: Simulation, run: Run): Table & { wanted: Column; backlog: Column } {
+  const start = seconds(simulation.start);
+  const column = (pick: (point: Run['points'][number]) => number | null | undefined): Column =>
+    run.points.map((point) => pick(point) ?? null);
+  return {
+    times: run.points.map((point) => start + point.t),
+    values: run.triggers.map((_, index) => {
+      const last = column((point) => point.values[index]);
+      return { last, low: last, high: last };
+    }),
+    replicas: column((point) => point.replicas),
+    wanted: column((point) => point.wanted),
+    backlog: column((point) => point.backlog),
+  };
+}
+
+/** A step line `(time, value)` at other times: the last step that is not later. */
+export function resample(steps: [Seconds, number][], times: Seconds[]): Column {
+  let next = 0;
+  let value: number | null = null;
+  return times.map((at) => {
+    while (next < steps.length && steps[next]![0] <= at) value = steps[next++]![1];
+    return value;
+  });
+}
+
+/** Columns of two tables over the union of their times. */
+export function join(a: { times: Seconds[]; column: Column }, b: { times: Seconds[]; column: Column }): {
+  times: Seconds[];
+  first: Column;
+  second: Column;
+} {
+  const times = [...new Set([...a.times, ...b.times])].sort((x, y) => x - y);
+  const spread = (from: { times: Seconds[]; column: Column }): Column => {
+    const steps: [Seconds, number | null][] = from.times.map((at, index) => [at, from.column[index] ?? null]);
+    const last = from.times[from.times.length - 1] ?? -Infinity;
+    let next = 0;
+    let value: number | null = null;
+    return times.map((at) => {
+      while (next < steps.length && steps[next]![0] <= at) value = steps[next++]![1];
+      return at <= last ? value : null;
+    });
+  };
+  return { times, first: spread(a), second: spread(b) };
+}
+
+/** At most `most` points of a long history: of each stretch its first, lowest and highest point stay. */
+export function thin(times: Seconds[], columns: Column[], most: number): { times: Seconds[]; columns: Column[] } {
+  if (times.length <= most) return { times, columns };
+  const stretch = Math.ceil((times.length * (1 + 2 * columns.length)) / most);
+  const kept = new Set<number>([0, times.length - 1]);
+  for (let begin = 0; begin < times.length; begin += stretch) {
+    kept.add(begin);
+    for (const column of columns) {
+      let [low, high] = [begin, begin];
+      for (let index = begin; index < Math.min(begin + stretch, times.length); index++) {
+        if ((column[index] ?? Infinity) < (column[low] ?? Infinity)) low = index;
+        if ((column[index] ?? -Infinity) > (column[high] ?? -Infinity)) high = index;
+      }
+      kept.add(low).add(high);
+    }
+  }
+  const order = [...kept].sort((a, b) => a - b);
+  return {
+    times: order.map((index) => times[index]!),
+    columns: columns.map((column) => order.map((index) => column[index] ?? null)),
+  };
+}
+
+/** The figures that the replicas alone give. */
+export function summaryOf({ times, replicas }: { times: number[]; replicas: Column }): Partial<Summary> {
+  let [area, zero, peak, scalings, reversals, direction] = [0, 0, 0, 0, 0, 0];
+  let before: number | null = null;
+  replicas.forEach((value, index) => {
+    const length = (times[index + 1] ?? times[index]!) - times[index]!;
+    if (value === null) return;
+    area += value * length;
+    if (value === 0) zero += length;
+    peak = Math.max(peak, value);
+    if (before !== null && value !== before) {
+      scalings++;
+      const next = Math.sign(value - before);
+      if (direction !== 0 && next !== direction) reversals++;
+      direction = next;
+    }
+    before = value;
+  });
+  return { replicaHours: Math.round((area / 3600) * 1000) / 1000, peak, secondsAtZero: zero, scalings, reversals };
+}
