@@ -12,5 +12,6 @@ pub mod explain;
 pub mod migrate;
 pub mod reference;
 pub mod schema;
+pub mod ui;
 pub mod uninstall;
 mod yaml;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use ebb::cli::args::doctor::Doctor;
 use ebb::cli::args::explain::Explain;
-use ebb::cli::args::{self, Command, Run, Uninstall};
-use ebb::cli::{check, completions, cron, doctor, explain, migrate, schema, uninstall};
+use ebb::cli::args::{self, Command, Run, Ui, Uninstall};
+use ebb::cli::{check, completions, cron, doctor, explain, migrate, schema, ui, uninstall};
 use ebb::clock;
 
 fn main() -> ExitCode {
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             let done = migrate::run(&question, io::stdin().lock(), io::stdout().lock(), io::stderr().lock());
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
+        Command::Ui(question) => ui(&question),
         Command::Uninstall(question) => uninstall(&question),
         Command::Schema(question) => printed(schema::run(&question, io::stdout().lock())),
         Command::Completions(question) => printed(completions::run(&question, io::stdout().lock())),
@@ -48,6 +49,12 @@ async fn doctor(question: &Doctor) -> ExitCode {
 #[tokio::main]
 async fn explain(question: &Explain) -> ExitCode {
     let done = explain::run(question, io::stdout().lock()).await;
+    done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
+}
+
+#[tokio::main]
+async fn ui(question: &Ui) -> ExitCode {
+    let done = ui::run(question, io::stdout()).await;
     done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 

@@ -25,7 +25,10 @@ case "${1:-test}" in
 build) exec npm run --silent build ;;
 pictures)
 	npm run --silent build
-	SHOTS=../docs/pictures npm run --silent browser -- --test-name-pattern='pictures'
+	npm run --silent build -- tests
+	SHOTS=../docs/pictures node --test --test-reporter=dot target/browser/shots.test.mjs
+	command -v pngquant >/dev/null || ../tests/debian.sh pngquant
+	pngquant --force --ext .png --speed 1 --quality 70-95 ../docs/pictures/*.png
 	;;
 test)
 	rm -rf target/committed

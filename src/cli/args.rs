@@ -9,6 +9,7 @@ mod logs;
 mod migrate;
 mod print;
 mod run;
+mod ui;
 mod uninstall;
 mod values;
 mod webhook;
@@ -28,6 +29,7 @@ pub use logs::{Level, Logs};
 pub use migrate::{Migrate, MigratePart, MigrateValues};
 pub use print::{CompletionShell, Completions, Schema, SchemaKind};
 pub use run::{OutboundArgs, References, Run, Serving, Watch};
+pub use ui::Ui;
 pub use uninstall::Uninstall;
 pub use values::{Listen, Optional, TlsVersion};
 
@@ -55,6 +57,8 @@ pub enum Command {
     Doctor(doctor::Doctor),
     /// Prepare the migration from KEDA.
     Migrate(Migrate),
+    /// Serve a live page about every ScaledObject on 127.0.0.1, with the rights of your kubeconfig.
+    Ui(Ui),
     /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
     Uninstall(Uninstall),
     /// Print the JSON Schema of a kind, for editors and checks of files.

@@ -72,6 +72,11 @@ impl Namespaces {
         }
         Ok(Self(namespaces))
     }
+
+    /// Their names. None: all namespaces.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0
+    }
 }
 
 impl Labels {

@@ -54,6 +54,8 @@ export interface Decision {
   until?: string;
   triggers?: DecisionTrigger[];
   winner?: number;
+  /** The value of a formula, where one takes the triggers' place. */
+  formulaValue?: number;
   bounds?: string[];
 }
 
@@ -81,7 +83,7 @@ export interface TriggerInfo {
 
 export interface ReadingPoint {
   time: string;
-  /** 0: one reading; otherwise the seconds that the point covers. */
+  /** From the first reading of the point to its last. 0: one reading. */
   seconds: number;
   values: ({ last: number; min: number; max: number } | null)[];
   replicas?: number;
@@ -214,7 +216,6 @@ export interface Detail {
 export interface Trail {
   state: 'ok' | 'absent' | 'forbidden' | 'unreachable';
   message: string;
-  since?: string;
 }
 
 export interface Hello {

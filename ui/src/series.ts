@@ -19,18 +19,21 @@ export function seconds(text: string): Seconds {
 /** The readings from `from` on. A pause in them is a gap of the lines, not a straight line across. */
 export function table(readings: Readings, from: Seconds = -Infinity): Table {
   const made: Table = { times: [], values: readings.triggers.map(() => ({ last: [], low: [], high: [] })), replicas: [] };
-  const points = readings.points.filter((point) => seconds(point.time) >= from);
+  const points = readings.points.filter((point) => end(point) >= from);
   const usual = usualStep(points);
   let before: ReadingPoint | undefined;
   for (const point of points) {
-    const at = seconds(point.time);
-    if (before && at - seconds(before.time) > Math.max(5 * usual, point.seconds * 3, 90)) {
-      push(made, seconds(before.time) + Math.max(usual, before.seconds), undefined);
-    }
+    const at = end(point);
+    if (before && seconds(point.time) - end(before) > Math.max(5 * usual, 90)) push(made, end(before) + usual, undefined);
     push(made, at, point);
     before = point;
   }
   return made;
+}
+
+/** The moment of a point's last reading: of its values and its replicas. */
+function end(point: ReadingPoint): Seconds {
+  return seconds(point.time) + point.seconds;
 }
 
 function push(made: Table, at: Seconds, point: ReadingPoint | undefined): void {
@@ -47,7 +50,7 @@ function push(made: Table, at: Seconds, point: ReadingPoint | undefined): void {
 function usualStep(points: ReadingPoint[]): Seconds {
   const steps: number[] = [];
   for (let index = 1; index < points.length; index++) {
-    steps.push(seconds(points[index]!.time) - seconds(points[index - 1]!.time));
+    steps.push(seconds(points[index]!.time) - end(points[index - 1]!));
   }
   steps.sort((a, b) => a - b);
   return steps[Math.floor(steps.length / 2)] ?? 0;

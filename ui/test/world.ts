@@ -102,11 +102,11 @@ function queue(name: string): Pick<Detail, 'readings' | 'decisions'> & { spark: 
     return hill(2720, 260, 420, 142) + hill(520, 200, 900, 190);
   };
   for (let ago = 3600; ago > 600; ago -= 60) {
-    const values = [0, 20, 40].map((part) => Math.max(0, Math.round(backlog(ago - part) * (0.94 + 0.12 * noise()))));
+    const values = [5, 30, 55].map((part) => Math.max(0, Math.round(backlog(ago - part) * (0.94 + 0.12 * noise()))));
     const late = 0.05 + backlog(ago) / 900 + noise() * 0.03;
     const gap = ago <= 2000 && ago > 1860;
     points.push({
-      time: iso(ago), seconds: 60, replicas: replicasAt(ago),
+      time: iso(ago), seconds: 55, replicas: replicasAt(ago - 55),
       values: [{ last: values[2]!, min: Math.min(...values), max: Math.max(...values) }, gap ? null : { last: round(late), min: round(late * 0.85), max: round(late * 1.2) }],
     });
   }
@@ -216,7 +216,7 @@ function office(): Detail {
   for (let ago = 3600; ago >= 0; ago -= ago > 600 ? 60 : 30) {
     const open = ago > 2400 ? 5 : 0;
     const one = (value: number) => ({ last: value, min: value, max: value });
-    points.push({ time: iso(ago), seconds: ago > 600 ? 60 : 0, values: [one(open), one(0), one(ago % 420 < 90 ? 2 : 0)], replicas: ago > 2400 ? 5 : 1 });
+    points.push({ time: iso(ago), seconds: ago > 600 ? 30 : 0, values: [one(open), one(0), one(ago % 420 < 90 ? 2 : 0)], replicas: ago > 2400 ? 5 : 1 });
   }
   return {
     row: line,
@@ -244,7 +244,7 @@ function failing(): Detail {
   const points: ReadingPoint[] = [];
   for (let ago = 3600; ago >= 0; ago -= 60) {
     const value = 12 + ((ago / 60) % 7);
-    points.push({ time: iso(ago), seconds: 60, values: [ago < 1500 ? null : { last: value, min: value - 3, max: value + 4 }], replicas: ago > 3000 ? 1 : ago > 1500 ? 2 : 3 });
+    points.push({ time: iso(ago), seconds: ago > 600 ? 30 : 0, values: [ago < 1500 ? null : { last: value, min: value - 3, max: value + 4 }], replicas: ago > 3000 ? 1 : ago > 1500 ? 2 : 3 });
   }
   return {
     row: line,

@@ -17,7 +17,9 @@ const BOUNDS: Record<string, string> = {
   MaxReplicas: 'the maximum',
   MinReplicas: 'the minimum',
   ScaleUpLimit: 'the HPA’s limit on scaling up',
-  ScaleDownStabilized: 'the HPA’s stabilization window',
+  ScaleDownLimit: 'the HPA’s limit on scaling down',
+  ScaleUpStabilized: 'the HPA’s stabilization window for scaling up',
+  ScaleDownStabilized: 'the HPA’s stabilization window for scaling down',
   Tolerance: 'the HPA’s tolerance',
   Paused: 'the pause',
   Fallback: 'the fallback',
@@ -87,6 +89,7 @@ function Why({ decision, now }: { decision: Decision; now: number }) {
       <p>
         <Chip>{decision.reason}</Chip>
         {bounds.map((bound) => <Chip key={bound} tone="warn" title={bound}>held by {boundInWords(bound)}</Chip>)}
+        {decision.formulaValue === undefined ? null : <span class="dim">the formula gives {number(decision.formulaValue)}</span>}
         {decision.until ? <span class="dim">until {time(decision.until, now)}</span> : null}
       </p>
       {triggers.length > 0 ? (
@@ -98,7 +101,7 @@ function Why({ decision, now }: { decision: Decision; now: number }) {
                 <th scope="row">{triggerTitle(trigger)}{decision.winner === trigger.index ? <Chip tone="accent">decides</Chip> : null}</th>
                 {trigger.error !== undefined
                   ? <td colSpan={3} class="bad">{trigger.error}</td>
-                  : <><td>{number(trigger.value)}</td><td>{number(trigger.target)}</td><td>{number(trigger.asksFor)}</td></>}
+                  : <><td>{trigger.value === undefined ? 'not read' : number(trigger.value)}</td><td>{number(trigger.target)}</td><td>{number(trigger.asksFor)}</td></>}
               </tr>
             ))}
           </tbody>

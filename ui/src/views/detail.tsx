@@ -81,7 +81,7 @@ function Now({ detail, now }: { detail: Detail; now: number }) {
           </Section>
         </div>
         <div class="narrow">
-          <Section id="decisions" title="Decisions" aside={<Since trail={trail} now={now} />}>
+          <Section id="decisions" title="Decisions" aside={detail.readings ? <span class="dim">on record since {time(detail.readings.since, now)}</span> : null}>
             <Decisions decisions={decisions} chosen={chosen} onChoose={choose} now={now} />
           </Section>
           {cron ? (
@@ -111,10 +111,6 @@ function Sentence({ decision, now }: { decision: Decision; now: number }) {
       {left > 0 ? <span class="left">{duration(left)} left</span> : null}
     </p>
   );
-}
-
-function Since({ trail, now }: { trail: Trail | undefined; now: number }) {
-  return trail?.since ? <span class="dim">on record since {time(trail.since, now)}</span> : null;
 }
 
 /** What is missing, and why, while the trail cannot be read. */
