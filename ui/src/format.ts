@@ -77,3 +77,8 @@ export function quantity(text: string | undefined): number | undefined {
   const value = Number(found[1]) * (found[2] ? (scales[found[2]] ?? NaN) : 1);
   return Number.isFinite(value) ? value : undefined;
 }
+
+/** A text of Ebb with its times of day as the reader's clock shows them. */
+export function spoken(text: string, now: number): string {
+  return text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g, (found) => time(found, now));
+}

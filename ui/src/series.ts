@@ -23,9 +23,10 @@ export function table(readings: Readings, from: Seconds = -Infinity): Table {
   const usual = usualStep(points);
   let before: ReadingPoint | undefined;
   for (const point of points) {
-    const at = end(point);
     if (before && seconds(point.time) - end(before) > Math.max(5 * usual, 90)) push(made, end(before) + usual, undefined);
-    push(made, at, point);
+    // What was the same for a while is a line, not a slope towards its end.
+    if (point.seconds > 0 && isSteady(point)) push(made, seconds(point.time), point);
+    push(made, end(point), point);
     before = point;
   }
   return made;
@@ -34,6 +35,10 @@ export function table(readings: Readings, from: Seconds = -Infinity): Table {
 /** The moment of a point's last reading: of its values and its replicas. */
 function end(point: ReadingPoint): Seconds {
   return seconds(point.time) + point.seconds;
+}
+
+function isSteady(point: ReadingPoint): boolean {
+  return point.values.every((value) => value === null || value.min === value.max);
 }
 
 function push(made: Table, at: Seconds, point: ReadingPoint | undefined): void {
@@ -71,6 +76,14 @@ export function words(column: Column): { last: number | null; least: number | nu
 /** The decisions that changed the replicas or their reason, within a range. */
 export function marks(decisions: Decision[], from: Seconds): { at: Seconds; decision: Decision }[] {
   return decisions.map((decision) => ({ at: seconds(decision.time), decision })).filter(({ at }) => at >= from);
+}
+
+/** The counts that decisions have set, with the moment of each. The first is the count before them, since `known`. */
+export function steps(decisions: Decision[], known: Seconds): [Seconds, number][] {
+  const made: [Seconds, number][] = decisions.map((decision) => [seconds(decision.time), decision.to]);
+  const [first] = decisions;
+  if (first?.from !== undefined) made.unshift([Math.min(known, seconds(first.time)), first.from]);
+  return made;
 }
 
 /** A run's points as a table, with what was asked for, and the backlog where the loop is closed. */

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parse, path } from '../src/address';
 import { wall, week } from '../src/calendar';
 import { changed } from '../src/data';
-import { join, resample, runTable, summaryOf, table, thin, words } from '../src/series';
+import { join, resample, runTable, steps, summaryOf, table, thin, words } from '../src/series';
 import { corners } from '../src/views/spark';
 import { visible } from '../src/views/virtual';
 import { simulation } from './simulated';
@@ -15,6 +15,18 @@ test('a pause in the readings is a gap', () => {
   const readings = { since: iso(900), thinned: false, triggers: [{ index: 0, type: 'x' }], points: [900, 870, 840, 300, 270].map(point) };
   assert.deepEqual(table(readings).values[0]!.last, [1, 1, 1, null, 1, 1]);
   assert.equal(table(readings, Date.parse(iso(300)) / 1000).times.length, 2);
+});
+
+test('a value that stays for a while is a line from its first reading to its last', () => {
+  const one = (value: number, low = value) => [{ last: value, min: low, max: value }];
+  const points = [
+    { time: iso(100), seconds: 30, values: one(5), replicas: 1 },
+    { time: iso(60), seconds: 30, values: one(9, 2), replicas: 2 },
+    { time: iso(20), seconds: 0, values: one(7), replicas: 2 },
+  ];
+  const made = table({ since: iso(900), thinned: false, triggers: [{ index: 0, type: 'x' }], points });
+  const ago = made.times.map((at) => Math.round(Date.parse(iso(0)) / 1000 - at));
+  assert.deepEqual([ago, made.values[0]!.last, made.replicas], [[100, 70, 30, 20], [5, 5, 9, 7], [1, 1, 2, 2]]);
 });
 
 test('what could not be read is a gap of its trigger alone', () => {
@@ -30,6 +42,14 @@ test('steps hold until the next one', () => {
   assert.deepEqual(resample([[10, 1], [20, 2]], [5, 10, 15, 20, 99]), [null, 1, 1, 2, 2]);
   const joined = join({ times: [0, 10], column: [1, 2] }, { times: [5, 15], column: [7, 8] });
   assert.deepEqual(joined, { times: [0, 5, 10, 15], first: [1, 1, 2, null], second: [null, 7, 7, 8] });
+});
+
+test('decisions are steps, and before the first there was its count', () => {
+  const { decisions } = world().details[0]!;
+  const made = steps(decisions, 5);
+  assert.deepEqual(made[0], [5, 0]);
+  assert.deepEqual(made.slice(1).map(([, to]) => to), decisions.map((one) => one.to));
+  assert.deepEqual(steps([], 5), []);
 });
 
 test('a long history keeps its extremes', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { diff, hunks } from '../src/diff';
-import { age, duration, number, quantity } from '../src/format';
+import { age, duration, number, quantity, spoken, time } from '../src/format';
 import type { ScaledObject } from '../src/model';
 import { manifest, yaml } from '../src/yaml';
 import { random, world } from './world';
@@ -13,6 +13,13 @@ test('durations have their two largest units', () => {
   assert.equal(age('2026-11-27T21:00:00Z', Date.parse('2026-11-27T21:04:05Z')), '4 min');
   assert.equal(age('2026-11-27T21:00:00Z', Date.parse('2026-11-27T20:59:00Z')), 'now');
   assert.equal(age('nonsense', 0), '–');
+});
+
+test('a time in a text is that of the clock on the wall', () => {
+  const now = Date.parse('2026-11-27T12:00:00Z');
+  const end = '2026-11-27T12:05:00Z';
+  assert.equal(spoken(`ends at ${end}; then ${end}`, now), `ends at ${time(end, now)}; then ${time(end, now)}`);
+  assert.equal(spoken('queue 2026-11-27 has 5', now), 'queue 2026-11-27 has 5');
 });
 
 test('numbers are short, and what is no number is a dash', () => {

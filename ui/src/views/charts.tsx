@@ -6,7 +6,7 @@ import { Chart, type Across, type Line, type Mark, type Shade } from '../chart';
 import { number, time } from '../format';
 import { triggerTitle, type Detail, type TriggerInfo } from '../model';
 import { Chip, Empty, Section } from '../parts';
-import { hasRange, marks as marksOf, resample, seconds, table, words, type Column, type Table } from '../series';
+import { hasRange, marks as marksOf, resample, seconds, steps, table, words, type Column, type Table } from '../series';
 import { directionOf } from './decisions';
 
 const RANGES: [number, string][] = [[600, '10 min'], [3_600, '1 h']];
@@ -19,11 +19,14 @@ interface Props {
 }
 
 export function Charts({ detail, now, chosen, onChoose }: Props) {
-  const [span, setSpan] = useState(3_600);
+  const [asked, setSpan] = useState<number | undefined>(undefined);
+  const { readings } = detail;
+  // A record that has just begun has little to show of an hour.
+  const young = readings !== undefined && now - Date.parse(readings.since) < 900_000;
+  const span = asked ?? (young ? 600 : 3_600);
   // The axis moves on once in five seconds: a line that creeps is hard to read.
   const end = Math.ceil(now / 5_000) * 5;
   const range = useMemo<[number, number]>(() => [end - span, end], [end, span]);
-  const { readings } = detail;
   const data = useMemo(() => (readings ? table(readings, end - 3_700) : undefined), [readings, end]);
   const marks = useMemo<Mark[]>(() => marksOf(detail.decisions, range[0]).map(({ at, decision }) => {
     const direction = directionOf(decision);
@@ -142,14 +145,15 @@ export function levelsOf(trigger: TriggerInfo): Across[] {
 
 function ReplicasChart({ detail, data, ...common }: Common & { detail: Detail; data: Table | undefined }) {
   const { row } = detail;
-  const known = data !== undefined && data.replicas.some((value) => value !== null);
-  // Without readings: what was seen of the status.
+  const { readings, decisions } = detail;
   const { times, column } = useMemo(() => {
-    if (known && data) return { times: data.times, column: data.replicas };
+    // Decisions have the moment of each change, and readings are from poll to poll. Without both: what was seen of the status.
+    if (decisions.length === 0 && data?.replicas.some((value) => value !== null)) return { times: data.times, column: data.replicas };
     const [from, to] = common.range;
-    const at = [...new Set([...row.spark.map(([at]) => Math.max(at, from)), to])].filter((one) => one <= to).sort((a, b) => a - b);
-    return { times: at, column: resample(row.spark, at) };
-  }, [known, data, row.spark, common.range]);
+    const known = decisions.length > 0 ? steps(decisions, readings ? seconds(readings.since) : from) : row.spark;
+    const at = [...new Set([...known.map(([at]) => Math.max(at, from)), to])].filter((one) => one <= to).sort((a, b) => a - b);
+    return { times: at, column: resample(known, at) };
+  }, [data, row.spark, decisions, readings, common.range]);
   const lines = useMemo<Line[]>(() => [{ label: 'replicas', color: 'accent', column, stepped: true, fill: true }], [column]);
   const across = useMemo<Across[]>(() => {
     const levels: Across[] = [{ label: 'max', value: row.max, color: 'dim' }];

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 
-import { duration, number, time } from '../format';
+import { duration, number, spoken, time } from '../format';
 import { Icon } from '../icons';
 import { triggerTitle, type Decision } from '../model';
 import { Chip, Empty } from '../parts';
@@ -73,7 +73,7 @@ function Item({ decision, chosen, onChoose, now }: {
               : <span>{decision.from}<span class="hidden"> to </span><span aria-hidden="true"> → </span><b>{decision.to}</b></span>}
           </span>
           <span class="by">{decision.by}</span>
-          <span class="why">{decision.message}{left > 0 ? <span class="left"> · {duration(left)} left</span> : null}</span>
+          <span class="why">{spoken(decision.message, now)}{left > 0 ? <span class="left"> · {duration(left)} left</span> : null}</span>
         </summary>
         <Why decision={decision} now={now} />
       </details>

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 
 import { detail as detailStore, link, trail as trailStore } from '../data';
-import { age, duration, time } from '../format';
+import { age, duration, spoken, time } from '../format';
 import { Icon } from '../icons';
 import { type Decision, type Detail, type Trail } from '../model';
 import { Chip, Dot, DriverChip, ProblemText, Replicas, Section } from '../parts';
@@ -107,7 +107,7 @@ function Sentence({ decision, now }: { decision: Decision; now: number }) {
   return (
     <p class="sentence">
       <Chip title={time(decision.time, now)}>{age(decision.time, now)}{age(decision.time, now) === 'now' ? '' : ' ago'}</Chip>
-      <span>{decision.message}</span>
+      <span>{spoken(decision.message, now)}</span>
       {left > 0 ? <span class="left">{duration(left)} left</span> : null}
     </p>
   );
