@@ -185,7 +185,7 @@ async fn serve(source: Source, port: u16, mut output: impl Write) -> Result<(), 
 fn token() -> Result<String, UiError> {
     let mut random = [0_u8; 16];
     SystemRandom::new().fill(&mut random).map_err(|_| UiError::Random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 async fn export(source: &Source, path: &Path, mut output: impl Write) -> Result<(), UiError> {
@@ -205,7 +205,7 @@ async fn export(source: &Source, path: &Path, mut output: impl Write) -> Result<
         .collect()
         .await;
     let with = details.len();
-    let page = one_file(&feed::report(source, details));
+    let page = one_file(&feed::report(source, &details));
     fs::write(path, page).map_err(|cause| UiError::Write { path: path.display().to_string(), cause })?;
     writeln!(output, "{}: {count} ScaledObjects, {with} of them with all details", path.display())?;
     Ok(())

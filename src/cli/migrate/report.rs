@@ -28,7 +28,7 @@ pub(super) fn text(migration: &Migration) -> String {
         ),
     ];
     let paragraphs = paragraphs.into_iter().filter(|(_, notes)| !notes.is_empty());
-    paragraphs.map(|(head, notes)| format!("{head}\n{notes}\n")).collect()
+    paragraphs.flat_map(|(head, notes)| [head.to_owned(), "\n".to_owned(), notes, "\n".to_owned()]).collect()
 }
 
 /// A line for each value, and below the last of those with the same reason the reason.

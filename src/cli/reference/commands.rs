@@ -59,7 +59,7 @@ fn add_command(command: &Command, page: &mut String) {
 
 /// The option with its value, such as `--at RFC3339`.
 fn option(argument: &Arg) -> String {
-    let values = argument.get_value_names().into_iter().flatten().map(|name| name.to_string());
+    let values = argument.get_value_names().into_iter().flatten().map(std::string::ToString::to_string);
     let values: Vec<_> = values.filter(|_| argument.get_action().takes_values()).collect();
     let name = match (argument.get_long(), argument.get_short()) {
         (Some(long), Some(short)) => format!("-{short}, --{long}"),

@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 pub(super) fn add_to(trigger: &mut Value) {
     let types: Vec<_> = KINDS.iter().map(|kind| kind.name).chain(RESOURCE_KINDS).collect();
     trigger["properties"]["type"]["enum"] = json!(types);
-    let external = KINDS.iter().map(|kind| branch(kind.name, external(&kind.declaration())));
-    let resources = RESOURCE_KINDS.iter().map(|name| branch(name, resource()));
+    let external = KINDS.iter().map(|kind| branch(kind.name, &external(&kind.declaration())));
+    let resources = RESOURCE_KINDS.iter().map(|name| branch(name, &resource()));
     trigger["allOf"] = external.chain(resources).collect();
 }
 
 /// What holds for triggers of this type alone.
-fn branch(name: &str, then: Value) -> Value {
+fn branch(name: &str, then: &Value) -> Value {
     json!({"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": then})
 }
 

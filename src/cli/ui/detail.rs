@@ -63,7 +63,7 @@ impl Detail {
     ) -> Self {
         let windows = open_windows(&object.spec.triggers, now);
         let mut decisions = beside.decisions;
-        decisions.sort_by(|a, b| time_of(a).cmp(&time_of(b)));
+        decisions.sort_by_key(time_of);
         Self { row, object, hpa, events: events(&beside.events), decisions, readings: beside.readings, windows, now }
     }
 }

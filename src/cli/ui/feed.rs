@@ -97,7 +97,7 @@ pub(super) fn open(source: Source, of: Option<Key>) -> impl Stream<Item = Messag
             Some(key) => detail(&source, &mut page, &key).await,
         };
         // It ends when the page has gone, and with nothing else.
-        done.unwrap_or(())
+        done.unwrap_or(());
     });
     receiver
 }
@@ -275,7 +275,7 @@ pub(super) async fn listed(model: &Model, patience: Duration) -> bool {
 }
 
 /// The data of a report: all rows, and the details of these.
-pub(super) fn report(source: &Source, details: Vec<Value>) -> Value {
+pub(super) fn report(source: &Source, details: &[Value]) -> Value {
     let rows = source.model.changes(&mut Sent::default()).rows;
     json!({
         "at": clock::now(), "hello": source.hello, "trail": source.model.trail(), "rows": rows, "details": details,

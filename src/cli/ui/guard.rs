@@ -51,15 +51,16 @@ impl Guard {
         if !is_local(host) {
             return Verdict::Refuse(StatusCode::FORBIDDEN, "ebb ui answers to 127.0.0.1 and localhost alone");
         }
-        if path == "/" && method == Method::GET {
-            if let Some(token) = query.and_then(|query| value_of(query, '&', "token")) {
-                return if self.knows(token) {
-                    let cookie = &self.cookie;
-                    Verdict::SetCookie(format!("{cookie}={token}; Path=/; HttpOnly; SameSite=Strict"))
-                } else {
-                    Verdict::Refuse(StatusCode::UNAUTHORIZED, ANOTHER_RUN)
-                };
-            }
+        if path == "/"
+            && method == Method::GET
+            && let Some(token) = query.and_then(|query| value_of(query, '&', "token"))
+        {
+            return if self.knows(token) {
+                let cookie = &self.cookie;
+                Verdict::SetCookie(format!("{cookie}={token}; Path=/; HttpOnly; SameSite=Strict"))
+            } else {
+                Verdict::Refuse(StatusCode::UNAUTHORIZED, ANOTHER_RUN)
+            };
         }
         let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok()).unwrap_or("none");
         if path.starts_with("/api/") && !["none", "same-origin"].contains(&site) {

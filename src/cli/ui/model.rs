@@ -157,7 +157,9 @@ impl Model {
         let known = state.entries.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key);
         let gone: Vec<_> = known.filter(|key| !present.contains(*key)).cloned().collect();
         drop(state);
-        gone.iter().for_each(|key| self.delete_object(key));
+        for key in &gone {
+            self.delete_object(key);
+        }
         self.change(|state| state.listed.0 = true);
     }
 

@@ -217,6 +217,7 @@ impl Backoff for Pauses {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps)] // An object may have no namespace.
     fn key(name: &&'static str) -> Option<Key> {
         Some(Key::new("shop", *name))
     }
