@@ -22,6 +22,7 @@ pub mod reconcile;
 pub mod resource;
 pub mod rules;
 pub mod similar;
+pub mod simulate;
 #[cfg(test)]
 mod simulation;
 pub mod status;

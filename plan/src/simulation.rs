@@ -1,7 +1,6 @@
 //! Whole histories of ScaledObjects, through the pure core and a model of the HPA: what must hold whatever is asked for,
 //! whatever the triggers read and whatever happens in between (ARCHITECTURE.md, "What must always hold").
 
-mod hpa;
 mod world;
 
 use std::collections::BTreeSet;
@@ -9,8 +8,8 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
+use super::simulate::hpa::ControllerFlags;
 use super::status;
-use hpa::STABILIZATION;
 use world::{Change, Edit, Event, Fault, STEP, Settings, Who, World};
 
 const BEHAVIORS: &[&str] =
@@ -88,7 +87,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 /// type Value the HPA goes down by as little as a replica in each.
 fn rest(settings: &Settings) -> u32 {
     let seconds = settings.cooldown.max(settings.initial_cooldown) + 5 * settings.polling + 120;
-    let time = TimeDelta::seconds(seconds.into()) + STABILIZATION * 14;
+    let window = TimeDelta::from_std(ControllerFlags::default().downscale_stabilization).unwrap();
+    let time = TimeDelta::seconds(seconds.into()) + window * 14;
     u32::try_from(time.num_seconds() / STEP.num_seconds()).unwrap()
 }
 

@@ -11,13 +11,14 @@ use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use ebb_params::{MetricSpec, MetricType};
 use serde_json::{Value, json};
 
-use super::hpa::{Hpa, Outcome, PERIOD};
 use crate::activation::{self, Activity, Observation};
-use crate::fallback::{self, Fallback};
-use crate::modifiers::{Composite, Modifiers};
+use crate::fallback::Fallback;
+use crate::modifiers::Modifiers;
 use crate::pause::{self, Pause};
 use crate::policy::Policy;
 use crate::readings::{self, Aggregate, TriggerReading};
+use crate::simulate::answer::Metrics;
+use crate::simulate::hpa::{ControllerFlags, HpaModel, Outcome, TargetCounts};
 use crate::status::{self, Facts, Served};
 use crate::tick::{Effect, Loop, Moment, ProblemKind, Readings, ReplicaChange, Report, Rules, TargetProblem};
 use crate::{hpa, validate};
@@ -120,7 +121,7 @@ pub(super) struct World {
     metrics: Vec<MetricSpec>,
     pub(super) readings: Vec<Option<f64>>,
     pub(super) replicas: i32,
-    hpa: Option<Hpa>,
+    hpa: Option<HpaModel>,
     hpa_looks: DateTime<Utc>,
     memory: Memory,
     pub(super) status: ScaledObjectStatus,
@@ -239,9 +240,9 @@ impl World {
         };
         let hpa = hpa::build(&self.object, &metrics, &[]);
         if let Some(known) = &mut self.hpa {
-            known.object = hpa;
+            known.replace(&hpa);
         } else {
-            self.hpa = Some(Hpa::new(hpa));
+            self.hpa = Some(HpaModel::new(&hpa, ControllerFlags::default()));
             self.hpa_looks = self.now;
         }
         self.memory.poll.replicas_seen(self.replicas, self.moment().steady);
@@ -273,7 +274,7 @@ impl World {
             }
         }
         if self.hpa_looks <= self.now {
-            self.hpa_looks = self.now + PERIOD;
+            self.hpa_looks = self.now + ControllerFlags::default().sync_period;
             self.hpa_look();
         }
     }
@@ -396,8 +397,9 @@ impl World {
         let Some(mut hpa) = self.hpa.take() else { return };
         let mut failed = false;
         let mut below_zero = false;
-        let outcome = hpa.look(self.now, self.replicas, |metric| {
-            let value = self.answer(metric);
+        let counts = TargetCounts { replicas: self.replicas, ready: self.replicas };
+        let look = hpa.look(self.moment().steady, counts, |metric| {
+            let value = self.answer(metric, counts);
             failed |= value.is_none();
             below_zero |= value.is_some_and(|value| value < 0);
             value
@@ -414,10 +416,10 @@ impl World {
         if self.memory.poll.target_reported(hpa::TargetReport::Count(self.replicas), true) {
             self.memory.woken = true;
         }
-        let (min, max) = (hpa.object.spec.min_replicas.unwrap(), hpa.object.spec.max_replicas);
+        let (min, max) = (hpa.min(), hpa.max());
         self.hpa = Some(hpa);
         assert!(!below_zero, "the HPA takes a metric below zero for one that has overflowed: {self:#?}");
-        let Outcome::Count(count) = outcome else { return };
+        let Outcome::Count(count) = look.outcome else { return };
         let from = self.replicas;
         assert!((min.max(1)..=max).contains(&count), "{count} replicas are out of bounds: {self:#?}");
         assert!(!failed || count >= from || from > max, "a failed metric takes replicas away: {self:#?}");
@@ -429,28 +431,9 @@ impl World {
     }
 
     /// What Ebb tells the HPA about a metric, in thousandths.
-    #[allow(clippy::cast_possible_truncation)]
-    fn answer(&self, metric: &str) -> Option<i64> {
-        let falls_back = |spec: &MetricSpec, fallback: &Fallback| {
-            fallback::value(spec, fallback.replicas(self.replicas), self.replicas)
-        };
-        let value = if let Some(modifiers) = &self.modifiers {
-            match modifiers.value(self.fallback.as_ref(), &self.seen()) {
-                Composite::Value(value) => hpa::metric_value(value),
-                Composite::FallBack(fallback) => falls_back(&modifiers.metric, &fallback),
-                Composite::Unknown(_) => return None,
-            }
-        } else {
-            let index = self.metrics.iter().position(|spec| spec.name == metric)?;
-            match (self.readings[index], self.fallback) {
-                (Some(reading), _) => hpa::metric_value(reading),
-                (None, Some(fallback)) if fallback.begins(self.memory.failures[index]) => {
-                    falls_back(&self.metrics[index], &fallback)
-                }
-                (None, _) => return None,
-            }
-        };
-        Some((value * 1000.0).round() as i64)
+    fn answer(&self, metric: &str, counts: TargetCounts) -> Option<i64> {
+        let (modifiers, fallback) = (self.modifiers.as_ref(), self.fallback.as_ref());
+        Metrics { specs: &self.metrics, modifiers, fallback }.answer(metric, &self.seen(), counts)
     }
 
     fn set(&mut self, who: Who, to: i32) {

@@ -6,6 +6,13 @@ use chrono::SecondsFormat;
 
 use super::decision::{Bound, Decision, Reason, TriggerInfo};
 
+impl Decision {
+    /// See [`sentence`].
+    pub(crate) fn sentence(&self) -> String {
+        sentence(self)
+    }
+}
+
 /// The decision in one sentence without its counts: `trigger orders (rabbitmq) is active: 120 is above 5`.
 pub(super) fn sentence(decision: &Decision) -> String {
     let cause = cause(decision);

@@ -1,0 +1,23 @@
+//! What a ScaledObject does with a load over time: the poll loop of the process ([`crate::tick`]), the answers to the HPA and a
+//! model of the HPA controller, driven through a history. Nothing here is asked of a broker or of a cluster.
+//!
+//! The simulation of random histories in this crate's tests uses the same model of the HPA and the same answers.
+
+pub(crate) mod answer;
+mod explain;
+pub mod hpa;
+mod queue;
+mod record;
+mod result;
+mod run;
+mod scenario;
+mod series;
+#[cfg(test)]
+mod tests;
+mod trigger;
+mod workload;
+
+pub use result::{OpenWindow, Point, Run, RunTrigger, SimulatedDecision, Simulation, Summary};
+pub use run::run;
+pub use scenario::{Scenario, SimulatedTrigger, TriggerSource};
+pub use series::Series;

@@ -1,0 +1,145 @@
+//! `behavior` of an HPA, with the API server's defaults (`pkg/apis/autoscaling/v2/defaults.go`).
+
+use std::time::Duration;
+
+use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior};
+
+/// The rules of both directions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Behavior {
+    pub(super) up: Direction,
+    pub(super) down: Direction,
+}
+
+/// The rules of one direction.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Direction {
+    /// `stabilizationWindowSeconds`. None: the controller's flag.
+    pub(super) window: Option<Duration>,
+    select: Select,
+    policies: Vec<Policy>,
+}
+
+/// `selectPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Select {
+    /// The policy that changes most.
+    Max,
+    /// The policy that changes least.
+    Min,
+    /// Nothing is done.
+    Disabled,
+}
+
+/// The most that a period may change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Policy {
+    amount: Amount,
+    period: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Amount {
+    Pods(i32),
+    Percent(i32),
+}
+
+impl Behavior {
+    pub(super) fn of(behavior: &HorizontalPodAutoscalerBehavior) -> Self {
+        let period = Duration::from_secs(15);
+        let up = [Amount::Pods(4), Amount::Percent(100)].map(|amount| Policy { amount, period });
+        let up = Direction { window: Some(Duration::ZERO), select: Select::Max, policies: up.into() };
+        let down = vec![Policy { amount: Amount::Percent(100), period }];
+        let down = Direction { window: None, select: Select::Max, policies: down };
+        Self { up: up.with(behavior.scale_up.as_ref()), down: down.with(behavior.scale_down.as_ref()) }
+    }
+}
+
+impl Direction {
+    /// The same with what the user gives.
+    fn with(self, rules: Option<&HPAScalingRules>) -> Self {
+        let Some(rules) = rules else { return self };
+        let window = rules.stabilization_window_seconds.and_then(|window| window.try_into().ok());
+        let select = rules.select_policy.as_deref().map(|policy| match policy {
+            "Disabled" => Select::Disabled,
+            "Min" => Select::Min,
+            _ => Select::Max,
+        });
+        let policies = rules.policies.as_ref().map(|policies| policies.iter().map(Policy::of).collect());
+        Self {
+            window: window.map(Duration::from_secs).or(self.window),
+            select: select.unwrap_or(self.select),
+            policies: policies.unwrap_or(self.policies),
+        }
+    }
+
+    /// The longest period of a policy.
+    pub(super) fn longest(&self) -> Duration {
+        self.policies.iter().map(|policy| policy.period).max().unwrap_or_default()
+    }
+
+    /// The count to which one look may go up.
+    pub(super) fn highest(
+        &self,
+        now: Duration,
+        replicas: i32,
+        added: &[(Duration, i32)],
+        removed: &[(Duration, i32)],
+    ) -> i32 {
+        let counts = self.policies.iter().map(|policy| {
+            let began = policy.began(now, replicas, added, removed);
+            match policy.amount {
+                Amount::Pods(pods) => began.saturating_add(pods),
+                Amount::Percent(percent) => whole((f64::from(began) * (1.0 + f64::from(percent) / 100.0)).ceil()),
+            }
+        });
+        match self.select {
+            Select::Disabled => replicas,
+            Select::Max => counts.max().unwrap_or(i32::MIN),
+            Select::Min => counts.min().unwrap_or(i32::MAX),
+        }
+    }
+
+    /// The count to which one look may go down.
+    pub(super) fn lowest(
+        &self,
+        now: Duration,
+        replicas: i32,
+        added: &[(Duration, i32)],
+        removed: &[(Duration, i32)],
+    ) -> i32 {
+        let counts = self.policies.iter().map(|policy| {
+            let began = policy.began(now, replicas, added, removed);
+            match policy.amount {
+                Amount::Pods(pods) => began.saturating_sub(pods),
+                Amount::Percent(percent) => whole(f64::from(began) * (1.0 - f64::from(percent) / 100.0)),
+            }
+        });
+        match self.select {
+            Select::Disabled => replicas,
+            Select::Max => counts.min().unwrap_or(i32::MAX),
+            Select::Min => counts.max().unwrap_or(i32::MIN),
+        }
+    }
+}
+
+impl Policy {
+    fn of(policy: &HPAScalingPolicy) -> Self {
+        let amount = if policy.type_ == "Percent" { Amount::Percent(policy.value) } else { Amount::Pods(policy.value) };
+        Self { amount, period: Duration::from_secs(policy.period_seconds.try_into().unwrap_or_default()) }
+    }
+
+    /// The count at the beginning of its period.
+    fn began(&self, now: Duration, replicas: i32, added: &[(Duration, i32)], removed: &[(Duration, i32)]) -> i32 {
+        let within = |changes: &[(Duration, i32)]| -> i32 {
+            changes.iter().filter(|(at, _)| *at + self.period > now).map(|(_, change)| change).sum()
+        };
+        replicas - within(added) + within(removed)
+    }
+}
+
+/// A count without its fraction. A conversion into an integer stops at its bounds.
+#[allow(clippy::cast_possible_truncation)]
+fn whole(count: f64) -> i32 {
+    count as i32
+}
