@@ -12,6 +12,7 @@ pub mod explain;
 pub mod migrate;
 pub mod reference;
 pub mod schema;
+pub mod simulate;
 pub mod ui;
 pub mod uninstall;
 mod yaml;

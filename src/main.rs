@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ebb::cli::args::doctor::Doctor;
 use ebb::cli::args::explain::Explain;
 use ebb::cli::args::{self, Command, Run, Ui, Uninstall};
-use ebb::cli::{check, completions, cron, doctor, explain, migrate, schema, ui, uninstall};
+use ebb::cli::{check, completions, cron, doctor, explain, migrate, schema, simulate, ui, uninstall};
 use ebb::clock;
 
 fn main() -> ExitCode {
@@ -27,6 +27,10 @@ fn main() -> ExitCode {
             done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |verdict| verdict.exit_code().into())
         }
         Command::Ui(question) => ui(&question),
+        Command::Simulate(question) => {
+            let done = simulate::run(&question, clock::now(), io::stdin().lock(), io::stdout().lock());
+            done.map_or_else(|error| eprintln_and_fail(&error.to_string()), |()| ExitCode::SUCCESS)
+        }
         Command::Uninstall(question) => uninstall(&question),
         Command::Schema(question) => printed(schema::run(&question, io::stdout().lock())),
         Command::Completions(question) => printed(completions::run(&question, io::stdout().lock())),

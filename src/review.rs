@@ -18,6 +18,7 @@ use ebb_crds::{
     AuthenticationRef, ScaleTarget, ScaleTrigger, ScaledObject, ScaledObjectSpec, TriggerAuthenticationSpec,
 };
 use ebb_scalers::pool::ClientPools;
+use ebb_scalers::{ConfigError, Scaler};
 
 use ebb_plan::fallback::Fallback;
 use ebb_plan::modifiers::Modifiers;
@@ -264,6 +265,24 @@ fn of_trigger(
     }
     findings.extend(triggers::unused_credentials(kind, index, trigger, &given).map(|found| found.at(&place, trigger)));
     problems.into_iter().map(|problem| problem.at(&place, trigger)).chain(findings).collect()
+}
+
+/// The scaler of a trigger, built with values that it could have in the place of those that are not known. It knows the
+/// trigger's metric, and is not to be asked anything.
+///
+/// # Errors
+/// It cannot be built, whatever these values are.
+pub fn sample_scaler(
+    index: usize,
+    trigger: &ScaleTrigger,
+    context: &ReviewContext<'_>,
+) -> Result<Box<dyn Scaler>, ConfigError> {
+    let given = trigger.authentication_ref.as_ref().map(context.given).unwrap_or_default();
+    triggers::sample(
+        index,
+        trigger,
+        &triggers::Known { given: &given, environment: context.environment, brokers: context.brokers },
+    )
 }
 
 /// Everything that is wrong with an authentication.

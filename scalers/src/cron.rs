@@ -101,6 +101,10 @@ impl Scaler for Cron {
         Ok(Reading { value: if active { self.desired_replicas } else { 0.0 }, active })
     }
 
+    fn is_computed(&self) -> bool {
+        true
+    }
+
     fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.window.next_edge(now)
     }

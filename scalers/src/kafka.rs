@@ -152,6 +152,10 @@ impl Scaler for Kafka {
             _ => drop(select_all(seen.iter().map(|(topic, moves)| Box::pin(topic.moved_since(*moves)))).await),
         }
     }
+
+    fn notices_changes(&self) -> bool {
+        true
+    }
 }
 
 impl Kafka {

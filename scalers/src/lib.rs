@@ -12,7 +12,7 @@ mod kinds;
 mod metric_name;
 pub mod net;
 pub mod pool;
-mod prometheus;
+pub mod prometheus;
 pub mod rabbitmq;
 mod scaler;
 

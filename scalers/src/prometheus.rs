@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+pub mod history;
 #[cfg(test)]
 mod keda_cases;
 mod params;

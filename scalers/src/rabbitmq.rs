@@ -180,6 +180,10 @@ impl Scaler for RabbitMq {
             Source::Queue { .. } | Source::Pattern { .. } => std::future::pending().await,
         }
     }
+
+    fn notices_changes(&self) -> bool {
+        matches!(self.source, Source::Amqp { .. })
+    }
 }
 
 /// The figures, and which of the messages count.

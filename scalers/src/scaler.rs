@@ -89,6 +89,16 @@ pub trait Scaler: Send + Sync + std::fmt::Debug {
         std::future::pending::<()>().await;
     }
 
+    /// Whether readings follow from the time alone, so that nothing is asked.
+    fn is_computed(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Scaler::changed`] can resolve.
+    fn notices_changes(&self) -> bool {
+        false
+    }
+
     /// The next instant at which the reading changes by itself, where that can be known.
     fn next_change(&self, _now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         None

@@ -9,6 +9,7 @@ mod logs;
 mod migrate;
 mod print;
 mod run;
+mod simulate;
 mod ui;
 mod uninstall;
 mod values;
@@ -29,6 +30,7 @@ pub use logs::{Level, Logs};
 pub use migrate::{Migrate, MigratePart, MigrateValues};
 pub use print::{CompletionShell, Completions, Schema, SchemaKind};
 pub use run::{OutboundArgs, References, Run, Serving, Watch};
+pub use simulate::{Form, Simulate};
 pub use ui::Ui;
 pub use uninstall::Uninstall;
 pub use values::{Listen, Optional, TlsVersion};
@@ -59,6 +61,8 @@ pub enum Command {
     Migrate(Migrate),
     /// Serve a live page about every ScaledObject on 127.0.0.1, with the rights of your kubeconfig.
     Ui(Ui),
+    /// Show the replicas that a ScaledObject would have under a load, without a cluster.
+    Simulate(Box<Simulate>),
     /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
     Uninstall(Uninstall),
     /// Print the JSON Schema of a kind, for editors and checks of files.

@@ -15,8 +15,9 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use ebb_crds::{AuthenticationRef, ScaledObject};
+use ebb_crds::{AuthenticationRef, ScaleTrigger, ScaledObject};
 use ebb_scalers::pool::ClientPools;
+use ebb_scalers::{ConfigError, Scaler};
 
 use crate::cli::args::Check;
 use crate::cli::yaml;
@@ -84,52 +85,135 @@ pub fn run(question: &Check, input: impl Read, output: impl Write) -> Result<Ver
 }
 
 fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) -> Result<usize, CheckError> {
-    let schemas = Schemas::new();
-    let (mut manifests, mut neighbours, mut is_empty) = (Vec::new(), Neighbours::default(), true);
-    for file in files::read(&question.files, input)? {
-        let name: Rc<str> = file.name.into();
-        for document in yaml::read(&file.text) {
-            is_empty = false;
-            match document {
-                Ok(document) => {
-                    for found in Found::all_in(&name, &Rc::new(document), &schemas) {
-                        match found {
-                            Found::Manifest(manifest) => manifests.push(*manifest),
-                            Found::Neighbour(neighbour) => neighbours.0.push(*neighbour),
+    let reviewed = Reviewed::of(&question.files, input)?;
+    reviewed.say_unread(report)?;
+    if !question.for_migration {
+        reviewed.say(report)?;
+    } else if reviewed.is_empty {
+        return Err(CheckError::NoInput);
+    } else {
+        migration::report(&reviewed.manifests, &reviewed.authentications, report)?;
+    }
+    Ok(reviewed.manifests.len())
+}
+
+/// The objects of files, with what is wrong with them.
+pub(super) struct Reviewed {
+    manifests: Vec<Manifest>,
+    neighbours: Neighbours,
+    authentications: Authentications,
+    brokers: ClientPools,
+    /// Documents that cannot be read: file, line, and why.
+    unread: Vec<(Rc<str>, usize, Finding)>,
+    /// There is no document at all.
+    is_empty: bool,
+}
+
+impl Reviewed {
+    /// Reads and reviews files, folders and standard input.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(super) fn of(paths: &[PathBuf], input: impl Read) -> Result<Self, CheckError> {
+        let schemas = Schemas::new();
+        let (mut manifests, mut neighbours, mut unread) = (Vec::new(), Neighbours::default(), Vec::new());
+        let mut is_empty = true;
+        for file in files::read(paths, input)? {
+            let name: Rc<str> = file.name.into();
+            for document in yaml::read(&file.text) {
+                is_empty = false;
+                match document {
+                    Ok(document) => {
+                        for found in Found::all_in(&name, &Rc::new(document), &schemas) {
+                            match found {
+                                Found::Manifest(manifest) => manifests.push(*manifest),
+                                Found::Neighbour(neighbour) => neighbours.0.push(*neighbour),
+                            }
                         }
                     }
+                    Err((line, text)) => unread.push((Rc::clone(&name), line, Finding::refusal("", text))),
                 }
-                Err((line, text)) => report.say(&name, line, "", &Finding::refusal("", text))?,
             }
         }
+        let (authentications, brokers) = (Authentications::of(&manifests), ClientPools::default());
+        review_all(&mut manifests, &neighbours, &authentications, &brokers);
+        Ok(Self { manifests, neighbours, authentications, brokers, unread, is_empty })
     }
-    let authentications = Authentications::of(&manifests);
-    review_all(&mut manifests, &neighbours, &authentications);
-    if question.for_migration {
-        if is_empty {
-            return Err(CheckError::NoInput);
+
+    fn say_unread(&self, report: &mut Report<impl Write>) -> io::Result<()> {
+        self.unread.iter().try_for_each(|(file, line, finding)| report.say(file, *line, "", finding))
+    }
+
+    fn say(&self, report: &mut Report<impl Write>) -> io::Result<()> {
+        for manifest in &self.manifests {
+            for finding in &manifest.findings {
+                report.say(&manifest.file, manifest.line_of(&finding.path), &manifest.title(), finding)?;
+            }
         }
-        migration::report(&manifests, &authentications, report)?;
-        return Ok(manifests.len());
+        Ok(())
     }
-    for manifest in &manifests {
-        for finding in &manifest.findings {
-            report.say(&manifest.file, manifest.line_of(&finding.path), &manifest.title(), finding)?;
+
+    /// The lines of `ebb check` about all that is refused; empty if nothing is.
+    pub(super) fn refusals(&self) -> String {
+        let refused = |finding: &&Finding| finding.refuses(false);
+        let mut report =
+            Report { output: BufWriter::new(Vec::new()), strict: false, errors: 0, warnings: 0, unserved: None };
+        for (file, line, finding) in &self.unread {
+            // A vector takes everything.
+            let _ = report.say(file, *line, "", finding);
         }
+        for manifest in &self.manifests {
+            for finding in manifest.findings.iter().filter(refused) {
+                let _ = report.say(&manifest.file, manifest.line_of(&finding.path), &manifest.title(), finding);
+            }
+        }
+        String::from_utf8(report.output.into_inner().unwrap_or_default()).unwrap_or_default()
     }
-    Ok(manifests.len())
+
+    /// The ScaledObjects among them, with their files and lines.
+    pub(super) fn scaled_objects(&self) -> impl Iterator<Item = (String, &ScaledObject)> {
+        self.manifests.iter().filter_map(|manifest| match &manifest.object {
+            Some(Object::Scaled(object)) => {
+                Some((format!("{}:{}", manifest.file, manifest.line_of("metadata.name")), &**object))
+            }
+            _ => None,
+        })
+    }
+
+    /// The scaler of a trigger of one of them, which is not to be asked anything.
+    ///
+    /// # Errors
+    /// Its parameters cannot be followed.
+    pub(super) fn scaler(
+        &self,
+        object: &ScaledObject,
+        index: usize,
+        trigger: &ScaleTrigger,
+    ) -> Result<Box<dyn Scaler>, ConfigError> {
+        let namespace = object.metadata.namespace.clone().unwrap_or_default();
+        let (environment, _) = self.neighbours.target(object, &namespace);
+        let given = |reference: &AuthenticationRef| self.authentications.params(reference, &namespace);
+        let (readers, environment) = (|_: &AuthenticationRef, _: &str| review::Readers::Others, &environment);
+        let context = ReviewContext { given: &given, readers: &readers, environment, brokers: &self.brokers };
+        review::sample_scaler(index, trigger, &context)
+    }
 }
 
 /// Adds to each manifest what its review finds, with what the others say.
-fn review_all(manifests: &mut [Manifest], neighbours: &Neighbours, authentications: &Authentications) {
-    let (brokers, mut claims, mut seen) = (ClientPools::default(), Claims::default(), Seen::default());
+fn review_all(
+    manifests: &mut [Manifest],
+    neighbours: &Neighbours,
+    authentications: &Authentications,
+    brokers: &ClientPools,
+) {
+    let (mut claims, mut seen) = (Claims::default(), Seen::default());
     for manifest in manifests {
         let mut found: Vec<_> = seen.again(manifest).into_iter().collect();
         let namespace = &manifest.namespace;
         match &manifest.object {
             Some(Object::Scaled(object)) => {
                 let (environment, target) = neighbours.target(object, namespace);
-                found.extend(scaled_object(manifest, object, &environment, authentications, &brokers));
+                found.extend(scaled_object(manifest, object, &environment, authentications, brokers));
                 found.extend(target);
                 found.extend(authentications.references(object, namespace, &environment, neighbours));
                 found.extend(claims.claim(namespace, object).or_else(|| claims::by_hpa(namespace, object, neighbours)));

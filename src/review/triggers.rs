@@ -85,17 +85,8 @@ pub(super) fn problems(index: usize, trigger: &ScaleTrigger, known: &Known<'_>) 
         let config = TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
         return ebb_scalers::build(&config, known.brokers).err().as_ref().map(alone).unwrap_or_default();
     };
-    let variables = || trigger.metadata.iter().filter(|(key, _)| key.ends_with("FromEnv"));
-    let is = |wanted: &[KnownVariable<'_>]| {
-        variables().any(|(_, variable)| wanted.contains(&known.environment.variable(variable)))
-    };
-    let may_be_absent = *known.given == AuthParams::Anything || is(&[KnownVariable::Unknown]);
-    let is_open = *known.given != AuthParams::Nothing || is(&[KnownVariable::Unknown, KnownVariable::Set]);
-    let empty = (may_be_absent || !is_open).then_some(SampleSet::Empty);
-    // Names of parameters say that they are there, whatever they hold.
-    let values = if is_open { sample_sets(kind) } else { 0 };
     let mut wrong: Option<Vec<Problem>> = None;
-    for set in empty.into_iter().chain((0..values).map(SampleSet::Values)) {
+    for set in sample_sets(trigger, kind, known) {
         let config = filled(index, trigger, kind, known, set);
         let Err(error) = ebb_scalers::build(&config, known.brokers) else { return Vec::new() };
         let found = alone(&error);
@@ -105,6 +96,40 @@ pub(super) fn problems(index: usize, trigger: &ScaleTrigger, known: &Known<'_>) 
         });
     }
     wrong.unwrap_or_default()
+}
+
+/// The trigger, built with values that it could have in the place of those that are not known.
+///
+/// # Errors
+/// It cannot be built, whatever these values are.
+pub(super) fn sample(
+    index: usize,
+    trigger: &ScaleTrigger,
+    known: &Known<'_>,
+) -> Result<Box<dyn ebb_scalers::Scaler>, ConfigError> {
+    let bare = || TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
+    let Some(kind) = ebb_scalers::kind(&trigger.type_) else { return ebb_scalers::build(&bare(), known.brokers) };
+    let mut sets: Vec<_> = sample_sets(trigger, kind, known).collect();
+    // A value that it could have says more than none.
+    sets.sort_by_key(|set| *set == SampleSet::Empty);
+    let of = |set| ebb_scalers::build(&filled(index, trigger, kind, known, set), known.brokers);
+    let mut built = sets.into_iter().map(of);
+    let first = built.next().unwrap_or_else(|| ebb_scalers::build(&bare(), known.brokers));
+    first.or_else(|error| built.find_map(Result::ok).ok_or(error))
+}
+
+/// The sets of values with which a trigger is tried.
+fn sample_sets(trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>) -> impl Iterator<Item = SampleSet> + use<> {
+    let variables = || trigger.metadata.iter().filter(|(key, _)| key.ends_with("FromEnv"));
+    let is = |wanted: &[KnownVariable<'_>]| {
+        variables().any(|(_, variable)| wanted.contains(&known.environment.variable(variable)))
+    };
+    let may_be_absent = *known.given == AuthParams::Anything || is(&[KnownVariable::Unknown]);
+    let is_open = *known.given != AuthParams::Nothing || is(&[KnownVariable::Unknown, KnownVariable::Set]);
+    let empty = (may_be_absent || !is_open).then_some(SampleSet::Empty);
+    // Names of parameters say that they are there, whatever they hold.
+    let values = if is_open { longest_sample(kind) } else { 0 };
+    empty.into_iter().chain((0..values).map(SampleSet::Values))
 }
 
 /// A problem with the hints that it has in both lists. A hint may speak of a value that is not known.
@@ -141,7 +166,7 @@ fn alone(error: &ConfigError) -> Vec<Problem> {
 }
 
 /// The number of sets that go through every sample of every parameter.
-fn sample_sets(kind: &Kind) -> usize {
+fn longest_sample(kind: &Kind) -> usize {
     let texts = kind.params.iter().map(|param| if let Sample::Texts(texts) = param.sample { texts.len() } else { 1 });
     texts.max().unwrap_or(1)
 }
@@ -153,7 +178,7 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>, 
         AuthParams::Names(names) => {
             // They are there, also where other values are not.
             let set = if set == SampleSet::Empty { SampleSet::Values(0) } else { set };
-            let known = names.iter().filter_map(|name| Some((name.clone(), sample(declared(name)?, set)?)));
+            let known = names.iter().filter_map(|name| Some((name.clone(), sample_value(declared(name)?, set)?)));
             known.collect()
         }
         AuthParams::Anything => {
@@ -161,7 +186,7 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>, 
                 param.sources.contains(&Source::Auth)
                     && param.names().all(|name| trigger.metadata.get(name).is_none_or(String::is_empty))
             });
-            open.filter_map(|param| Some((param.name.to_owned(), sample(param, set)?))).collect()
+            open.filter_map(|param| Some((param.name.to_owned(), sample_value(param, set)?))).collect()
         }
     };
     let env = trigger.metadata.iter().filter_map(|(key, variable)| {
@@ -169,8 +194,8 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>, 
         let value = match known.environment.variable(variable) {
             KnownVariable::Text(text) => text.to_owned(),
             KnownVariable::Absent => return None,
-            KnownVariable::Set if set == SampleSet::Empty => sample(param, SampleSet::Values(0))?,
-            KnownVariable::Set | KnownVariable::Unknown => sample(param, set)?,
+            KnownVariable::Set if set == SampleSet::Empty => sample_value(param, SampleSet::Values(0))?,
+            KnownVariable::Set | KnownVariable::Unknown => sample_value(param, set)?,
         };
         Some((variable.clone(), value))
     });
@@ -187,7 +212,7 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>, 
 }
 
 /// A value that the parameter could have; none where it is left out.
-fn sample(param: &Param, set: SampleSet) -> Option<String> {
+fn sample_value(param: &Param, set: SampleSet) -> Option<String> {
     let SampleSet::Values(place) = set else { return None };
     match param.sample {
         Sample::Texts(texts) => texts.get(place % texts.len().max(1)).map(|text| (*text).to_owned()),
@@ -217,7 +242,7 @@ mod tests {
                     from_authentication.insert(param.name.to_owned());
                 } else if param.sources.contains(&Source::Env) {
                     trigger.metadata.insert(format!("{}FromEnv", param.name), "VARIABLE".to_owned());
-                } else if let Some(value) = sample(param, SampleSet::Values(0)) {
+                } else if let Some(value) = sample_value(param, SampleSet::Values(0)) {
                     trigger.metadata.insert(param.name.to_owned(), value);
                 }
             }

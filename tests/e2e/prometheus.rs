@@ -1,6 +1,7 @@
 //! The value of a query, asked of a real Prometheus.
 
 use anyhow::{Result, ensure};
+use ebb_tests::ebb;
 use ebb_tests::prometheus::Prometheus;
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
@@ -123,6 +124,32 @@ fn a_server_with_users_lets_in_who_proves_it() -> Outcome {
             let text = user.wait_failing(app, "prometheus query api returned error. status: 401").await?;
             ensure!(!text.contains("hunter2"), "{text}");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_simulation_has_its_history_from_a_server() -> Outcome {
+    story(async |_| {
+        let prometheus = Prometheus::with_series("prometheus-history", None).await?;
+        prometheus.record(&[("jobs_waiting", "vector(40)")]).await?;
+        wait::until("a history of ten seconds", secs(30), async || {
+            let found = prometheus.query("count_over_time(jobs_waiting[1m])").await?;
+            ensure!(found.iter().any(|(_, count)| *count >= 10.0), "{found:?}");
+            Ok(())
+        })
+        .await?;
+        let trigger = trigger(prometheus.url(), "sum(jobs_waiting)", &json!({}));
+        let object = scaled_object("my-app", json!({"maxReplicaCount": 20, "triggers": [trigger]})).to_string();
+        let arguments = ["simulate", "-", "-o", "json", "--for", "1m", "--resolution", "1s", "--hpa-sync-period", "1s"];
+        let history = ["--prometheus", prometheus.url(), "--query", "sum(jobs_waiting)"];
+        let output = ebb::command(&[&arguments[..], &history].concat(), object.as_bytes())?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{text}");
+        let run = &serde_json::from_slice::<Value>(&output.stdout)?["runs"][0];
+        // Before the first value the trigger cannot be read.
+        ensure!(run["points"][0]["values"] == json!([null]), "{run}");
+        ensure!(run["summary"]["peak"] == 8, "40 at 5 a replica: {run}");
         Ok(())
     })
 }

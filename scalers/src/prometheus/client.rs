@@ -140,12 +140,25 @@ impl Client {
     }
 
     async fn ask_now(&self, query: &Query) -> Result<Answer, ReadError> {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let body = self.fetch(query, "query", &format!("&time={now}"), LONGEST_ANSWER).await?;
+        answer::read(&body.bytes, &query.expression).map_err(|text| self.refused(query, &text))
+    }
+
+    /// The body of the answer to a question at `path`, whose further parameters begin with `&`. It has `longest` bytes at most.
+    pub(super) async fn fetch(
+        &self,
+        query: &Query,
+        path: &str,
+        parameters: &str,
+        longest: usize,
+    ) -> Result<Body, ReadError> {
         // Others' queries may take long: the wait for a turn counts.
         let turn = timeout(self.timeout, self.connections.acquire()).await;
         let Ok(_permit) = turn else { return Err(self.timed_out(query)) };
-        let response = self.send(query).await?;
+        let response = self.send(query, path, parameters).await?;
         let status = response.status();
-        let body = self.body(response, query).await?;
+        let body = self.body(response, query, longest).await?;
         if !status.is_success() {
             let text = format!(
                 "prometheus query api returned error. status: {}{}",
@@ -154,16 +167,15 @@ impl Client {
             );
             return Err(self.refused(query, &text));
         }
-        answer::read(&body.bytes, &query.expression).map_err(|text| self.refused(query, &text))
+        Ok(body)
     }
 
-    async fn send(&self, query: &Query) -> Result<Response, ReadError> {
+    async fn send(&self, query: &Query, path: &str, parameters: &str) -> Result<Response, ReadError> {
         let http = self.http.as_ref().map_err(|cause| self.unreachable(cause.clone()))?;
         let request = http.get(format!(
-            "{}/api/v1/query?query={}&time={}{}",
+            "{}/api/v1/{path}?query={}{parameters}{}",
             self.endpoint.address(),
             form_encode(&query.expression),
-            Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             query.more
         ));
         let request = match (&query.basic, self.endpoint.login()) {
@@ -183,8 +195,8 @@ impl Client {
         }
     }
 
-    async fn body(&self, response: Response, query: &Query) -> Result<Body, ReadError> {
-        let longest = if response.status().is_success() { LONGEST_ANSWER } else { LONGEST_REFUSAL };
+    async fn body(&self, response: Response, query: &Query, longest: usize) -> Result<Body, ReadError> {
+        let longest = if response.status().is_success() { longest } else { LONGEST_REFUSAL };
         body::read(response, longest, &self.budget).await.map_err(|fault| match fault {
             body::Fault::TooLong(longest) => self.refused(
                 query,
