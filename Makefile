@@ -5,6 +5,7 @@ CARGO ?= cargo
 
 .DEFAULT_GOAL := help
 .PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests reference docs test-ui
+.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity recordings chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,9 @@ test-ui: ## the page of `ebb ui`: rebuild it, compare with ui/dist, test it in C
 CASES ?= tests/parity
 parity: programs ## give Ebb the manifests of CASES/in and compare with what KEDA made of them (CASES/observed)
 	@target/release/parity "$(CASES)"
+
+recordings: programs ## record what the real HPA controller does, for the model of `ebb simulate` (9 minutes); ONLY=word
+	@target/release/recordings $(ONLY)
 
 chaos: programs ## three replicas, a hundred workloads, and faults at random for four minutes of nine (CHAOS_SEED, CHAOS_SECONDS)
 	@target/release/chaos

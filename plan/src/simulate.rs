@@ -8,6 +8,8 @@ mod explain;
 pub mod hpa;
 mod queue;
 mod record;
+#[cfg(test)]
+mod recorded;
 mod result;
 mod run;
 mod scenario;

@@ -1,0 +1,47 @@
+//! `make recordings`: what the real HPA controller and Ebb do with a load, for the model of `ebb simulate`.
+//!
+//! Plays all stories side by side, each in a namespace of its own, on a test cluster with Kubernetes' own rhythm. Writes a file
+//! for each into `plan/recordings`, which the unit tests of ebb-plan replay. Arguments are words: the stories whose names hold one
+//! of them are played.
+
+#![allow(clippy::print_stdout)] // It is a program for the terminal.
+
+mod play;
+mod stories;
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use ebb_tests::bed::Options;
+use ebb_tests::paths;
+use ebb_tests::world::World;
+use futures::future::join_all;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let mut stories = stories::all();
+    stories.retain(|story| words.is_empty() || words.iter().any(|word| story.name.contains(word)));
+    ensure!(!stories.is_empty(), "no story has a name with one of {words:?}");
+    let longest = stories.iter().map(|story| story.length).max().unwrap_or_default();
+    println!("{} stories, {} minutes", stories.len(), longest.div_ceil(60) + 1);
+    let world = World::start(Options::new("recordings")).await?;
+    let folder = paths::root().join("plan/recordings");
+    fs::create_dir_all(&folder)?;
+    let playing = stories.iter().map(|story| async { (story.name, play::play(&world, story).await) });
+    let mut failed = 0;
+    for (name, recording) in join_all(playing).await {
+        match recording {
+            Ok(recording) => {
+                fs::write(folder.join(format!("{name}.json")), format!("{recording}\n"))?;
+                println!("{name}: recorded");
+            }
+            Err(error) => {
+                failed += 1;
+                println!("{name}: {error:#}");
+            }
+        }
+    }
+    ensure!(failed == 0, "{failed} stories failed");
+    Ok(())
+}
