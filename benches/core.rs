@@ -1,5 +1,6 @@
 //! What happens most often, without brokers and without the API server: the decision of one tick, the status that
-//! follows from it, a formula of scaling modifiers, a cron window, and the answer to one question of the HPA.
+//! follows from it, a formula of scaling modifiers, a cron window, and the answer to one question of the HPA. Besides: ten days of
+//! `ebb simulate`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -20,8 +21,12 @@ use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use ebb_plan::activation::{self, Activity, Observation};
 use ebb_plan::formula::Formula;
 use ebb_plan::policy::Policy;
+use ebb_plan::simulate::hpa::ControllerFlags;
+use ebb_plan::simulate::{self, Scenario, Series, SimulatedTrigger, TriggerSource};
 use ebb_plan::status::{self, Check, Facts, Served, Tick};
+use ebb_plan::trail::TriggerInfo;
 use ebb_plan::trail::{TickView, Trail, TriggerInfo, TriggerState};
+use ebb_plan::validate;
 use ebb_scalers::cron::window::Window;
 use ebb_scalers::pool::ClientPools;
 use ebb_scalers::{MetricSpec, MetricType};
@@ -138,6 +143,7 @@ mod bench_support {
     use ebb::telemetry::metrics::{Metrics, TriggerLabels};
     use ebb_scalers::TriggerConfig;
     use ebb_scalers::pool::ClientPools;
+    use ebb_scalers::{MetricSpec, MetricType};
 
     pub(super) const METRIC: &str = "s0-cron-Europe-London-08xx1-5-018xx1-5";
 
@@ -273,5 +279,46 @@ fn trail(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decision, status_of_a_tick, formula, cron_window, metric_answer, review, trail);
+/// Ten days of a queue with another length each minute.
+fn simulation(c: &mut Criterion) {
+    let object = serde_json::from_value::<ScaledObject>(serde_json::json!({
+        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "app", "namespace": "shop"},
+        "spec": {"scaleTargetRef": {"name": "app"}, "maxReplicaCount": 50, "triggers": [{"type": "rabbitmq", "metadata": {}}]},
+    }));
+    let Ok(object) = object else { return };
+    let Ok(rules) = validate::check(&object, ebb_scalers::declaration) else { return };
+    let minutes = (0..14_400_u32).map(|minute| (Duration::from_secs(u64::from(minute) * 60), minute * 7919 % 400));
+    let values = minutes.map(|(at, value)| (at, Some(f64::from(value)))).collect();
+    let trigger = SimulatedTrigger {
+        info: TriggerInfo {
+            index: 0,
+            name: None,
+            kind: "rabbitmq",
+            metric: MetricSpec {
+                name: "s0".to_owned(),
+                target: 10.0,
+                activation: 0.0,
+                metric_type: MetricType::AverageValue,
+            },
+        },
+        is_cached: false,
+        notices_changes: true,
+        source: TriggerSource::Values(Series::new(values)),
+    };
+    let scenario = Scenario {
+        object,
+        rules,
+        triggers: vec![trigger],
+        start: at(0),
+        length: Duration::from_hours(240),
+        step: Duration::from_mins(10),
+        replicas: None,
+        start_up: Duration::ZERO,
+        controller: ControllerFlags::default(),
+        first_look: None,
+    };
+    c.bench_function("ten days of a simulation", |b| b.iter(|| simulate::run(black_box(&scenario), "so.yaml")));
+}
+
+criterion_group!(benches, decision, status_of_a_tick, formula, cron_window, metric_answer, review, trail, simulation);
 criterion_main!(benches);
