@@ -24,7 +24,6 @@ use ebb_plan::policy::Policy;
 use ebb_plan::simulate::hpa::ControllerFlags;
 use ebb_plan::simulate::{self, Scenario, Series, SimulatedTrigger, TriggerSource};
 use ebb_plan::status::{self, Check, Facts, Served, Tick};
-use ebb_plan::trail::TriggerInfo;
 use ebb_plan::trail::{TickView, Trail, TriggerInfo, TriggerState};
 use ebb_plan::validate;
 use ebb_scalers::cron::window::Window;
