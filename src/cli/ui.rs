@@ -101,7 +101,9 @@ pub enum UiError {
 /// # Errors
 /// There is no way to the API server, the user may not list ScaledObjects, or the port or the file cannot be had.
 pub async fn run(question: &Ui, mut output: impl Write) -> Result<(), UiError> {
-    let (config, context) = config(question.kubeconfig.as_deref(), question.context.clone()).await?;
+    let (mut config, context) = config(question.kubeconfig.as_deref(), question.context.clone()).await?;
+    // The page says at once that something does not answer, and the watches try again.
+    config.default_retry = false;
     let server = config.cluster_url.to_string();
     let home = config.default_namespace.clone();
     let client = Client::try_from(config).map_err(UiError::Client)?;

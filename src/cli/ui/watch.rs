@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebb_crds::{ScaledObject, names};
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _};
 use futures::{FutureExt as _, Stream, future};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::core::{DynamicObject, NamespaceResourceScope};
@@ -52,7 +52,25 @@ pub(super) fn shown<K>(api: Api<K>, config: watcher::Config) -> Shown<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher(api, config).backoff(Pauses::default()).boxed()
+    let begin = move || watcher(api.clone(), config.clone()).backoff(Pauses::default()).boxed();
+    let events = stream::unfold((begin(), begin), |(mut events, begin)| async move {
+        let event = events.next().await?;
+        // The library asks for the same version again when the answer to the request itself says that it has expired.
+        if event.as_ref().is_err_and(is_expired) {
+            events = begin();
+        }
+        Some((event, (events, begin)))
+    });
+    events.boxed()
+}
+
+/// Whether an error says that what was known is of another time: a new list follows, and nothing is amiss.
+fn is_expired(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchError(status) => status.code == 410,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
+        _ => false,
+    }
 }
 
 /// Keeps the model up to date. Never ends by itself.
@@ -111,7 +129,7 @@ where
 {
     let watches = apis.into_iter().enumerate();
     let watches = watches.map(|(place, api)| shown(api, config.clone()).map(move |event| (place, event)).boxed());
-    futures::stream::select_all(watches)
+    stream::select_all(watches)
 }
 
 async fn objects(apis: Vec<Api<ScaledObject>>, model: &Model) {
@@ -168,7 +186,7 @@ async fn decisions(apis: Vec<Api<DynamicObject>>, model: &Model) {
     while let Some((_, event)) = events.next().await {
         match event {
             // Another leader's trail is listed anew.
-            Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
+            Err(error) if is_expired(&error) => {}
             Err(error) => model.set_trail(Trail::of(&error)),
             Ok(Event::Init) => {}
             // What the leader has forgotten was decided all the same.
@@ -220,6 +238,18 @@ mod tests {
     #[expect(clippy::unnecessary_wraps)] // An object may have no namespace.
     fn key(name: &&'static str) -> Option<Key> {
         Some(Key::new("shop", *name))
+    }
+
+    #[test]
+    fn an_expired_version_is_no_failure() {
+        let status = |code| kube::core::Status { code, ..Default::default() }.boxed();
+        assert!(is_expired(&watcher::Error::WatchError(status(410))));
+        assert!(is_expired(&watcher::Error::WatchStartFailed(kube::Error::Api(status(410)))));
+        assert!(!is_expired(&watcher::Error::WatchStartFailed(kube::Error::Api(status(503)))));
+        assert!(
+            !is_expired(&watcher::Error::InitialListFailed(kube::Error::Api(status(410)))),
+            "it is listed again anyway"
+        );
     }
 
     #[test]

@@ -81,7 +81,7 @@ export async function open(url: string, fragment = '', options: Options = {}): P
   page.on('request', (request) => {
     const to = new URL(request.url());
     if (to.origin !== own && to.protocol !== 'blob:') complaints.push(`request: ${request.url()}`);
-    if (own === 'null' && request.url().split('#')[0] !== url) complaints.push(`request: ${request.url()}`);
+    if (own === 'null' && request.url().split('#')[0] !== url.split('#')[0]) complaints.push(`request: ${request.url()}`);
   });
   await page.goto(url + fragment);
   return { page, context, complaints };
