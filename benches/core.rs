@@ -142,7 +142,6 @@ mod bench_support {
     use ebb::telemetry::metrics::{Metrics, TriggerLabels};
     use ebb_scalers::TriggerConfig;
     use ebb_scalers::pool::ClientPools;
-    use ebb_scalers::{MetricSpec, MetricType};
 
     pub(super) const METRIC: &str = "s0-cron-Europe-London-08xx1-5-018xx1-5";
 

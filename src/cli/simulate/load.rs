@@ -273,7 +273,9 @@ mod tests {
             let hour = |series: &Series| -> f64 {
                 // Equal neighbours are one point, so that each counts for its time.
                 let points = series.points();
-                let weighted = points.windows(2).map(|pair| pair[0].1.unwrap() * (pair[1].0 - pair[0].0).as_secs_f64());
+                let weighted = points
+                    .windows(2)
+                    .map(|pair| pair[0].1.unwrap() * pair[1].0.saturating_sub(pair[0].0).as_secs_f64());
                 weighted.sum::<f64>() / points.last().unwrap().0.as_secs_f64()
             };
             let found = hour(&draw());

@@ -115,7 +115,7 @@ fn another_specification_is_compared_with_the_same_load() {
     let other = folder.file("other.yaml", &SCALED.replace("cooldownPeriod: 60", "minReplicaCount: 2"));
     let result = json(&["-", "--trace", &trace, "--against", &other, "--price", "10"], SCALED);
     let [one, two] = [0, 1].map(|run| &result["runs"][run]["summary"]);
-    assert_eq!((&one["secondsAtZero"] != &Value::from(0), &two["secondsAtZero"]), (true, &Value::from(0)));
+    assert_eq!((one["secondsAtZero"] != 0, &two["secondsAtZero"]), (true, &Value::from(0)));
     assert!(two["price"].as_f64() > one["price"].as_f64(), "{one} {two}");
 }
 
@@ -239,7 +239,7 @@ fn blocks(page: &str) -> Vec<String> {
     let mut blocks = vec![String::new()];
     for line in page.lines() {
         match line.strip_prefix("    ") {
-            Some(line) => *blocks.last_mut().unwrap() += &format!("{line}\n"),
+            Some(line) => blocks.last_mut().unwrap().extend([line, "\n"]),
             // Output has empty lines, too.
             None if line.is_empty() => *blocks.last_mut().unwrap() += "\n",
             None => blocks.push(String::new()),

@@ -67,8 +67,9 @@ where
 /// Whether an error says that what was known is of another time: a new list follows, and nothing is amiss.
 fn is_expired(error: &watcher::Error) -> bool {
     match error {
-        watcher::Error::WatchError(status) => status.code == 410,
-        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
+        watcher::Error::WatchError(status) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => {
+            status.code == 410
+        }
         _ => false,
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct Story {
 const AVERAGE: &[&str] = &["AverageValue"];
 const TWO: &[&str] = &["AverageValue", "AverageValue"];
 
+#[expect(clippy::needless_pass_by_value)] // Each story is a literal.
 fn story(name: &'static str, spec: Value, replicas: u32, holds: &[(u64, usize)], length: u64) -> Story {
     let steps = holds.iter().map(|(at, messages)| (*at, 0, Step::Hold(*messages))).collect();
     let mut all = json!({"pollingInterval": 5, "maxReplicaCount": 20});
