@@ -8,6 +8,7 @@ mod chart;
 mod gitops;
 mod lifecycle;
 mod manifests;
+mod migration;
 mod schema;
 mod tool;
 mod tutorial;
@@ -28,12 +29,11 @@ static BED: OnceCell<Bed> = OnceCell::const_new();
 /// A cluster has one Ebb, so that these tests run one after the other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Runs a test on the test cluster, which has no brokers, which the first such test starts, and which has no kind of keda.sh.
+/// Runs a test on the test cluster, which has RabbitMQ, which the first such test starts, and which has no kind of keda.sh.
 fn on_cluster(test: impl AsyncFnOnce(&'static Bed) -> Result<()>) -> Outcome {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = async || {
-        let mut options = Options::new("release");
-        options.with.clear();
+        let options = Options::new("release");
         durations::begin(&options.dir)?;
         Bed::start(options).await
     };

@@ -1,7 +1,7 @@
 //! Helm 3, Helm 4 and kustomize, as `deploy/helm/tools.sh` installs them; kubeconform, as `tests/release/tools.sh` does.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -38,12 +38,17 @@ impl Tool {
         }
     }
 
-    /// Runs it at the root of the repository, with `stdin`, to its end. Helm keeps its caches in `target/`.
-    pub(crate) fn output(self, arguments: &[&str], stdin: &str, kubeconfig: Option<&Path>) -> Result<Output> {
+    /// The program.
+    pub(crate) fn path(self) -> Result<PathBuf> {
         let program = paths::work("tools").join("bin").join(self.program());
         ensure!(program.exists(), "{} is not there: deploy/helm/tools.sh, tests/release/tools.sh", program.display());
+        Ok(program)
+    }
+
+    /// Runs it at the root of the repository, with `stdin`, to its end. Helm keeps its caches in `target/`.
+    pub(crate) fn output(self, arguments: &[&str], stdin: &str, kubeconfig: Option<&Path>) -> Result<Output> {
         let home = paths::work("tools").join("helm-home");
-        let mut child = Command::new(program)
+        let mut child = Command::new(self.path()?)
             .args(arguments)
             .current_dir(paths::root())
             .env("HELM_CACHE_HOME", &home)

@@ -46,10 +46,15 @@ pub async fn install(bed: &Bed) -> Result<()> {
 
 /// Replaces the pods and the cluster network of an installed Ebb: no pod runs, and the Service leads to this machine.
 pub async fn run_here(bed: &Bed) -> Result<()> {
+    run_in(bed, NAMESPACE).await
+}
+
+/// Like [`run_here`], for an Ebb that is installed in this namespace.
+pub async fn run_in(bed: &Bed, namespace: &str) -> Result<()> {
     let kubectl = bed.kubectl();
     let service = r#"{"spec": {"type": "ExternalName", "externalName": "localhost"}}"#;
-    kubectl.run(&["patch", "service", "ebb", "-n", NAMESPACE, "--type=merge", "-p", service]).await?;
-    kubectl.run(&["scale", "deployment", "ebb", "-n", NAMESPACE, "--replicas=0"]).await?;
+    kubectl.run(&["patch", "service", "ebb", "-n", namespace, "--type=merge", "-p", service]).await?;
+    kubectl.run(&["scale", "deployment", "ebb", "-n", namespace, "--replicas=0"]).await?;
     Ok(())
 }
 
@@ -81,6 +86,7 @@ pub struct Ebb {
     pub webhook_port: u16,
     /// The folder that `filePath` of a ClusterTriggerAuthentication is looked up in.
     pub files: PathBuf,
+    namespace: String,
     metrics_port: u16,
     health_port: u16,
     kubeconfig: PathBuf,
@@ -110,14 +116,24 @@ impl Ebb {
 
     /// One that does not run yet, with a log and a token of its own, and with these arguments besides its own.
     pub async fn new(bed: &Bed, name: &str, arguments: &[&str], detached: bool) -> Result<Self> {
+        Self::installed(bed, NAMESPACE, name, arguments, detached).await
+    }
+
+    /// One that does not run yet, and that is installed in this namespace.
+    pub async fn in_namespace(bed: &Bed, namespace: &str, name: &str, arguments: &[&str]) -> Result<Self> {
+        Self::installed(bed, namespace, name, arguments, false).await
+    }
+
+    async fn installed(bed: &Bed, namespace: &str, name: &str, arguments: &[&str], detached: bool) -> Result<Self> {
         let ebb = Self {
+            namespace: namespace.to_owned(),
             log: bed.dir.with_extension(format!("{name}.log")),
             secure_port: process::free_port()?,
             webhook_port: process::free_port()?,
             files: bed.dir.with_extension("files"),
             metrics_port: process::free_port()?,
             health_port: process::free_port()?,
-            kubeconfig: kubeconfig(bed, NAMESPACE, "ebb", name).await?,
+            kubeconfig: kubeconfig(bed, namespace, "ebb", name).await?,
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             detached,
             running: Mutex::new(None),
@@ -238,7 +254,7 @@ impl Ebb {
             .args(&self.arguments)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
-            .env("POD_NAMESPACE", NAMESPACE)
+            .env("POD_NAMESPACE", &self.namespace)
             // As the image sets it.
             .env("MALLOC_ARENA_MAX", "1")
             .env("WATCH_NAMESPACE", "")
