@@ -127,7 +127,8 @@ impl<'a> Engine<'a> {
     fn do_what_is_due(&mut self) {
         if self.hpa.is_some() {
             let is_due = self.poll.next_wakeup().is_none_or(|wakeup| wakeup.at <= self.now);
-            if is_due || std::mem::take(&mut self.is_woken) || self.is_called() {
+            let is_woken = std::mem::take(&mut self.is_woken);
+            if is_due || is_woken || self.is_called() {
                 self.tick();
             }
             if self.next_look <= self.now {
@@ -167,7 +168,7 @@ impl<'a> Engine<'a> {
         self.poll.next_wakeup().is_some_and(|wakeup| wakeup.is_idle)
     }
 
-    /// Whether a source tells an idle loop that it has something new.
+    /// Whether the change of a source wakes an idle loop.
     fn is_called(&mut self) -> bool {
         let (now, any_change) = (self.now, self.scenario.rules.modifiers.is_some());
         self.is_idle() && self.triggers.iter_mut().any(|trigger| trigger.calls(now, any_change))

@@ -27,7 +27,7 @@ pub struct Scenario {
     pub step: Duration,
     /// The count at the start. None: the least that the ScaledObject allows.
     pub replicas: Option<i32>,
-    /// What a new pod needs until it is ready.
+    /// The time that a new pod needs until it is ready.
     pub start_up: Duration,
     /// The settings of the HPA controller.
     pub controller: ControllerFlags,

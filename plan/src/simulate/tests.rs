@@ -91,7 +91,7 @@ fn from_zero_up_and_back_after_the_cooldown() {
 }
 
 #[test]
-fn an_idle_workload_is_woken_by_what_its_source_tells() {
+fn a_source_that_notices_changes_wakes_an_idle_workload() {
     let load = values(&[(0, Some(0.0)), (610, Some(5.0))]);
     let mut scenario = scenario(json!({}), &json!({}), vec![load]);
     assert_eq!(changes(&run(&scenario, ""))[0], (630, 1, "Activated"));

@@ -73,7 +73,7 @@ impl<'a> TriggerState<'a> {
         value.is_some_and(|value| value > self.spec.info.metric.activation)
     }
 
-    /// Whether the source tells an idle loop that it is to look. With a formula each other value may matter.
+    /// Whether a change of the source wakes an idle loop. With a formula each other value may matter.
     pub(super) fn calls(&mut self, now: Duration, any_change: bool) -> bool {
         if !self.spec.notices_changes {
             return false;
@@ -88,8 +88,8 @@ impl<'a> TriggerState<'a> {
         if is_schedule { self.series.next_change(now) } else { None }
     }
 
-    /// The next time at which the run has to stop for it: for another rate of arrivals, or, while the workload is idle, for what
-    /// its source tells.
+    /// The next time at which the run has to stop for it: for another rate of arrivals, or, while the workload is idle, for a
+    /// change of its source.
     pub(super) fn next_stop(&mut self, now: Duration, is_idle: bool) -> Option<Duration> {
         let notices = is_idle && self.spec.notices_changes;
         if self.queue.is_none() && !notices {

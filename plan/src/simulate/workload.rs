@@ -9,7 +9,7 @@ use super::hpa::TargetCounts;
 #[derive(Debug, Clone)]
 pub(super) struct Workload {
     replicas: i32,
-    /// What a new pod needs until it is ready.
+    /// The time that a new pod needs until it is ready.
     start_up: Duration,
     /// When how many pods will be ready, in order.
     starting: VecDeque<(Duration, i32)>,

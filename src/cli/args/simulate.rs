@@ -63,7 +63,7 @@ pub struct Simulate {
     /// load is what arrives, then.
     #[arg(long, value_name = "RATE", value_parser = load::Assigned::<f64>::parse)]
     pub rate: Vec<load::Assigned<f64>>,
-    /// What a new pod needs until it is ready.
+    /// The time that a new pod needs until it is ready.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::of)]
     pub start_up: Duration,
     /// The replicas at the start. Default: the least that the ScaledObject allows.
