@@ -48,8 +48,8 @@ soak: ## the long tests at full size: churn (SEEDS), losses (LOSSES), a thousand
 release-test: ## chart, manifests, GitOps, schemas, with Helm 3 and 4, kustomize, Lua, kubeconform (10 minutes after their first build)
 	@tests/run.sh release
 
-test-ui: ## the page of `ebb ui`: rebuild it, compare with ui/dist, test it in Chromium (npm fetches 60 MB, Debian Chromium)
-	@ui/test.sh
+test-ui: ## the page of `ebb ui`: rebuild it, compare with ui/dist, test it in Chromium, also against a real Ebb (npm fetches 60 MB)
+	@tests/run.sh ui
 
 CASES ?= tests/parity
 parity: programs ## give Ebb the manifests of CASES/in and compare with what KEDA made of them (CASES/observed)

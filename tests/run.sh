@@ -5,6 +5,7 @@
 #   tests/run.sh unit        the unit tests alone
 #   tests/run.sh e2e WORD    the end-to-end tests alone, or those with WORD in their names
 #   tests/run.sh release     the Helm chart, the manifests, Argo CD's health script and the JSON Schemas, with the tools of their users
+#   tests/run.sh ui          the page of `ebb ui`: its own tests, then in Chromium against a real Ebb
 #   tests/run.sh soak        the long end-to-end tests at full size (SEEDS of `make churn`, LOSSES of `make losses`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -174,6 +175,12 @@ release)
 	step "the Helm chart, the manifests, Argo CD's health script, the JSON Schemas" "about 9 minutes" alone release
 	finished
 	;;
+ui)
+	step "the page itself" "2 minutes" ui/test.sh
+	build_all
+	step "the page in a browser" "about 4 minutes" alone ui
+	finished
+	;;
 soak)
 	build_all
 	step "edits and kills, ${SEEDS:-30} seeds" "a minute for each seed" env CHURN_SEEDS="${SEEDS:-30}" target/release/churn kills
@@ -200,7 +207,7 @@ soak)
 	finished
 	;;
 *)
-	sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

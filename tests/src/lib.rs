@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod balancer;
 pub mod bed;
+pub mod browser;
 pub mod churn;
 pub mod crowd;
 pub mod dashboard;
