@@ -71,5 +71,9 @@ async fn perform(stage: &Stage) -> Result<()> {
         workload.all_consumed().await?;
     }
     println!("All {} messages were consumed by the workers.", 2 * MESSAGES);
+    for scaled_object in ["jobs-worker", "my-app-scaler"] {
+        println!("\n$ ebb explain so/{scaled_object}\n{}", stage.explain(scaled_object)?);
+    }
+    println!("To see it on a page while it runs: make demo KEEP=1, and then KUBECONFIG={} ebb ui", stage.kubeconfig());
     timeline.verdict(&workloads)
 }

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ebb_tests::bed::{self, Bed, Options};
 use ebb_tests::ebb::Ebb;
 use ebb_tests::rabbit::Rabbit;
@@ -56,6 +57,16 @@ impl Stage {
         user.kubectl.run(&ready).await.context("the ScaledObjects do not get Ready")?;
         say("both ScaledObjects are Ready");
         Ok(Self { rabbit, user, ebb, bed })
+    }
+
+    /// The answer of `ebb explain`.
+    pub(crate) fn explain(&self, scaled_object: &str) -> Result<String> {
+        let output = Command::new(paths::bin("ebb")?)
+            .args(["explain", scaled_object, "--kubeconfig"])
+            .arg(&self.bed.facts.kubeconfig)
+            .output()?;
+        ensure!(output.status.success(), "ebb explain: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// The administrator's kubeconfig, for people.
