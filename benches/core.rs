@@ -269,6 +269,7 @@ fn trail(c: &mut Criterion) {
                 falls_back: false,
                 decision: activation::Decision { activity: Activity::Active, scale: None, cooldown_ends: None },
                 replicas: Some(3),
+                is_read: false,
                 policy: &policy,
                 leads: true,
             };

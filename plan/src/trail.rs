@@ -51,6 +51,7 @@ pub struct Trail {
 
 /// The end of a tick of the poll loop.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools)] // Each is a fact of its own, and all combinations occur.
 pub struct TickView<'a> {
     /// When.
     pub at: DateTime<Utc>,
@@ -70,8 +71,10 @@ pub struct TickView<'a> {
     pub falls_back: bool,
     /// What the loop decided.
     pub decision: activation::Decision,
-    /// The target's count at the end.
+    /// The target's count at the end, as far as it is known.
     pub replicas: Option<i32>,
+    /// The count was read in this tick. Otherwise it is that of an earlier one, and the HPA may have changed it since.
+    pub is_read: bool,
     /// The rules.
     pub policy: &'a Policy,
     /// Whether this replica leads. Another one sets the replicas where it does not.
@@ -97,13 +100,13 @@ impl Trail {
         if self.hold == Some(Reason::Paused) {
             self.hold = None;
         }
-        if let Some(replicas) = tick.replicas {
+        if let Some(replicas) = tick.replicas.filter(|_| tick.is_read || self.count.is_none()) {
             self.counted(replicas, tick.at);
         }
         self.stay(tick.at);
         self.ring.trim(budget, self.series.bytes());
         let values = tick.states.iter().map(|state| state.value);
-        self.series.add(tick.at, tick.replicas, values, budget.saturating_sub(self.ring.bytes()));
+        self.series.add(tick.at, self.count, values, budget.saturating_sub(self.ring.bytes()));
     }
 
     /// Ebb has set the count.
@@ -237,7 +240,7 @@ impl Trail {
             states: tick.states.clone(),
             error: error.map(decision::short),
             formula: tick.formula,
-            hold: hold::of_tick(tick),
+            hold: hold::of_tick(tick, self.count.or(tick.replicas)),
         });
     }
 

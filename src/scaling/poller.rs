@@ -99,13 +99,14 @@ impl Poller {
                 is_poll,
             },
         );
-        let (mut present, mut changes) = (None, Vec::new());
+        let (mut present, mut changes, mut is_read) = (None, Vec::new(), false);
         let report = loop {
             let (next, made) = match effect {
                 Effect::Report(report) => break report,
                 Effect::ReadReplicas => {
                     let found = self.read(record, serving).await;
                     let replicas = found.as_ref().map(|scale| scale.replicas).map_err(problem);
+                    is_read = replicas.is_ok();
                     present = found.ok();
                     record.poll.on_replicas(&mut tick, &rules, replicas, self.may_set(record, serving))
                 }
@@ -122,7 +123,11 @@ impl Poller {
         };
         let replicas = record.poll.replicas().map(|(replicas, _)| replicas);
         record.metrics.set_replicas(replicas);
-        let view = tick_view(serving, &readings, &report, replicas, self.leadership.is_leader());
+        let view = TickView {
+            is_read,
+            leads: self.leadership.is_leader(),
+            ..tick_view(serving, &readings, &report, replicas)
+        };
         record.trail.on_tick(&changes, &view);
         self.report(record, *report, &samples).await;
     }
@@ -215,7 +220,6 @@ fn tick_view<'a>(
     readings: &[TriggerReading<'_>],
     report: &'a Report,
     replicas: Option<i32>,
-    leads: bool,
 ) -> TickView<'a> {
     let tick = &report.tick;
     TickView {
@@ -229,8 +233,9 @@ fn tick_view<'a>(
         falls_back: tick.fallback.as_ref().is_some_and(|fallback| fallback.in_effect),
         decision: report.decision,
         replicas,
+        is_read: false,
         policy: &serving.policy,
-        leads,
+        leads: true,
     }
 }
 

@@ -29,9 +29,9 @@ fn by(reason: Reason, bound: Option<Bound>) -> Hold {
     Hold::By(Reasoned { reason, until: None, bounds })
 }
 
-/// What the loop keeps the count for after a tick.
-pub(super) fn of_tick(tick: &TickView<'_>) -> Hold {
-    let (policy, replicas) = (tick.policy, tick.replicas.unwrap_or(1));
+/// What the loop keeps the count, which is `replicas`, for after a tick.
+pub(super) fn of_tick(tick: &TickView<'_>, replicas: Option<i32>) -> Hold {
+    let (policy, replicas) = (tick.policy, replicas.unwrap_or(1));
     let asleep = replicas == 0 || (policy.idle.is_some() && replicas < policy.min);
     if tick.target_error.is_some() {
         return by(Reason::TargetFailed, None);

@@ -65,6 +65,7 @@ impl Story {
             falls_back: false,
             decision: activation::Decision { activity, scale: None, cooldown_ends: None },
             replicas: Some(replicas),
+            is_read: true,
             policy: &self.policy,
             leads: self.leads,
         }
@@ -195,6 +196,26 @@ fn a_count_that_the_hpa_explains_a_moment_later_is_the_hpas() {
     story.hpa(47, (7, 7), Some(31), &[ABLE, WITHIN]);
     story.tick(61, 7, Some(140.0), Activity::Active);
     assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 HPA MetricsAboveTarget", "7 -> 7 HPA OnTarget"]);
+}
+
+#[test]
+fn a_count_of_an_earlier_tick_is_no_news() {
+    let mut story = Story::new();
+    story.hpa(0, (1, 1), None, &[ABLE, WITHIN]);
+    story.tick(1, 1, Some(100.0), Activity::Active);
+    story.hpa(2, (1, 5), Some(2), &[ABLE, WITHIN]);
+    for second in [6, 11, 16, 21, 26, 31] {
+        story.tick_with(second, 1, Some(100.0), Activity::Active, |tick| tick.is_read = false);
+    }
+    story.tick(36, 5, Some(100.0), Activity::Active);
+    story.hpa(40, (5, 5), Some(2), &[ABLE, WITHIN]);
+    assert_eq!(
+        story.told(),
+        ["1 -> 1 HPA OnTarget", "1 -> 5 HPA MetricsAboveTarget", "5 -> 5 HPA OnTarget"],
+        "the loop knew the count before the HPA's change"
+    );
+    let last = story.trail.readings().1.last().unwrap();
+    assert_eq!(last.replicas, Some(5));
 }
 
 #[test]

@@ -79,7 +79,10 @@ async fn answer(
             Ok(list(&source.snapshot(query.filter.namespace()), &query, epoch, form))
         }
         ("watch", "") => {
-            query.check_epoch(epoch)?;
+            if let Err(expired) = query.check_epoch(epoch) {
+                // As the API server does: clients take an error of the answer for one of the moment, and ask for the same again.
+                return Ok(json_response(watch::error(expired)));
+            }
             let request = watch::Request {
                 form,
                 epoch,

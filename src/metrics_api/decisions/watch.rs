@@ -65,6 +65,11 @@ struct Watch {
     is_over: bool,
 }
 
+/// The only event of a watch that cannot begin, as a line of JSON.
+pub(super) fn error(failure: Failure) -> String {
+    json!({"type": "ERROR", "object": failure.document()}).to_string() + "\n"
+}
+
 /// The events of a watch, a line of JSON each.
 pub(super) fn events(
     source: Arc<dyn DecisionSource>,

@@ -119,7 +119,7 @@ fn blocks<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
     for line in lines {
         match line.strip_prefix("    ") {
             Some(code) if within => {
-                blocks.last_mut().into_iter().for_each(|block| block.push_str(&format!("{code}\n")))
+                blocks.last_mut().into_iter().for_each(|block| block.extend([code, "\n"]));
             }
             Some(code) => blocks.push(format!("{code}\n")),
             None => {}
