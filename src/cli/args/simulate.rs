@@ -39,7 +39,7 @@ pub struct Simulate {
     /// The history of the triggers, or of what arrives: a CSV file.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// A Prometheus server with that history, such as http://prometheus.monitoring:9090.
+    /// A Prometheus server with that history, such as `http://prometheus.monitoring:9090`.
     #[arg(long, value_name = "URL", value_parser = prometheus::server, conflicts_with = "trace")]
     pub prometheus: Option<Url>,
     /// What to ask the server for, for one trigger (TRIGGER=EXPRESSION) or for the only one. Default: the value that Ebb and KEDA
