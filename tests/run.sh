@@ -43,7 +43,7 @@ build() {
 # Everything that needs no test cluster.
 unit() {
 	local folder program
-	local needs_cluster="/($(IFS='|' && echo "${end_to_end[*]}")|release)-[0-9a-f]+$"
+	local needs_cluster="/($(IFS='|' && echo "${end_to_end[*]}")|release|ui)-[0-9a-f]+$"
 	while IFS=$'\t' read -r folder program; do
 		[[ $program =~ $needs_cluster ]] || (cd "$folder" && "$program" --quiet) || return
 	done <"$programs"
