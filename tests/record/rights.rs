@@ -28,6 +28,10 @@ struct Right {
 /// allowed to create it (kubernetes.io, "Server-Side Apply").
 const LOOKED_FOR: [(&str, &str); 2] = [("update", "scaledobjects/finalizers"), ("create", "horizontalpodautoscalers")];
 
+/// The group whose rights a replica that stands by uses at the one that leads, of which the API server's log knows nothing.
+/// `tests/serial/decisions.rs` fails without them.
+const AT_THE_LEADER: &str = "decisions.ebb.dev";
+
 impl Right {
     fn used_by(&self, request: &Request) -> bool {
         let resource = match self.resource.strip_prefix("*/") {
@@ -94,6 +98,7 @@ fn every_right_was_used() -> Result<()> {
         }
     }
     unused.retain(|right| !LOOKED_FOR.contains(&(right.verb.as_str(), right.resource.as_str())));
+    unused.retain(|right| right.group != AT_THE_LEADER);
     let unused: Vec<_> = unused.iter().map(Right::to_string).collect();
     ensure!(unused.is_empty(), "no end-to-end test uses these rights:\n{}", unused.join("\n"));
     Ok(())

@@ -21,8 +21,11 @@
   verbs: [get, list, watch, patch]
 # A replica that stands by asks the one that leads for the decisions, as this account.
 - apiGroups: [decisions.ebb.dev]
-  resources: [scalingdecisions, scalingdecisions/readings]
+  resources: [scalingdecisions]
   verbs: [get, list, watch]
+- apiGroups: [decisions.ebb.dev]
+  resources: [scalingdecisions/readings]
+  verbs: [get]
 {{- end }}
 {{- if .Values.webhooks.enabled }}
 # The same for its webhook.
