@@ -6,6 +6,7 @@
 //! - [`scope`]: which namespaces and labels are served. [`selector`] reads labels' selectors.
 //! - [`key`]: the name of an object in its namespace.
 //! - [`scale`]: kinds with `/scale`. [`pod_template`]: the pods of a target.
+//! - [`vpa`]: the VerticalPodAutoscalers of a namespace.
 //! - [`cluster_reader`]: the reads of triggers whose source is the cluster.
 
 pub mod client;
@@ -17,4 +18,5 @@ pub mod pod_template;
 pub mod scale;
 pub mod scope;
 pub mod selector;
+pub mod vpa;
 pub mod watch;

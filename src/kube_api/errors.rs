@@ -1,4 +1,4 @@
-//! What an error of a request says about the API server.
+//! What an error of a request says.
 
 /// Whether an answer with this code says that the API server cannot keep up: 429 (API Priority and Fairness), 504 (a time limit of
 /// its own).
@@ -13,6 +13,14 @@ pub fn is_unanswered(error: &kube::Error) -> bool {
         kube::Error::Api(status) => is_overload(status.code),
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
         _ => false,
+    }
+}
+
+/// The API server's own words, or, where it did not answer, those of the library.
+pub fn message(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! that is there, the key of each object that has gone, and a notice when it is complete. Each namespace has a watch of its
 //! own and lists on its own, so that a namespace that cannot be listed keeps its last objects and holds up no other.
 
+mod pauses;
 mod relist;
 
 use std::fmt::Debug;
@@ -12,12 +13,12 @@ use std::time::Duration;
 use futures::stream::{BoxStream, select_all};
 use futures::{Stream, StreamExt as _};
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::kube_api::key::Key;
+pub use pauses::Pauses;
 use relist::Change;
 pub use relist::Relist;
 
@@ -146,7 +147,7 @@ where
 {
     let path = api.resource_url().to_owned();
     let mut failures = 0_u32;
-    let events = watcher(api, config.page_size(PAGE)).backoff(Pauses::default());
+    let events = watcher(api, config.page_size(PAGE)).backoff(Pauses::between(PAUSES));
     events.filter_map(move |event| std::future::ready(logged(event, &path, &mut failures)))
 }
 
@@ -169,26 +170,6 @@ fn logged<K>(event: Result<Event<K>, watcher::Error>, path: &str, failures: &mut
             *failures = failures.saturating_add(1);
             None
         }
-    }
-}
-
-/// Doubles from the shortest pause to the longest.
-#[derive(Debug, Default)]
-struct Pauses(Option<Duration>);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0.map_or(PAUSES.0, |last| (last * 2).min(PAUSES.1));
-        self.0 = Some(pause);
-        Some(pause)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = None;
     }
 }
 

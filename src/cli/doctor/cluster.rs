@@ -13,6 +13,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use crate::cli::args::doctor::Doctor;
+use crate::kube_api::errors;
 use crate::metrics_api::API_SERVICE;
 use crate::metrics_api::decisions::DECISIONS_API_SERVICE;
 
@@ -79,25 +80,18 @@ pub(super) async fn read(client: &Client, question: &Doctor) -> Found {
     Found { version, definitions, metrics, decisions, webhook, lease, certificate, keda, missing_rights, objects, jobs }
 }
 
-fn text(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
 async fn get<K: Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, name: &str) -> Known<Option<K>> {
-    api.get_opt(name).await.map_err(|error| text(&error))
+    api.get_opt(name).await.map_err(|error| errors::message(&error))
 }
 
 async fn version(client: &Client) -> Known<String> {
-    client.apiserver_version().await.map(|version| version.git_version).map_err(|error| text(&error))
+    client.apiserver_version().await.map(|version| version.git_version).map_err(|error| errors::message(&error))
 }
 
 async fn keda(client: &Client) -> Known<Vec<String>> {
     let names = "app.kubernetes.io/name in (keda-operator,keda-operator-metrics-apiserver,keda-admission-webhooks)";
     let api: Api<Deployment> = Api::all(client.clone());
-    let list = api.list(&ListParams::default().labels(names)).await.map_err(|error| text(&error))?;
+    let list = api.list(&ListParams::default().labels(names)).await.map_err(|error| errors::message(&error))?;
     let wanted = |one: &Deployment| one.spec.replicas.unwrap_or(1) > 0;
     let name = |one: Deployment| format!("{}/{}", one.namespace().unwrap_or_default(), one.name_any());
     Ok(list.into_iter().filter(wanted).map(name).collect())
@@ -126,7 +120,7 @@ async fn missing_rights(client: &Client, question: &Doctor) -> Known<Vec<String>
             ..SubjectAccessReviewSpec::default()
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let answer = api.create(&PostParams::default(), &review).await.map_err(|error| text(&error))?;
+        let answer = api.create(&PostParams::default(), &review).await.map_err(|error| errors::message(&error))?;
         if !answer.status.is_some_and(|status| status.allowed) {
             let slash = if subresource.is_empty() { String::new() } else { format!("/{subresource}") };
             missing.push(format!("{verb} {resource}{slash}"));
@@ -137,7 +131,7 @@ async fn missing_rights(client: &Client, question: &Doctor) -> Known<Vec<String>
 
 async fn objects(client: &Client) -> Known<(usize, Vec<String>)> {
     let api: Api<ScaledObject> = Api::all(client.clone());
-    let list = api.list(&ListParams::default()).await.map_err(|error| text(&error))?;
+    let list = api.list(&ListParams::default()).await.map_err(|error| errors::message(&error))?;
     let is_ready = |object: &ScaledObject| {
         object.status.as_ref().and_then(|status| status.condition(Condition::READY)).is_some_and(Condition::is_true)
     };
@@ -153,6 +147,6 @@ async fn jobs(client: &Client) -> Known<usize> {
     match client.request::<serde_json::Value>(request).await {
         Ok(list) => Ok(list["items"].as_array().map_or(0, Vec::len)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(0),
-        Err(error) => Err(text(&error)),
+        Err(error) => Err(errors::message(&error)),
     }
 }

@@ -5,12 +5,13 @@ use ebb_plan::resource;
 use ebb_plan::trail::object::{self, ScalingDecision};
 use ebb_plan::vpa;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ExplainError;
+use crate::kube_api::errors;
 use crate::kube_api::key::Key;
 use crate::kube_api::scale::Targets;
 use crate::metrics_api::decisions::{READINGS, RESOURCE, Readings};
@@ -59,7 +60,7 @@ struct DecisionList {
 pub(super) async fn read(client: &Client, key: &Key) -> Result<Facts, ExplainError> {
     let api: Api<ScaledObject> = Api::namespaced(client.clone(), &key.namespace);
     let object = api.get(&key.name).await;
-    let object = object.map_err(|error| ExplainError::Object { key: key.clone(), cause: text(&error) })?;
+    let object = object.map_err(|error| ExplainError::Object { key: key.clone(), cause: errors::message(&error) })?;
     let (replicas, hpa, others, vpa_conflicts, decisions, readings) = tokio::join!(
         replicas(client, key, &object),
         hpa(client, key, &object),
@@ -69,13 +70,6 @@ pub(super) async fn read(client: &Client, key: &Key) -> Result<Facts, ExplainErr
         raw(client, format!("namespaces/{}/{RESOURCE}/{}/{READINGS}", key.namespace, key.name)),
     );
     Ok(Facts { object, replicas, hpa, others, vpa_conflicts, decisions, readings })
-}
-
-fn text(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
 }
 
 async fn replicas(client: &Client, key: &Key, object: &ScaledObject) -> Known<i32> {
@@ -90,20 +84,20 @@ async fn hpa(client: &Client, key: &Key, object: &ScaledObject) -> Known<Option<
     let reported = object.status.as_ref().and_then(|status| status.hpa_name.clone());
     let name = reported.unwrap_or_else(|| ebb_plan::hpa::name(object));
     let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), &key.namespace);
-    api.get_opt(&name).await.map_err(|error| text(&error))
+    api.get_opt(&name).await.map_err(|error| errors::message(&error))
 }
 
 async fn others(client: &Client, key: &Key, object: &ScaledObject) -> Known<Vec<Other>> {
     let all = ListParams::default();
     let objects: Api<ScaledObject> = Api::namespaced(client.clone(), &key.namespace);
-    let objects = objects.list(&all).await.map_err(|error| text(&error))?;
+    let objects = objects.list(&all).await.map_err(|error| errors::message(&error))?;
     let objects = objects.into_iter().filter(|other| other.uid() != object.uid()).map(|other| {
         let target = &other.spec.scale_target_ref;
         let target = (target.kind().to_owned(), target.name.clone());
         Other { what: format!("ScaledObject {}", other.name_any()), target }
     });
     let hpas: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), &key.namespace);
-    let hpas = hpas.list(&all).await.map_err(|error| text(&error))?;
+    let hpas = hpas.list(&all).await.map_err(|error| errors::message(&error))?;
     let foreign =
         hpas.into_iter().filter(|hpa| hpa.owner_references().iter().all(|owner| owner.kind != "ScaledObject"));
     let hpas = foreign.map(|hpa| {
@@ -120,11 +114,7 @@ async fn vpa_conflicts(client: &Client, key: &Key, object: &ScaledObject) -> Vec
     if resources.is_empty() {
         return Vec::new();
     }
-    let kind = GroupVersionKind::gvk("autoscaling.k8s.io", "v1", "VerticalPodAutoscaler");
-    let kind = ApiResource::from_gvk_with_plural(&kind, "verticalpodautoscalers");
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &kind);
-    let Ok(list) = api.list(&ListParams::default()).await else { return Vec::new() };
-    let all: Vec<_> = list.items.iter().filter_map(|item| serde_json::to_value(item).ok()).collect();
+    let Ok(all) = crate::kube_api::vpa::list(client, &key.namespace).await else { return Vec::new() };
     vpa::conflicts(&object.spec.scale_target_ref, &resources, &all)
 }
 
@@ -138,5 +128,5 @@ async fn decisions(client: &Client, key: &Key) -> Known<(Vec<ScalingDecision>, S
 async fn raw<T: DeserializeOwned>(client: &Client, path: String) -> Known<T> {
     let path = format!("/apis/{}/{}/{path}", object::GROUP, object::VERSION);
     let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
-    client.request(request).await.map_err(|error| text(&error))
+    client.request(request).await.map_err(|error| errors::message(&error))
 }

@@ -11,7 +11,6 @@ use futures::{FutureExt as _, Stream, future};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::core::{DynamicObject, NamespaceResourceScope};
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -20,6 +19,7 @@ use super::model::{Cluster, Model, owner};
 use super::trail::{self, Brief, Trail};
 use crate::clock;
 use crate::kube_api::key::Key;
+use crate::kube_api::watch::Pauses;
 
 /// The shortest and the longest pause before a watch begins again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -52,7 +52,7 @@ pub(super) fn shown<K>(api: Api<K>, config: watcher::Config) -> Shown<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let begin = move || watcher(api.clone(), config.clone()).backoff(Pauses::default()).boxed();
+    let begin = move || watcher(api.clone(), config.clone()).backoff(Pauses::between(PAUSES)).boxed();
     let events = stream::unfold((begin(), begin), |(mut events, begin)| async move {
         let event = events.next().await?;
         // The library asks for the same version again when the answer to the request itself says that it has expired.
@@ -209,26 +209,6 @@ fn why(error: &watcher::Error) -> String {
         | watcher::Error::WatchStartFailed(error)
         | watcher::Error::WatchFailed(error) => error.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// Doubles from the shortest pause to the longest.
-#[derive(Debug, Default)]
-struct Pauses(Option<Duration>);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0.map_or(PAUSES.0, |last| (last * 2).min(PAUSES.1));
-        self.0 = Some(pause);
-        Some(pause)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = None;
     }
 }
 

@@ -23,6 +23,7 @@ use super::budget::Budget;
 use super::watch_connections::WatchConnections;
 use super::{Kind, Reference, Version};
 use crate::controller::authentication::file;
+use crate::kube_api::errors;
 
 /// How long the API server may take to begin a watch, and to answer a question.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -63,20 +64,12 @@ impl ReferenceWatcher {
 /// Why a watch ended before its time.
 #[derive(Debug, thiserror::Error)]
 enum WatchError {
-    #[error("{}", brief(.0))]
+    #[error("{}", errors::message(.0))]
     Api(#[from] kube::Error),
     #[error("the API server does not answer")]
     Silent,
     #[error("the API server ended the watch: {0}")]
     Ended(String),
-}
-
-/// The API server's own words alone, where it has said something.
-fn brief(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// Follows `reference` until it is aborted, and gives `saw` each version.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::utils::Backoff as _;
 use kube::runtime::watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -50,7 +51,7 @@ async fn diary(watches: Watches<ConfigMap>, seconds: u64) -> Vec<String> {
 
 #[test]
 fn pauses_double_up_to_the_longest_and_begin_anew_after_success() {
-    let mut pauses = Pauses::default();
+    let mut pauses = Pauses::between(PAUSES);
     let seconds: Vec<_> = pauses.by_ref().take(5).map(|pause| pause.as_secs_f64()).collect();
     assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 4.0]);
     pauses.reset();
