@@ -58,7 +58,7 @@ pub enum Time {
 /// The levels are not valid.
 pub fn start(config: &Config) -> Result<(), ParseError> {
     // Ebb itself logs reconnects, with the object concerned, so those of the libraries are left out.
-    let filter = EnvFilter::try_new(format!("lapin=off,kube_runtime=error,{}", config.levels))?;
+    let filter = EnvFilter::try_new(format!("kube_runtime=error,{}", config.levels))?;
     let timer = Timer::new(config.time);
     let lines =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(Lines);

@@ -1,12 +1,15 @@
 //! RabbitMQ over AMQP: one connection for each (host, credentials, virtual host), shared by all its triggers.
 //!
-//! A queue's depth is asked with a passive declare. The broker answers one for a queue that does not exist by closing
-//! the channel, so queues known to be missing are asked about on a channel of their own: a missing queue never costs
+//! Queues that are known to be missing are asked about on a channel of their own, one at a time: a missing queue never costs
 //! the others their channel, and never a connection.
 
-mod dial;
+mod connection;
 mod endpoint;
-mod gate;
+mod frame;
+mod frame_reader;
+mod handshake;
+mod session;
+mod single_asker;
 mod watcher;
 
 use std::collections::HashSet;
@@ -14,16 +17,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::options::QueueDeclareOptions;
-use lapin::types::{FieldTable, ShortString};
-use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
+use self::connection::Connection;
 pub use self::endpoint::{Endpoint, EndpointParts, Login, Mechanism};
+use self::session::{Lane, Question, Refusal};
 use self::watcher::Watcher;
 use crate::net::outbound::Outbound;
-use crate::net::peer::said;
 use crate::pool::{Backoff, SingleFlight, jitter};
 use crate::scaler::ReadError;
 
@@ -31,10 +32,8 @@ use crate::scaler::ReadError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the broker may take to answer one question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a question is asked on the channel that all share before it gets one to itself.
-const SHARED_TRIES: u32 = 4;
-/// The same for the channel of its own, where a new one could not be opened.
-const ALONE_TRIES: u32 = 3;
+/// The longest name of a queue, in bytes (AMQP 0-9-1, section 4.2.5.3).
+const LONGEST_NAME: usize = 255;
 
 /// A shared connection. It is opened by the first question and again, after a pause, when it was lost.
 #[derive(Debug)]
@@ -44,10 +43,8 @@ pub struct Client {
     link: Mutex<Link>,
     /// Held by the task that connects: the others wait for the outcome.
     connecting: tokio::sync::Mutex<()>,
-    /// The channel for queues that were there at the last look.
-    shared_channel: tokio::sync::Mutex<Option<Channel>>,
-    /// The channel for those that were not.
-    isolated_channel: tokio::sync::Mutex<Option<Channel>>,
+    /// Held by the question about a missing queue.
+    isolated: tokio::sync::Mutex<()>,
     missing: Mutex<HashSet<String>>,
     flights: SingleFlight<String, Result<u32, ReadError>>,
     watcher: Watcher,
@@ -77,8 +74,7 @@ impl Client {
                 last_error: None,
             }),
             connecting: tokio::sync::Mutex::new(()),
-            shared_channel: tokio::sync::Mutex::new(None),
-            isolated_channel: tokio::sync::Mutex::new(None),
+            isolated: tokio::sync::Mutex::new(()),
             missing: Mutex::default(),
             flights: SingleFlight::default(),
             watcher: Watcher::default(),
@@ -95,7 +91,7 @@ impl Client {
     /// Resolves when `queue` has another count than `seen`, or cannot be asked about. Never resolves while the connection is
     /// not open, or for a queue that does not exist: asking about one costs a channel.
     pub async fn changed(self: &Arc<Self>, queue: &Arc<str>, seen: u32) {
-        let is_open = self.link.lock().open().is_some();
+        let is_open = self.open().is_some();
         if !is_open || self.missing.lock().contains(&**queue) {
             std::future::pending::<()>().await;
         }
@@ -107,13 +103,7 @@ impl Client {
             return Err(refused);
         }
         let was_missing = self.missing.lock().contains(queue);
-        let mut answer = Err(Failure::ChannelClosedByOther);
-        if !was_missing {
-            answer = self.in_time(queue, self.ask_with_others(queue)).await;
-        }
-        if matches!(answer, Err(Failure::ChannelClosedByOther)) {
-            answer = self.ask_alone(queue).await;
-        }
+        let answer = if was_missing { self.ask_alone(queue).await } else { self.in_time(queue, Lane::Shared).await };
         match answer {
             Ok(messages) => {
                 if was_missing {
@@ -131,29 +121,12 @@ impl Client {
                 self.lost(error.clone());
                 Err(error)
             }
-            // That says nothing about the queue, nor about the connection.
-            Err(Failure::ChannelClosedByOther) => Err(ReadError::Query(format!(
-                "error inspecting RabbitMQ: queue {queue:?} at {}: its channel was closed because of other queues",
-                self.endpoint.broker()
-            ))),
         }
     }
 
-    /// Asks on the channel that all share. Questions are sent without waiting for each other's answers.
-    async fn ask_with_others(&self, queue: &str) -> Result<u32, Failure> {
-        for _ in 0..SHARED_TRIES {
-            let channel = self.open(&mut *self.shared_channel.lock().await).await?;
-            match self.declare(&channel, queue, true).await {
-                Err(Failure::ChannelClosedByOther) => {}
-                answer => return answer,
-            }
-        }
-        Err(Failure::ChannelClosedByOther)
-    }
-
-    /// Asks on the isolated channel, one at a time: whatever closes that channel is about this queue.
+    /// Asks on the isolated channel, one at a time.
     async fn ask_alone(&self, queue: &str) -> Result<u32, Failure> {
-        let Ok(mut slot) = timeout(ANSWER_TIMEOUT, self.isolated_channel.lock()).await else {
+        let Ok(_alone) = timeout(ANSWER_TIMEOUT, self.isolated.lock()).await else {
             // That says nothing about the broker: the others' connection stays.
             let error = ReadError::Query(format!(
                 "queue {queue:?} at {} was missing, and could not be asked about again within {} s: too many others are",
@@ -162,26 +135,11 @@ impl Client {
             ));
             return Err(Failure::Queue { missing: false, error });
         };
-        let mut answer = Err(Failure::ChannelClosedByOther);
-        for _ in 0..ALONE_TRIES {
-            let question = async {
-                let channel = self.open(&mut slot).await?;
-                self.declare(&channel, queue, false).await
-            };
-            answer = self.in_time(queue, question).await;
-            if answer.is_err() {
-                // It is closed, whether the library has noticed yet or not: the next question must not come upon it.
-                *slot = None;
-            }
-            if !matches!(answer, Err(Failure::ChannelClosedByOther)) {
-                break;
-            }
-        }
-        answer
+        self.in_time(queue, Lane::Isolated).await
     }
 
-    async fn in_time(&self, queue: &str, answer: impl Future<Output = Result<u32, Failure>>) -> Result<u32, Failure> {
-        timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| {
+    async fn in_time(&self, queue: &str, lane: Lane) -> Result<u32, Failure> {
+        timeout(ANSWER_TIMEOUT, self.declare(queue, lane)).await.unwrap_or_else(|_| {
             Err(Failure::Connection(ReadError::Timeout {
                 broker: self.endpoint.broker(),
                 what: format!("queue {queue:?}"),
@@ -190,21 +148,23 @@ impl Client {
         })
     }
 
-    async fn declare(&self, channel: &Channel, queue: &str, shared: bool) -> Result<u32, Failure> {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let name = ShortString::try_new(queue).map_err(|error| Failure::Queue {
-            missing: false,
-            error: ReadError::Query(format!("queue {queue:?}: {error}")),
-        })?;
-        let declared = channel.queue_declare(name, options, FieldTable::default()).await;
-        declared.map(|found| found.message_count()).map_err(|error| self.explain(channel, queue, shared, &error))
+    async fn declare(&self, queue: &str, lane: Lane) -> Result<u32, Failure> {
+        if queue.len() > LONGEST_NAME {
+            let error = ReadError::Query(format!("queue {queue:?}: its name is longer than {LONGEST_NAME} bytes"));
+            return Err(Failure::Queue { missing: false, error });
+        }
+        let connection = self.connection().await.map_err(Failure::Connection)?;
+        let (asker, answer) = single_asker::asker();
+        connection.ask(lane, [Question { queue: queue.into(), asker }]);
+        match answer.await {
+            Ok(answer) => answer.map_err(|refusal| self.explain(queue, refusal)),
+            Err(_) => Err(Failure::Connection(self.unreachable("the connection is closed".into()))),
+        }
     }
 
-    async fn open(&self, slot: &mut Option<Channel>) -> Result<Channel, Failure> {
-        if let Some(channel) = slot.as_ref().filter(|channel| channel.status().connected()) {
-            return Ok(channel.clone());
-        }
-        Ok(slot.insert(self.open_channel().await?).clone())
+    /// The open connection, if there is one.
+    fn open(&self) -> Option<Arc<Connection>> {
+        self.link.lock().open()
     }
 
     /// Drops a connection that no longer answers.
@@ -220,19 +180,6 @@ impl Client {
         if was_open || link.backoff.wait(Instant::now()).is_none() {
             link.failed(error, jitter(&self.endpoint));
         }
-    }
-
-    async fn open_channel(&self) -> Result<Channel, Failure> {
-        let connection = self.connection().await.map_err(Failure::Connection)?;
-        connection.create_channel().await.map_err(|error| match error.kind() {
-            // The broker's close of the channel that had this number before came upon the new one, and may come upon the next
-            // ones too: they get another connection. Channels that are open keep this one.
-            ErrorKind::ProtocolError(amqp) if is_of_a_queue(amqp.get_id()) => {
-                self.link.lock().connection.take_if(|present| Arc::ptr_eq(present, &connection));
-                Failure::ChannelClosedByOther
-            }
-            _ => Failure::Connection(self.unreachable(said(error))),
-        })
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, ReadError> {
@@ -263,9 +210,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Connection, ReadError> {
-        let properties = ConnectionProperties::default().with_connection_name("ebb".into());
-        let (uri, tls) = (self.endpoint.uri(), self.endpoint.tls());
-        let attempt = dial::connect(uri, tls, &self.outbound, properties, CONNECT_TIMEOUT);
+        let attempt = Connection::open(&self.endpoint, &self.outbound, CONNECT_TIMEOUT);
         match timeout(CONNECT_TIMEOUT, attempt).await {
             Ok(Ok(connection)) => {
                 tracing::info!(endpoint = ?self.endpoint, "connected to RabbitMQ");
@@ -283,43 +228,23 @@ impl Client {
         ReadError::Connect { broker: format!("RabbitMQ at {}", self.endpoint.broker()), cause }
     }
 
-    fn explain(&self, channel: &Channel, queue: &str, shared: bool, error: &lapin::Error) -> Failure {
-        let ErrorKind::ProtocolError(amqp) = error.kind() else {
-            // The question came upon a channel that another one's answer had just closed.
-            let closed_by_other =
-                matches!(error.kind(), ErrorKind::InvalidChannelState(..)) && !channel.status().connected();
-            return if closed_by_other {
-                Failure::ChannelClosedByOther
-            } else {
-                Failure::Connection(self.unreachable(said(error)))
-            };
-        };
-        // They close the channel, and every question on its way with it; the text names the queue that was meant.
-        match amqp.get_id() {
-            code if is_of_a_queue(code) && shared && !amqp.get_message().as_str().contains(&format!("'{queue}'")) => {
-                Failure::ChannelClosedByOther
-            }
-            code if is_of_a_queue(code) => Failure::Queue {
+    fn explain(&self, queue: &str, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::Queue(code, text) => Failure::Queue {
                 missing: code == 404,
                 error: ReadError::Query(format!(
-                    "error inspecting RabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {:?}",
-                    self.endpoint.broker(),
-                    said(amqp.get_message())
+                    "error inspecting RabbitMQ: queue {queue:?} at {}: Exception ({code}) Reason: {text:?}",
+                    self.endpoint.broker()
                 )),
             },
-            _ => Failure::Connection(self.unreachable(said(error))),
+            Refusal::Connection(why) => Failure::Connection(self.unreachable(why)),
         }
     }
 }
 
-/// Reply codes of the AMQP 0-9-1 specification: 403 access-refused, 404 not-found, 405 resource-locked.
-fn is_of_a_queue(code: u16) -> bool {
-    (403..=405).contains(&code)
-}
-
 impl Link {
     fn open(&self) -> Option<Arc<Connection>> {
-        self.connection.as_ref().filter(|connection| connection.status().connected()).map(Arc::clone)
+        self.connection.as_ref().filter(|connection| connection.is_open()).map(Arc::clone)
     }
 
     /// The last error, while the broker is to be left alone after it.
@@ -342,7 +267,5 @@ enum Failure {
         missing: bool,
         error: ReadError,
     },
-    /// The channel was closed because of another queue: ask again.
-    ChannelClosedByOther,
     Connection(ReadError),
 }

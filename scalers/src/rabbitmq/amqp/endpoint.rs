@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
-
-use super::gate::LARGEST_FRAME;
 use crate::net::tls::Tls;
 
 /// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
@@ -79,38 +76,17 @@ impl Endpoint {
         &self.0.vhost
     }
 
+    /// The host and the port.
+    pub(super) fn address(&self) -> (&str, u16) {
+        (&self.0.host, self.0.port)
+    }
+
     pub(super) fn tls(&self) -> Option<&Tls> {
         self.0.tls.as_ref()
     }
 
     pub(super) fn login(&self) -> &Login {
         &self.0.login
-    }
-
-    pub(super) fn uri(&self) -> AMQPUri {
-        let (userinfo, mechanism) = match &self.0.login {
-            Login::Password { user, password, mechanism } => (
-                AMQPUserInfo { username: user.clone(), password: password.clone() },
-                match mechanism {
-                    Mechanism::Plain => SASLMechanism::Plain,
-                    Mechanism::AmqPlain => SASLMechanism::AMQPlain,
-                },
-            ),
-            Login::Certificate => {
-                (AMQPUserInfo { username: String::new(), password: String::new() }, SASLMechanism::External)
-            }
-        };
-        AMQPUri {
-            scheme: if self.0.tls.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
-            authority: AMQPAuthority { userinfo, host: self.0.host.clone(), port: self.0.port },
-            vhost: self.0.vhost.clone(),
-            query: AMQPQueryString {
-                heartbeat: Some(20),
-                frame_max: Some(LARGEST_FRAME),
-                auth_mechanism: Some(mechanism),
-                ..AMQPQueryString::default()
-            },
-        }
     }
 }
 

@@ -7,14 +7,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::Client;
-use crate::scaler::ReadError;
+use super::session::{Asker, Lane, Question, Refusal};
 
 /// Bursts come this far apart. The questions of a burst share their packets and the wake-up of the connection.
 const BURST: Duration = Duration::from_millis(50);
@@ -31,10 +29,27 @@ const BURSTS_AT_ONCE: usize = 4;
 /// A queue that an idle workload waits for. Its waiter owns it, so that the rotation forgets it with the waiter.
 #[derive(Debug)]
 struct Watched {
+    me: Weak<Self>,
+    client: Weak<Client>,
     queue: Arc<str>,
     /// The count at the last look of the workload.
     seen: u32,
     changed: Notify,
+}
+
+impl Watched {
+    fn new(client: Weak<Client>, queue: Arc<str>, seen: u32) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self { me: Weak::clone(me), client, queue, seen, changed: Notify::new() })
+    }
+}
+
+impl Asker for Watched {
+    fn answered(&self, answer: Result<u32, &Refusal>) {
+        match self.client.upgrade().filter(|_| answer == Ok(self.seen)) {
+            Some(client) => client.watcher.look_again(Weak::clone(&self.me)),
+            None => self.changed.notify_one(),
+        }
+    }
 }
 
 /// The queues that are looked at, the one that waits longest first.
@@ -75,9 +90,39 @@ pub(super) struct Watcher(Mutex<Rotation>);
 impl Watcher {
     /// Resolves when `queue` has another count than `seen`, or cannot be asked about.
     pub(super) async fn changed(client: &Arc<Client>, queue: &Arc<str>, seen: u32) {
-        let watched = Arc::new(Watched { queue: Arc::clone(queue), seen, changed: Notify::new() });
+        let watched = Watched::new(Arc::downgrade(client), Arc::clone(queue), seen);
         client.watcher.add(client, &watched);
         watched.changed.notified().await;
+    }
+
+    /// Looks at the queues whose turn it is. False: there are none to look at any more.
+    fn look(&self, client: &Client) -> bool {
+        let connection = client.open();
+        let unanswered = connection.as_ref().map_or(0, |connection| connection.unanswered());
+        let mut rotation = self.0.lock();
+        if rotation.waiting.is_empty() && unanswered == 0 {
+            rotation.runs = false;
+            return false;
+        }
+        if unanswered >= BURSTS_AT_ONCE * rotation.burst() {
+            return true;
+        }
+        let due = rotation.take(Instant::now());
+        drop(rotation);
+        let Some(connection) = connection else {
+            // Its workload reads it, which opens the connection.
+            due.iter().for_each(|watched| watched.changed.notify_one());
+            return true;
+        };
+        connection.ask(
+            Lane::Shared,
+            due.into_iter().map(|watched| Question { queue: Arc::clone(&watched.queue), asker: watched }),
+        );
+        true
+    }
+
+    fn look_again(&self, watched: Weak<Watched>) {
+        self.0.lock().waiting.push_back((Instant::now() + EARLIEST, watched));
     }
 
     fn add(&self, client: &Arc<Client>, watched: &Arc<Watched>) {
@@ -91,34 +136,14 @@ impl Watcher {
 
 /// Looks at the queues in turn, for as long as there are any.
 async fn run(client: Weak<Client>) {
-    let mut looks = FuturesUnordered::new();
-    let mut next = Instant::now() + EARLIEST;
-    loop {
-        tokio::select! {
-            Some(()) = looks.next() => {}
-            () = sleep_until(next) => {
-                // Bursts that were held up are not made up for.
-                next = Instant::now() + BURST;
-                let Some(client) = client.upgrade() else { return };
-                let mut rotation = client.watcher.0.lock();
-                if rotation.waiting.is_empty() && looks.is_empty() {
-                    rotation.runs = false;
-                    return;
-                }
-                if looks.len() < BURSTS_AT_ONCE * rotation.burst() {
-                    looks.extend(rotation.take(Instant::now()).into_iter().map(|watched| look(Arc::clone(&client), watched)));
-                }
-            }
+    sleep(EARLIEST).await;
+    while let Some(client) = client.upgrade() {
+        if !client.watcher.look(&client) {
+            return;
         }
-    }
-}
-
-async fn look(client: Arc<Client>, watched: Arc<Watched>) {
-    let found: Result<u32, ReadError> = client.ask(&watched.queue).await;
-    if found.is_ok_and(|count| count == watched.seen) {
-        client.watcher.0.lock().waiting.push_back((Instant::now() + EARLIEST, Arc::downgrade(&watched)));
-    } else {
-        watched.changed.notify_one();
+        drop(client);
+        // Bursts that were held up are not made up for.
+        sleep(BURST).await;
     }
 }
 
@@ -127,7 +152,7 @@ mod tests {
     use super::*;
 
     fn watched(number: usize) -> Arc<Watched> {
-        Arc::new(Watched { queue: number.to_string().into(), seen: 0, changed: Notify::new() })
+        Watched::new(Weak::new(), number.to_string().into(), 0)
     }
 
     #[test]
