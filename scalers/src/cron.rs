@@ -15,6 +15,7 @@ use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig};
 use crate::pool::ClientPools;
 use crate::scaler::{MetricSpec, ReadError, Reading, Scaler};
 use window::Window;
+use window::lead::lead_time;
 
 /// `type: cron`.
 pub(crate) const KIND: Kind =
@@ -26,6 +27,7 @@ const PARAMS: &[Param] = &[
     Param::required("start", &[Metadata]).sample(Sample::Texts(&["0 8 * * *"])),
     Param::required("end", &[Metadata]).sample(Sample::Texts(&["0 18 * * *"])),
     Param::required("desiredReplicas", &[Metadata]).sample(Sample::Texts(&["1"])),
+    Param::optional("leadTime", &[Metadata]).sample(Sample::Texts(&["5m"])),
 ];
 
 /// A checked `cron` trigger.
@@ -64,11 +66,13 @@ impl Cron {
                 "drop useCachedMetrics: a schedule is never asked of a broker",
             );
         }
-        for mistake in Window::mistakes(timezone, start, end) {
+        let lead = lead_time(reader.text("leadTime").unwrap_or_default());
+        for mistake in Window::mistakes(timezone, start, end).into_iter().chain(lead.as_ref().err().cloned()) {
             reader.problem_with_hint(mistake.to_string(), mistake.hint());
         }
         reader.finish()?;
-        let window = Window::parse(timezone, start, end).map_err(|error| ConfigError::new(error.to_string()))?;
+        let parsed = Window::parse(timezone, start, end).and_then(|window| Ok(window.opened_earlier(lead?)));
+        let window = parsed.map_err(|error| ConfigError::new(error.to_string()))?;
         Ok(Self {
             metric: MetricSpec {
                 name: metric_name(

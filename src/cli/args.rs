@@ -114,6 +114,9 @@ pub struct Cron {
     /// The cron expression that closes it.
     #[arg(long, value_name = "CRON", required_unless_present = "batch")]
     pub end: Option<String>,
+    /// How much earlier than its start the window opens, such as 5m: the trigger's leadTime.
+    #[arg(long, value_name = "DURATION")]
+    pub lead_time: Option<String>,
     /// The instant to answer for, such as 2026-03-29T00:30:00Z. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = cron::instant)]
     pub at: Option<DateTime<Utc>>,
@@ -121,7 +124,7 @@ pub struct Cron {
     #[arg(short = 'n', value_name = "COUNT", default_value_t = 5)]
     pub count: usize,
     /// Answer each line of standard input instead.
-    #[arg(long, conflicts_with_all = ["timezone", "start", "end", "at", "count"])]
+    #[arg(long, conflicts_with_all = ["timezone", "start", "end", "lead_time", "at", "count"])]
     pub batch: bool,
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 use ebb_scalers::cron::schedule::ANSWERABLE_YEARS;
+use ebb_scalers::cron::window::lead::lead_time;
 use ebb_scalers::cron::window::{Window, WindowError};
 
 use crate::cli::args::Cron;
@@ -53,6 +54,7 @@ fn single(question: &Cron, now: DateTime<Utc>, output: &mut impl Write) -> Resul
     // The command line has seen to it that all three are given.
     let given = |value: &Option<String>| value.as_deref().unwrap_or_default().trim().to_owned();
     let window = Window::parse(&given(&question.timezone), &given(&question.start), &given(&question.end))?;
+    let window = window.opened_earlier(lead_time(&given(&question.lead_time))?);
     let mut instant = question.at.unwrap_or(now);
     let mut open = window.active(instant);
     writeln!(output, "the window is {} at {}", if open { "open" } else { "closed" }, moment(&window, instant))?;

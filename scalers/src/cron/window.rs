@@ -1,11 +1,13 @@
 //! The time between two cron expressions: whether it is on, and when that changes. Pure: `now` is an argument.
 
+pub mod lead;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::schedule::{Firing, Schedule, ScheduleError, TimeZoneError, first_second, time_zone};
 
-/// How many pairs of a start and an end [`Window::next_edge`] looks at. The first one decides, unless the two come at
+/// How many pairs of a start and an end a search for an edge looks at. The first one decides, unless the two come at
 /// the same instant again and again.
 const PAIRS: u32 = 100;
 
@@ -20,6 +22,8 @@ pub struct Window {
     start: Schedule,
     end: Schedule,
     tz: Tz,
+    /// How much earlier than its start it opens.
+    lead: TimeDelta,
 }
 
 impl Window {
@@ -30,7 +34,8 @@ impl Window {
         if start == end {
             return Err(WindowError::Same);
         }
-        Ok(Self { start: starts, end: ends, tz: time_zone(timezone).map_err(WindowError::TimeZone)? })
+        let tz = time_zone(timezone).map_err(WindowError::TimeZone)?;
+        Ok(Self { start: starts, end: ends, tz, lead: TimeDelta::zero() })
     }
 
     /// Everything that is wrong with the parts of a window. Parts that are empty are passed over.
@@ -48,8 +53,8 @@ impl Window {
         self.tz
     }
 
-    /// Whether `now` is in the window.
-    pub fn active(&self, now: DateTime<Utc>) -> bool {
+    /// Whether `now` is in the window, without its lead time.
+    fn is_scheduled(&self, now: DateTime<Utc>) -> bool {
         self.next(now).is_some_and(|(start, end)| end <= start)
     }
 
@@ -63,13 +68,10 @@ impl Window {
         self.end.next_after(now, self.tz)
     }
 
-    /// The first instant after `now` at which [`active`](Self::active) changes.
-    ///
-    /// `None` means that none was found, not that there is none: the search ends after five years without a start or an
-    /// end, or after a hundred of each that change nothing. Ask [`active`](Self::active) each time, then.
-    pub fn next_edge(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let active = self.active(now);
-        let changed = |instant: &DateTime<Utc>| self.active(*instant) != active;
+    /// The first instant after `now` at which the window opens or closes, without its lead time.
+    fn next_scheduled_edge(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let active = self.is_scheduled(now);
+        let changed = |instant: &DateTime<Utc>| self.is_scheduled(*instant) != active;
         let mut from = now;
         for _ in 0..PAIRS {
             let (start, end) = self.next(from)?;
@@ -97,7 +99,7 @@ impl Window {
     }
 }
 
-/// Why a window cannot be had. All texts but the time zone's are what KEDA says at admission; an unknown time zone it
+/// Why a window cannot be had. All texts but those of time zone and lead time are what KEDA says at admission; an unknown time zone it
 /// finds only when it polls.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
@@ -110,6 +112,9 @@ pub enum WindowError {
     /// Start and end are the same text.
     #[error("start and end can not have exactly same time input")]
     Same,
+    /// The lead time is no duration, or a long one.
+    #[error("leadTime {0:?} must be a duration from 0s to 24h, such as 5m")]
+    Lead(String),
     /// There is no such time zone.
     #[error("unable to load timezone: {0}")]
     TimeZone(#[source] TimeZoneError),
@@ -130,6 +135,7 @@ impl WindowError {
                 "end has five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12 or JAN-DEC) and \
                  day of week (0-6 from Sunday, or SUN-SAT), such as 0 18 * * 1-5"
             }
+            Self::Lead(_) => "leadTime is how much earlier the window opens, in Go's notation: 30s, 5m, 1h30m",
             Self::Same => "give an end that differs from the start: the window is open from one to the other",
         }
     }

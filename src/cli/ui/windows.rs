@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::ScaleTrigger;
 use ebb_scalers::cron::window::Window;
+use ebb_scalers::cron::window::lead::lead_time;
 use serde::Serialize;
 
 /// How far ahead the calendar shows. A week of any time zone begins before and ends after that of UTC.
@@ -34,6 +35,7 @@ pub(super) fn open_windows(triggers: &[ScaleTrigger], now: DateTime<Utc>) -> Vec
 fn of_trigger(index: usize, trigger: &ScaleTrigger, now: DateTime<Utc>) -> Vec<OpenWindow> {
     let given = |key: &str| trigger.metadata.get(key).map_or("", |value| value.trim());
     let Ok(window) = Window::parse(given("timezone"), given("start"), given("end")) else { return Vec::new() };
+    let window = window.opened_earlier(lead_time(given("leadTime")).unwrap_or_default());
     let replicas = given("desiredReplicas").parse().ok();
     let (mut at, end) = (now - BACK, now + AHEAD);
     let mut open = window.active(at);
