@@ -20,6 +20,7 @@ use ebb_crds::{
 use ebb_scalers::pool::ClientPools;
 use ebb_scalers::{ConfigError, Scaler};
 
+use ebb_plan::activate_to::ActivateTo;
 use ebb_plan::fallback::Fallback;
 use ebb_plan::modifiers::Modifiers;
 use ebb_plan::{authentication, names, pause, resource, unexpected, validate};
@@ -204,13 +205,17 @@ fn mistaken(object: &ScaledObject) -> Vec<Finding> {
     let annotations = annotations.map(|text| {
         Finding::warning(format!("metadata.annotations.{}", ebb_crds::names::PAUSED_REPLICAS_ANNOTATION), text)
     });
+    let activate_to = ActivateTo::of(object.metadata.annotations.as_ref()).err();
+    let activate_to = activate_to.map(|text| {
+        Finding::warning(format!("metadata.annotations.{}", ebb_crds::names::ACTIVATE_TO_ANNOTATION), text)
+    });
     let types = validate::metric_types(spec).into_iter().map(|wrong| Finding::warning(wrong.path, wrong.text));
     let resources = resource::metrics(spec).err().unwrap_or_default();
     let resources = resources
         .into_iter()
         .map(|wrong| Finding::warning(format!("spec.triggers[{}].{}", wrong.index, wrong.field), wrong.to_string()));
     let hpa = validate::hpa(spec).into_iter().map(|(path, text)| Finding::warning(path, text));
-    target.into_iter().chain(annotations).chain(types).chain(resources).chain(hpa).collect()
+    target.into_iter().chain(annotations).chain(activate_to).chain(types).chain(resources).chain(hpa).collect()
 }
 
 /// What is wrong with the parameters of one trigger.

@@ -253,6 +253,7 @@ fn controlled(settings: &Run) -> controller::Settings {
             restrict_secrets: settings.references.restrict_secret_access,
         },
         unexpected_parameters: settings.watch.unexpected_parameters,
+        activate_to: settings.activate_to,
     }
 }
 

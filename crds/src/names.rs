@@ -21,6 +21,9 @@ pub const PAUSED_SCALE_OUT_ANNOTATION: &str = "autoscaling.keda.sh/paused-scale-
 /// Treats a ScaledObject as active whatever its triggers say. Every value that is not a boolean means true.
 pub const FORCE_ACTIVATION_ANNOTATION: &str = "autoscaling.keda.sh/force-activation";
 
+/// On a ScaledObject: `target` sets the count that the readings ask for at once when it wakes, `minimum` as KEDA does.
+pub const ACTIVATE_TO_ANNOTATION: &str = "ebb.dev/activate-to";
+
 /// On a ScaledObject: takes over the existing HPA that `advanced.horizontalPodAutoscalerConfig.name` names.
 pub const TRANSFER_HPA_OWNERSHIP_ANNOTATION: &str = "scaledobject.keda.sh/transfer-hpa-ownership";
 /// On a ScaledObject: the labels, separated by commas, that its HPA does not get.

@@ -19,6 +19,8 @@ pub struct Observation {
     pub failed: usize,
     /// The fallback, if it is in effect for one of them.
     pub fallback: Option<Fallback>,
+    /// The replicas that the readings ask for, as the HPA would count them at one replica.
+    pub wanted: i32,
     /// When a trigger was last active, if ever.
     pub last_active: Option<DateTime<Utc>>,
     /// The present.
@@ -70,7 +72,7 @@ pub fn decide(policy: &Policy, observation: &Observation) -> Decision {
     if observation.active > 0 || policy.always_active.is_some() {
         decision.activity = Activity::Active;
         if asleep && !policy.scale_out_paused {
-            decision.scale = Some((policy.active_floor(), ScaleReason::Activate));
+            decision.scale = Some((policy.activation_count(observation.wanted), ScaleReason::Activate));
         }
         return decision;
     }
@@ -78,7 +80,7 @@ pub fn decide(policy: &Policy, observation: &Observation) -> Decision {
         // At zero the HPA is asleep: it can take the workload to the fallback's count only once it is awake.
         let falls_back = observation.fallback.is_some_and(|fallback| fallback.replicas(observation.replicas) > 0);
         if falls_back && asleep && !policy.scale_out_paused {
-            decision.scale = Some((policy.active_floor(), ScaleReason::FallBack));
+            decision.scale = Some((policy.activation_count(observation.wanted), ScaleReason::FallBack));
         }
         return decision;
     }
@@ -113,6 +115,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::activate_to::ActivateTo;
     use super::super::policy::Always;
     use super::*;
 
@@ -121,22 +124,11 @@ mod tests {
     }
 
     fn policy(min: i32, max: i32, idle: Option<i32>) -> Policy {
-        Policy {
-            min,
-            max,
-            idle,
-            polling_interval: Duration::from_secs(30),
-            cooldown: Duration::from_mins(5),
-            initial_cooldown: Duration::ZERO,
-            created: at(0),
-            always_active: None,
-            scale_in_paused: false,
-            scale_out_paused: false,
-        }
+        Policy { min, max, idle, ..Policy::example(at(0)) }
     }
 
     fn observation(replicas: i32, active: usize, failed: usize) -> Observation {
-        Observation { replicas, active, failed, fallback: None, last_active: Some(at(1000)), now: at(2000) }
+        Observation { replicas, active, failed, fallback: None, wanted: 0, last_active: Some(at(1000)), now: at(2000) }
     }
 
     #[test]
@@ -191,6 +183,35 @@ mod tests {
     }
 
     #[test]
+    fn an_activation_to_the_target_sets_what_the_readings_ask_for() {
+        use ScaleReason::{Activate, FallBack};
+        let straight = |policy: Policy| Policy { activate_to: Some(ActivateTo::Target), ..policy };
+        let wants = |wanted, observation: Observation| Observation { wanted, ..observation };
+        for (name, policy, observation, scale) in [
+            ("at once", straight(policy(0, 100, None)), wants(40, observation(0, 1, 0)), Some((40, Activate))),
+            ("to the maximum", straight(policy(0, 10, None)), wants(40, observation(0, 1, 0)), Some((10, Activate))),
+            ("to the minimum", straight(policy(3, 10, None)), wants(2, observation(0, 1, 0)), Some((3, Activate))),
+            ("from idle", straight(policy(3, 10, Some(1))), wants(7, observation(1, 1, 0)), Some((7, Activate))),
+            (
+                "to the limit of its own scaleUp policy",
+                Policy { scale_up_limit: Some(5), ..straight(policy(0, 100, None)) },
+                wants(40, observation(0, 1, 0)),
+                Some((5, Activate)),
+            ),
+            ("above zero the HPA decides", straight(policy(0, 10, None)), wants(40, observation(1, 1, 0)), None),
+            (
+                "to the fallback's count",
+                straight(policy(0, 10, None)),
+                Observation { fallback: fallback(5, "static"), ..wants(5, observation(0, 0, 1)) },
+                Some((5, FallBack)),
+            ),
+            ("otherwise to the minimum", policy(0, 100, None), wants(40, observation(0, 1, 0)), Some((1, Activate))),
+        ] {
+            assert_eq!(decide(&policy, &observation).scale, scale, "{name}");
+        }
+    }
+
+    #[test]
     fn without_any_activity_the_initial_cooldown_counts_from_creation() {
         let policy = Policy { initial_cooldown: Duration::from_mins(1), ..policy(0, 10, None) };
         let never = |now| Observation { last_active: None, now: at(now), ..observation(3, 0, 0) };
@@ -213,7 +234,8 @@ mod tests {
     prop_compose! {
         fn any_policy()(
             max in 1_i32..20, min_share in 0.0..=1.0_f64, idle_share in proptest::option::of(0.0..1.0_f64),
-            cooldown in 0_u64..600, initial in 0_u64..600, force in any::<bool>(),
+            cooldown in 0_u64..600, initial in 0_u64..600, force in any::<bool>(), to_target in any::<bool>(),
+            limit in proptest::option::of(0_i32..40),
         ) -> Policy {
             #[allow(clippy::cast_possible_truncation)]
             let share = |of: i32, share: f64| (f64::from(of) * share).floor() as i32;
@@ -223,6 +245,8 @@ mod tests {
                 cooldown: Duration::from_secs(cooldown),
                 initial_cooldown: Duration::from_secs(initial),
                 always_active: force.then_some(Always::Forced),
+                activate_to: to_target.then_some(ActivateTo::Target),
+                scale_up_limit: limit,
                 ..policy(min, max, idle)
             }
         }
@@ -275,9 +299,9 @@ mod tests {
     prop_compose! {
         fn any_observation()(
             replicas in 0_i32..40, active in 0_usize..3, failed in 0_usize..3, fallback_at in any_fallback(),
-            last in proptest::option::of(0_i64..1000), now in 0_i64..2000,
+            wanted in 0_i32..60, last in proptest::option::of(0_i64..1000), now in 0_i64..2000,
         ) -> Observation {
-            Observation { replicas, active, failed, fallback: fallback_at, last_active: last.map(at), now: at(now) }
+            Observation { replicas, active, failed, fallback: fallback_at, wanted, last_active: last.map(at), now: at(now) }
         }
     }
 

@@ -4,6 +4,8 @@
 pub mod behavior;
 pub mod contest;
 pub mod fingerprint;
+pub(crate) mod limits;
+pub mod proposal;
 pub mod replacement;
 pub mod write;
 

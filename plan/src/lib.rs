@@ -3,6 +3,7 @@
 //! The controller and the poll loops of the process carry out these decisions, and decide nothing themselves. This crate
 //! builds without a client of Kubernetes, without a broker's client and without a runtime, so that its tests are cheap.
 
+pub mod activate_to;
 pub mod activation;
 pub mod authentication;
 #[cfg(test)]

@@ -218,7 +218,13 @@ mod tests {
         ] {
             let spec = spec(&json!({"formula": formula, "target": "2"}), fallback);
             let (modifiers, fallback) = (Modifiers::of(&spec).unwrap().unwrap(), Fallback::of(&spec).unwrap());
-            let seen = |name, (value, failures)| TriggerReading { name: Some(name), value, active: false, failures };
+            let seen = |name, (value, failures)| TriggerReading {
+                name: Some(name),
+                value,
+                active: false,
+                wanted: 0,
+                failures,
+            };
             let composite = modifiers.value(fallback.as_ref(), &[seen("q", q), seen("k", k)]);
             match (&composite, expected) {
                 (Composite::Value(value), Ok(expected)) => assert!((value - expected).abs() < 1e-9, "{formula}"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ebb_crds::{ScaledObject, names};
 
+use super::activate_to::{self, ActivateTo};
 use super::{pause, resource};
 
 /// The rules that one ScaledObject sets for its target's replicas.
@@ -30,6 +31,10 @@ pub struct Policy {
     pub scale_in_paused: bool,
     /// Annotation `autoscaling.keda.sh/paused-scale-out`: no replicas are added, but for those missing to `min`.
     pub scale_out_paused: bool,
+    /// Annotation `ebb.dev/activate-to`. None: the process has a default.
+    pub activate_to: Option<ActivateTo>,
+    /// The highest count that an activation may set, by `behavior.scaleUp` of the specification.
+    pub scale_up_limit: Option<i32>,
 }
 
 /// Why a workload is active whatever its triggers say.
@@ -45,8 +50,9 @@ impl Policy {
     /// The policy of `object`, which [`super::validate::check`] has accepted.
     pub fn of(object: &ScaledObject) -> Self {
         let spec = &object.spec;
-        let annotation = |name| pause::is_set(object.metadata.annotations.as_ref(), name);
-        Self {
+        let annotations = object.metadata.annotations.as_ref();
+        let annotation = |name| pause::is_set(annotations, name);
+        let mut policy = Self {
             min: spec.min_replica_count(),
             max: spec.max_replica_count(),
             idle: spec.idle_replica_count,
@@ -61,7 +67,11 @@ impl Policy {
             },
             scale_in_paused: annotation(names::PAUSED_SCALE_IN_ANNOTATION),
             scale_out_paused: annotation(names::PAUSED_SCALE_OUT_ANNOTATION),
-        }
+            activate_to: ActivateTo::of(annotations).ok().flatten(),
+            scale_up_limit: None,
+        };
+        policy.scale_up_limit = activate_to::scale_up_limit(spec, policy.active_floor());
+        policy
     }
 
     /// Whether the annotation makes it active.
@@ -82,6 +92,36 @@ impl Policy {
     /// The count that an active workload has at least.
     pub fn active_floor(&self) -> i32 {
         self.min.max(1).min(self.max)
+    }
+
+    /// The count that the workload wakes to while its readings ask for `wanted` replicas.
+    pub fn activation_count(&self, wanted: i32) -> i32 {
+        let floor = self.active_floor();
+        match self.activate_to.unwrap_or_default() {
+            ActivateTo::Minimum => floor,
+            ActivateTo::Target => wanted.min(self.scale_up_limit.unwrap_or(i32::MAX)).min(self.max).max(floor),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Policy {
+    /// A policy with KEDA's defaults, created at `created`.
+    pub(crate) fn example(created: DateTime<Utc>) -> Self {
+        Self {
+            min: 0,
+            max: 10,
+            idle: None,
+            polling_interval: Duration::from_secs(30),
+            cooldown: Duration::from_mins(5),
+            initial_cooldown: Duration::ZERO,
+            created,
+            always_active: None,
+            scale_in_paused: false,
+            scale_out_paused: false,
+            activate_to: None,
+            scale_up_limit: None,
+        }
     }
 }
 

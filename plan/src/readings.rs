@@ -1,6 +1,9 @@
 //! What the triggers of a ScaledObject say in one tick, taken together.
 
+use ebb_params::MetricSpec;
+
 use super::fallback::Fallback;
+use super::hpa::proposal::asks_for;
 use super::modifiers::{Composite, Modifiers};
 use super::status::FallbackTick;
 
@@ -13,6 +16,8 @@ pub struct TriggerReading<'a> {
     pub value: Option<f64>,
     /// Whether it asks for replicas by itself.
     pub active: bool,
+    /// The replicas that its value asks for, as the HPA would count them at one replica; 0 without a value.
+    pub wanted: i32,
     /// How many polls in a row have failed.
     pub failures: u32,
 }
@@ -22,6 +27,8 @@ pub struct TriggerReading<'a> {
 pub struct Aggregate {
     /// Whether they ask for replicas.
     pub active: bool,
+    /// The replicas that the HPA would set for them at one replica, before bounds.
+    pub wanted: i32,
     /// How many metrics have no value, which keeps replicas from being taken away.
     pub failed: usize,
     /// The fallback, if it takes the place of a metric without a value.
@@ -43,10 +50,13 @@ pub fn aggregate(seen: &[TriggerReading<'_>], fallback: Option<&Fallback>, modif
         failures: seen.iter().map(|seen| fallback.noted(seen.failures)).collect(),
     });
     let in_effect = standing.as_ref().is_some_and(|standing| standing.in_effect);
+    let fallback_in_effect = fallback.copied().filter(|_| in_effect);
+    let falls_back_to = fallback_in_effect.map(|fallback| fallback.replicas(0));
     let sum = Aggregate {
         active: seen.iter().any(|seen| seen.active),
+        wanted: seen.iter().map(|seen| seen.wanted).chain(falls_back_to).max().unwrap_or(0),
         failed: seen.iter().filter(|seen| seen.value.is_none()).count(),
-        fallback: fallback.copied().filter(|_| in_effect),
+        fallback: fallback_in_effect,
         standing,
         triggers: seen.iter().map(|seen| seen.active).collect(),
         formula: None,
@@ -54,20 +64,39 @@ pub fn aggregate(seen: &[TriggerReading<'_>], fallback: Option<&Fallback>, modif
     };
     let Some(modifiers) = modifiers else { return sum };
     let all_read = sum.failed == 0;
-    let formula =
-        Aggregate { active: false, failed: 1, fallback: None, triggers: vec![false; seen.len()].into(), ..sum };
+    let formula = Aggregate {
+        active: false,
+        wanted: 0,
+        failed: 1,
+        fallback: None,
+        triggers: vec![false; seen.len()].into(),
+        ..sum
+    };
     match modifiers.value(fallback, seen) {
-        Composite::Value(value) => {
-            Aggregate { active: value > modifiers.metric.activation, failed: 0, formula: Some(value), ..formula }
+        Composite::Value(value) => Aggregate {
+            active: value > modifiers.metric.activation,
+            wanted: from_zero(&modifiers.metric, Some(value)),
+            failed: 0,
+            formula: Some(value),
+            ..formula
+        },
+        Composite::FallBack(fallback) => {
+            Aggregate { fallback: Some(fallback), wanted: fallback.replicas(0), ..formula }
         }
-        Composite::FallBack(fallback) => Aggregate { fallback: Some(fallback), ..formula },
         // Otherwise the triggers' own errors say it.
         Composite::Unknown(error) => Aggregate { formula_error: Some(error).filter(|_| all_read), ..formula },
     }
 }
 
+/// The replicas that a value of `metric` asks for at one replica; 0 without a value. More than there can be are as many as
+/// there can be.
+pub fn from_zero(metric: &MetricSpec, value: Option<f64>) -> i32 {
+    value.map_or(0, |value| asks_for(metric, value, 1).unwrap_or(i32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
+    use ebb_params::MetricType;
     use serde_json::json;
 
     use super::*;
@@ -87,10 +116,13 @@ mod tests {
         }
         let spec = serde_json::from_value(spec).unwrap();
         let (fallback, modifiers) = (Fallback::of(&spec).unwrap(), Modifiers::of(&spec).unwrap());
+        let metric =
+            MetricSpec { name: "m".into(), target: 2.0, activation: 0.0, metric_type: MetricType::AverageValue };
         let seen = |name, (value, failures): Look| TriggerReading {
             name: Some(name),
             value,
             active: value.is_some_and(|value| value > 0.0),
+            wanted: from_zero(&metric, value),
             failures,
         };
         aggregate(&[seen("a", looks[0]), seen("b", looks[1])], fallback.as_ref(), modifiers.as_ref())
@@ -122,6 +154,23 @@ mod tests {
             assert_eq!((sum.active, sum.failed, sum.fallback.is_some()), (active, failed, falls_back), "{case}");
             assert_eq!(*sum.triggers, triggers, "{case}");
             assert_eq!(sum.formula_error, None, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_most_that_is_asked_for_counts() {
+        let (one, eight, none, gone) = ((Some(1.0), 0), (Some(8.0), 0), (Some(0.0), 0), (None, 3));
+        for (formula, behavior, looks, wanted) in [
+            (None, None, [none, none], 0),
+            (None, None, [one, eight], 4),
+            (None, None, [one, gone], 1),
+            (None, Some("static"), [one, gone], 5),
+            (None, Some("currentReplicas"), [one, gone], 1),
+            (Some("a + b"), None, [eight, eight], 8),
+            (Some("a + b"), None, [eight, gone], 0),
+            (Some("a + b"), Some("static"), [eight, gone], 5),
+        ] {
+            assert_eq!(sum(formula, behavior, looks).wanted, wanted, "{formula:?} {behavior:?} {looks:?}");
         }
     }
 

@@ -24,6 +24,7 @@ const ANNOTATIONS: &[(&str, &str)] = &[
     ("paused-scale-in", "true"),
     ("paused-scale-out", "true"),
     ("force-activation", "true"),
+    ("activate-to", "target"),
 ];
 
 const FAULTS: &[Fault] = &[Fault::Lost, Fault::AnswerLost, Fault::Conflict, Fault::Refused];

@@ -272,9 +272,9 @@ impl Loop {
 
     /// What the readings call for at this count of replicas.
     fn decide(&self, tick: &InProgress, rules: &Rules<'_>, replicas: i32, now: Moment) -> Decision {
-        let Aggregate { active, failed, fallback, .. } = tick.aggregate;
+        let Aggregate { active, wanted, failed, fallback, .. } = tick.aggregate;
         let (active, last_active, now) = (usize::from(active), self.last_active, now.at);
-        activation::decide(rules.policy, &Observation { replicas, active, failed, fallback, last_active, now })
+        activation::decide(rules.policy, &Observation { replicas, active, failed, fallback, wanted, last_active, now })
     }
 
     /// Ends the tick. A problem comes with the change that could not be made.

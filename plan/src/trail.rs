@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::activation::{self, ScaleReason};
 use crate::policy::Policy;
 use crate::tick::ReplicaChange;
-pub use decision::{Actor, Bound, Bounds, Decision, Reason, TriggerInfo, TriggerState, asks_for};
+pub use decision::{Actor, Bound, Bounds, Decision, Reason, TriggerInfo, TriggerState};
 use hold::Hold;
 pub use hpa_view::HpaView;
 use ring::Ring;
@@ -112,16 +112,13 @@ impl Trail {
     /// Ebb has set the count.
     pub fn on_scaled(&mut self, (from, to, reason): ReplicaChange, tick: &TickView<'_>) {
         self.note(tick);
-        let (forced, falls_back) = (tick.policy.is_forced(), reason == ScaleReason::FallBack);
-        let (reason, hold) = match reason {
-            ScaleReason::Activate if forced => (Reason::Forced, None),
-            ScaleReason::Activate => (Reason::Activated, None),
-            ScaleReason::Deactivate => (Reason::Deactivated, Some(Reason::NoTriggerActive)),
-            ScaleReason::FallBack => (Reason::Fallback, None),
-            ScaleReason::Raise => (Reason::RaisedToMinimum, Some(Reason::NoTriggerActive)),
+        self.hold = match reason {
+            ScaleReason::Activate | ScaleReason::FallBack => None,
+            ScaleReason::Deactivate | ScaleReason::Raise => Some(Reason::NoTriggerActive),
         };
-        self.hold = hold;
-        let bounds = Bounds::default().with(Bound::Fallback, falls_back);
+        let reason = Reason::of_scaling(reason, to, tick.policy);
+        let decision = self.decision(Some(from), to, (Actor::Ebb, reason), Bounds::default(), tick.at);
+        let bounds = decision.bounds_of_scaling(tick.policy);
         self.changed(Some(from), to, (Actor::Ebb, reason), bounds, tick.at);
     }
 

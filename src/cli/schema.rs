@@ -83,6 +83,10 @@ pub(super) fn annotations() -> Value {
         (names::PAUSED_SCALE_IN_ANNOTATION, "Removes no replicas."),
         (names::PAUSED_SCALE_OUT_ANNOTATION, "Adds no replicas."),
         (names::FORCE_ACTIVATION_ANNOTATION, "Counts as active, whatever the triggers say."),
+        (
+            names::ACTIVATE_TO_ANNOTATION,
+            "`target` sets the count that the readings ask for at once when it wakes; `minimum` as KEDA does.",
+        ),
         (names::TRANSFER_HPA_OWNERSHIP_ANNOTATION, "Takes the HPA over that the ScaledObject names."),
         (names::HPA_EXCLUDED_LABELS_ANNOTATION, "Labels that the HPA does not get, separated by commas."),
     ];

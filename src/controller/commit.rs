@@ -111,7 +111,8 @@ fn serving(
     let target = read.target?;
     record.poll.replicas_seen(target.replicas, target.seen);
     let before = record.serving();
-    let Rules { policy, fallback, modifiers, .. } = rules.clone();
+    let Rules { mut policy, fallback, modifiers, .. } = rules.clone();
+    policy.activate_to.get_or_insert(context.settings.activate_to);
     let names = trigger_names(object);
     let configs = read.triggers.iter().map(|(config, _)| config);
     let digests: Vec<_> = configs.zip(&names).map(|built_from| context.digest(&built_from)).collect();

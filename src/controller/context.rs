@@ -27,6 +27,7 @@ use crate::scaling::poller::Poller;
 use crate::store::event_sender::Events;
 use crate::store::registry::Registry;
 use crate::store::watched_object::WatchedObject;
+use ebb_plan::activate_to::ActivateTo;
 use ebb_plan::reconcile::Options;
 
 /// Where what ScaledObjects refer to is found.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub references: ReferenceSettings,
     /// Whether parameters that a trigger does not know are reported.
     pub unexpected_parameters: bool,
+    /// The count that a ScaledObject without the annotation `ebb.dev/activate-to` wakes to.
+    pub activate_to: ActivateTo,
 }
 
 /// The parts that a pass works with.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::telemetry::metrics::TriggerMetrics;
-use ebb_plan::readings::TriggerReading;
+use ebb_plan::readings::{TriggerReading, from_zero};
 
 /// The oldest reading that the HPA is given while the broker answers.
 const FRESH: Duration = Duration::from_secs(1);
@@ -97,10 +97,12 @@ impl Trigger {
     /// What a reading of it says, for the decision and for the HPA alike. `name` is its own name.
     pub fn reading<'a>(&self, name: Option<&'a str>, reading: &Result<Sample, ReadError>) -> TriggerReading<'a> {
         let reading = reading.as_ref().ok().map(|sample| sample.reading);
+        let value = reading.map(|reading| reading.value);
         TriggerReading {
             name,
-            value: reading.map(|reading| reading.value),
+            value,
             active: reading.is_some_and(|reading| reading.active),
+            wanted: from_zero(self.metric(), value),
             failures: self.failures(),
         }
     }

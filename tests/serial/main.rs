@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 #![allow(clippy::print_stdout)] // Measurements are shown.
 
+mod activate_to;
 mod at_rest;
 mod broken_beside;
 mod crowd;

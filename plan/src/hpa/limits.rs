@@ -1,4 +1,5 @@
-//! `behavior` of an HPA, with the API server's defaults (`pkg/apis/autoscaling/v2/defaults.go`).
+//! The limits that `behavior` of an HPA puts on one change, with the API server's defaults
+//! (`pkg/apis/autoscaling/v2/defaults.go`).
 
 use std::time::Duration;
 
@@ -6,16 +7,16 @@ use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, Horiz
 
 /// The rules of both directions.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Behavior {
-    pub(super) up: Direction,
-    pub(super) down: Direction,
+pub(crate) struct Behavior {
+    pub(crate) up: Direction,
+    pub(crate) down: Direction,
 }
 
 /// The rules of one direction.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Direction {
+pub(crate) struct Direction {
     /// `stabilizationWindowSeconds`. None: the controller's flag.
-    pub(super) window: Option<Duration>,
+    pub(crate) window: Option<Duration>,
     select: Select,
     policies: Vec<Policy>,
 }
@@ -45,7 +46,7 @@ enum Amount {
 }
 
 impl Behavior {
-    pub(super) fn of(behavior: &HorizontalPodAutoscalerBehavior) -> Self {
+    pub(crate) fn of(behavior: &HorizontalPodAutoscalerBehavior) -> Self {
         let period = Duration::from_secs(15);
         let up = [Amount::Pods(4), Amount::Percent(100)].map(|amount| Policy { amount, period });
         let up = Direction { window: Some(Duration::ZERO), select: Select::Max, policies: up.into() };
@@ -74,12 +75,12 @@ impl Direction {
     }
 
     /// The longest period of a policy.
-    pub(super) fn longest(&self) -> Duration {
+    pub(crate) fn longest(&self) -> Duration {
         self.policies.iter().map(|policy| policy.period).max().unwrap_or_default()
     }
 
     /// The count to which one look may go up.
-    pub(super) fn highest(
+    pub(crate) fn highest(
         &self,
         now: Duration,
         replicas: i32,
@@ -101,7 +102,7 @@ impl Direction {
     }
 
     /// The count to which one look may go down.
-    pub(super) fn lowest(
+    pub(crate) fn lowest(
         &self,
         now: Duration,
         replicas: i32,

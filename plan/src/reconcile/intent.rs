@@ -3,6 +3,7 @@
 use ebb_crds::ScaledObject;
 use ebb_params::Catalog;
 
+use crate::activate_to::ActivateTo;
 use crate::failure::Failure;
 use crate::pause::{self, Pause};
 use crate::rules::Rules;
@@ -28,7 +29,9 @@ impl Intent {
         if object.metadata.deletion_timestamp.is_some() {
             return Self::Delete;
         }
-        match pause::pause(object.metadata.annotations.as_ref()) {
+        let annotations = object.metadata.annotations.as_ref();
+        let pause = pause::pause(annotations).and_then(|pause| ActivateTo::of(annotations).map(|_| pause));
+        match pause {
             Err(text) => Self::Refuse(Failure::Annotation(text)),
             Ok(Pause::At(replicas)) => Self::Pause(replicas),
             // Without a valid label nobody could find the HPA, so nothing is written.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::hpa::Look;
-use crate::activation::ScaleReason;
 use crate::modifiers::{Composite, Modifiers};
 use crate::readings::TriggerReading;
 use crate::rules::Rules;
@@ -23,14 +22,10 @@ pub(super) struct Moment<'a> {
 impl Moment<'_> {
     /// A change by the poll loop.
     pub(super) fn by_ebb(&self, (from, to, reason): ReplicaChange) -> Decision {
-        let reason = match reason {
-            ScaleReason::Activate if self.rules.policy.is_forced() => Reason::Forced,
-            ScaleReason::Activate => Reason::Activated,
-            ScaleReason::Deactivate => Reason::Deactivated,
-            ScaleReason::FallBack => Reason::Fallback,
-            ScaleReason::Raise => Reason::RaisedToMinimum,
-        };
-        self.decision((from, to), Actor::Ebb, reason, None)
+        let reason = Reason::of_scaling(reason, to, &self.rules.policy);
+        let mut decision = self.decision((from, to), Actor::Ebb, reason, None);
+        decision.bounds = decision.bounds_of_scaling(&self.rules.policy);
+        decision
     }
 
     /// A change by a pause.

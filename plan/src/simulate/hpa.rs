@@ -4,7 +4,6 @@
 //! Two things are simpler than there: the controller looks exactly once in each period, and a Deployment has the pods that it
 //! asks for at once. Resource metrics (`cpu`, `memory`) are left out.
 
-mod behavior;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -14,8 +13,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
+use crate::hpa::limits::Behavior;
 use crate::trail::Bound;
-use behavior::Behavior;
 pub use rules::ControllerFlags;
 use rules::{HpaRules, MetricTarget};
 

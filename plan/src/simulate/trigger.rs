@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::queue::Queue;
 use super::scenario::{SimulatedTrigger, TriggerSource};
 use super::series::Series;
-use crate::readings::TriggerReading;
+use crate::readings::{TriggerReading, from_zero};
 use crate::tick::Moment;
 
 /// The state of a trigger.
@@ -61,7 +61,13 @@ impl<'a> TriggerState<'a> {
     /// What the last question found.
     pub(super) fn reading(&self) -> TriggerReading<'a> {
         let (value, active) = (self.last, self.is_active(self.last));
-        TriggerReading { name: self.spec.info.name.as_deref(), value, active, failures: self.failures }
+        TriggerReading {
+            name: self.spec.info.name.as_deref(),
+            value,
+            active,
+            wanted: from_zero(&self.spec.info.metric, value),
+            failures: self.failures,
+        }
     }
 
     /// When it was last found active.

@@ -291,13 +291,17 @@ impl World {
 
     fn seen(&self) -> Vec<TriggerReading<'static>> {
         let names = ["a", "b", "c"].into_iter();
-        let seen = |(name, (reading, failures)): (&'static str, (&Option<f64>, &u32))| TriggerReading {
-            name: Some(name),
-            value: *reading,
-            active: reading.is_some_and(|reading| reading > 0.0),
-            failures: *failures,
+        let readings = self.readings.iter().zip(&self.metrics);
+        let seen = |(name, ((reading, metric), failures)): (&'static str, ((&Option<f64>, &MetricSpec), &u32))| {
+            TriggerReading {
+                name: Some(name),
+                value: *reading,
+                active: reading.is_some_and(|reading| reading > 0.0),
+                wanted: readings::from_zero(metric, *reading),
+                failures: *failures,
+            }
         };
-        names.zip(self.readings.iter().zip(&self.memory.failures)).map(seen).collect()
+        names.zip(readings.zip(&self.memory.failures)).map(seen).collect()
     }
 
     fn aggregate(&self) -> Aggregate {
@@ -305,9 +309,9 @@ impl World {
     }
 
     fn observation(&self) -> Observation {
-        let Aggregate { active, failed, fallback, .. } = self.aggregate();
+        let Aggregate { active, wanted, failed, fallback, .. } = self.aggregate();
         let (replicas, last_active, now) = (self.replicas, self.memory.poll.last_active(), self.now);
-        Observation { replicas, active: usize::from(active), failed, fallback, last_active, now }
+        Observation { replicas, active: usize::from(active), failed, fallback, wanted, last_active, now }
     }
 
     /// Ebb's tick.

@@ -7,18 +7,7 @@ use crate::readings::TriggerReading;
 use crate::status::Attempt;
 
 fn policy() -> Policy {
-    Policy {
-        min: 0,
-        max: 10,
-        idle: None,
-        polling_interval: Duration::from_secs(30),
-        cooldown: Duration::from_mins(5),
-        initial_cooldown: Duration::ZERO,
-        created: at(0).at,
-        always_active: None,
-        scale_in_paused: false,
-        scale_out_paused: false,
-    }
+    Policy::example(at(0).at)
 }
 
 fn at(seconds: u64) -> Moment {
@@ -31,7 +20,7 @@ fn readings(value: Option<f64>) -> Readings<'static> {
     let active = value.is_some_and(|value| value > 0.0);
     let errors = if value.is_none() { vec![(0, "trigger 0: gone".to_owned())] } else { Vec::new() };
     Readings {
-        triggers: vec![TriggerReading { name: None, value, active, failures: 0 }],
+        triggers: vec![TriggerReading { name: None, value, active, wanted: 0, failures: 0 }],
         errors,
         is_poll: true,
         ..Readings::default()

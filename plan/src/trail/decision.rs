@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ebb_params::{MetricSpec, MetricType};
+use ebb_params::MetricSpec;
 
-use crate::hpa;
+use crate::activation::ScaleReason;
+use crate::hpa::proposal::asks_for;
+use crate::policy::Policy;
 
 /// The most bytes of a trigger's error that a decision keeps.
 const LONGEST_ERROR: usize = 160;
@@ -86,6 +88,8 @@ impl Actor {
 pub enum Reason {
     /// A trigger is active.
     Activated,
+    /// A trigger is active, and the annotation `ebb.dev/activate-to` sets the count that the readings ask for.
+    ActivatedToTarget,
     /// An annotation or the lack of triggers that could say otherwise makes the workload active.
     Forced,
     /// No trigger is active, and the cooldown is over.
@@ -131,10 +135,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason of a change to `to` that the poll loop has made.
+    pub(crate) fn of_scaling(reason: ScaleReason, to: i32, policy: &Policy) -> Self {
+        match reason {
+            ScaleReason::Activate if policy.is_forced() => Self::Forced,
+            ScaleReason::Activate if to > policy.active_floor() => Self::ActivatedToTarget,
+            ScaleReason::Activate => Self::Activated,
+            ScaleReason::Deactivate => Self::Deactivated,
+            ScaleReason::FallBack => Self::Fallback,
+            ScaleReason::Raise => Self::RaisedToMinimum,
+        }
+    }
+
     /// The word for it in `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Activated => "Activated",
+            Self::ActivatedToTarget => "ActivatedToTarget",
             Self::Forced => "Forced",
             Self::Deactivated => "Deactivated",
             Self::Fallback => "Fallback",
@@ -238,6 +255,14 @@ impl Decision {
         self.triggers.iter().zip(&self.states).map(move |(info, state)| asks_for(&info.metric, state.value?, replicas))
     }
 
+    /// The bounds of a change that the poll loop has made.
+    pub(crate) fn bounds_of_scaling(&self, policy: &Policy) -> Bounds {
+        let wanted = self.asked().flatten().max().filter(|_| self.formula.is_none());
+        let is_short = self.reason == Reason::ActivatedToTarget && wanted.is_some_and(|wanted| wanted > self.to);
+        let bound = if self.to == policy.max { Bound::MaxReplicas } else { Bound::ScaleUpLimit };
+        Bounds::default().with(Bound::Fallback, self.reason == Reason::Fallback).with(bound, is_short)
+    }
+
     /// The place of the trigger that asks for most. None where a formula takes their place, or none asks for any.
     pub fn winner(&self) -> Option<usize> {
         if self.formula.is_some() {
@@ -267,46 +292,14 @@ pub(super) fn short(text: &str) -> Box<str> {
     if end < text.len() { format!("{}…", &text[..end]).into() } else { text.into() }
 }
 
-/// The replicas that a metric asks for (Kubernetes docs, "Horizontal Pod Autoscaling", algorithm details), before bounds and
-/// tolerance. None: more than there can be.
-pub fn asks_for(metric: &MetricSpec, value: f64, replicas: i32) -> Option<i32> {
-    let value = hpa::metric_value(value);
-    let wanted = match metric.metric_type {
-        MetricType::AverageValue => value / metric.target,
-        // An HPA does not look at a workload with no replicas: from zero it counts as one.
-        MetricType::Value => f64::from(replicas.max(1)) * value / metric.target,
-    };
-    // The HPA counts in thousandths, so that 5.0000001 replicas are 5.
-    let wanted = ((wanted * 1000.0).round() / 1000.0).ceil();
-    #[expect(clippy::cast_possible_truncation)] // It is checked to be within the range.
-    let wanted = (wanted.is_finite() && wanted <= f64::from(i32::MAX)).then_some(wanted as i32);
-    wanted
-}
-
 #[cfg(test)]
 mod tests {
+    use ebb_params::MetricType;
+
     use super::*;
 
     fn metric(target: f64, metric_type: MetricType) -> MetricSpec {
         MetricSpec { name: "m".into(), target, activation: 0.0, metric_type }
-    }
-
-    #[test]
-    fn a_metric_asks_for_replicas_as_the_hpa_counts_them() {
-        use MetricType::{AverageValue, Value};
-        for (target, kind, value, replicas, expected) in [
-            (5.0, AverageValue, 0.0, 3, Some(0)),
-            (5.0, AverageValue, 1.0, 0, Some(1)),
-            (5.0, AverageValue, 25.0, 1, Some(5)),
-            (5.0, AverageValue, 26.0, 1, Some(6)),
-            (0.1, AverageValue, 0.3, 1, Some(3)),
-            (5.0, AverageValue, -4.0, 1, Some(0)),
-            (10.0, Value, 15.0, 4, Some(6)),
-            (10.0, Value, 15.0, 0, Some(2)),
-            (0.001, AverageValue, 1e12, 1, None),
-        ] {
-            assert_eq!(asks_for(&metric(target, kind), value, replicas), expected, "{value} / {target} at {replicas}");
-        }
     }
 
     #[test]

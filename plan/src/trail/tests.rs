@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use ebb_params::{MetricSpec, MetricType};
 use serde_json::json;
 
@@ -15,18 +13,7 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 fn policy() -> Policy {
-    Policy {
-        min: 0,
-        max: 10,
-        idle: None,
-        polling_interval: Duration::from_secs(30),
-        cooldown: Duration::from_mins(5),
-        initial_cooldown: Duration::ZERO,
-        created: at(0),
-        always_active: None,
-        scale_in_paused: false,
-        scale_out_paused: false,
-    }
+    Policy::example(at(0))
 }
 
 fn queue() -> Arc<[TriggerInfo]> {

@@ -22,6 +22,7 @@ pub(super) fn sentence(decision: &Decision) -> String {
 fn cause(decision: &Decision) -> String {
     match decision.reason {
         Reason::Activated => activated(decision),
+        Reason::ActivatedToTarget => activated(decision) + "; " + &asked(decision) + &held(decision),
         Reason::Forced => {
             "an annotation, or the lack of triggers other than cpu and memory, makes it active".to_owned()
         }

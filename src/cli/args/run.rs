@@ -4,12 +4,15 @@
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use ebb_scalers::net::budget::Budget;
 use ebb_scalers::net::outbound::{DENIED_BY_DEFAULT, Denied, Outbound};
 use ebb_scalers::net::tls::{Authorities, Ciphers, Range};
 use ebb_scalers::pool::NamespaceQuota;
+
+use ebb_plan::activate_to::ActivateTo;
 
 use super::certificates::Certificates;
 use super::election::Election;
@@ -55,6 +58,11 @@ pub struct Run {
     /// The logs.
     #[command(flatten)]
     pub logs: Logs,
+    /// The count that a ScaledObject without the annotation ebb.dev/activate-to wakes to: minimum (1, or minReplicaCount) as in
+    /// KEDA, or target: at once what its triggers ask for.
+    #[arg(long, env = "EBB_ACTIVATE_TO", default_value = "minimum", value_name = "COUNT",
+        value_parser = or_default("minimum", ActivateTo::from_str))]
+    pub activate_to: ActivateTo,
     /// The most memory that the decisions and readings of one ScaledObject take, in bytes; 0 keeps none. Beyond 2,000
     /// ScaledObjects each takes less.
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use ebb_crds::{Condition, ScaledObject};
+use ebb_plan::hpa::proposal::asks_for;
 use ebb_plan::policy::Policy;
 use ebb_plan::status::instant;
-use ebb_plan::trail::asks_for;
 use ebb_plan::trail::object::ScalingDecision;
 use ebb_scalers::cron::window::Window;
+use ebb_scalers::cron::window::lead::lead_time;
 use ebb_scalers::{MetricSpec, MetricType};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
@@ -271,6 +272,7 @@ fn next(object: &ScaledObject, policy: &Policy, holds: Option<&ScalingDecision>,
     for (index, trigger) in object.spec.triggers.iter().enumerate().filter(|(_, trigger)| trigger.type_ == "cron") {
         let text = |key: &str| trigger.metadata.get(key).cloned().unwrap_or_default();
         let Ok(window) = Window::parse(&text("timezone"), &text("start"), &text("end")) else { continue };
+        let window = window.opened_earlier(lead_time(&text("leadTime")).unwrap_or_default());
         let what = if window.active(now) { "closes" } else { "opens" };
         if let Some(edge) = window.next_edge(now) {
             next.push(Next { what: format!("the window of trigger {index} (cron) {what}"), at: Some(shown(edge)) });

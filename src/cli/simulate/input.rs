@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ebb_crds::ScaledObject;
+use ebb_plan::activate_to::ActivateTo;
 use ebb_plan::simulate::hpa::ControllerFlags;
 use ebb_plan::simulate::{Scenario, Series, SimulatedTrigger, TriggerSource};
 use ebb_plan::trail::TriggerInfo;
@@ -52,6 +53,7 @@ impl Subject {
         let at = |text: String| SimulateError::Input(format!("{file}: {text}"));
         let rules = validate::check(object, ebb_scalers::declaration).map_err(|invalid| at(invalid.to_string()))?;
         ebb_plan::pause::pause(object.metadata.annotations.as_ref()).map_err(at)?;
+        ActivateTo::of(object.metadata.annotations.as_ref()).map_err(at)?;
         let (mut triggers, mut left_out) = (Vec::new(), Vec::new());
         for (index, trigger) in object.spec.triggers.iter().enumerate() {
             if resource::is_resource(trigger) {

@@ -6,7 +6,7 @@ use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricTarget as
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::TargetCounts;
-use super::behavior::Behavior;
+use crate::hpa::limits::Behavior;
 
 /// The flags of the kube-controller-manager that an HPA depends on, with Kubernetes' defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
