@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Three pods, whatever is asked for.
+    /// A cluster with three pods for every question.
     #[derive(Debug, Default)]
     struct Three(Mutex<Vec<String>>);
 

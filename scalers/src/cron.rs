@@ -21,7 +21,7 @@ use window::lead::lead_time;
 pub(crate) const KIND: Kind =
     Kind::new("cron", "cronScaler", PARAMS, build).never_cached("a window is computed, not read");
 
-/// What a `cron` trigger reads.
+/// The parameters of a `cron` trigger.
 const PARAMS: &[Param] = &[
     Param::required("timezone", &[Metadata]).sample(Sample::Texts(&["UTC"])),
     Param::required("start", &[Metadata]).sample(Sample::Texts(&["0 8 * * *"])),

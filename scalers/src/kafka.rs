@@ -1,6 +1,6 @@
 //! The `kafka` and `apache-kafka` triggers: how many records a consumer group has yet to read.
 //!
-//! Parameters and their errors: [`params`]. What follows from offsets: [`lag`]. The clients: [`client`], which speak the
+//! Parameters and their errors: [`params`]. From offsets to a lag: [`lag`]. The clients: [`client`], which speak the
 //! protocol with [`protocol`].
 
 pub mod client;

@@ -61,7 +61,7 @@ impl Kind {
         Self { unused, ..self }
     }
 
-    /// What it declares of itself, without its broker.
+    /// The declaration of this kind, which needs no client of its broker.
     pub const fn declaration(&self) -> Declaration {
         Declaration { name: self.name, params: self.params, never_cached: self.never_cached }
     }

@@ -1,9 +1,9 @@
-//! What a trigger is, and every kind of it.
+//! The contract of a trigger, and one module for each kind of trigger.
 //!
-//! Owns: the [`Scaler`] contract, the way out of the process ([`net`]),
-//! the clients that all triggers share ([`pool`]) and one module for each kind. Must not touch: Kubernetes. What a scaler
-//! needs from the cluster has been fetched into its [`TriggerConfig`] before it is built; kinds whose source is the cluster
-//! itself read it through [`cluster`], which others implement.
+//! Owns: the [`Scaler`] contract, the way out of the process ([`net`]), the clients that all triggers share ([`pool`])
+//! and the kinds. Must not touch: Kubernetes. The caller fetches the values that a scaler needs from the cluster into
+//! its [`TriggerConfig`] before it builds the scaler. Kinds whose source is the cluster itself read it through
+//! [`cluster`], a trait that the caller implements.
 
 pub mod cluster;
 pub mod cron;

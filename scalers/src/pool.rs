@@ -1,9 +1,9 @@
-//! What the triggers of all ScaledObjects share: clients, queries, and the patience with servers that fail.
+//! Clients and queries that the triggers of all ScaledObjects share, and the pauses after a server has failed.
 //!
-//! Owns: one client per (endpoint, credentials), created when the first trigger asks for it and closed when the last one has
-//! gone ([`ClientPools`]), within each namespace's [`NamespaceQuota`]; one query for questions asked at the same time
-//! ([`SingleFlight`]) and one request for those of one moment ([`Batcher`]); the pauses between attempts ([`Backoff`],
-//! [`Breaker`]).
+//! Owns: one client per (endpoint, credentials), created when the first trigger asks for it and closed when the last
+//! one has gone ([`ClientPools`]), within each namespace's [`NamespaceQuota`]; one query for questions asked at the
+//! same time ([`SingleFlight`]) and one request for those of one moment ([`Batcher`]); the pauses between attempts
+//! ([`Backoff`], [`Breaker`]).
 //!
 //! **Invariant.** No module here names a kind of trigger. Pools are by type, so that a new kind adds nothing here.
 

@@ -1,9 +1,9 @@
 //! The `rabbitmq` trigger: how many messages wait in queues, or how fast they come and go, asked over AMQP or through
 //! the management API.
 //!
-//! Parameters and their errors: [`params`]. What is measured: [`mode`]. AMQP counts the messages that are ready; the
-//! management API counts the unacknowledged ones too, unless `excludeUnacknowledged` is set (keda.sh/docs, "RabbitMQ
-//! Queue").
+//! Parameters and their errors: [`params`]. From counts to the metric: [`mode`]. AMQP counts the messages that are
+//! ready; the management API counts the unacknowledged ones too, unless `excludeUnacknowledged` is set (keda.sh/docs,
+//! "RabbitMQ Queue").
 
 pub mod amqp;
 mod host;

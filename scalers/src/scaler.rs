@@ -9,7 +9,7 @@ pub use ebb_params::{MetricSpec, MetricType};
 
 use crate::net::peer::{LONGEST_ERROR, cut};
 
-/// What a look at a trigger's source found.
+/// One reading of a trigger's source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     /// The metric's value, in the trigger's own unit. Finite, never negative.
@@ -26,7 +26,7 @@ pub enum ReadError {
     Connect {
         /// The broker's address without credentials.
         broker: String,
-        /// What the connection attempt said.
+        /// The cause that the connection attempt reported.
         cause: String,
     },
     /// The broker answered, but not with the figure that was asked for.
@@ -37,7 +37,7 @@ pub enum ReadError {
     Timeout {
         /// The broker's address without credentials.
         broker: String,
-        /// What was asked for.
+        /// The subject of the question, such as a queue.
         what: String,
         /// How long Ebb waited.
         after: Duration,
@@ -45,10 +45,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// The same, of a length that a condition, an event and a line of the log bear, and without characters that act.
+    /// The same error with texts of bounded length and without characters that act on a display, fit for a condition,
+    /// an event and the log.
     ///
-    /// Kinds cut what a peer says where they take it up ([`crate::net::peer::said`]). Every reading's error passes through here
-    /// besides, whatever its kind has let through.
+    /// Kinds already cut a peer's texts when they read them ([`crate::net::peer::said`]). The errors of all readings
+    /// pass through here as well, so that no kind can pass on a longer one.
     #[must_use]
     pub fn bounded(self) -> Self {
         let short = |text: String| cut(text, LONGEST_ERROR);

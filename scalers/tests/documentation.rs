@@ -37,7 +37,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap_or_default()
 }
 
-/// What the second cell of a key's row says, in full.
+/// The text of the second cell of a key's row, in full.
 fn sources(param: &Param) -> String {
     let word = |source: &Source| match source {
         Source::Metadata => "metadata",
@@ -47,7 +47,7 @@ fn sources(param: &Param) -> String {
     param.sources.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
-/// What the third cell begins with.
+/// The beginning of the third cell.
 fn default(param: &Param) -> String {
     match param.absent {
         Absent::Refused => "required".to_owned(),

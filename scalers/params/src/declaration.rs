@@ -1,4 +1,4 @@
-//! What a kind of trigger declares of itself.
+//! The declaration of a trigger kind: its name, its parameters, and why it refuses `useCachedMetrics`.
 
 use crate::Param;
 

@@ -1,11 +1,12 @@
-//! What is wrong with a trigger's parameters.
+//! The error of a trigger's parameters: KEDA's text for each problem, and hints.
 
 use std::fmt;
 
 /// The end of each text about what KEDA supports and Ebb does not. `ebb check --for-migration` looks for it.
 pub const NOT_YET: &str = "is not supported yet";
 
-/// What is wrong with a trigger's parameters: KEDA's text, and beside it a hint at what to change, which KEDA does not give.
+/// The problems of a trigger's parameters: KEDA's text, and beside it a hint at what to change, which KEDA does not
+/// give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     prefix: String,
@@ -41,7 +42,7 @@ impl ConfigError {
         Self { prefix: format!("{prefix}{}", self.prefix), ..self }
     }
 
-    /// What is wrong, each without the words before the text.
+    /// Each problem, without the words that [`Self::context`] has put before the text.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }

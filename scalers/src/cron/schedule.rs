@@ -96,7 +96,7 @@ impl Schedule {
             let tomorrow = from + Days::new(1);
             if let Some(change) = clock_change(from, at.min(tomorrow), tz) {
                 from = change;
-                // What the clock shows at the change counts, too.
+                // The reading at the change counts, too.
                 reading = wall_clock(from, tz) - TimeDelta::seconds(1);
             } else if at <= tomorrow {
                 return Some(Firing { at, reading: next });
@@ -146,8 +146,8 @@ pub(super) fn first_second(
     DateTime::from_timestamp(after, 0)
 }
 
-/// The time zone of a name from the IANA database, by the rules of Go's `time.LoadLocation`: exact spelling, and UTC for
-/// no name at all.
+/// The time zone of a name from the IANA database, by the rules of Go's `time.LoadLocation`: exact spelling, and UTC
+/// for an empty name.
 pub fn time_zone(name: &str) -> Result<Tz, TimeZoneError> {
     match name {
         "" => Ok(Tz::UTC),
@@ -178,7 +178,7 @@ pub enum ScheduleError {
     Location {
         /// The name of the zone as written.
         name: String,
-        /// What is wrong with it.
+        /// The error of its name.
         source: TimeZoneError,
     },
     /// An expression such as `@daily`.
@@ -229,9 +229,9 @@ pub enum ScheduleError {
     /// Neither a number nor, where they are allowed, a name.
     #[error("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: {reason}")]
     Number {
-        /// What was found instead.
+        /// The text that was found instead.
         text: String,
-        /// What is wrong with it.
+        /// The reason, in robfig/cron's words.
         reason: &'static str,
     },
     /// The calendar does not take what was read.

@@ -1,8 +1,8 @@
 //! The client that all triggers of one cluster share, and the questions that it asks for them.
 //!
-//! Owns: what is known of topics, and what is left alone for a while after a failure. The ends of all topics that are asked
-//! for together are one `ListOffsets` for each leader, so that a broker that hangs holds up its own partitions only. Must
-//! not know what a lag is, nor how a broker is spoken to.
+//! Owns: the topics and the leaders of a cluster as last read, and a breaker for each leader. One `ListOffsets` for
+//! each leader reads the ends of all topics that are asked for together, so that a broker that hangs holds up its own
+//! partitions only. Must not know what a lag is, nor the protocol's bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -62,13 +62,14 @@ pub struct Client {
     pub(super) groups: Arc<SingleFlight<GroupQuestion, Result<Arc<Positions>, ReadError>>>,
     pub(super) share_groups: Arc<SingleFlight<Arc<str>, ShareAnswer>>,
     pub(super) idle: Idle,
-    /// The looks into logs that are under way, by topic and what is asked of it.
+    /// The looks into logs that are under way, by topic and questions.
     pub(super) looks: SingleFlight<(Arc<str>, Vec<Question>), Answers>,
     /// The turns of those who look into a log.
     pub(super) looking: Semaphore,
 }
 
-/// So many leaders are remembered at most besides those that are asked just now: as many as brokers of a cluster are looked at.
+/// The most leaders that are remembered besides those that are asked just now: as many as brokers of a cluster are
+/// looked at.
 const MOST_LEADERS: usize = 500;
 
 /// A broker as the leader of partitions.
@@ -159,7 +160,7 @@ impl Client {
         wanted.iter().map(known).collect()
     }
 
-    /// Asks a leader now, whatever is known, and notes what it says.
+    /// Asks a leader now, also where an answer is known, and notes its answer.
     pub(super) async fn ask_leader(
         self: &Arc<Self>,
         leader: i32,

@@ -1,9 +1,10 @@
-//! What a trigger's group has read, whatever the group's type.
+//! The offsets that a trigger's group has read, for every type of group.
 //!
-//! A classic, consumer (KIP-848) or streams (KIP-1071) group commits offsets. A share group (KIP-932) commits none: brokers
-//! answer as if it had read nothing, and know better when they are asked for share groups. The type is asked for only where
-//! there are records and nothing is committed, and remembered: a reading is one question to the coordinator, but for one in ten
-//! seconds of a group without commits. A group that is deleted may come back with another type.
+//! A classic, consumer (KIP-848) or streams (KIP-1071) group commits offsets. A share group (KIP-932) commits none:
+//! brokers answer as if it had read nothing, and know better when they are asked for share groups. The type is asked
+//! for only where there are records and no commit, and then remembered. A reading is one question to the coordinator,
+//! but for one more in ten seconds for a group without commits. A group that is deleted may come back with another
+//! type.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ impl Position {
     }
 }
 
-/// What a group has read.
+/// The offsets that a group has read.
 #[derive(Debug)]
 pub(super) struct Positions {
     /// None where it has read nothing.
@@ -50,10 +51,10 @@ pub(super) struct Positions {
 }
 /// A group, and the partitions that are asked about; none for all that it has committed to.
 pub(super) type GroupQuestion = (Arc<str>, Option<Arc<[Partition]>>);
-/// What there is for a share group; none if it is no share group.
+/// The offsets of a share group; none if the group is of another type.
 pub(super) type ShareAnswer = Result<Option<Arc<Positions>>, ReadError>;
 
-/// What is known of a group's type.
+/// The type of a group, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Known {
     #[default]
@@ -83,8 +84,8 @@ impl Group {
         }
     }
 
-    /// What the group has read of these partitions, or of all that it reads. `were_written` says that there were records in
-    /// one of them at least: where there never were any, all types of groups have read the same.
+    /// The offsets that the group has read of these partitions, or of all that it reads. `were_written`: there were
+    /// records in at least one of them. Where there never were any, all types of groups have read the same.
     pub(super) async fn positions(
         &self,
         client: &Arc<Client>,
@@ -110,7 +111,7 @@ impl Group {
 }
 
 impl Client {
-    /// What a consumer group has committed. Those who ask the same at the same time share one question.
+    /// The offsets that a consumer group has committed. Callers that ask the same at the same time share one question.
     async fn committed(
         self: &Arc<Self>,
         group: &Arc<str>,
@@ -146,7 +147,8 @@ impl Client {
         Err(self.query(what, format!("there are some for {partitions} partitions, and {MOST_COMMITTED} are the most")))
     }
 
-    /// What a share group has read; none if it is no share group. Those who ask at the same time share one question.
+    /// The offsets that a share group has read; none if it is no share group. Callers that ask at the same time share
+    /// one question.
     async fn share_positions(self: &Arc<Self>, group: &Arc<str>) -> ShareAnswer {
         let (client, asked) = (Arc::clone(self), Arc::clone(group));
         let answer = self.share_groups.join_to_the_end(group, async move { client.ask_share_group(asked).await });

@@ -1,7 +1,7 @@
 //! The quick look at the topics of idle workloads: whether a log's end has moved.
 //!
-//! Owns the rhythm. All watched topics of a cluster are looked at together, one `ListOffsets` for each leader, and no
-//! consumer group is asked or joined. What moved is for the triggers to read.
+//! Owns the interval of the looks. One `ListOffsets` for each leader looks at all watched topics of a cluster, and no
+//! consumer group is asked or joined. After a move the topic's triggers read their lag.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};

@@ -101,7 +101,7 @@ const AUTHENTICATION: &[Case] = &[
     (BOTH, &[], &[("sasl", "plaintext"), LOGIN, ("tls", "enable"), ("ca", "CA")], false, None),
     (BOTH, &[], &[("sasl", "plaintext"), LOGIN, PASSWORD, ("tls", "enable"), ("key", "KEY")], false, None),
     (BOTH, &[], &[("sasl", "plaintext"), LOGIN, PASSWORD, ("tls", "enable"), ("cert", "CERT")], false, None),
-    // What is given and chosen by nothing.
+    // Credentials that no parameter chooses.
     (BOTH, &[], &[LOGIN, PASSWORD], true, None),
     (BOTH, &[], &[("sasl", ""), LOGIN, PASSWORD], true, None),
     (BOTH, &[], &[("sasl", "none"), LOGIN, PASSWORD], true, None),

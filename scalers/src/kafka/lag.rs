@@ -36,7 +36,7 @@ pub(super) struct Rules {
     pub(super) ensure_even_distribution: bool,
 }
 
-/// What is known of one partition.
+/// The offsets of one partition, as far as they are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Offsets {
     /// The first record that is still in the log, where it is known.
@@ -48,7 +48,8 @@ pub(super) struct Offsets {
 }
 
 impl Offsets {
-    /// Where a consumer of the group would go on to read, if that is known. What a share group would get next is not.
+    /// The offset from which a consumer of the group would go on to read, if it is known. That of a share group is not
+    /// known.
     pub(super) fn place(&self) -> Option<i64> {
         match self.position {
             Some(Position { share_lag: Some(_), .. }) => None,
@@ -72,7 +73,7 @@ pub(super) fn partition_lag(rules: &Rules, offsets: &Offsets) -> i64 {
     let kept = (offsets.end - start).max(0);
     match (offsets.position, rules.reset_policy) {
         (Some(Position { offset, share_lag: Some(lag) }), _) if start <= offset => lag.max(0),
-        // What retention has deleted will never be read.
+        // Records that retention has deleted will never be read.
         (Some(Position { offset, share_lag }), _) => {
             let ahead = (offsets.end - offset.max(start)).max(0);
             share_lag.map_or(ahead, |lag| lag.clamp(0, ahead))
@@ -84,7 +85,7 @@ pub(super) fn partition_lag(rules: &Rules, offsets: &Offsets) -> i64 {
     }
 }
 
-/// What the polls have seen of a group's committed offsets. It moves once per poll and shows which partitions are stuck.
+/// The committed offsets of a group at the last poll. They move once per poll and show which partitions are stuck.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     seen: HashMap<Partition, Seen>,
@@ -121,11 +122,11 @@ impl Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PartitionLag {
     pub(super) lag: i64,
-    /// Whether it stays as it is, whatever the consumers do.
+    /// Whether it stays as it is, however many consumers there are.
     pub(super) persistent: bool,
 }
 
-/// What all partitions add up to.
+/// The sum over all partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Total {
     /// The metric's value.

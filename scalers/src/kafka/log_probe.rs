@@ -1,8 +1,9 @@
-//! A look into the log: whether a consumer would get anything from an offset on.
+//! A look into the log: whether a consumer would get a record from an offset on.
 //!
-//! What a `read_committed` consumer would be sent is looked through until the first record or the log's end. It commits
-//! nothing and joins no group. Those who ask the same at the same time share a look: what is new in a log is new to every
-//! group that had read all of it. A few looks at a time for each cluster; a caller that would have to wait for long goes without.
+//! The probe reads the log as a `read_committed` consumer would, until the first record or the log's end. It commits
+//! nothing and joins no group. Callers that ask the same at the same time share a probe: a new record is new to every
+//! group that had read all before it. A cluster has a few probes at a time; a caller that would wait for long goes
+//! without.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,11 +35,11 @@ pub(super) struct Question {
     pub(super) end: i64,
 }
 
-/// What a look has found, by partition.
+/// The findings of a look, by partition.
 pub(super) type Answers = Arc<HashMap<i32, Found>>;
 
 impl Client {
-    /// Looks into partitions of one topic. What is missing in the answer is not known.
+    /// Looks into partitions of one topic. A partition that is missing in the answer is not known.
     pub(super) async fn look_into(self: &Arc<Self>, topic: &Arc<str>, questions: Vec<Question>) -> Answers {
         let question = (Arc::clone(topic), questions);
         let (client, (topic, questions)) = (Arc::clone(self), question.clone());
@@ -81,7 +82,7 @@ impl Client {
     }
 }
 
-/// What a piece of a log says about a question.
+/// The finding in one fetched part of a log.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Found(Found),
@@ -101,7 +102,8 @@ fn step(question: &Question, log: &Result<FetchedLog, Fault>) -> Step {
             }
             BatchScan::NothingBefore(next) => Step::From(next),
         },
-        // Who may not read the topic has no proof that there is nothing: the lag counts, and is not asked about again.
+        // A client that may not read the topic cannot prove the log empty: the lag counts, and is not asked about
+        // again.
         Err(Fault::Refused(Code::TOPIC_AUTHORIZATION_FAILED)) => Step::Found(Found::Record(question.from)),
         Err(Fault::Refused(Code::OFFSET_OUT_OF_RANGE)) => Step::FromStart,
         Err(_) => Step::Unknown,

@@ -19,14 +19,14 @@ use sasl::sasl;
 /// The longest name that a topic may have (Kafka's `Topic.MAX_NAME_LENGTH`).
 const LONGEST_TOPIC: usize = 249;
 
-/// Which of the two kinds a trigger is.
+/// The kind of the trigger: `kafka` or `apache-kafka`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavor {
     Kafka,
     Apache,
 }
 
-/// What a trigger asks for.
+/// The parameters of a trigger, read and checked.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) endpoint: Endpoint,
@@ -96,7 +96,7 @@ fn brokers(reader: &mut ParamReader<'_>) -> String {
     brokers.join(",")
 }
 
-/// What is between commas, trimmed.
+/// The elements between commas, trimmed.
 fn list(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }
@@ -185,8 +185,8 @@ fn rules(reader: &mut ParamReader<'_>, flavor: Flavor, no_topic: bool) -> Rules 
     rules
 }
 
-/// `version` and `fullMetadata` steer KEDA's client library. They are checked as KEDA checks them, and have no effect:
-/// every broker speaks what is asked of it, and metadata is fetched for the topics in use only.
+/// `version` and `fullMetadata` configure KEDA's client library. They are checked as KEDA checks them, and have no
+/// effect: Ebb agrees on versions with each broker, and fetches metadata for the topics in use only.
 fn check_what_has_no_effect(reader: &mut ParamReader<'_>, no_topic: bool) {
     if let Some(version) = reader.text("version") {
         let parts: Vec<_> = version.split('.').collect();

@@ -1,8 +1,8 @@
-//! Whether what lies between a group's committed offset and a log's end is anything that a consumer would get.
+//! Phantom lag: offsets between a group's committed offset and a log's end that hold no record for a consumer. Pure.
 //!
 //! The markers of transactions, and records of transactions that were aborted, take up offsets that no `read_committed`
-//! consumer is ever given (KIP-98). A group that has read everything before them may stay there without an end, with a lag
-//! that is none. Where a group stands still the log itself is asked, once for each place. Pure.
+//! consumer is ever given (KIP-98). A group that has read everything before them may stay there without an end, with a
+//! lag that nobody can work off. Where a group stands still the log itself is asked, once for each place.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const STILL: Duration = Duration::from_secs(5);
 /// How long a record that was found holds its partition's lag: compaction may have taken it away since.
 const FOUND_AGE: Duration = Duration::from_mins(5);
 
-/// What the log holds from some offset on.
+/// The content of a log from some offset on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// A record that consumers get, at this offset.
@@ -31,13 +31,13 @@ pub(super) enum Found {
 pub(super) enum Verdict {
     /// As it is.
     Counts,
-    /// Not at all: there is nothing to read.
+    /// Not counted: there is nothing to read.
     NoRecords,
     /// As it is, unless the log holds nothing from this offset on.
     AskFrom(i64),
 }
 
-/// What is known of each partition's place.
+/// The place of the group in each partition, and the log's content there.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     places: HashMap<Partition, Place>,
@@ -48,7 +48,7 @@ struct Place {
     committed: i64,
     /// When the group was first seen there; none if it has always been there, as far as is known.
     since: Option<Instant>,
-    /// What the log was found to hold, and when.
+    /// The log's content from there on, and when it was read.
     found: Option<(Found, Instant)>,
 }
 

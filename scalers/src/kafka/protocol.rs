@@ -1,7 +1,8 @@
 //! The part of the Kafka protocol that readings need, and the connections that it is spoken over.
 //!
-//! Owns: requests and answers ([`api`] and its neighbours), one [`connection`] for each broker, and who is who in a
-//! [`cluster`]. Must not know what a lag is. It believes nothing that comes: a broker may be anybody's.
+//! Owns: requests and answers ([`api`] and its neighbours), one [`connection`] for each broker, and the leaders and
+//! coordinators of a [`cluster`]. Must not know what a lag is. It trusts no answer: a user of Ebb may name a broker
+//! that lies.
 
 mod address;
 mod api;

@@ -1,7 +1,8 @@
-//! How much of what brokers say is kept: partitions of topics, and connections to the brokers that they name.
+//! The limits of the memory for a cluster's metadata: partitions of topics, and connections to the brokers that it
+//! names.
 //!
-//! A broker may be anybody's, and what it says of itself is kept for as long as a trigger is there. What usual clusters have
-//! is kept in any case. What is more comes out of memory that all clusters share, and is an error where that is used up.
+//! A user may name a broker that lies, and its metadata is kept for as long as a trigger is there. Metadata of a usual
+//! size is always kept. Memory for more comes out of a pool that all clusters share, and an empty pool is an error.
 
 use crate::net::budget::{Budget, Reservation};
 
@@ -9,14 +10,14 @@ use crate::net::budget::{Budget, Reservation};
 const MOST_PARTITIONS: usize = 10_000;
 /// The most partitions that a group may have committed to whose triggers name no topic: each may be a topic's own.
 pub(super) const MOST_COMMITTED: usize = 2_000;
-/// A topic of so many partitions is usual.
+/// The most partitions of a usual topic.
 const FEW_PARTITIONS: usize = 500;
-/// What is kept of a partition: its leader, both ends of its log, and where each group stands in it. In bytes, with what the
-/// tables for it leave empty.
+/// The memory for one partition, in bytes: its leader, both ends of its log, the offset of each group, and unused space
+/// in the tables.
 const PARTITION: usize = 384;
-/// So many connections of a client are usual.
+/// The most connections of a usual client.
 const FEW_CONNECTIONS: usize = 32;
-/// What a connection takes besides answers, in bytes.
+/// The memory for one connection besides answers, in bytes.
 const CONNECTION: usize = 16 << 10;
 
 /// Checks how many partitions the topics of one trigger have together: a reading takes some memory for each.
@@ -40,7 +41,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// For so many partitions of one topic.
+    /// Memory for `partitions` partitions of one topic.
     ///
     /// # Errors
     /// They are too many.
@@ -58,7 +59,7 @@ impl Room {
         })
     }
 
-    /// For one more connection of a client that has so many.
+    /// Memory for one more connection of a client that has `connections`.
     ///
     /// # Errors
     /// They are too many.

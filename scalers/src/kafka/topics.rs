@@ -1,4 +1,4 @@
-//! What is known of the topics in use: their partitions, and the last ends of their logs.
+//! The topics in use: their partitions, and the last ends of their logs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +59,7 @@ impl Topic {
         (now.saturating_duration_since(*at) <= age).then(|| layout.clone())
     }
 
-    /// Notes the partitions. What is known of partitions that have gone is forgotten.
+    /// Notes the partitions, and forgets the offsets of partitions that have gone.
     pub(super) fn set_layout(&self, now: Instant, layout: Result<TopicMetadata, ReadError>) {
         if let Ok(layout) = &layout {
             self.offsets.lock().retain(|(_, partition), _| layout.iter().any(|(present, _)| present == partition));
@@ -67,13 +67,13 @@ impl Topic {
         *self.layout.lock() = Some((now, layout));
     }
 
-    /// Takes memory for so many partitions.
+    /// Takes memory for `partitions` partitions.
     ///
     /// # Errors
     /// They are too many.
     pub(super) fn make_room(&self, partitions: usize, budget: &Budget) -> Result<(), String> {
         let mut room = self.room.lock();
-        // What it has may be all that is left.
+        // The present reservation may be all that is left.
         *room = None;
         *room = Some(Room::for_partitions(partitions, budget)?);
         Ok(())

@@ -1,11 +1,11 @@
 //! Credentials that are given and not used, because no way of logging in is chosen. Pure.
 //!
-//! KEDA takes no notice of them, and manifests with such leftovers work at brokers that ask nobody for a name. So they are no
-//! error. They are worth a warning before, and the first thing to look at when a broker does not answer.
+//! KEDA ignores them, and manifests with such leftovers work at brokers without authentication. So they are no error.
+//! They are a warning before the object is served, and the first thing to look at when a broker does not answer.
 
 use crate::params::{Source, TriggerConfig};
 
-/// What follows from a parameter only where another one chooses the way.
+/// A way of logging in: its credentials, and the parameter that chooses it.
 struct Way {
     /// The parameters that belong to it.
     credentials: &'static [&'static str],
@@ -27,13 +27,14 @@ const WAYS: &[Way] = &[
     Way { credentials: &["ca", "cert", "key"], chosen_by: "tls", values: &["enable"] },
 ];
 
-/// What is given to log in with and not used, and how to have it used; none if there is no such thing.
+/// The credentials that are given and not used, and a hint at how to have them used; none if there are none.
 ///
 /// `is_given` says whether the authentication gives a parameter. A way that is declined in words (`none`, `disable`) is
 /// declined on purpose.
 pub(super) fn unused_credentials(trigger: &TriggerConfig, is_given: &dyn Fn(&str) -> bool) -> Option<(String, String)> {
     let in_metadata = |key: &str| trigger.metadata.get(key).is_some_and(|value| !value.trim().is_empty());
-    // What `oauth2` of an authentication becomes for every trigger. For kafka it becomes a way of SASL besides.
+    // The parameter that `oauth2` of an authentication becomes for every trigger. For kafka it becomes a way of SASL
+    // besides.
     if is_given("oauthTokenURI") && trigger.kind == "apache-kafka" {
         return Some((
             "oauth2: given and not used, as apache-kafka does not log in with tokens".to_owned(),

@@ -10,7 +10,7 @@ use crate::net::budget::{Budget, Reservation, SMALL};
 
 /// The longest body of an answer that says no, or comes from whom nobody has proved anything to.
 pub(crate) const LONGEST_REFUSAL: usize = 32 << 10;
-/// How long a body may take to come, whatever time a trigger gives the whole exchange: memory is reserved for it meanwhile.
+/// The longest that a body may take to come, for every timeout of a trigger: memory is reserved for the body meanwhile.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// A body, and the memory that is reserved for it and for what it is read as.
@@ -30,11 +30,11 @@ pub(crate) enum Fault {
     Http(reqwest::Error),
 }
 
-/// Reads a body of at most `longest` bytes. What it is read as takes at most as much again, which is for its reader to see
-/// to.
+/// Reads a body of at most `longest` bytes. The budget counts twice a body's bytes: the caller must parse it into no
+/// more memory than its bytes take.
 ///
 /// # Errors
-/// It is longer, fails, does not come, or there is no memory for it.
+/// The body is longer, fails or does not come in time, or there is no memory for it.
 pub(crate) async fn read(response: Response, longest: usize, budget: &Budget) -> Result<Body, Fault> {
     let reading = timeout(ARRIVAL, read_whole(response, longest, budget)).await;
     reading.unwrap_or_else(|_| Err(Fault::NotNow(format!("the answer had not come after {} s", ARRIVAL.as_secs()))))
@@ -59,7 +59,8 @@ async fn read_whole(mut response: Response, longest: usize, budget: &Budget) -> 
             return Err(Fault::TooLong(longest));
         }
         if length > room {
-            // What is held is small: nobody who holds a large reservation waits for a small one.
+            // The reservation that is held here is small. A reader with a large reservation never waits for a small
+            // one.
             room = longest;
             reserved = memory(room).await?;
         }

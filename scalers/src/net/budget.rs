@@ -1,11 +1,11 @@
-//! The memory that answers from outside may take, all together.
+//! The memory budget for the answers of brokers and token endpoints, all together.
 //!
-//! Every kind of trigger bounds one answer: what comes over the wire, and what it becomes when it is read. This module
-//! bounds the sum. Before an answer is read its memory is reserved here; where too much is in use, the reader waits. Whoever
-//! waits for the reader has a limit of time, so that waiting becomes an error and never a standstill.
+//! Every kind of trigger bounds one answer: its bytes, and the values that they are parsed into. This module bounds the
+//! sum. A reader reserves an answer's memory here before it reads the answer, and waits while too much is in use. Its
+//! wait has a limit of time, so that it ends with an error.
 //!
-//! An answer is reserved for as a whole, and nobody asks for a second reservation while holding one, but for those who go
-//! on from a small one to a large one. So nobody waits for somebody who waits.
+//! A reader reserves memory for a whole answer and holds one reservation at a time. The one exception goes from a small
+//! reservation to a large one. No reader therefore waits for a reader that waits.
 
 use std::io;
 use std::sync::Arc;
@@ -17,21 +17,22 @@ use tokio::time::timeout;
 /// The most that a small answer may take. Small answers wait only for other small ones: a few brokers with much to say do not
 /// hold up the many with little.
 pub const SMALL: usize = 64 << 10;
-/// What all small answers may take together.
+/// The most bytes that all small answers take together.
 const ALL_SMALL: usize = 8 << 20;
-/// What all others may take together.
+/// The most bytes that all other answers take together.
 const ALL_LARGE: usize = 16 << 20;
-/// What may be kept for brokers that have much of something: partitions, other brokers. What is usual needs nothing of it.
+/// The most bytes that are kept for brokers with many partitions or many other brokers. A usual number needs none of
+/// it.
 const ALL_KEPT: usize = 32 << 20;
 /// The most that one answer may take: two such are read at a time.
 pub const LARGEST: usize = ALL_LARGE / 2;
-/// How long a reader waits for memory, and how long an answer that has begun may take to come. Less than whoever asked
-/// waits, so that the error says what was waited for.
+/// How long a reader waits for memory, and how long an answer that has begun may take to come. The caller's own timeout
+/// is longer, so that the error names memory or the answer as its cause.
 pub const PATIENCE: Duration = Duration::from_secs(2);
-/// What is counted in.
+/// The unit of the budget, in bytes.
 const UNIT: usize = 1 << 10;
 
-/// What is left of the memory for answers. Cloning shares it.
+/// The memory for answers that is left. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Budget {
     small: Arc<Semaphore>,

@@ -14,12 +14,12 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
-/// What is denied where nothing else is said: link-local addresses (RFC 3927, RFC 4291), among which are the metadata
-/// services of most clouds, and those metadata services that have others: AWS and Google over IPv6, Alibaba, Azure's wire
-/// server, Oracle's former one.
+/// The ranges that are denied by default: link-local addresses (RFC 3927, RFC 4291), among which are the metadata
+/// services of most clouds, and those metadata services that have others: AWS and Google over IPv6, Alibaba, Azure's
+/// wire server, Oracle's former one.
 pub const DENIED_BY_DEFAULT: &str =
     "169.254.0.0/16,fe80::/10,fd00:ec2::254,fd20:ce::254,100.100.100.200,168.63.129.16,192.0.0.192";
-/// The word for no range at all.
+/// The word for an empty list of ranges.
 const NONE: &str = "none";
 /// As many redirects as HTTP clients follow by default.
 const REDIRECTS: usize = 10;

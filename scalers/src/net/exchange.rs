@@ -1,7 +1,7 @@
-//! Who asked for an HTTP exchange, so that it can be counted for that trigger.
+//! Counts of HTTP exchanges, for the trigger that asked.
 //!
-//! Clients are shared, and one exchange may answer several triggers: it counts for the one whose question it was waiting
-//! on when it was done. One that nobody waits for, such as the renewal of a token ahead of its time, is not counted.
+//! Clients are shared, and one exchange may answer several triggers. The exchange counts for the trigger whose question
+//! ran it when it ended. An exchange without a waiting trigger, such as the early renewal of a token, is not counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -26,10 +26,10 @@ const RENEW_AFTER: f64 = 0.8;
 const DEFAULT_LIFE: Duration = Duration::from_mins(5);
 /// A token that is refused at this age is not replaced: another one would be refused as well.
 const TOO_YOUNG_TO_BE_REVOKED: Duration = Duration::from_secs(5);
-/// No token is used for longer, whatever the endpoint says.
+/// No token is used for longer, even where the endpoint says so.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
-/// Who asks, where, and for what.
+/// The account of a client at a token endpoint, and the scopes of its tokens.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientCredentials {
     /// The token endpoint, `http` or `https`.
@@ -56,7 +56,7 @@ impl fmt::Debug for ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// What is wrong with the token endpoint's address, if anything. The text does not repeat the address.
+    /// Checks the token endpoint's address. The text of the error does not repeat the address.
     ///
     /// # Errors
     /// The address is not one of `http` or `https` with a host.
@@ -78,7 +78,7 @@ impl ClientCredentials {
 /// Credentials and how to reach their endpoint. Triggers with equal ones share one [`TokenSource`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Account {
-    /// Who asks.
+    /// The account that asks for tokens.
     pub credentials: ClientCredentials,
     /// Whom to trust.
     pub tls: Tls,
@@ -172,7 +172,7 @@ impl TokenSource {
         }
     }
 
-    /// Whose tokens these are.
+    /// The account of this source's tokens.
     pub fn credentials(&self) -> &ClientCredentials {
         &self.account.credentials
     }

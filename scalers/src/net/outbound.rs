@@ -50,7 +50,7 @@ impl Default for Outbound {
 }
 
 impl Outbound {
-    /// The beginning of an HTTP client for `url` that has use for so many connections at once.
+    /// Begins the configuration of an HTTP client for `url` that uses up to `connections` connections at once.
     ///
     /// # Errors
     /// Connections may not lead to the address in `url`.
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::net::tls::Tls;
 
-    /// What each connection was asked, one request after the other.
+    /// The requests on each connection, one after the other.
     type Asked = Arc<Mutex<Vec<Vec<String>>>>;
 
     async fn server() -> (String, Asked) {

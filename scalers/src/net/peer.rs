@@ -1,7 +1,8 @@
-//! Words of a peer, as Ebb's own texts may repeat them: of a bounded length, and without characters that act.
+//! Texts of a peer, as Ebb's own texts may repeat them: of a bounded length, and without characters that act on a
+//! display.
 //!
-//! A broker chooses its error texts, its host names, its certificate. What it says becomes a condition, an event, a line of
-//! the log, and stays in memory with the error. Every kind of trigger passes such words through [`said`].
+//! A broker chooses its error texts, its host names, its certificate. Such a text becomes a condition, an event, a line
+//! of the log, and stays in memory with the error. Every kind of trigger passes it through [`said`].
 
 use std::fmt::Display;
 
@@ -23,7 +24,7 @@ pub fn said_bytes(words: &[u8]) -> String {
     said(String::from_utf8_lossy(&words[..words.len().min(4 * (LONGEST + 1))]))
 }
 
-/// The first characters of a text, at most so many, with control characters escaped.
+/// The first `most` characters of a text, with control characters escaped.
 pub(crate) fn cut(words: impl Display, most: usize) -> String {
     let mut shown = Cut { text: String::new(), left: most };
     // It ends early where the text is too long.

@@ -22,7 +22,7 @@ use crate::net::outbound::Outbound;
 pub use authorities::Authorities;
 pub use range::{Ciphers, MinVersion, Range};
 
-/// More rounds than this are not worth a look: a Secret must not be able to keep a thread busy for minutes.
+/// A key file with more rounds is refused: a Secret must not be able to keep a thread busy for minutes.
 const MOST_KEY_ROUNDS: u32 = 2_000_000;
 
 /// Whom to trust and as whom to appear. The default trusts the system's certificate authorities and shows nothing.
@@ -130,7 +130,7 @@ impl Tls {
     }
 }
 
-/// What is in a PEM text. The reader's own errors may repeat a line of the text, so they are not passed on.
+/// The certificates of a PEM text. The reader's own errors may repeat a line of the text, so they are not passed on.
 fn certificates(parameter: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     found

@@ -1,4 +1,4 @@
-//! When to try again after a failure.
+//! The pauses between attempts after failures.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Questions that are asked within a moment of each other go out as one.
+//! One request for the questions that are asked within a moment of each other.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -9,9 +9,9 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use parking_lot::Mutex;
 
-/// Gathers what is asked for until a moment has passed since the first of it, and then asks for all of it at once.
+/// Collects questions until a moment has passed since the first of them, and then asks all of them in one request.
 ///
-/// A batch runs for as long as somebody waits for it: when all have given up it is dropped with them.
+/// A batch runs for as long as a caller waits for it. When all callers have given up it is dropped with them.
 #[derive(Debug)]
 pub struct Batcher<K, A: Clone> {
     window: Duration,

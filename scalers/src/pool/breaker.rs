@@ -1,4 +1,5 @@
-//! Leaves a server alone for a while after it has failed. Callers get its last error meanwhile.
+//! A circuit breaker: it leaves a server alone for a while after a failure. Callers get the server's last error
+//! meanwhile.
 
 use parking_lot::Mutex;
 use tokio::time::Instant;

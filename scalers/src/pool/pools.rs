@@ -139,7 +139,7 @@ impl ClientPools {
             in_use: |pool| pool.downcast_ref::<Pool<C, K>>().map_or(0, in_use),
         });
         pool.kind = pool.kind.or(kind);
-        // What lies under a type's key is of that type.
+        // The pool under a type's key is of that type.
         pool.pool.downcast_ref::<Pool<C, K>>().cloned().unwrap_or_default()
     }
 }

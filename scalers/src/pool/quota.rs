@@ -1,7 +1,7 @@
-//! How many clients of brokers the triggers of each namespace use.
+//! The number of brokers' clients that the triggers of each namespace use, and its limit.
 //!
-//! A client is connections, and with Kafka threads too: without a bound a user who may write ScaledObjects in one namespace
-//! could use up what all namespaces have.
+//! A client is connections, and memory for each. Without a limit, a user who may write ScaledObjects in one namespace
+//! could use up the clients of all namespaces.
 
 use std::any::Any;
 use std::collections::HashMap;

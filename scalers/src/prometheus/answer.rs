@@ -56,7 +56,7 @@ fn value(Pair { count, second }: Pair, expression: &str) -> Result<Answer, Strin
     }
 }
 
-/// What Prometheus says of a query that it refuses.
+/// The error of Prometheus about a query that it refuses.
 #[derive(Deserialize)]
 pub(super) struct Complaint {
     error: Option<String>,

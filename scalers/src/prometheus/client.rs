@@ -1,7 +1,7 @@
 //! The shared client of one Prometheus server.
 //!
-//! Triggers with the same server, trust and timeout share its connections, whatever their credentials. The same question of the
-//! same asker is asked once at a time.
+//! Triggers with the same server, trust and timeout share its connections, even with different credentials. The same
+//! question with the same credentials is asked once at a time.
 
 use std::error::Error;
 use std::fmt;
@@ -100,7 +100,7 @@ pub(super) struct Client {
     budget: Budget,
     /// A permit is one query under way.
     connections: Semaphore,
-    /// The server cannot be reached at all. A query that takes too long says nothing about the others.
+    /// Open while the server cannot be reached. A query that takes too long says nothing about the others.
     breaker: Breaker,
     queries: SingleFlight<Arc<Query>, Result<Answer, ReadError>>,
 }

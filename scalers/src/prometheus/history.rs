@@ -1,4 +1,4 @@
-//! The values of a query over time: what a simulation begins with.
+//! The values of a query over time, from which a simulation starts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::scaler::ReadError;
 
 /// The points that are asked for at once. Prometheus gives 11,000 at most.
 const AT_ONCE: u32 = 10_000;
-/// The longest answer that is read: so many points have 400 KB.
+/// The longest answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 4 << 20;
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);

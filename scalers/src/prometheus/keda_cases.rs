@@ -7,7 +7,7 @@ use crate::params::TriggerConfig;
 
 type Pairs = &'static [(&'static str, &'static str)];
 
-/// What the metadata holds beside or in place of what every case has, and whether KEDA takes it.
+/// Metadata beside or in place of that of every case, and whether KEDA takes it.
 const METADATA: &[(Pairs, bool)] = &[
     (&[("serverAddress", ""), ("query", ""), ("threshold", "")], false),
     (&[("metricName", "http_requests_total")], true),

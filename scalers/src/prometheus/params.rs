@@ -14,7 +14,7 @@ use login::Login;
 /// The HPA's targets are in thousandths.
 const LEAST_THRESHOLD: f64 = 0.001;
 
-/// What a `prometheus` trigger reads.
+/// The parameters of a `prometheus` trigger.
 pub(super) const PARAMS: &[Param] = &[
     Param::required("serverAddress", &[Meta]).sample(Sample::Texts(&["http://prometheus:9090"])).secret_in_url(),
     Param::required("query", &[Meta]),
@@ -186,7 +186,7 @@ fn add_header(reader: &mut ParamReader<'_>, headers: &mut HeaderMap, param: &str
     }
 }
 
-/// What the address of a request holds behind query and time.
+/// The part of a request's address after query and time.
 fn more(reader: &mut ParamReader<'_>) -> String {
     let mut pairs = pairs(reader, "queryParameters");
     if let Some(namespace) = reader.text("namespace") {

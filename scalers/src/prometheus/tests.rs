@@ -1,4 +1,4 @@
-//! What a trigger asks, what it shares, and what its errors say: towards a server that notes the requests.
+//! Tests of a trigger's requests, shared clients and errors, towards a server that notes the requests.
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

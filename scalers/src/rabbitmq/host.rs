@@ -19,7 +19,7 @@ pub(super) enum Protocol {
     Http,
 }
 
-/// What an address says.
+/// The parts of an address.
 pub(super) struct Host {
     /// `amqps` or `https`.
     pub(super) encrypted: bool,
@@ -35,7 +35,7 @@ pub(super) struct Host {
     pub(super) query: Query,
 }
 
-/// What stands before the `@`.
+/// The part before the `@`.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct UserInfo {
     pub(super) name: String,

@@ -57,7 +57,7 @@ const LARGEST_ANSWER: usize = 2 << 20;
 /// How long all pages of a list may take together.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which queues of a virtual host a pattern means.
+/// The queues of a virtual host that a pattern means.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The regular expression, as the broker understands it.
@@ -186,8 +186,8 @@ impl Client {
         self.caches.lock().get(vhost)?.heard(queue, Instant::now())
     }
 
-    /// Asks for all queues of a virtual host and keeps what is asked about. `Ok` also when there is no list to be had:
-    /// the queues are then asked about one by one.
+    /// Asks for all queues of a virtual host and keeps those that triggers ask about. `Ok` also when the broker gives
+    /// no list: the queues are then asked about one by one.
     async fn list(&self, vhost: &Arc<str>) -> Result<(), ReadError> {
         let begun = Instant::now();
         let listed = self.pages(About::List { vhost }, vhost, LARGEST_PAGE, "", |row| {

@@ -1,4 +1,4 @@
-//! What a trigger measures (`mode`): from a queue's figures to the metric and whether it asks for a replica. Pure.
+//! The measure of a trigger (`mode`): from a queue's figures to the metric and whether it asks for a replica. Pure.
 
 use super::queue_stats::QueueStats;
 use crate::scaler::Reading;

@@ -19,7 +19,7 @@ use measure::Measure;
 /// AMQP 0-9-1's short strings.
 const LONGEST_AMQP_NAME: usize = 255;
 
-/// What a `rabbitmq` trigger reads.
+/// The parameters of a `rabbitmq` trigger.
 pub(super) const PARAMS: &[Param] = &[
     Param::required("queueName", &[Meta]),
     Param::required("host", &[Meta, Auth, Env])
@@ -55,12 +55,12 @@ pub(super) const PARAMS: &[Param] = &[
     Param::optional("workloadIdentityResource", &[Auth]).sample(Sample::Unknown),
 ];
 
-/// What a `rabbitmq` trigger asks for.
+/// The parameters of a trigger, read and checked.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) queue: Arc<str>,
     pub(super) mode: Mode,
-    /// What a replica is meant to bear, in the mode's unit.
+    /// The value for each replica, in the mode's unit.
     pub(super) target: f64,
     /// The trigger is active above this.
     pub(super) activation_value: f64,
@@ -161,10 +161,10 @@ fn host(reader: &mut ParamReader<'_>, host: &str, protocol: Option<Protocol>) ->
     }
 }
 
-/// The cure for an address with a placeholder.
+/// The hint for an address with a placeholder.
 const PLACEHOLDER: &str = "host holds a placeholder, such as <…>, ${…} or $(…): put the value in its place";
 
-/// What is to be asked of the broker.
+/// The question to the broker.
 struct Ask<'a> {
     queue: &'a str,
     /// `vhostName`.

@@ -1,4 +1,4 @@
-//! What the broker counts about queues, and how many queues' figures become one. Pure.
+//! The broker's counts about queues, and the sum of several queues. Pure.
 
 /// The figures of one queue, or of several put together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -11,11 +11,11 @@ pub struct QueueStats {
     pub publish_rate: f64,
     /// Messages delivered or fetched a second.
     pub deliver_get_rate: f64,
-    /// What the two rates come from.
+    /// The source of the two rates.
     pub rates: Rates,
 }
 
-/// What the rates of a queue come from.
+/// The source of a queue's rates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rates {
     /// The broker's statistics name them.
@@ -28,7 +28,7 @@ pub enum Rates {
 }
 
 impl Rates {
-    /// What the rates of two queues together come from.
+    /// The source of the rates of two queues together.
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Missing, _) | (_, Self::Missing) => Self::Missing,
@@ -97,7 +97,7 @@ impl Matches {
             None => self.unknown += 1,
             Some(figures) => {
                 if self.known == 0 {
-                    // What the rates come from is said by the queues alone.
+                    // The queues alone know the source of the rates.
                     (self.sum.rates, self.max.rates) = (figures.rates, figures.rates);
                 }
                 self.known += 1;
@@ -107,7 +107,7 @@ impl Matches {
         }
     }
 
-    /// Whether there is no queue at all.
+    /// Whether there is no queue.
     pub fn is_empty(&self) -> bool {
         self.known + self.unknown == 0
     }

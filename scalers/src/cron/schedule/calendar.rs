@@ -21,7 +21,7 @@ const YEARS: RangeInclusive<i32> = 1970..=2100;
 #[derive(Clone, Debug)]
 pub(super) struct Calendar {
     /// The earliest of their times counts. Two where day of month and day of week are both restricted: either suffices.
-    /// None where a field allows no value at all.
+    /// None where a field allows no value.
     alternatives: Box<[cron::Schedule]>,
 }
 
@@ -85,7 +85,7 @@ mod tests {
             ("*/20 8-10 1,15 jan-mar *", &["0 0,20,40 8,9,10 1,15 1,2,3 *"]),
             ("0 8 * * 1-5", &["0 0 8 * * 2,3,4,5,6"]),
             ("0 8 ? * sun,SAT", &["0 0 8 * * 1,7"]),
-            // The star of one field makes both hold, whatever else its list has.
+            // The star of one field makes both hold, also where its list has other values.
             ("0 8 3,* * 5", &["0 0 8 * * 6"]),
             ("0 8 13 * 5", &["0 0 8 13 * *", "0 0 8 * * 6"]),
             // All values are a restriction too, unless a star says so.

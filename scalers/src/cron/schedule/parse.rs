@@ -20,7 +20,7 @@ pub(super) struct Spec {
     pub(super) day_of_week: Field,
 }
 
-/// What one field allows.
+/// The values that one field allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field {
     /// One bit a value.
@@ -97,7 +97,7 @@ fn zone_prefix(text: &str) -> Result<(Option<Tz>, &str), ScheduleError> {
     Ok((Some(zone), rest.trim()))
 }
 
-/// Reads a comma-separated list of ranges. Empty elements do not count, so a lone `,` allows nothing at all.
+/// Reads a comma-separated list of ranges. Empty elements do not count, so a lone `,` allows nothing.
 fn field(text: &str, bounds: &Bounds) -> Result<Field, ScheduleError> {
     let mut field = Field { values: 0, star: false };
     for expr in text.split(',').filter(|expr| !expr.is_empty()) {
@@ -115,7 +115,7 @@ fn range(expr: &str, bounds: &Bounds) -> Result<Field, ScheduleError> {
 
     let mut star = matches!(ends[0], "*" | "?");
     let (start, mut end) = if star {
-        // What follows a hyphen here is not even read: `*-7` is `*`.
+        // Text after a hyphen here is not even read: `*-7` is `*`.
         (bounds.min, bounds.max)
     } else {
         let start = number_or_name(ends[0], bounds)?;
@@ -174,7 +174,7 @@ fn number(text: &str) -> Result<u64, ScheduleError> {
 mod tests {
     use super::*;
 
-    /// What a field of these bounds allows, and whether it counts as a star.
+    /// The values that a field of these bounds allows, and whether it counts as a star.
     fn read(text: &str, bounds: &Bounds) -> (Vec<u32>, bool) {
         let field = field(text, bounds).unwrap();
         ((0..u64::BITS).filter(|value| field.contains(*value)).collect(), field.star)

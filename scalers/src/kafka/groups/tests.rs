@@ -37,11 +37,11 @@ fn the_type_of_a_group_is_remembered_for_a_while() {
     assert_eq!(group.known(now + TYPE_AGE * 9), Known::Share, "each answer confirms it");
 }
 
-/// What a broker says of a share group, by the version that it is asked in.
+/// The answer of a broker about a share group, by the version of the request.
 type Share = fn(i16) -> Vec<u8>;
 
-/// A broker that is no real one: of those that know no share groups, or do not count their lag, there is none to be had.
-/// What each group has committed: nothing.
+/// A fake broker, because no real one is at hand that knows no share groups or does not count their lag. No group has
+/// committed an offset here.
 struct Broker {
     client: Arc<Client>,
     asked: Arc<Mutex<Vec<i16>>>,
@@ -79,7 +79,7 @@ impl Broker {
         Self { client: Arc::new(Client::new(&endpoint, None, &Arc::default())), asked }
     }
 
-    /// What a trigger learns, and which requests that took.
+    /// The position that a trigger reads, and the requests that it took.
     async fn read(&self, group: &Group) -> (Result<Option<Position>, String>, Vec<i16>) {
         self.read_log(group, true).await
     }

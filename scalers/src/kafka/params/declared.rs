@@ -1,4 +1,4 @@
-//! What both kinds read, from where, and with which defaults.
+//! The parameters of both kinds, with their sources and defaults.
 
 use crate::params::Source::{Auth, Env, Metadata as Meta};
 use crate::params::{OAuth2Field, Param, Sample};

@@ -34,7 +34,7 @@ impl Address {
         let wrong = || format!("{text:?} is no host:port");
         let place = text.split_once("://").map_or(text, |(_protocol, place)| place).trim();
         let (host, port) = match place.rsplit_once(':') {
-            // What has more than one colon and no brackets is an address of IPv6 alone.
+            // An address with more than one colon and without brackets is an address of IPv6 alone.
             Some((host, _)) if host.contains(':') && !host.ends_with(']') => (place, PORT),
             Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
             None => (place, PORT),

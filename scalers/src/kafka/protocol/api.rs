@@ -1,4 +1,4 @@
-//! What a request is, and those with which a connection begins.
+//! The parts that all requests have in common, and the requests that begin a connection.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(in crate::kafka) trait Request {
     const LONGEST: usize = LONGEST_ANSWER;
     /// How many bytes of an answer are read; the rest is passed over.
     const READ: usize = Self::LONGEST;
-    /// What comes back.
+    /// The type of the answer.
     type Answer;
 
     /// `api_version`.
@@ -52,7 +52,7 @@ pub(in crate::kafka) trait Request {
     }
 }
 
-/// Which versions a broker knows.
+/// The versions of requests that a broker knows.
 pub(in crate::kafka) struct ApiVersions;
 
 /// The versions, from and to, by `api_key`.

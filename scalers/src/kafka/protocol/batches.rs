@@ -20,7 +20,7 @@ pub(in crate::kafka) struct Aborted {
     pub(super) first: i64,
 }
 
-/// What batches hold.
+/// The finding of a scan of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kafka) enum BatchScan {
     /// A record that a `read_committed` consumer gets, at this offset or after it.
@@ -29,7 +29,7 @@ pub(in crate::kafka) enum BatchScan {
     NothingBefore(i64),
 }
 
-/// Whether there is a record for a consumer that reads from the offset `from` on. What cannot be looked into counts as one.
+/// Whether there is a record for a consumer that reads from the offset `from` on. An unreadable batch counts as one.
 pub(in crate::kafka) fn look(batches: &[u8], aborted: &[Aborted], from: i64) -> BatchScan {
     let mut reader = Reader::new(batches);
     let mut next = from;

@@ -1,7 +1,7 @@
-//! A cluster: its brokers, the connections to them, and who keeps which group.
+//! A cluster: its brokers, the connections to them, and the coordinator of each group.
 //!
-//! There is one connection to each address, which is opened by the first question and again after it was lost. An address
-//! that could not be reached is left alone for a while.
+//! There is one connection to each address, which is opened by the first question and again after it was lost. An
+//! address that could not be reached is left alone for a while.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -123,10 +123,11 @@ impl Cluster {
         self.ask(&self.broker(leader)?, &ListOffsets { partitions, end }).await
     }
 
-    /// What a `read_committed` consumer would be sent of a partition that this broker leads, from this offset on.
+    /// Fetches the records of a partition that a `read_committed` consumer would be sent from this offset on. `leader`
+    /// leads it.
     ///
     /// # Errors
-    /// The broker does not answer, or says no.
+    /// The broker does not answer, or refuses.
     pub(in crate::kafka) async fn fetch(
         &self,
         leader: i32,
@@ -136,10 +137,10 @@ impl Cluster {
         self.ask(&self.broker(leader)?, &Fetch { topic, partition, from }).await?.map_err(Fault::Refused)
     }
 
-    /// What a consumer group has committed: for these partitions, or for all that it has.
+    /// The offsets that a consumer group has committed: for these partitions, or for all that it has.
     ///
     /// # Errors
-    /// The group's coordinator is not to be found, does not answer, or says no.
+    /// The group's coordinator is not to be found, does not answer, or refuses.
     pub(in crate::kafka) async fn group_offsets(
         &self,
         group: &Arc<str>,
@@ -149,10 +150,11 @@ impl Cluster {
         Ok(answer.unwrap_or_default())
     }
 
-    /// What a share group has read: nothing for a group of another type, and none where the broker knows no such groups.
+    /// The offsets that a share group has read: empty for a group of another type, none where the broker knows no such
+    /// groups.
     ///
     /// # Errors
-    /// The group's coordinator is not to be found, does not answer, or says no.
+    /// The group's coordinator is not to be found, does not answer, or refuses.
     pub(in crate::kafka) async fn share_offsets(&self, group: &Arc<str>) -> Result<Option<Vec<SharePartition>>, Fault> {
         let question = |to: &Connection| Some(DescribeShareGroupOffsets { group, version: to.share_offsets()? });
         self.ask_coordinator(group, question).await

@@ -1,18 +1,18 @@
-//! The primitive types of the Kafka protocol (kafka.apache.org/protocol, "Protocol Primitive Types"), in the form that they
-//! have in versions without tagged fields. Pure.
+//! The primitive types of the Kafka protocol (kafka.apache.org/protocol, "Protocol Primitive Types"), in the form that
+//! they have in versions without tagged fields. Pure.
 //!
-//! Nothing that an answer says of its own length is believed. What is read is in the bytes that have come, and takes at most
-//! [`TIMES`] their size.
+//! No length in an answer is believed. Each value is in the bytes that have come, and takes at most [`TIMES`] their
+//! size.
 
 use std::fmt;
 
-/// What an answer becomes may take so many times the bytes that came. Topics that are not there take the most of all that an
-/// honest broker says: 14 bytes and a name become 64 and the name.
+/// The most memory that a parsed answer takes, as a multiple of its bytes. Topics that do not exist take the most of
+/// all that an honest broker answers: 14 bytes and a name become 64 and the name.
 const TIMES: usize = 5;
-/// And so many bytes besides: what a small answer becomes is small in any case.
+/// Bytes that a parsed answer may take besides: a small answer takes little memory in any case.
 const BESIDES: usize = 1 << 10;
 
-/// What the allocator adds to a text.
+/// The bytes that the allocator adds to a text.
 pub(super) const ALLOCATION: usize = 16;
 
 /// The memory that an answer of `length` bytes takes, with what it is read as.
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    /// A vector for so many elements. All its memory is taken at once: one that grows takes up to three times as much.
+    /// A vector for `count` elements. All its memory is taken at once: one that grows takes up to three times as much.
     pub(super) fn room_for<T>(&mut self, count: usize) -> Result<Vec<T>, Malformed> {
         self.take_memory(count.saturating_mul(size_of::<T>()))?;
         Ok(Vec::with_capacity(count))

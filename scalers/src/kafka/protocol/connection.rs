@@ -1,8 +1,8 @@
 //! One connection to one broker, on which many questions may be on their way.
 //!
 //! Owns the socket and the task that reads and writes it. Answers are matched with questions by their numbers, so that
-//! a caller that gives up disturbs nobody. It ends with the first answer that is none, and when a broker has said nothing at all
-//! for as long as a question waited.
+//! a caller that gives up disturbs no other. The connection ends with the first malformed answer, and when a broker has
+//! sent nothing for as long as a question waited.
 
 use std::collections::HashMap;
 use std::io;
@@ -41,7 +41,7 @@ const RENEW_AFTER: f64 = 0.8;
 /// The longest answer to a question that was given up. It is passed over.
 const LONGEST_FORGOTTEN: usize = 16 << 20;
 
-/// What a connection is made with.
+/// The settings and the credentials of a new connection.
 pub(super) struct Means<'a> {
     pub(super) outbound: &'a Outbound,
     /// Memory for the connection.
@@ -172,7 +172,7 @@ impl Connection {
         self.frames.send(request.frame(number)).map_err(|_| self.shared.ended())?;
         match timeout(limit, answer).await {
             Ok(Ok((body, _reserved))) => request.read(&mut Reader::new(&body)).map_err(|malformed| {
-                // What else comes from there is no more to be relied on.
+                // Later answers on this connection cannot be relied on.
                 self.end(format!("{}: {malformed}", R::NAME));
                 self.shared.ended()
             }),
@@ -238,7 +238,7 @@ async fn drive(
     let mut answers = BufReader::new(answers);
     let writing = async {
         while let Some(mut frames) = queue.recv().await {
-            // What has come up meanwhile goes out together.
+            // Frames that have come up meanwhile go out together.
             while let Ok(more) = queue.try_recv() {
                 frames.extend(more);
             }
@@ -259,7 +259,7 @@ fn why(error: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             "the broker closed the connection".into()
         }
-        // What TLS says of a certificate holds the broker's words.
+        // A TLS error about a certificate holds the broker's words.
         _ => said(error),
     }
 }
@@ -348,7 +348,7 @@ mod tests {
         broker.write_all(body).await.unwrap();
     }
 
-    /// What `FindCoordinator` is answered.
+    /// The answer to `FindCoordinator`.
     fn coordinator(host: &str) -> Vec<u8> {
         let mut body = b"\0\0\0\0\0\0\xff\xff\0\0\0\x01\0".to_vec();
         body.push(u8::try_from(host.len()).unwrap());

@@ -5,7 +5,7 @@ use super::api::Request;
 use super::codec::{Malformed, Reader, Writer};
 use super::error::Code;
 
-/// Which broker keeps the offsets of this group.
+/// Asks for the broker that keeps the offsets of this group.
 pub(in crate::kafka) struct FindCoordinator<'a> {
     pub(super) group: &'a str,
 }

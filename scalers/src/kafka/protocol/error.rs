@@ -1,4 +1,4 @@
-//! What can go wrong with a question to a broker.
+//! The faults of a question to a broker.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(in crate::kafka) enum Fault {
 }
 
 impl Fault {
-    /// The way to the broker is the fault. What is wrong may be the broker's own words.
+    /// The way to the broker is the fault. `why` may be the broker's own words.
     pub(super) fn unreachable(why: impl fmt::Display) -> Self {
         Self::Unreachable(said(why))
     }

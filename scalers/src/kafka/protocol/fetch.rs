@@ -1,4 +1,4 @@
-//! `Fetch`: what is in a log.
+//! `Fetch`: the records of a log.
 
 use super::api::Request;
 use super::batches::Aborted;
@@ -10,7 +10,8 @@ use super::offsets::{NO_REPLICA, READ_COMMITTED};
 /// begins is not needed.
 const FEW: i32 = 64 << 10;
 
-/// What a `read_committed` consumer would be sent of a partition from this offset on. The broker waits for nothing.
+/// Asks for the records that a `read_committed` consumer would be sent from this offset on. The broker waits for no
+/// others.
 pub(in crate::kafka) struct Fetch<'a> {
     pub(super) topic: &'a str,
     pub(super) partition: i32,

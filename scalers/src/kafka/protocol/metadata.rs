@@ -8,7 +8,7 @@ use super::error::Code;
 /// As many brokers as a cluster may have: Ebb connects to each that leads a partition.
 const MOST_BROKERS: usize = 500;
 
-/// What a broker says of a topic.
+/// A broker's description of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::kafka) struct DescribedTopic {
     pub(in crate::kafka) name: String,
@@ -66,7 +66,7 @@ fn topic(from: &mut Reader<'_>) -> Result<DescribedTopic, Malformed> {
     let name = from.string()?;
     let _is_internal = from.flag()?;
     let partitions = from.array(|from| {
-        // What is wrong with a partition is that it has no leader, or that some replica is not to be had.
+        // The error of a partition is a missing leader or an unavailable replica.
         let _error = from.i16()?;
         let (number, leader) = (from.i32()?, from.i32()?);
         // The replicas, and those that are in sync.

@@ -1,4 +1,4 @@
-//! `ListOffsets` and `OffsetFetch`: the ends of logs, and what groups have committed.
+//! `ListOffsets` and `OffsetFetch`: the ends of logs, and the committed offsets of groups.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub(super) const READ_COMMITTED: i8 = 1;
 /// The replica that a client is: none.
 pub(super) const NO_REPLICA: i32 = -1;
 
-/// Which end of a partition's log to ask for.
+/// The end of a partition's log to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::kafka) enum End {
     /// The first record that is still there.
@@ -85,7 +85,7 @@ impl Request for ListOffsets<'_> {
     }
 
     fn write(&self, to: &mut Writer) {
-        // What stands in the place of a time.
+        // The number in the place of a timestamp.
         let end = match self.end {
             End::LastStable => -1,
             End::Start => -2,
@@ -111,7 +111,7 @@ impl Request for ListOffsets<'_> {
     }
 }
 
-/// What a group has committed: for these partitions, or for all that it has.
+/// Asks for the offsets that a group has committed: for these partitions, or for all that it has.
 pub(in crate::kafka) struct OffsetFetch<'a> {
     pub(super) group: &'a str,
     pub(super) partitions: Option<&'a [Partition]>,

@@ -11,14 +11,14 @@ use super::scram::{self, Hash};
 use crate::net::oauth::Token;
 use crate::net::peer::said;
 
-/// What is shown.
+/// The credentials that the client shows.
 pub(super) enum Proof<'a> {
     Password { mechanism: Mechanism, username: &'a str, password: &'a str },
     Token { token: Token, extensions: &'a [(String, String)] },
 }
 
 impl<'a> Proof<'a> {
-    /// What an endpoint's triggers give, with a token where that is one.
+    /// The credentials of an endpoint's triggers, with a token where they use one.
     pub(super) fn of(sasl: &'a Sasl, token: Option<Token>) -> Option<Self> {
         match sasl {
             Sasl::Password { mechanism, username, password } => {
@@ -109,7 +109,8 @@ pub(super) async fn authenticate(
             first.push_str("\x01\x01");
             let answer = step(first.as_bytes()).await?;
             if !answer.bytes.is_empty() {
-                // What is wrong with the token comes as a challenge; the answer to that is a dummy (RFC 7628, section 3.2.3).
+                // An error about the token comes as a challenge; the answer to that is a dummy (RFC 7628, section
+                // 3.2.3).
                 let why = text(&answer)?;
                 step(b"\x01").await?;
                 return Err(failed(why));

@@ -1,4 +1,4 @@
-//! `DescribeShareGroupOffsets`: what share groups have read (KIP-932), and their lag (KIP-1226).
+//! `DescribeShareGroupOffsets`: the offsets that share groups have read (KIP-932), and their lag (KIP-1226).
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use super::codec::{Malformed, Reader, Writer};
 use super::compact;
 use super::error::Code;
 
-/// All partitions that a share group has begun to read. Answers hold no partition for a group of another type.
+/// Asks for all partitions that a share group has begun to read. Answers hold no partition for a group of another type.
 ///
-/// The partitions are not named on purpose: a broker that is asked about named ones looks for their state whatever the
-/// type of the group, and makes its internal topic for such states.
+/// The request names no partitions on purpose: a broker that is asked about named ones looks for their state for every
+/// type of group, and creates its internal topic for such states.
 pub(in crate::kafka) struct DescribeShareGroupOffsets<'a> {
     pub(super) group: &'a str,
     pub(super) version: i16,
 }
 
-/// What a share group has read of a partition.
+/// The offset that a share group has read of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::kafka) struct SharePartition {
     pub(in crate::kafka) topic: Arc<str>,

@@ -31,7 +31,7 @@ enum Style {
     Body,
 }
 
-/// What an endpoint gave.
+/// The token that an endpoint gave.
 pub(super) struct Success {
     pub(super) token: String,
     /// `expires_in`.

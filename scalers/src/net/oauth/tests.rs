@@ -1,4 +1,5 @@
-//! Against a small endpoint of our own that can be made to fail in every way; the stories in `tests/` ask a real one.
+//! Tests against a small endpoint of our own that can be made to fail in every way; the end-to-end tests ask a real
+//! one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -87,7 +88,7 @@ async fn a_hundred_askers_share_one_request_and_one_token() {
     first.issued_at -= TOO_YOUNG_TO_BE_REVOKED;
     source.refused(&first);
     assert_eq!(source.token().await.unwrap().value(), "token-1");
-    // What has been replaced already is not refused again.
+    // A token that has been replaced already is not refused again.
     source.refused(&first);
     assert_eq!(source.token().await.unwrap().value(), "token-1");
 }

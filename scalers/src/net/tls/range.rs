@@ -1,4 +1,4 @@
-//! Which TLS versions and cipher suites are used, in the words of KEDA's settings, which are those of Go's `crypto/tls`.
+//! The allowed TLS versions and cipher suites, in the words of KEDA's settings, which are those of Go's `crypto/tls`.
 
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ impl Range {
     }
 }
 
-/// What Go calls a suite: as IANA does, where rustls has `TLS13_…` for the suites of that version.
+/// Go's name of a suite: as IANA's, where rustls has `TLS13_…` for the suites of that version.
 fn go_name(suite: &SupportedCipherSuite) -> String {
     let name = suite.suite().as_str().unwrap_or_default();
     name.replacen("TLS13_", "TLS_", 1)

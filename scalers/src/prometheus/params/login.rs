@@ -26,7 +26,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Login {
-    /// Reads what the modes ask for. Without a mode nothing is used, whatever else is given.
+    /// Reads the credentials that the modes ask for. Without a mode no credentials are used, even where some are given.
     pub(super) fn read(reader: &mut ParamReader<'_>, headers: &mut HeaderMap) -> Self {
         let text = reader.text("authModes").unwrap_or_default();
         let modes: Vec<_> = words(text).collect();
@@ -130,8 +130,8 @@ fn check_without_effect(reader: &mut ParamReader<'_>, mode: &str) {
     }
 }
 
-/// `ca` counts with any mode, `cert` and `key` with `tls`. Where either counts, servers are verified whatever `unsafeSsl`
-/// says, as in KEDA.
+/// `ca` counts with any mode, `cert` and `key` with `tls`. Where either counts, servers are verified even with
+/// `unsafeSsl`, as in KEDA.
 fn tls(reader: &mut ParamReader<'_>, has_mode: bool, has_tls: bool, unsafe_ssl: bool) -> Tls {
     let [ca, cert, key] = ["ca", "cert", "key"].map(|name| reader.text(name));
     let ca = ca.filter(|_| has_mode);

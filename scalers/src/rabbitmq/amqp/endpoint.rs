@@ -1,4 +1,4 @@
-//! Where an AMQP connection leads, and as whom.
+//! The endpoint of an AMQP connection: address, virtual host and credentials.
 
 use std::fmt;
 

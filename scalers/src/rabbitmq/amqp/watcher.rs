@@ -1,7 +1,7 @@
 //! Looks at the queues of idle workloads: AMQP announces no message to a client that does not consume.
 //!
-//! One task for each connection looks at all of them in turn, many in one burst, so that an idle workload costs no wake-up of
-//! its own. It wakes the workload whose queue has another count than before.
+//! One task for each connection asks for the depths of all of them in turn, many in one burst, so that an idle workload
+//! costs no wake-up of its own. It wakes the workload whose queue has another count than before.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};

@@ -1,4 +1,4 @@
-//! Where the path of an address names the virtual host. Both rules are KEDA's.
+//! The virtual host in the path of an address. Both rules are KEDA's.
 
 /// AMQP: all behind the first slash, further slashes included. Empty for the default virtual host.
 pub(super) fn amqp_vhost(path: &str) -> &str {

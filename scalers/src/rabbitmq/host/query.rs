@@ -3,7 +3,7 @@
 
 use url::form_urlencoded;
 
-/// What the parameters ask for.
+/// The settings that the parameters ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::rabbitmq) struct Query {
     /// `auth_mechanism`.

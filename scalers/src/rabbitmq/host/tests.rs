@@ -1,4 +1,4 @@
-//! Addresses, and what each of their parts is.
+//! Addresses, and their parts.
 
 use proptest::prelude::*;
 
@@ -13,9 +13,9 @@ fn shown(user: Option<&UserInfo>) -> String {
     }
 }
 
-/// The examples of RabbitMQ's URI specification and of the library that KEDA reads them with, which comes to the same
-/// parts where it does not refuse. Both take `/` for a virtual host that is not named, and `guest` for what is missing of
-/// user and password, which `-` leaves to the rules of logging in.
+/// The examples of RabbitMQ's URI specification. The library with which KEDA reads them finds the same parts where it
+/// does not refuse. Both take `/` for a virtual host that is not named, and `guest` for a missing user or password,
+/// which `-` leaves to the rules of logging in.
 #[test]
 fn an_amqp_address_is_what_the_uri_specification_says() {
     for (address, name, port, user, vhost) in [
@@ -211,8 +211,8 @@ proptest! {
         let address = format!("{scheme}{slashes}user:{before}SECRET{after}{tail}");
         match Host::parse(&address) {
             Err(error) => prop_assert!(!error.contains("SECRET"), "{address}: {error}"),
-            // What is shown of an address that can be used: its machine and the path of the management API, which is
-            // where the word is when it comes after the last `@`.
+            // The shown part of a usable address is its machine and the path of the management API, which has the word
+            // when it comes after the last `@`.
             Ok(host) if address.rsplit_once('@').is_some_and(|(before, _)| before.contains("SECRET")) => {
                 let shown = host.api.map(String::from).unwrap_or_default();
                 prop_assert!(!shown.contains("SECRET") && !host.name.contains("SECRET"), "{address}: {shown}");
@@ -221,7 +221,7 @@ proptest! {
         }
     }
 
-    /// What two addresses differ in is not lost: a virtual host that was encoded is read as it was.
+    /// A difference between two addresses is not lost: a virtual host that was encoded is read as it was.
     #[test]
     fn every_virtual_host_can_be_written(vhost in "\\PC{1,20}") {
         let encoded = percent_encoding::utf8_percent_encode(&vhost, percent_encoding::NON_ALPHANUMERIC);

@@ -1,10 +1,10 @@
-//! The parts of a URI by RFC 3986. What Go's `net/url` refuses is refused here.
+//! The parts of a URI by RFC 3986. A URI that Go's `net/url` refuses is refused here.
 
 use percent_encoding::percent_decode_str;
 
 use super::UserInfo;
 
-/// What cannot be read as a part of a URI. It is not repeated: it may be a password.
+/// The error of text that is no part of a URI. It does not repeat the text, which may be a password.
 #[derive(Debug)]
 pub(super) struct Unreadable;
 

@@ -1,4 +1,4 @@
-//! What a request is about, in words.
+//! The subject of a request, in words.
 
 use std::fmt;
 

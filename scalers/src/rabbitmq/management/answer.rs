@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub(super) name: String,
     messages: Option<f64>,
     messages_ready: Option<f64>,
-    /// There where the broker keeps statistics, whatever has happened to the queue.
+    /// Present where the broker keeps statistics, in every state of the queue.
     messages_details: Option<IgnoredAny>,
     #[serde(default)]
     message_stats: OrEmpty<Stats>,
@@ -63,8 +63,8 @@ fn rows<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OrEmpty<Row>>, D::Erro
     from.deserialize_seq(Rows)
 }
 
-/// An object; where it would have no fields the broker writes an empty list. What it turns out to be is not kept meanwhile, as
-/// serde's untagged enums do, which takes many times its size.
+/// An object; where it would have no fields the broker writes an empty list. It is not buffered before its type is
+/// known. Serde's untagged enums do that, which takes many times its size.
 #[derive(Default)]
 pub(super) enum OrEmpty<T> {
     Object(T),
@@ -216,7 +216,7 @@ impl Complaint {
         whole.then(|| serde_json::from_slice(answer).ok()).flatten().unwrap_or_default()
     }
 
-    /// What follows a status.
+    /// The words that follow a status.
     pub(super) fn words(&self) -> String {
         let words = match (&self.error, &self.reason) {
             (None, None) => return String::new(),

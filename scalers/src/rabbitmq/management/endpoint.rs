@@ -1,4 +1,4 @@
-//! Where a management API is, and as whom it is asked.
+//! The endpoint of a management API: address and credentials.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What comes of a request that gives nothing.
+//! The failure of a request, as an error and as a reason to ask in another way.
 
 use crate::scaler::ReadError;
 

@@ -1,4 +1,4 @@
-//! Which queues of a virtual host are asked about, what was last heard of them, and whether a list of all is the
+//! The queues of a virtual host that triggers ask about, their last statistics, and whether a list of all queues is the
 //! cheaper question. Pure: time is an argument.
 
 use std::collections::{HashMap, VecDeque};
@@ -15,18 +15,18 @@ const FRESH: Duration = Duration::from_secs(1);
 const LONGEST_FRESH: Duration = Duration::from_secs(5);
 /// From this many different queues asked about within [`FRESH`] on, a list may be asked for.
 const MANY: usize = 3;
-/// What a list took is believed for this long: queues come and go.
+/// The time for which the measured cost of a list is used: queues come and go.
 const COST_KNOWN_FOR: Duration = Duration::from_mins(5);
 /// A queue that nobody has asked about for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(2);
 /// After a list that failed the queues are asked about one by one for this long.
 const NO_LIST_FOR: Duration = Duration::from_mins(1);
 
-/// What is known of one virtual host.
+/// The cache of one virtual host.
 #[derive(Debug, Default)]
 pub(super) struct QueueStatsCache {
     queues: HashMap<Arc<str>, Asked>,
-    /// At so many queues those that nobody asks about any more are looked for.
+    /// The number of queues at which those that nobody asks about any more are looked for.
     forget_at: usize,
     /// When queues were first asked about within [`FRESH`].
     counted: VecDeque<Instant>,
@@ -72,7 +72,7 @@ impl QueueStatsCache {
         self.heard(queue, now)
     }
 
-    /// What was heard of `queue` a moment ago.
+    /// The statistics of `queue` if they are a moment old.
     pub(super) fn heard(&self, queue: &str, now: Instant) -> Option<QueueStats> {
         let answer = self.queues.get(queue)?.answer?;
         (answer.until > now).then_some(answer.figures)

@@ -1,8 +1,9 @@
-//! ClientPools that keep no statistics (`management.disable_stats`, `management_agent.disable_metrics_collector`) or no rates
-//! (`management.rates_mode`).
+//! Brokers that keep no statistics (`management.disable_stats`, `management_agent.disable_metrics_collector`) or no
+//! rates (`management.rates_mode`).
 //!
-//! Without statistics an answer about one queue has no figures, and a list of queues has the numbers of messages where it
-//! is asked for totals. So one queue is then asked about by a list of one, and the same figure comes from either way.
+//! Without statistics an answer about one queue has no figures, and a list of queues has the numbers of messages where
+//! it is asked for totals. So one queue is then asked about by a list of one, and the same figure comes from either
+//! way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,13 @@ use crate::scaler::ReadError;
 
 /// A broker that kept no statistics is asked for them again after this long.
 const OFF_FOR: Duration = Duration::from_mins(1);
-/// What the broker said of its switches is believed for this long: they change with a restart only.
+/// The time for which the broker's switches are remembered: they change with a restart only.
 const SWITCHES_KNOWN_FOR: Duration = Duration::from_secs(10);
-/// What the errors say of a broker without statistics.
+/// The words in errors about a broker without statistics.
 const OFF: &str = "the broker keeps no statistics (management.disable_stats or \
                    management_agent.disable_metrics_collector is true)";
 
-/// What is known of a broker's statistics.
+/// The switches of a broker's statistics, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Statistics {
     off_until: Mutex<Option<Instant>>,
@@ -38,7 +39,7 @@ impl Statistics {
         self.off_until.lock().is_some_and(|until| until > Instant::now())
     }
 
-    /// What a list of queues is asked for where there are none: totals, also from a broker whose
+    /// The query of a list where there are no statistics: totals, also from a broker whose
     /// `management.enable_queue_totals` is not set.
     pub(super) fn filter(&self) -> &'static str {
         if self.are_off() { "&disable_stats=true&enable_queue_totals=true" } else { "" }

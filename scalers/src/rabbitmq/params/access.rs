@@ -1,4 +1,4 @@
-//! Who asks and whom to trust: `username` and `password`, TLS, OAuth 2.0. Which of them is used: [`login`].
+//! Credentials and trust: `username` and `password`, TLS, OAuth 2.0. The choice among them: [`login`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const OAUTH: [&str; 3] = ["oauthTokenURI", "clientID", "clientSecret"];
 /// Parameters besides `username` and `password` with which one logs in.
 const OTHER_WAYS: [&str; 6] = ["cert", "key", "oauthTokenURI", "clientID", "clientSecret", "workloadIdentityResource"];
 
-/// What a trigger gives to log in with.
+/// The credentials that a trigger gives.
 pub(super) struct Access {
     /// `username` and `password`; they take the place of those in an address.
     credentials: Option<(String, String)>,

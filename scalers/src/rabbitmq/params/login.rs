@@ -1,13 +1,14 @@
-//! Which of the ways to log in that a trigger gives is used. Pure.
+//! The choice among the ways to log in that a trigger gives. Pure.
 //!
-//! A way that was asked for is used, or it is an error that names what is missing: credentials that point nowhere never
-//! become others. RabbitMQ's default account is for an address without user where nothing else was given in any form.
+//! A way that was asked for is used, or it is an error that names the missing part: credentials that point nowhere
+//! never become others. RabbitMQ's default account is for an address without user where nothing else was given in any
+//! form.
 
 use crate::rabbitmq::amqp::{Login, Mechanism};
 use crate::rabbitmq::host::{AuthMechanism, Host, UserInfo};
 use crate::rabbitmq::management::Identity;
 
-/// What is given beside the address.
+/// The credentials that are given beside the address.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Given<'a> {
     /// `username` and `password`.

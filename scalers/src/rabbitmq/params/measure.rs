@@ -8,7 +8,7 @@ const DEFAULT_QUEUE_LENGTH: f64 = 20.0;
 /// The HPA's targets are in thousandths.
 const LEAST_TARGET: f64 = 0.001;
 
-/// What is measured and what a replica is meant to bear of it.
+/// The measure, and its value for each replica.
 pub(super) struct Measure {
     pub(super) mode: Mode,
     pub(super) target: f64,

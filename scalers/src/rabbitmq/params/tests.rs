@@ -215,7 +215,8 @@ fn credentials_from_an_authentication_take_the_place_of_those_in_the_address() {
     assert!(!format!("{at:?}").contains("s3cr"), "{at:?}");
 }
 
-/// What the page of KEDA does not let one write: every way to log in that names nothing, or stands where it is not read.
+/// Cases that KEDA's page does not allow: every way to log in that names nothing, or is in a place where it is not
+/// read.
 #[test]
 fn credentials_that_point_nowhere_are_named_and_never_become_others() {
     let variable = "usernameFromEnv names the environment variable \"U\", which the target's container does not set, and \
@@ -253,7 +254,7 @@ fn credentials_that_point_nowhere_are_named_and_never_become_others() {
             assert_eq!((error.problems().len(), error.hints().len()), (1, 1), "{metadata:?} {auth:?}: {error}");
         }
     }
-    // A variable that is there is used, whatever else is empty.
+    // A variable that is there is used, even where the other one is empty.
     let metadata = [("host", "amqp://h"), from_env[0], from_env[1]];
     let read = read_all(&metadata, &[("username", "")], &[("U", "alice"), ("P", "p")]).unwrap();
     assert!(format!("{:?}", read.broker).contains("alice"), "{read:?}");

@@ -1,4 +1,4 @@
-//! Every combination of what may be given to log in, and what comes of it.
+//! Every combination of credentials that may be given, and the login that follows.
 
 use super::*;
 

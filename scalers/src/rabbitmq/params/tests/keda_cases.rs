@@ -1,4 +1,4 @@
-//! The cases that KEDA's own tests of this trigger's parameters try, and what is made of them here.
+//! The cases of KEDA's own tests of this trigger's parameters, and Ebb's decision about each.
 
 use super::read_all;
 
@@ -13,7 +13,7 @@ fn text(metadata: &Pairs<'_>, auth: &Pairs<'_>) -> Option<String> {
     read_all(&[metadata.as_slice(), &[queue]].concat(), auth, &ENV).err().map(|error| error.to_string())
 }
 
-/// What KEDA accepts and refuses is accepted and refused.
+/// Ebb accepts and refuses the same metadata as KEDA.
 #[test]
 fn metadata_is_accepted_and_refused_as_in_keda() {
     let (queue, host) = (("queueName", "sample"), ("hostFromEnv", "HOST"));
