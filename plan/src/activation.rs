@@ -1,6 +1,6 @@
-//! One tick of a ScaledObject: what its triggers say, and what follows for its target's replicas.
+//! The decision of one tick: from the triggers' readings to the replicas of the target.
 //!
-//! Between 1 and the maximum the HPA decides; here it is between zero (or `idleReplicaCount`) and 1
+//! Between 1 and the maximum the HPA decides; this module decides between zero (or `idleReplicaCount`) and 1
 //! (keda.sh/docs, "Scaling Deployments").
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::fallback::Fallback;
 use super::policy::Policy;
 
-/// What a tick saw.
+/// The observations of one tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// `spec.replicas` of the target.
@@ -27,7 +27,7 @@ pub struct Observation {
     pub now: DateTime<Utc>,
 }
 
-/// What the triggers add up to: the `Active` condition's reasons.
+/// The activity of all triggers together: the `Active` condition's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// At least one trigger asks for replicas.
@@ -51,14 +51,14 @@ pub enum ScaleReason {
     Raise,
 }
 
-/// What follows from a tick.
+/// The decision of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// What the triggers add up to.
+    /// The activity of all triggers together.
     pub activity: Activity,
     /// The new count of replicas and why; none when the present one is right.
     pub scale: Option<(i32, ScaleReason)>,
-    /// When the cooldown ends, if it is what the replicas wait for.
+    /// When the cooldown ends, if the replicas wait for it.
     pub cooldown_ends: Option<DateTime<Utc>>,
 }
 

@@ -1,5 +1,5 @@
-//! What a TriggerAuthentication may not ask for: contradictions, in the words of KEDA's webhook, and the stores and
-//! identities that Ebb has no client for.
+//! Mistakes of a TriggerAuthentication: contradictions, in the words of KEDA's webhook, and the stores and identities
+//! that Ebb has no client for.
 
 use ebb_crds::{AuthPodIdentity, OAuth2, TriggerAuthenticationSpec};
 use http::Uri;
@@ -13,7 +13,7 @@ pub fn reason(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<String>
     spec.pod_identity.as_ref().and_then(identity).or_else(|| stores(spec).into_iter().next().map(|(_, text)| text))
 }
 
-/// What KEDA's webhook refuses, and where it is.
+/// Every contradiction that KEDA's webhook refuses, with its field.
 pub fn contradictions(spec: &TriggerAuthenticationSpec, cluster: bool) -> Vec<(&'static str, String)> {
     let file = misplaced_file(spec, cluster).map(|text| ("spec.filePath", text.to_owned()));
     let identity = spec.pod_identity.as_ref().and_then(contradicts);
@@ -40,7 +40,7 @@ fn misplaced_file(spec: &TriggerAuthenticationSpec, cluster: bool) -> Option<&'s
         .then_some("filePath is only supported for ClusterTriggerAuthentication, got kind: TriggerAuthentication")
 }
 
-/// What is missing of an OAuth 2 client.
+/// The missing fields of an OAuth 2 client.
 fn incomplete(oauth2: &OAuth2) -> Vec<(&'static str, String)> {
     let mut mistakes = Vec::new();
     if oauth2.type_ != "clientCredentials" {
@@ -81,7 +81,7 @@ fn identity(identity: &AuthPodIdentity) -> Option<String> {
     ))
 }
 
-/// What KEDA's webhook refuses of an identity.
+/// The contradiction in an identity that KEDA's webhook refuses, if there is one.
 fn contradicts(identity: &AuthPodIdentity) -> Option<&'static str> {
     let given = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
     let empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);

@@ -1,7 +1,7 @@
-//! The events of a ScaledObject, as the difference of what is known before and after.
+//! The events of a ScaledObject: the difference between the facts before and after.
 //!
-//! Every event follows from a change of the [`Facts`]. A fact that stays the same causes no second event, however often it
-//! is reported. The reasons and texts are KEDA's.
+//! Every event follows from a change of the [`Facts`]. A fact that stays the same causes no second event, however often
+//! it is reported. The reasons and texts are KEDA's.
 
 mod reason;
 

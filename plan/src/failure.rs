@@ -1,4 +1,4 @@
-//! Why a ScaledObject cannot be served: KEDA's texts with a hint, and how soon another check is worth it.
+//! The reasons for which a ScaledObject cannot be served: KEDA's texts with a hint, and the time to the next check.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub struct WrongTrigger {
 }
 
 impl WrongTrigger {
-    /// One line for each mistake: the trigger, the mistake with its key, and the cure. kubectl shows the first line alone.
+    /// One line for each mistake: the trigger, the mistake with its key, and the hint. kubectl shows the first line
+    /// alone.
     fn lines(&self) -> impl Iterator<Item = String> {
         let place = format!("trigger {} ({}): ", self.index, self.kind);
         self.error.problems().iter().enumerate().map(move |(at, problem)| {
@@ -97,7 +98,7 @@ impl Failure {
         }
     }
 
-    /// What the status and the events say about it.
+    /// The failure as the status and the events report it.
     pub fn report(&self) -> CheckFailure {
         let (reason, note) = match self {
             Self::Triggers(errors) => (Reason::ScalerFailed, event_text(errors)),

@@ -1,4 +1,4 @@
-//! What a workload falls back to while its triggers cannot be read (keda.sh/docs, "ScaledObject specification",
+//! The fallback of a workload while its triggers cannot be read (keda.sh/docs, "ScaledObject specification",
 //! `fallback`).
 
 use ebb_crds::ScaledObjectSpec;
@@ -7,7 +7,7 @@ use ebb_params::{MetricSpec, MetricType};
 /// The rules of one ScaledObject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fallback {
-    /// So many polls in a row may fail; with the next the fallback begins.
+    /// The polls in a row that may fail; the next failure begins the fallback.
     threshold: u32,
     replicas: i32,
     behavior: Behavior,
@@ -89,9 +89,9 @@ pub fn minds_ready(metric: &MetricSpec) -> bool {
     metric.metric_type == MetricType::Value
 }
 
-/// The value of `metric` for which the HPA asks for so many replicas while `ready` pods are ready.
+/// The value of `metric` for which the HPA asks for `replicas` while `ready` pods are ready.
 ///
-/// Thousandths are what the HPA calculates with; a value that is rounded up would ask for one replica more.
+/// The HPA calculates with thousandths. A value that is rounded up would ask for one replica more.
 pub fn value(metric: &MetricSpec, replicas: i32, ready: i32) -> f64 {
     let whole = (metric.target * 1000.0).round() * f64::from(replicas);
     let thousandths = match metric.metric_type {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     proptest! {
-        /// The HPA's own arithmetic on what it is told gives the count that was meant.
+        /// The HPA's own arithmetic on the value that Ebb gives results in the intended count.
         #[test]
         fn the_hpa_makes_of_it_what_was_meant(
             target in 0.001_f64..1e6, replicas in 0_i32..1000, ready in 1_i32..200, average in any::<bool>(),

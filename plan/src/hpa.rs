@@ -48,7 +48,7 @@ const OWNERSHIP_MARKS: &[&str] = &[
 /// The name under which the API server records Ebb's fields.
 pub const FIELD_MANAGER: &str = "ebb";
 
-/// What an HPA's name begins with that its ScaledObject does not name.
+/// The prefix of an HPA's name where the ScaledObject does not name the HPA.
 pub const DEFAULT_PREFIX: &str = "keda-hpa-";
 
 /// The name of the HPA of `object`: `keda-hpa-<name>` unless
@@ -95,7 +95,7 @@ pub fn build(object: &ScaledObject, metrics: &[&MetricSpec], resources: &[Resour
     }
 }
 
-/// What an HPA's status says of the target.
+/// The target's count as an HPA's status reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetReport {
     /// It has this count.
@@ -106,10 +106,11 @@ pub enum TargetReport {
     None,
 }
 
-/// What an HPA's status says of the target.
+/// Reads the target's count from an HPA's status.
 ///
 /// The API leaves out a count of zero (`omitempty`). The HPA controller gives the condition `ScalingActive` the reason
-/// `ScalingDisabled` where it has read that count, and `AbleToScale` the reason `FailedGetScale` where it cannot read one.
+/// `ScalingDisabled` where it has read that count, and `AbleToScale` the reason `FailedGetScale` where it cannot read
+/// one.
 pub fn target_report(status: &HorizontalPodAutoscalerStatus) -> TargetReport {
     let has = |reason| {
         let mut conditions = status.conditions.iter().flatten();

@@ -19,7 +19,7 @@ pub struct Modifiers {
     pub metric: MetricSpec,
 }
 
-/// What the formula comes to.
+/// The result of the formula.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Composite {
     /// A value.
@@ -72,7 +72,7 @@ impl Modifiers {
         name.is_some_and(|name| self.formula.names().any(|used| used == name))
     }
 
-    /// What the formula comes to with what was seen of the triggers.
+    /// The result of the formula on the triggers' readings.
     pub fn value(&self, fallback: Option<&Fallback>, seen: &[TriggerReading<'_>]) -> Composite {
         let failed: Vec<_> = seen.iter().filter(|seen| seen.value.is_none() && self.uses(seen.name)).collect();
         let fallen = |seen: &&TriggerReading<'_>| fallback.is_some_and(|fallback| fallback.begins(seen.failures));

@@ -1,4 +1,4 @@
-//! How long the names of a ScaledObject and of its HPA may be. Both are values of labels, which have 63 characters at most
+//! The longest names of a ScaledObject and of its HPA. Both are values of labels, which have 63 characters at most
 //! (kubernetes.io, "Labels and Selectors").
 
 use ebb_crds::{ScaledObject, names};
@@ -14,7 +14,7 @@ pub fn is_object_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && name != "." && name != ".." && name.chars().all(fits)
 }
 
-/// Why no object of Kubernetes can have this name, with the cure; none if one can (RFC 1123, DNS subdomain).
+/// Why no object of Kubernetes can have this name, with a hint; none if one can (RFC 1123, DNS subdomain).
 pub fn subdomain_mistake(name: &str) -> Option<String> {
     let fits = name.len() <= 253 && name.split('.').all(is_dns_label);
     (!fits).then(|| {
@@ -26,7 +26,7 @@ pub fn subdomain_mistake(name: &str) -> Option<String> {
     })
 }
 
-/// Why no namespace and no container can have this name, with the cure; none if one can (RFC 1123, DNS label).
+/// Why no namespace and no container can have this name, with a hint; none if one can (RFC 1123, DNS label).
 pub fn label_mistake(name: &str) -> Option<String> {
     let fits = name.len() <= LONGEST_LABEL && is_dns_label(name);
     (!fits).then(|| {
@@ -38,7 +38,7 @@ pub fn label_mistake(name: &str) -> Option<String> {
     })
 }
 
-/// Why no Secret or ConfigMap can have this key, with the cure; none if one can.
+/// Why no Secret or ConfigMap can have this key, with a hint; none if one can.
 pub fn data_key_mistake(key: &str) -> Option<String> {
     let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     let fits = !key.is_empty() && key.len() <= 253 && key.chars().all(legal) && key != "." && !key.starts_with("..");
@@ -47,7 +47,7 @@ pub fn data_key_mistake(key: &str) -> Option<String> {
     })
 }
 
-/// Why no container can set an environment variable of this name, with the cure; none if one can. The value of a mistaken
+/// Why no container can set an environment variable of this name, with a hint; none if one can. The value of a mistaken
 /// `…FromEnv` may be an address with a password, so it is not shown.
 pub fn variable_mistake(name: &str) -> Option<String> {
     let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');

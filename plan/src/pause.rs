@@ -1,4 +1,4 @@
-//! Whether a ScaledObject is paused, and in which direction (keda.sh/docs, "Pause autoscaling").
+//! The pause of a ScaledObject, in both directions or in one (keda.sh/docs, "Pause autoscaling").
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use k8s_openapi::api::autoscaling::v2::{HPAScalingRules, HorizontalPodAutoscaler
 /// `selectPolicy` of a direction in which an HPA does not scale.
 const DISABLED: &str = "Disabled";
 
-/// What the annotations say.
+/// The pause that the annotations ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pause {
     /// Scaling goes on.

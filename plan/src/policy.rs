@@ -1,4 +1,4 @@
-//! What a ScaledObject asks for, with KEDA's defaults filled in.
+//! The scaling policy of a ScaledObject: bounds and times, with KEDA's defaults filled in.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub struct Policy {
     pub scale_up_limit: Option<i32>,
 }
 
-/// Why a workload is active whatever its triggers say.
+/// The reason for which a workload is always active, even while no trigger is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Always {
     /// Annotation `autoscaling.keda.sh/force-activation`.

@@ -1,4 +1,4 @@
-//! What the triggers of a ScaledObject say in one tick, taken together.
+//! The readings of all triggers of a ScaledObject in one tick, and their aggregate.
 
 use ebb_params::MetricSpec;
 
@@ -7,7 +7,7 @@ use super::hpa::proposal::asks_for;
 use super::modifiers::{Composite, Modifiers};
 use super::status::FallbackTick;
 
-/// What was seen of a trigger.
+/// The last reading of a trigger.
 #[derive(Debug, Clone, Copy)]
 pub struct TriggerReading<'a> {
     /// Its name; one without cannot be in a formula.
@@ -22,7 +22,7 @@ pub struct TriggerReading<'a> {
     pub failures: u32,
 }
 
-/// What all triggers add up to.
+/// The aggregate of all triggers' readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aggregate {
     /// Whether they ask for replicas.

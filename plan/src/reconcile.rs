@@ -1,8 +1,9 @@
-//! The plan of one pass over a ScaledObject: what to write, what to serve, what to report, and when to check again.
+//! The plan of one pass over a ScaledObject: the writes, the triggers to serve, the report, and the time of the next
+//! check.
 //!
-//! A pass has four steps. [`Intent::of`] reads the ScaledObject alone. The controller then observes what the intent needs
-//! ([`Observed`]). [`plan`] decides, and the controller carries the [`Plan`] out. Serving, pausing and deleting are three
-//! ways to compute a plan.
+//! A pass has four steps. [`Intent::of`] reads the ScaledObject alone. The controller then observes what the intent
+//! needs ([`Observed`]). [`plan`] decides, and the controller carries the [`Plan`] out. Serving, pausing and deleting
+//! are three ways to compute a plan.
 
 mod delete;
 mod intent;
@@ -31,7 +32,7 @@ const SETTLED: Duration = Duration::from_secs(15);
 /// The shortest time to a check that renews a token.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-/// What the controller has read for a pass.
+/// The controller's reads of a pass.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// The target's kind.
@@ -55,7 +56,7 @@ pub struct Observed {
     pub is_polled: bool,
 }
 
-/// What one pass does.
+/// The plan of one pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The finalizer and the label that are missing.
@@ -70,7 +71,7 @@ pub struct Plan {
     pub replicas: Option<Replicas>,
     /// The finalizers that stay, where Ebb's is to be removed.
     pub release: Option<Vec<String>>,
-    /// What is reported once all is written.
+    /// The report that is made once all is written.
     pub report: Report,
     /// When the next check is due if nothing changes, or why this one failed.
     pub outcome: Result<Duration, Failure>,
@@ -85,7 +86,7 @@ pub struct Replicas {
     pub optional: bool,
 }
 
-/// What a check has found out, for the facts.
+/// The findings of a check, for the facts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
     /// `metadata.generation` of the checked specification.
@@ -96,7 +97,7 @@ pub struct Report {
     pub target: Option<TargetInfo>,
     /// The conflicts with VerticalPodAutoscalers. None: they are unknown.
     pub vpa_conflicts: Option<Vec<String>>,
-    /// Nothing is in force any more, whatever the result.
+    /// No specification is in force any more, with every result of the check.
     pub stops: bool,
     /// The one HPA that stays, where a failed check found several.
     pub kept_hpa: Option<String>,

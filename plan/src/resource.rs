@@ -15,11 +15,11 @@ pub struct ResourceMetric {
     pub resource: String,
     /// The container that counts; all of a pod's together without one.
     pub container: Option<String>,
-    /// What the use is compared with.
+    /// The target that the use is compared with.
     pub target: ResourceTarget,
 }
 
-/// What a resource's use is compared with.
+/// The target that a resource's use is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResourceTarget {
     /// Percent of what the containers request, averaged over the pods.

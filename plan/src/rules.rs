@@ -1,4 +1,4 @@
-//! What a ScaledObject's spec and annotations alone say of how to scale.
+//! The rules of scaling that follow from a ScaledObject's spec and annotations alone.
 
 use super::fallback::Fallback;
 use super::modifiers::Modifiers;
@@ -10,7 +10,7 @@ use super::resource::ResourceMetric;
 pub struct Rules {
     /// Between which bounds, and how fast.
     pub policy: Policy,
-    /// What to do while triggers cannot be read.
+    /// The fallback while triggers cannot be read.
     pub fallback: Option<Fallback>,
     /// The formula over the triggers' values.
     pub modifiers: Option<Modifiers>,

@@ -1,4 +1,4 @@
-//! Which known word a misspelled one was meant to be.
+//! A search for the known word that a misspelled one was meant to be.
 
 /// The word of `known` that `word` is a misspelling of: the same in another case, or one or two letters away. None if several
 /// are as near.
@@ -19,7 +19,8 @@ pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     }
 }
 
-/// How many letters must be added, removed, replaced, or exchanged with the next, whatever their case (optimal string alignment).
+/// The edits from one word to the other, in any case: a letter added, removed, replaced, or exchanged with the next
+/// (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
     // A word is not misspelled by so much, and the comparison stays cheap.
     if one.chars().count().abs_diff(other.chars().count()) > 2 || one.chars().count() > 64 {

@@ -1,5 +1,5 @@
-//! What a ScaledObject does with a load over time: the poll loop of the process ([`crate::tick`]), the answers to the HPA and a
-//! model of the HPA controller, driven through a history. Nothing here is asked of a broker or of a cluster.
+//! The simulation of a ScaledObject under a load over time: the poll loop of the process ([`crate::tick`]), the answers
+//! to the HPA and a model of the HPA controller, driven through a history. It reads no broker and no cluster.
 //!
 //! The simulation of random histories in this crate's tests uses the same model of the HPA and the same answers.
 

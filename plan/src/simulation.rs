@@ -1,5 +1,5 @@
-//! Whole histories of ScaledObjects, through the pure core and a model of the HPA: what must hold whatever is asked for,
-//! whatever the triggers read and whatever happens in between (ARCHITECTURE.md, "What must always hold").
+//! Whole histories of random ScaledObjects, through the pure core and a model of the HPA. The properties hold for every
+//! specification, every reading and every event in between (ARCHITECTURE.md, "What must always hold").
 
 mod world;
 

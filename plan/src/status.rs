@@ -267,11 +267,11 @@ impl Conditions<'_> {
     }
 }
 
-/// When the workload was last active, as far as a status can tell an Ebb that begins at `now`.
+/// The time at which the workload was last active, for an Ebb that starts at `now` and knows the status alone.
 ///
-/// One that was active when the status was written may have been so until a moment ago. So may one of which the status
-/// does not say: it was paused, or could not be served, and its time was written up to five minutes before that. Where
-/// nobody saw the end of activity, it is now, never earlier: the cooldown must not be cut short.
+/// A workload that was active when the status was written may have been active until a moment ago. The same holds where
+/// the status names no activity: the workload was paused, or could not be served, and its time was written up to five
+/// minutes before that. The result is then `now`, never earlier: the cooldown must not be cut short.
 pub fn last_active(written: &ScaledObjectStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     // A clock that was ahead must not begin the cooldown in the future.
     let noted = written.last_active_time.as_ref().map(instant).map(|noted| noted.min(now));

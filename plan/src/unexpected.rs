@@ -39,7 +39,8 @@ pub fn meant(kind: &Declaration, metadata: &BTreeMap<String, String>, key: &str)
     similar(name, absent.flat_map(Param::names))
 }
 
-/// What to do about a key that the kind does not read, as the end of a sentence. `meant` is what it was meant to be.
+/// The advice about a key that the kind does not read, as the end of a sentence. `meant` is the key that the user most
+/// likely meant.
 pub fn cure(kind: &Declaration, key: &str, meant: Option<&str>) -> String {
     let from_env = key.ends_with("FromEnv");
     if let Some(meant) = meant {

@@ -1,5 +1,5 @@
-//! What must hold for a ScaledObject before anything is done for it. Triggers' own parameters are checked when their
-//! scalers are built.
+//! The checks of a ScaledObject before Ebb acts on it. Triggers' own parameters are checked when their scalers are
+//! built.
 
 use ebb_crds::{ScaleTrigger, ScaledObject, ScaledObjectSpec};
 use ebb_params::{Catalog, MetricType};
@@ -65,7 +65,7 @@ pub fn name(object: &ScaledObject) -> Result<(), Invalid> {
     names::too_long(object).map_or(Ok(()), |detail| Err(Invalid { headline: NAME, detail }))
 }
 
-/// What is wrong with triggers, whatever their type.
+/// The mistakes in the triggers of every type.
 fn triggers(spec: &ScaledObjectSpec, catalog: Catalog) -> Vec<String> {
     admissible(spec, catalog).into_iter().chain(metric_types(spec)).map(|wrong| wrong.text).collect()
 }
@@ -75,11 +75,11 @@ fn triggers(spec: &ScaledObjectSpec, catalog: Catalog) -> Vec<String> {
 pub struct TriggerMistake {
     /// Where, such as `spec.triggers[0].name`.
     pub path: String,
-    /// What is wrong.
+    /// The mistake.
     pub text: String,
 }
 
-/// What KEDA refuses of triggers at admission, whatever their type.
+/// The mistakes in triggers of every type that KEDA refuses at admission.
 pub fn admissible(spec: &ScaledObjectSpec, catalog: Catalog) -> Vec<TriggerMistake> {
     if spec.triggers.is_empty() {
         let text = "no triggers defined in the ScaledObject/ScaledJob".into();
@@ -127,7 +127,7 @@ pub fn metric_types(spec: &ScaledObjectSpec) -> Vec<TriggerMistake> {
     external.filter_map(mistake).collect()
 }
 
-/// What the API server would refuse of the HPA: the field of the specification, and what is wrong with it.
+/// The fields that the API server would refuse in the HPA: the field of the specification, and its mistake.
 pub fn hpa(spec: &ScaledObjectSpec) -> Vec<(String, String)> {
     let Some(config) = spec.hpa_config() else { return Vec::new() };
     let name = config.name().and_then(names::subdomain_mistake).map(|text| (format!("{HPA_CONFIG}.name"), text));
@@ -168,7 +168,7 @@ pub fn target(spec: &ScaledObjectSpec) -> Result<(), String> {
 pub struct WrongCount {
     /// The field of the spec that is to be changed.
     pub field: &'static str,
-    /// What is wrong.
+    /// The mistake.
     pub text: String,
     /// Whether the bounds contradict each other, which KEDA refuses (its `CheckReplicaCountBoundsAreValid`).
     pub crossed: bool,

@@ -1,4 +1,4 @@
-//! Whether a VerticalPodAutoscaler changes what a cpu or memory trigger scales on: the two then work against each other
+//! Conflicts with VerticalPodAutoscalers that change the requests of a resource that a cpu or memory trigger scales on
 //! (Kubernetes docs, "Vertical Pod Autoscaler": not to be used with an HPA on the same resource).
 
 use ebb_crds::ScaleTarget;

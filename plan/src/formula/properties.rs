@@ -1,4 +1,4 @@
-//! What holds for every text and for every value.
+//! Properties that hold for every text and for every value.
 
 use proptest::prelude::*;
 
@@ -110,7 +110,7 @@ const PIECES: &[&str] = &[
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// Whatever `text` is: an error that says something, or a number that is finite, or an error with these values.
+/// Asserts that `text` gives an error with a message, or a finite number, or an error with these values.
 fn is_borne(text: &str, values: [Option<f64>; 3]) -> Result<(), TestCaseError> {
     let value = |name: &str| NAMES.iter().position(|known| *known == name).and_then(|index| values[index]);
     match Formula::parse(text, &NAMES) {

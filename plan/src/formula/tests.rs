@@ -1,9 +1,9 @@
-//! Tables: what formulas give, and what is wrong with others.
+//! Tables of formulas with their results, and of mistaken ones with their errors.
 
 use super::Formula;
 
-/// What expr-lang 1.17.8, called as KEDA calls it, makes of formulas: a formula, values of triggers, and a number,
-/// `refused` (when it is compiled, or tried with -1 for all) or `fails` (with these values).
+/// The results of expr-lang 1.17.8, called as KEDA calls it: a formula, values of triggers, and a number, `refused`
+/// (when it is compiled, or tried with -1 for all) or `fails` (with these values).
 const EXPR_LANG: &str = include_str!("expr-lang.tsv");
 
 fn outcome(formula: &str, values: &str) -> String {
@@ -236,7 +236,7 @@ fn no_formula_is_too_much_for_its_reader() {
         let found = Formula::parse(&formula, &names).unwrap_err().to_string();
         assert!(found.contains(error), "{}…\n  {found}", &formula[..20]);
     }
-    // What is merely long is no matter.
+    // Length alone is no error.
     let long = "a + ".repeat(2000) + "a";
     assert_eq!(Formula::parse(&long, &names).unwrap().evaluate(|_| Some(1.0)), Ok(2001.0));
 }

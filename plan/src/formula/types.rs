@@ -43,7 +43,7 @@ impl Type {
         }
     }
 
-    /// Whether values of both types can be equal at all.
+    /// Whether values of both types can be equal.
     pub(super) fn comparable(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any | Self::Nil, _)

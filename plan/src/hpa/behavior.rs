@@ -1,4 +1,5 @@
-//! What the API server refuses of an HPA's `behavior` (Kubernetes API validation, `ValidateHorizontalPodAutoscaler`).
+//! Mistakes in an HPA's `behavior` that the API server refuses (Kubernetes API validation,
+//! `ValidateHorizontalPodAutoscaler`).
 
 use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior};
 
@@ -12,7 +13,7 @@ const LONGEST_PERIOD: i32 = 1800;
 pub struct Mistake {
     /// The place below `behavior`, such as `scaleDown.policies[0].type`.
     pub path: String,
-    /// What must be there, and what is.
+    /// The present value, and the values that are allowed.
     pub text: String,
 }
 

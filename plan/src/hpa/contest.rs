@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::FIELD_MANAGER;
 
-/// So many times may a field come back.
+/// The times that a field may come back within [`WINDOW`].
 const TIMES: usize = 3;
 /// Within this time.
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
@@ -26,10 +26,10 @@ const NAMED: usize = 3;
 /// The way to a field, from the object's top.
 pub type Path = Vec<String>;
 
-/// What others did to one HPA.
+/// The fields of one HPA that other writers have changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contest {
-    /// What the API server made of Ebb's last write.
+    /// Ebb's last write as the API server completed it.
     made: Value,
     fields: BTreeMap<Path, Field>,
 }
@@ -115,7 +115,7 @@ fn compare(one: &Value, other: &Value, path: &mut Path, found: &mut Vec<Path>) {
     }
 }
 
-/// Who wrote the field at `path` last, other than Ebb, according to the API server's record.
+/// The last writer of the field at `path`, other than Ebb, according to the API server's record.
 pub fn writer<'a>(fields: &'a [ManagedFieldsEntry], path: &[String]) -> Option<&'a str> {
     let others = fields.iter().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
     let has = |entry: &&ManagedFieldsEntry| {

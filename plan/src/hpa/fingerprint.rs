@@ -6,7 +6,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 use super::marks_ownership;
 
-/// What an HPA looks like. The default is that of no HPA.
+/// The digests of an HPA's parts. The default is that of no HPA.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Of the specification and the controller.
@@ -29,7 +29,7 @@ impl Fingerprint {
         Self {
             spec: hash(&(serde_json::to_string(&(&hpa.spec, controller)).unwrap_or_default())),
             marked: pairs().any(|(_, (key, _))| marks_ownership(key)),
-            // Half of the digest tells a handful of pairs apart.
+            // Half of the digest distinguishes a handful of pairs.
             #[allow(clippy::cast_possible_truncation)]
             pairs: pairs().map(|pair| hash(&pair) as u32).collect(),
         }

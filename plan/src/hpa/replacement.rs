@@ -12,8 +12,8 @@ type Pairs = Option<BTreeMap<String, String>>;
 
 /// `present` with the specification, controller, labels and annotations of `desired`, for a replace.
 ///
-/// The whole specification is the ScaledObject's, whoever wrote the rest. Labels and annotations of others stay, except
-/// the marks of GitOps tools. Those that Ebb wrote before and that are no longer desired go.
+/// The whole specification is the ScaledObject's, even where another writer set the present one. Labels and annotations
+/// of others stay, except the marks of GitOps tools. Those that Ebb wrote before and that are no longer desired go.
 pub fn replacement(present: &HorizontalPodAutoscaler, desired: &HorizontalPodAutoscaler) -> HorizontalPodAutoscaler {
     let metadata = &present.metadata;
     let fields = metadata.managed_fields.as_deref().unwrap_or_default();
@@ -72,7 +72,7 @@ fn written(fields: &[ManagedFieldsEntry], field: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What of an HPA Ebb answers for, as JSON.
+/// The parts of an HPA that Ebb sets, as JSON.
 pub fn parts(hpa: &HorizontalPodAutoscaler) -> Value {
     let ObjectMeta { labels, annotations, owner_references, .. } = &hpa.metadata;
     serde_json::json!({

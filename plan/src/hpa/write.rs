@@ -10,7 +10,7 @@ use super::contest::{self, Contest, Path};
 use super::replacement;
 use crate::names::label_value;
 
-/// What is to be done about an HPA.
+/// The next write of an HPA.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// There is none.
@@ -79,7 +79,7 @@ pub fn may_take(object: &ScaledObject) -> bool {
 pub struct Corrected {
     /// The fields that were put right. None: the API server's own additions were all that differed.
     pub fields: Vec<Path>,
-    /// What other writers did, with this correction.
+    /// The changes of other writers, with this correction.
     pub contest: Option<Box<Contest>>,
     /// The fields that are contested from now on, with their writers.
     pub contested: Vec<(Path, Option<String>)>,

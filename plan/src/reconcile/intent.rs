@@ -1,4 +1,4 @@
-//! What a ScaledObject asks for.
+//! The intent of a ScaledObject: deletion, pause, or scaling.
 
 use ebb_crds::ScaledObject;
 use ebb_params::Catalog;
@@ -9,7 +9,7 @@ use crate::pause::{self, Pause};
 use crate::rules::Rules;
 use crate::validate;
 
-/// What a ScaledObject asks for, as far as it says so itself.
+/// The intent of a ScaledObject, as far as it states it itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Intent {
     /// It is being deleted.

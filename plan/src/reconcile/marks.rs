@@ -3,7 +3,7 @@
 use ebb_crds::{ScaledObject, names};
 use kube::ResourceExt as _;
 
-/// What is to be put on.
+/// The finalizers and the label to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
     /// All finalizers, with Ebb's.

@@ -1,4 +1,4 @@
-//! The answer to the HPA's question, from readings that are there: what `scaling::answer` of the process gives.
+//! The answer to the HPA's question, from readings that are there: the same as `scaling::answer` of the process.
 
 use ebb_params::MetricSpec;
 
@@ -8,7 +8,7 @@ use crate::hpa;
 use crate::modifiers::{Composite, Modifiers};
 use crate::readings::TriggerReading;
 
-/// What a ScaledObject asks of its HPA.
+/// The metrics of a ScaledObject's HPA.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Metrics<'a> {
     /// Those of the triggers, in the specification's order.

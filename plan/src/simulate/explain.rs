@@ -11,7 +11,7 @@ use crate::rules::Rules;
 use crate::tick::ReplicaChange;
 use crate::trail::{Actor, Bound, Bounds, Decision, Reason, TriggerInfo, TriggerState};
 
-/// What is known when a count changes.
+/// The state of the run when a count changes.
 pub(super) struct Moment<'a> {
     pub(super) at: DateTime<Utc>,
     pub(super) triggers: &'a Arc<[TriggerInfo]>,

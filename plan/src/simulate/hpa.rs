@@ -28,7 +28,7 @@ const LEAST_LIMIT: i32 = 4;
 pub struct HpaModel {
     flags: ControllerFlags,
     rules: HpaRules,
-    /// What was asked for, before stabilization, and when.
+    /// The counts that the metrics asked for, before stabilization, and their times.
     recommendations: Vec<(Duration, i32)>,
     /// Replicas that were added, and when.
     added: Vec<(Duration, i32)>,
@@ -45,7 +45,7 @@ pub struct TargetCounts {
     pub ready: i32,
 }
 
-/// What came of a look.
+/// The outcome of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The target is at zero: `ScalingDisabled`.
@@ -65,7 +65,7 @@ pub struct Look {
     pub proposals: Vec<Option<i32>>,
     /// The place of the metric that asks for most.
     pub winner: Option<usize>,
-    /// What kept the count from the winner's.
+    /// The bound that kept the count from the winner's.
     pub bound: Option<Bound>,
 }
 

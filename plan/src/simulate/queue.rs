@@ -49,18 +49,18 @@ impl Queue {
         (self.longest_backlog, self.longest_wait)
     }
 
-    /// The time until there are more than `messages` while nobody works and so many a second arrive. None: never, or there are
-    /// already.
+    /// The time until there are more than `messages` while no replica works and `arriving` come a second. None: never,
+    /// or there are already.
     pub(super) fn until_above(&self, messages: f64, arriving: f64) -> Option<Duration> {
         let missing = messages.floor() + 1.0 - self.backlog - self.carry;
         if missing > 0.0 { Duration::try_from_secs_f64(missing / arriving).ok() } else { None }
     }
 
-    /// Time goes from `from` to `to` while so many messages a second arrive and so many replicas are ready.
+    /// Time goes from `from` to `to` while `arriving` messages come a second and `ready` replicas work.
     pub(super) fn advance(&mut self, from: Duration, to: Duration, arriving: f64, ready: i32) {
         let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
         let arrived = (self.carry + arriving * (to - from)).max(0.0);
-        // What is a whole message but for the error of the calculation is one.
+        // A message that is whole but for a rounding error counts as whole.
         let whole = (arrived + 1e-6).floor();
         self.carry = (arrived - whole).max(0.0);
         if whole > 0.0 {
@@ -77,7 +77,7 @@ impl Queue {
         }
     }
 
-    /// Takes so many messages away, oldest first, at `capacity` a second from `from` on. Returns how many.
+    /// Takes `count` messages away, oldest first, at `capacity` a second from `from` on. Returns how many.
     fn leave(&mut self, count: f64, from: f64, capacity: f64) -> f64 {
         let mut left = 0.0;
         while let Some(oldest) = self.waiting.front_mut() {

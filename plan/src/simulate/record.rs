@@ -7,7 +7,7 @@ use super::scenario::{SimulatedTrigger, TriggerSource};
 use super::trigger::TriggerState;
 use crate::trail::Decision;
 
-/// What has been recorded so far.
+/// The record of a run so far.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) points: Vec<Point>,
@@ -21,7 +21,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// There were so many replicas for so long.
+    /// Adds a `time` with this many replicas.
     pub(super) fn passed(&mut self, replicas: i32, time: Duration) {
         self.replica_seconds += f64::from(replicas) * time.as_secs_f64();
         self.peak = self.peak.max(replicas);
@@ -56,7 +56,7 @@ impl Recorder {
     }
 }
 
-/// What a report says of a trigger.
+/// The description of a trigger in a report.
 pub(super) fn info(SimulatedTrigger { info, .. }: &SimulatedTrigger) -> RunTrigger {
     RunTrigger {
         index: info.index,

@@ -14,7 +14,7 @@ use super::*;
 use crate::trail::TriggerInfo;
 use crate::validate;
 
-/// What was seen: seconds since the start, and the number from then on.
+/// A recorded number: seconds since the start, and the value from then on.
 type Changes<T> = Vec<(f64, T)>;
 
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ struct Recording {
     length: u64,
     values: Vec<Changes<Option<f64>>>,
     replicas: Changes<i32>,
-    /// What the HPA's status asks for. It changes when the controller looks.
+    /// The count that the HPA's status asks for. It changes when the controller looks.
     desired: Changes<i32>,
 }
 

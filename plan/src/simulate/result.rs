@@ -30,7 +30,7 @@ impl Simulation {
     }
 }
 
-/// What one ScaledObject did.
+/// The run of one ScaledObject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
@@ -42,7 +42,7 @@ pub struct Run {
     pub max: i32,
     /// Its triggers.
     pub triggers: Vec<RunTrigger>,
-    /// What was at each step.
+    /// The state at each step.
     pub points: Vec<Point>,
     /// Each change of the count.
     pub decisions: Vec<SimulatedDecision>,
@@ -66,7 +66,7 @@ pub struct RunTrigger {
     pub name: Option<String>,
     /// Its metric's name.
     pub metric: String,
-    /// What one replica is meant to bear.
+    /// The metric's target for one replica.
     #[serde(serialize_with = "number")]
     pub target: f64,
     /// It is active while it reads more.
@@ -74,7 +74,7 @@ pub struct RunTrigger {
     pub activation: f64,
 }
 
-/// What was at one time.
+/// The state at one time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Point {
@@ -85,7 +85,7 @@ pub struct Point {
     pub replicas: i32,
     /// The count that Ebb or the HPA's metrics asked for last.
     pub wanted: i32,
-    /// What each trigger reads. None: it cannot be read.
+    /// The reading of each trigger. None: it cannot be read.
     #[serde(serialize_with = "numbers")]
     pub values: Vec<Option<f64>>,
     /// The messages that wait, in a closed loop.
@@ -104,7 +104,7 @@ pub struct SimulatedDecision {
     pub from: i32,
     /// The count after.
     pub to: i32,
-    /// Who changed it: `Ebb` or `HPA`.
+    /// The actor that changed it: `Ebb` or `HPA`.
     pub by: &'static str,
     /// Why, in one word.
     pub reason: &'static str,
@@ -148,7 +148,7 @@ pub struct Summary {
     pub scalings: usize,
     /// How often it turned from up to down or from down to up.
     pub reversals: usize,
-    /// What the replica-hours cost.
+    /// The price of the replica-hours.
     #[serde(serialize_with = "maybe_number", skip_serializing_if = "Option::is_none")]
     pub price: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! What is simulated: a ScaledObject, and what its triggers read over time.
+//! The input of a simulation: a ScaledObject, and the readings of its triggers over time.
 
 use std::time::Duration;
 
@@ -38,20 +38,20 @@ pub struct Scenario {
 /// A trigger without its broker.
 #[derive(Debug, Clone)]
 pub struct SimulatedTrigger {
-    /// What is known of it by its specification.
+    /// The trigger as its specification describes it.
     pub info: TriggerInfo,
     /// `useCachedMetrics`: the HPA gets what the last poll read.
     pub is_cached: bool,
     /// Whether an idle workload is woken between two polls, because the source says that it has something new.
     pub notices_changes: bool,
-    /// What it reads.
+    /// The source of its readings.
     pub source: TriggerSource,
 }
 
-/// What a trigger reads over time.
+/// The source of a trigger's readings over time.
 #[derive(Debug, Clone)]
 pub enum TriggerSource {
-    /// These values, whatever the workload does.
+    /// These values, independent of the workload.
     Values(Series),
     /// A schedule. The poll loop knows its next edge.
     Schedule(Series),

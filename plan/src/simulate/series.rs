@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Values, each of which holds until the next begins. None: it could not be read.
+/// Values, each of which holds until the next begins. None: there was no reading.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     points: Vec<(Duration, Option<f64>)>,

@@ -1,4 +1,4 @@
-//! A trigger during a run: what it reads, and what Ebb remembers of it.
+//! A trigger during a run: its source, and its state in Ebb.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct TriggerState<'a> {
     /// Its values, or the messages that arrive.
     series: Series,
     queue: Option<Queue>,
-    /// What was read last.
+    /// The last reading.
     last: Option<f64>,
     failures: u32,
     last_active: Option<DateTime<Utc>>,
@@ -32,7 +32,7 @@ impl<'a> TriggerState<'a> {
         Self { spec, series, queue, last: None, failures: 0, last_active: None }
     }
 
-    /// What the source holds.
+    /// The present value of the source.
     pub(super) fn present(&mut self, now: Duration) -> Option<f64> {
         let value = self.series.at(now)?;
         Some(self.queue.as_ref().map_or(value, Queue::length))
@@ -58,7 +58,7 @@ impl<'a> TriggerState<'a> {
         }
     }
 
-    /// What the last question found.
+    /// The reading of the last question.
     pub(super) fn reading(&self) -> TriggerReading<'a> {
         let (value, active) = (self.last, self.is_active(self.last));
         TriggerReading {
@@ -109,7 +109,7 @@ impl<'a> TriggerState<'a> {
         self.series.next_change(now).into_iter().chain(above).min()
     }
 
-    /// Time goes on while so many replicas are ready.
+    /// Time goes on while `ready` replicas are ready.
     pub(super) fn advance(&mut self, from: Duration, to: Duration, ready: i32) {
         if let Some(queue) = &mut self.queue {
             queue.advance(from, to, self.series.at(from).unwrap_or_default(), ready);

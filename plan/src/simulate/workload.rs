@@ -16,7 +16,7 @@ pub(super) struct Workload {
 }
 
 impl Workload {
-    /// One with so many pods, all of them ready.
+    /// A workload with `replicas` pods, all of them ready.
     pub(super) fn new(replicas: i32, start_up: Duration) -> Self {
         Self { replicas, start_up, starting: VecDeque::new() }
     }

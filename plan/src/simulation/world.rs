@@ -26,7 +26,7 @@ use crate::{hpa, validate};
 /// How finely time goes on.
 pub(super) const STEP: TimeDelta = TimeDelta::seconds(5);
 
-/// What a ScaledObject asks for.
+/// The settings of a ScaledObject.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) min: i32,
@@ -43,10 +43,10 @@ pub(super) struct Settings {
     pub(super) annotations: Vec<(&'static str, &'static str)>,
 }
 
-/// What happens from outside.
+/// An event from outside.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
-    /// So many steps of time go by.
+    /// This many steps of time go by.
     Wait(u8),
     /// A trigger reads something else, or cannot be read.
     Read(usize, Option<f64>),
@@ -60,7 +60,7 @@ pub(super) enum Event {
     Fault(Fault),
 }
 
-/// What becomes of a request to the API server.
+/// The fate of a request to the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// It does not arrive, and there is no answer.
@@ -81,7 +81,7 @@ pub(super) enum Edit {
     Annotate(Vec<(&'static str, &'static str)>),
 }
 
-/// Who changed the replicas.
+/// The writer of a change of the replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Ebb,
@@ -127,7 +127,7 @@ pub(super) struct World {
     pub(super) status: ScaledObjectStatus,
     /// How often the status was written.
     pub(super) writes: usize,
-    /// When activity was last seen by anybody who could tell Ebb.
+    /// The last time at which activity was visible to Ebb.
     seen_active: Option<DateTime<Utc>>,
     pub(super) changes: Vec<Change>,
     /// The changes that events have reported.
@@ -434,7 +434,7 @@ impl World {
         }
     }
 
-    /// What Ebb tells the HPA about a metric, in thousandths.
+    /// Ebb's answer to the HPA about a metric, in thousandths.
     fn answer(&self, metric: &str, counts: TargetCounts) -> Option<i64> {
         let (modifiers, fallback) = (self.modifiers.as_ref(), self.fallback.as_ref());
         Metrics { specs: &self.metrics, modifiers, fallback }.answer(metric, &self.seen(), counts)
@@ -445,7 +445,7 @@ impl World {
         self.replicas = to;
     }
 
-    /// What must hold for each change that Ebb makes.
+    /// Asserts the invariants of each change that Ebb makes.
     fn is_right(&self, (from, to, reason): ReplicaChange) {
         let (policy, observation) = (&self.policy, self.observation());
         assert!(to >= policy.idle.unwrap_or(0) && to <= policy.max, "{to}, {reason:?} is out of bounds: {self:#?}");
@@ -463,7 +463,7 @@ impl World {
         }
     }
 
-    /// What must hold at the end of a tick that knows the present count.
+    /// Asserts the invariants of the end of a tick that knows the present count.
     fn leaves_nothing_undone(&self) {
         let (policy, observation, count) = (&self.policy, self.observation(), self.replicas);
         if observation.active > 0 && !policy.scale_out_paused {

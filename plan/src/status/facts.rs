@@ -1,4 +1,4 @@
-//! What Ebb knows about a ScaledObject. Its status and its events follow from these facts.
+//! The facts about a ScaledObject that Ebb knows. Its status and its events follow from them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::events::Reason;
 /// How often `status.lastActiveTime` is written while a workload stays active.
 const ACTIVE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(5);
 
-/// What Ebb knows about one ScaledObject.
+/// The facts about one ScaledObject.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     /// `metadata.generation` of the spec that was checked.
@@ -23,7 +23,7 @@ pub struct Facts {
     pub target: Option<TargetInfo>,
     /// The result of the check.
     pub check: Check,
-    /// What is in force: the last specification that could be served. None while paused, and before the first.
+    /// The specification in force: the last that could be served. None while paused, and before the first.
     pub served: Option<Served>,
     /// The ScaledObject's HPA that is there although nothing is in force: a process before this one left it.
     pub left_hpa: Option<String>,
@@ -66,8 +66,8 @@ impl Facts {
         }
     }
 
-    /// Whether the check has come to an end and, where one follows, a tick too: what is known before that is not worth a
-    /// write of its own.
+    /// Whether the check has come to an end and, where one follows, a tick too. Facts before that cause no write of
+    /// their own.
     pub fn are_whole(&self) -> bool {
         match self.check {
             Check::Pending => false,
@@ -177,7 +177,7 @@ pub enum Check {
 /// Why a ScaledObject cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckFailure {
-    /// The Ready condition's message: the cause and its cure.
+    /// The Ready condition's message: the cause and a hint.
     pub message: String,
     /// The event's reason.
     pub reason: Reason,
@@ -228,7 +228,7 @@ pub struct TargetKind {
     pub gvkr: GroupVersionKindResource,
 }
 
-/// What is known of a target's kind.
+/// The finding about a target's kind.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum KindFound {
     /// The API server has not answered about it.
@@ -260,7 +260,7 @@ pub struct TargetInfo {
 pub struct Tick {
     /// The number of the build of the triggers that were read. It grows with every change of the specification.
     pub build: u64,
-    /// What the triggers add up to.
+    /// The activity of all triggers together.
     pub activity: Activity,
     /// Whether an annotation makes it active.
     pub forced: bool,

@@ -240,7 +240,7 @@ fn a_failed_check_ends_no_pause() {
     assert_eq!((shown(&ended, "Paused").0.as_str(), ended.paused_replica_count), ("False", None));
 }
 
-/// Every fact that is not history gives the same status, whatever the status was before.
+/// Every fact that is not history gives the same status after every other status.
 #[test]
 fn the_status_does_not_depend_on_the_one_before() {
     let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };

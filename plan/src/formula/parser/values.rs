@@ -149,7 +149,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// What follows `|`: a call that takes `first` as its first argument.
+    /// Parses the part after `|`: a call that takes `first` as its first argument.
     pub(super) fn piped(&mut self, first: Expr) -> Result<Expr, FormulaError> {
         let from = first.at.from;
         let name = self.advance();
@@ -250,7 +250,7 @@ impl Parser<'_> {
         self.make(from, ExprKind::Map(pairs))
     }
 
-    /// What may follow a value: `.name`, `?.name`, `[index]`, `?.[index]`, `[from:to]`.
+    /// Parses the accesses after a value: `.name`, `?.name`, `[index]`, `?.[index]`, `[from:to]`.
     fn postfix(&mut self, mut expr: Expr) -> Result<Expr, FormulaError> {
         loop {
             expr = match self.sign() {

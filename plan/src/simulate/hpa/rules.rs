@@ -25,7 +25,7 @@ impl Default for ControllerFlags {
     }
 }
 
-/// What the controller goes by.
+/// The rules of the controller for one HPA.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct HpaRules {
     pub(super) min: i32,
@@ -43,7 +43,7 @@ pub(super) struct Tolerance {
     down: f64,
 }
 
-/// What a metric is compared with, in thousandths.
+/// The target that a metric is compared with, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MetricTarget {
     Average(f64),
