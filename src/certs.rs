@@ -216,7 +216,7 @@ impl Keeper {
                 continue;
             }
             trouble.clear();
-            // The API server learns of the authority before it meets a certificate of it.
+            // The API server gets the authority before it meets a certificate of it.
             announcer.announce(&bundle::union(&pair.ca, &shown.ca));
             if !bundle::has_all(&shown.ca, &pair.ca) && !trusted.settled(&pair.ca, PATIENCE).await {
                 warn!(

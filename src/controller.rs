@@ -1,7 +1,7 @@
-//! Watches ScaledObjects, and keeps what each of them asks for: the HPA, the live triggers, the status.
+//! Watches ScaledObjects, and keeps the HPA, the live triggers and the status of each as it asks for them.
 //!
-//! [`reconcile`] is one pass over a ScaledObject. It calls [`dereference`] for the reads, [`ebb_plan::reconcile`] for the
-//! decision, [`apply`] for the writes and [`commit`] for the rest. This module runs the passes.
+//! [`reconcile`] is one pass over a ScaledObject. It calls [`dereference`] for the reads, [`ebb_plan::reconcile`] for
+//! the decision, [`apply`] for the writes and [`commit`] for the rest. This module runs the passes.
 
 mod apply;
 mod authentication;

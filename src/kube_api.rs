@@ -1,9 +1,9 @@
-//! The way to the API server, and what holds for every object that comes from it.
+//! The client of the API server, and helpers for every object that comes from it.
 //!
-//! - [`client`]: requests over HTTP/2 with limits of time. [`limiter`]: as many at the same time as the API server can bear.
-//!   [`errors`]: what an error says about it.
+//! - [`client`]: requests over HTTP/2 with limits of time. [`limiter`]: as many at the same time as the API server can
+//!   bear. [`errors`]: the meaning of an error for its caller.
 //! - [`watch`]: the driver of all watches.
-//! - [`scope`]: which namespaces and labels are served. [`selector`] reads labels' selectors.
+//! - [`scope`]: the namespaces and labels that are served. [`selector`] parses label selectors.
 //! - [`key`]: the name of an object in its namespace.
 //! - [`scale`]: kinds with `/scale`. [`pod_template`]: the pods of a target.
 //! - [`vpa`]: the VerticalPodAutoscalers of a namespace.

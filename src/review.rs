@@ -1,7 +1,7 @@
-//! What is to be said of an object before anything is done for it: the admission webhook and `ebb check` ask here.
+//! The review of an object before it is served, for the admission webhook and `ebb check`.
 //!
-//! Only what the object itself can tell, and what the caller knows of the objects beside it. What KEDA's webhook refuses is
-//! refused; a mistake that KEDA would have let pass is a warning, so that nothing that ran stops running.
+//! A review uses the object itself and the caller's knowledge of other objects. It refuses an object that KEDA's
+//! webhook refuses. A mistake that KEDA accepts is a warning, so that no object that worked before stops working.
 
 mod environment;
 mod irrelevant;
@@ -46,7 +46,7 @@ pub struct Finding {
     pub severity: Severity,
     /// Where, such as `spec.triggers[0].metadata.queueName`.
     pub path: String,
-    /// What is wrong, on one line.
+    /// The mistake, on one line.
     pub text: String,
     /// How to put it right, a line each.
     pub hints: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Finding {
 }
 
 impl fmt::Display for Finding {
-    /// On one line, whatever is in it.
+    /// Writes the finding on one line: control characters become blanks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.path.is_empty() { "" } else { ": " };
         f.write_str(&format!("{}{separator}{}", self.path, self.text).replace(char::is_control, " "))
@@ -94,8 +94,8 @@ impl Finding {
         }
     }
 
-    /// What becomes of it where the object has been there with the same names: a name cannot be put right by an update, and
-    /// Ebb's own label, Helm's upgrades and restores are updates.
+    /// The finding where the object has been there with the same names: advice instead of a mistake in a name. An
+    /// update cannot put a name right, and Ebb's own label, Helm's upgrades and restores are updates.
     #[must_use]
     pub fn of_names_that_stay(self) -> Self {
         if NAMES.contains(&self.reason) { Self { severity: Severity::Advice, ..self } } else { self }
@@ -119,7 +119,7 @@ pub enum AuthParams {
 }
 
 impl AuthParams {
-    /// What `spec` gives.
+    /// The parameters that `spec` gives.
     pub fn by(spec: &TriggerAuthenticationSpec) -> Self {
         let elsewhere = spec.file_path.as_ref().is_some_and(|path| !path.is_empty())
             || spec.oauth2.is_some()
@@ -136,7 +136,7 @@ impl AuthParams {
     }
 }
 
-/// Who reads a parameter of an authentication, besides the triggers of the object under review.
+/// The readers of an authentication's parameter, besides the triggers of the object under review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
     /// A trigger of another object, or it cannot be known.
@@ -147,11 +147,11 @@ pub enum Readers {
     Reported,
 }
 
-/// What a review knows of the objects beside the one that it looks at.
+/// The knowledge of a review about other objects than the reviewed one.
 pub struct ReviewContext<'a> {
-    /// What an authentication gives.
+    /// The parameters that an authentication gives.
     pub given: &'a dyn Fn(&AuthenticationRef) -> AuthParams,
-    /// Who else may read this parameter of an authentication.
+    /// The other readers of this parameter of an authentication.
     pub readers: &'a dyn Fn(&AuthenticationRef, &str) -> Readers,
     /// The environment of the target's container.
     pub environment: &'a Environment,
@@ -197,7 +197,7 @@ pub fn scaled_object(object: &ScaledObject, context: &ReviewContext<'_>) -> Vec<
     findings
 }
 
-/// What KEDA accepts and cannot work, whatever the triggers' types are.
+/// The mistakes that KEDA accepts and cannot work with, in triggers of every type.
 fn mistaken(object: &ScaledObject) -> Vec<Finding> {
     let spec = &object.spec;
     let target = validate::target(spec).err().map(|text| Finding::warning("spec.scaleTargetRef.name", text));
@@ -218,7 +218,7 @@ fn mistaken(object: &ScaledObject) -> Vec<Finding> {
     target.into_iter().chain(annotations).chain(activate_to).chain(types).chain(resources).chain(hpa).collect()
 }
 
-/// What is wrong with the parameters of one trigger.
+/// The mistakes in the parameters of one trigger.
 fn of_trigger(
     spec: &ScaledObjectSpec,
     index: usize,
@@ -272,11 +272,11 @@ fn of_trigger(
     problems.into_iter().map(|problem| problem.at(&place, trigger)).chain(findings).collect()
 }
 
-/// The scaler of a trigger, built with values that it could have in the place of those that are not known. It knows the
-/// trigger's metric, and is not to be asked anything.
+/// The scaler of a trigger, built with sample values for those that are not known. It has the trigger's metric; do not
+/// ask it for a reading.
 ///
 /// # Errors
-/// It cannot be built, whatever these values are.
+/// The trigger cannot be built with any sample.
 pub fn sample_scaler(
     index: usize,
     trigger: &ScaleTrigger,
@@ -304,7 +304,7 @@ pub use environment::Environment;
 pub use parameters::{may_read, meant as meant_parameter};
 pub use target::{is_looked_up, unknown};
 
-/// What a workload is, whatever version it is asked for in: `apps/Deployment`.
+/// A workload's group and kind, the same for every version: `apps/Deployment`.
 pub fn kind_of(target: &ScaleTarget) -> String {
     let group = target.api_version().rsplit_once('/').map_or("", |(group, _)| group);
     format!("{group}/{}", target.kind())

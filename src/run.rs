@@ -62,7 +62,7 @@ pub enum RunError {
     Listen {
         /// The address.
         address: String,
-        /// What the system said.
+        /// The operating system's error.
         cause: std::io::Error,
     },
     /// Two series have one name.
@@ -295,7 +295,8 @@ fn address(settings: &Run) -> Option<String> {
     Some(SocketAddr::new(ip, settings.serving.secure_port).to_string())
 }
 
-/// What this replica is called in the lease: its host's name, which in a pod is the pod's, and a part that no other process has.
+/// The name of this replica in the Lease: its host's name, which in a pod is the pod's, and a part that no other
+/// process has.
 fn identity() -> String {
     let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
     let host = if host.is_empty() { "ebb".to_owned() } else { host };

@@ -1,4 +1,4 @@
-//! What the process reports about itself: logs, Prometheus series, and the answers to probes.
+//! The telemetry of the process: logs, Prometheus series, and the answers to probes.
 
 pub mod logs;
 pub mod metrics;

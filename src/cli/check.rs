@@ -105,7 +105,7 @@ pub(super) struct Reviewed {
     brokers: ClientPools,
     /// Documents that cannot be read: file, line, and why.
     unread: Vec<(Rc<str>, usize, Finding)>,
-    /// There is no document at all.
+    /// There is no document.
     is_empty: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `ebb completions`: what a shell completes after `ebb`.
+//! `ebb completions`: the script with which a shell completes commands and flags after `ebb`.
 
 use std::io::{self, Write};
 

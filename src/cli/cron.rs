@@ -93,7 +93,7 @@ fn batch(input: impl Read, output: &mut impl Write) -> Result<(), CronError> {
         }
         match answer(&String::from_utf8_lossy(&line)) {
             Ok(answer) => writeln!(output, "{answer}")?,
-            // A line stays a line, whatever is in it.
+            // A line stays a line with every error.
             Err(error) => writeln!(output, "error: {}", error.replace(char::is_control, " "))?,
         }
     }

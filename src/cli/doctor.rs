@@ -1,4 +1,4 @@
-//! `ebb doctor`: what is wrong with an installation of Ebb.
+//! `ebb doctor`: the problems of an installation of Ebb.
 //!
 //! `cluster` reads, `diagnosis` judges (pure).
 

@@ -1,6 +1,6 @@
-//! `ebb explain`: why a ScaledObject has the replicas that it has, and what comes next.
+//! `ebb explain`: why a ScaledObject has its present replicas, and the next change.
 //!
-//! `cluster` reads, `report` puts together (pure), `findings` says what looks wrong (pure), `text` writes for people.
+//! `cluster` reads, `report` puts together (pure), `findings` looks for problems (pure), `text` writes for people.
 
 mod cluster;
 mod findings;
@@ -54,7 +54,7 @@ pub enum ExplainError {
 /// Explains on `output`.
 ///
 /// # Errors
-/// The ScaledObject cannot be read. What else cannot be read is said in the explanation.
+/// The ScaledObject cannot be read. The explanation itself lists other reads that failed.
 pub async fn run(question: &Explain, mut output: impl Write) -> Result<(), ExplainError> {
     let config = config(question).await?;
     let namespace = question.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());

@@ -32,7 +32,7 @@ pub enum MigrateError {
         path: String,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The mistake.
         text: String,
     },
     /// The values cannot be written.

@@ -58,7 +58,7 @@ pub fn of(kind: SchemaKind) -> Value {
     })
 }
 
-/// What a user writes of `metadata`. The API server's own fields are allowed and not described.
+/// The part of `metadata` that a user writes. The API server's own fields are allowed and not described.
 fn metadata(kind: &str) -> Value {
     let longest = if kind == SchemaKind::ScaledObject.as_str() { ebb_plan::names::LONGEST_LABEL } else { 253 };
     let texts =

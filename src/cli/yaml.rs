@@ -12,7 +12,8 @@ use serde_json::{Deserializer, Map, Value};
 pub(super) use text::text;
 use tree::{Data, Node};
 
-/// The most parts of a document after its aliases have been replaced. A few lines of aliases to aliases may stand for billions.
+/// The most parts of a document after its aliases have been replaced. A few lines of aliases to aliases may grow to
+/// billions.
 const MOST_PARTS: usize = 1_000_000;
 
 /// One document of a file.

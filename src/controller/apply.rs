@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 3;
 /// Carries out a plan, in the order of its fields. Nothing is written while another replica leads.
 ///
 /// # Errors
-/// The first write that failed. What was written before stays, and the next pass goes on from there.
+/// The first write that failed. Earlier writes stay, and the next pass goes on from there.
 pub(super) async fn apply(
     context: &Context,
     object: &ScaledObject,

@@ -1,7 +1,8 @@
-//! What a TriggerAuthentication or ClusterTriggerAuthentication gives to a trigger (keda.sh/docs, "Authentication").
+//! The parameters that a trigger gets from a TriggerAuthentication or ClusterTriggerAuthentication (keda.sh/docs,
+//! "Authentication").
 //!
 //! The sources are merged in KEDA's order, and a later one wins: env, configMapTargetRef, secretTargetRef,
-//! boundServiceAccountToken, oauth2. A filePath stands instead of all others.
+//! boundServiceAccountToken, oauth2. A filePath replaces all others.
 
 pub(super) mod file;
 mod oauth2;

@@ -1,7 +1,8 @@
-//! The TriggerAuthentications and ClusterTriggerAuthentications of the cluster, and who uses them.
+//! The TriggerAuthentications and ClusterTriggerAuthentications of the cluster, and the ScaledObjects that use them.
 //!
-//! Owns the watches on both kinds, their finalizer, their status and their events. It queues the ScaledObjects that use one
-//! when it changes. Their specs hold references, no secrets; nothing here reads what they refer to.
+//! Owns the watches on both kinds, their finalizer, their status and their events. It queues the ScaledObjects that use
+//! an authentication when it changes. Authentications hold references and no secrets; nothing here reads the referenced
+//! objects.
 
 mod kind;
 mod known;
@@ -34,7 +35,7 @@ use users::Users;
 /// How long the first list of both kinds is waited for before ScaledObjects are served.
 const FIRST_LIST: Duration = Duration::from_secs(3);
 
-/// Which authentication.
+/// The key of an authentication.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AuthKey {
     /// Whether it is a ClusterTriggerAuthentication.
@@ -73,7 +74,7 @@ pub(super) struct Authentications {
     events: Events,
     metrics: Arc<Metrics>,
     changed: RequeueQueue,
-    /// Which of them are served, and whose users.
+    /// The authentications that are served, and the ScaledObjects that count as users.
     scope: Scope,
     /// When they may be written.
     leadership: Arc<Leadership>,
@@ -259,7 +260,7 @@ impl<K: Kind> Index<K> for AuthIndex {
     }
 }
 
-/// Which ScaledObjects use which authentications.
+/// The users of authentications, as an index of the watch on ScaledObjects.
 pub(super) struct UserIndex(Arc<Authentications>);
 
 impl UserIndex {

@@ -1,5 +1,5 @@
-//! Keeps the ScaledObjects that are there in the store that kube's controller reads, and queues those whose change calls for a
-//! pass.
+//! A filter for changes of ScaledObjects: it keeps the store that kube's controller reads, and queues the ScaledObjects
+//! whose change calls for a pass.
 
 use std::collections::HashMap;
 

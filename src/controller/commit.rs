@@ -152,7 +152,8 @@ fn serving(
     })
 }
 
-/// What the trail says of the triggers. Those that stay the same are the same, so that their readings go on.
+/// The triggers as the trail of decisions describes them. Triggers that stay the same keep their entries, so that their
+/// readings go on.
 fn trigger_infos(triggers: &[Arc<Trigger>], before: Option<&Serving>) -> Arc<[TriggerInfo]> {
     let info = |trigger: &Arc<Trigger>| {
         let labels = trigger.metrics().labels();

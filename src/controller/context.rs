@@ -46,7 +46,7 @@ pub struct ReferenceSettings {
 /// The controller's configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which ScaledObjects are served.
+    /// The ScaledObjects that are served.
     pub scope: Scope,
     /// How many of them are checked at the same time.
     pub at_once: u16,
@@ -131,7 +131,7 @@ impl Context {
         self.objects.0.clone()
     }
 
-    /// What is known of the parameters that authentications give to the triggers of a namespace.
+    /// The names of the parameters that authentications give to the triggers of a namespace, as far as they are known.
     pub fn given(&self) -> impl Fn(&AuthenticationRef, &str) -> AuthParams + Send + Sync + 'static {
         let known = Arc::clone(&self.authentications);
         move |reference, namespace| {

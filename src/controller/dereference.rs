@@ -20,7 +20,7 @@ use ebb_plan::status::KindFound;
 /// A trigger's parameters, and the scaler that they have made. It is not connected yet.
 pub(super) type BuiltTrigger = (TriggerConfig, Box<dyn Scaler>);
 
-/// What a pass has read.
+/// The results of a pass's reads.
 #[derive(Default)]
 pub(super) struct Dereferenced {
     /// For the plan.

@@ -1,8 +1,8 @@
-//! Makes an HPA what its ScaledObject says.
+//! Makes an HPA as its ScaledObject asks for it.
 //!
-//! Each pass compares the observed HPA with the desired one, and concludes nothing from an earlier write. The API server
-//! completes a write with its defaults and with the policies of the cluster. The result is the HPA that the watch has to show
-//! from then on. [`ebb_plan::hpa::write`] has the decisions.
+//! Each pass compares the observed HPA with the desired one, and concludes nothing from an earlier write. The API
+//! server completes a write with its defaults and with the policies of the cluster. From then on the watch must show
+//! the completed HPA. [`ebb_plan::hpa::write`] has the decisions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::ScaledObject;
@@ -49,18 +49,18 @@ pub(super) struct Wanted<'a> {
     pub(super) hpa: &'a HorizontalPodAutoscaler,
 }
 
-/// What the writes of a pass have come to.
+/// The results of a pass's writes.
 #[derive(Debug, Default)]
 pub(super) struct Ensured {
     /// How long a difference of the HPA is left alone, if one is.
     pub(super) left_for: Option<TimeDelta>,
-    /// What is new about contested fields of the HPA.
+    /// The news about contested fields of the HPA.
     pub(super) contest: ContestNews,
     /// The finalizer was removed.
     pub(super) released: bool,
 }
 
-/// What is new about contested fields of an HPA.
+/// The news about contested fields of an HPA.
 #[derive(Debug, Default)]
 pub(super) enum ContestNews {
     /// Nothing.

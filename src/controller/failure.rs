@@ -1,4 +1,4 @@
-//! How errors of a pass's reads and writes become a [`Failure`].
+//! Conversions of errors of a pass's reads and writes into a [`Failure`].
 
 use ebb_plan::failure::Failure;
 

@@ -38,7 +38,7 @@ pub(super) async fn target(object: &ScaledObject, targets: &Targets) -> Result<T
     Ok(Target { kind, replicas, seen: clock::moment().steady })
 }
 
-/// What the triggers need from outside.
+/// The sources of the triggers' parameters.
 pub(super) struct Gatherer<'a> {
     pub(super) sources: &'a Sources,
     pub(super) authentications: &'a Authentications,

@@ -1,7 +1,8 @@
 //! The HPAs of ScaledObjects as the API server has them.
 //!
-//! Owns the watch on them. It queues the ScaledObject of an HPA that is not what was applied (changed by hand, deleted), and
-//! notes the HPA's condition `ScalingActive` for the status. It keeps a digest of each HPA, not the object.
+//! Owns the watch on them. It queues the ScaledObject of an HPA that differs from the applied one (changed by hand,
+//! deleted), and notes the HPA's condition `ScalingActive` for the status. It keeps a digest of each HPA, not the
+//! object.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(super) struct Hpas {
     conditions: Mutex<VecDeque<Arc<HorizontalPodAutoscalerCondition>>>,
 }
 
-/// What is known of an HPA.
+/// An HPA as the watch has shown it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ObservedHpa {
     pub(super) print: Fingerprint,
@@ -56,7 +57,7 @@ pub(super) struct ObservedHpa {
 }
 
 impl Hpas {
-    /// What is known of this HPA.
+    /// The HPA under this key, if the watch has shown it.
     pub(super) fn get(&self, key: &Key) -> Option<ObservedHpa> {
         self.seen.read().get(key).cloned()
     }

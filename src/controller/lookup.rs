@@ -1,7 +1,7 @@
-//! Reads of what a ScaledObject refers to: Secrets, ConfigMaps, files, tokens of service accounts.
+//! Reads of the objects that a ScaledObject refers to: Secrets, ConfigMaps, files, tokens of service accounts.
 //!
-//! Within one check each is read once, and checks that read the same at the same time share the read. Nothing of it is
-//! kept but which version was read, and tokens, which are made to be reused.
+//! Within one check each object is read once, and checks that read the same at the same time share the read. Afterwards
+//! only the versions are kept, and tokens, which are made to be reused.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub(super) enum LookupError {
     /// It is not there; it may come.
     #[error("{0}")]
     Missing(String),
-    /// What refers to it is wrong.
+    /// The reference itself is mistaken.
     #[error("{0}")]
     Wrong(String),
     /// The API server did not answer, or refused.
@@ -36,7 +36,7 @@ pub(super) enum LookupError {
     Api { what: String, cause: Arc<kube::Error> },
 }
 
-/// Parameters, variables, keys: names and what they stand for.
+/// The values of parameters, variables or keys, by name.
 pub(super) type Values = BTreeMap<String, String>;
 
 /// A Secret or ConfigMap as it was read.
@@ -69,7 +69,7 @@ impl Sources {
     }
 }
 
-/// What is wrong with the name of a Secret, a ConfigMap or a service account.
+/// The mistake in the name of a Secret, a ConfigMap or a service account.
 const NO_NAME: &str = "that is no name of an object: write letters, digits, '-' and '.'";
 
 /// A reader for one check of one ScaledObject.
@@ -81,7 +81,7 @@ pub(super) struct Lookup<'a> {
     read_set: parking_lot::Mutex<ReadSet>,
 }
 
-/// What a check has read.
+/// The versions and tokens that a check has read.
 #[derive(Debug, Default)]
 pub(super) struct ReadSet {
     /// The versions.
@@ -99,7 +99,7 @@ impl<'a> Lookup<'a> {
         &self.sources.client
     }
 
-    /// What was read up to now, whether it was there or not.
+    /// The reads up to now, also of objects that are not there.
     pub(super) fn read_set(self) -> ReadSet {
         self.read_set.into_inner()
     }

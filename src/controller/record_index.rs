@@ -1,5 +1,5 @@
-//! Ends what is done for ScaledObjects that have gone, and notices when all of those that were there at the start have been
-//! checked.
+//! The index that ends the records of ScaledObjects that have gone. It also notices when all ScaledObjects that were
+//! there at the start have been checked.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct RecordIndex {
     first: Option<FirstChecks>,
 }
 
-/// What a replica that has just started waits for.
+/// The first checks, for which a replica that has just started waits.
 struct FirstChecks {
     /// The ScaledObjects that are listed and not being deleted.
     waiting: HashSet<Key>,

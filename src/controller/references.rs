@@ -1,7 +1,7 @@
-//! Which ScaledObjects use which Secrets, ConfigMaps and files, and when one of these changes.
+//! The Secrets, ConfigMaps and files that ScaledObjects use, and the changes of these.
 //!
-//! Owns one watch for each object that is in use. The watch is by name and of the metadata alone; all ScaledObjects that use
-//! the object share it, and it ends with the last of them. References knows versions, never contents: only
+//! Owns one watch for each object that is in use. The watch is by name and of the metadata alone. All ScaledObjects
+//! that use the object share it, and it ends with the last of them. This module knows versions, never contents: only
 //! [`super::lookup`] reads them.
 
 mod budget;
@@ -26,7 +26,7 @@ use watch_connections::WatchConnections;
 /// From a check that read another version than the watch has seen to the look at which of the two was behind.
 const ECHO: Duration = Duration::from_millis(250);
 
-/// What can be referred to.
+/// The kind of a referenced object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Kind {
     Secret,

@@ -1,5 +1,5 @@
-//! The watch on ScaledObjects, and what follows from it: records end, authentications know their users, and changes call for
-//! passes.
+//! The watch on ScaledObjects, and its three indexes: the records, the users of authentications, and the changes that
+//! call for a pass.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

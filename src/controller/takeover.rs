@@ -1,7 +1,8 @@
-//! What a replica does that begins to write: it looks at what the one before it has written, then at every ScaledObject.
+//! The takeover of a replica that becomes the leader: it reads the writes of the former leader, then checks every
+//! ScaledObject.
 //!
-//! Its triggers and readings are there already. The state of events, HPAs and statuses is not: that is in the objects themselves,
-//! which are read anew, as a watch may be behind.
+//! The triggers and readings are already there. The state of events, HPAs and statuses is not. That state is in the
+//! objects themselves, which are read anew, as a watch may be behind.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How Ebb speaks to the API server: over HTTP/2, so that many requests and watches share a connection.
+//! The client of the API server. It uses HTTP/2, so that many requests and watches share a connection.
 //!
 //! The client library's own way is HTTP/1.1, where each request under way holds a connection of its own, with its TLS
 //! state and its buffers.

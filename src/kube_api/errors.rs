@@ -1,4 +1,4 @@
-//! What an error of a request says.
+//! The meaning of an error of a request: an overloaded API server, a silent one, or a refusal.
 
 /// Whether an answer with this code says that the API server cannot keep up: 429 (API Priority and Fairness), 504 (a time limit of
 /// its own).

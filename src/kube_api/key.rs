@@ -1,4 +1,4 @@
-//! How objects of a namespace are called.
+//! The keys of namespaced objects: namespace and name.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use kube::ResourceExt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<Names>);
 
-/// What a [`Key`] consists of.
+/// The parts of a [`Key`].
 #[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Names {
     /// The namespace.

@@ -1,6 +1,6 @@
-//! The number of requests that the API server gets at the same time, as far as it can bear them.
+//! The limiter of concurrent requests to the API server: as many as it can bear.
 //!
-//! Requests beyond the [`window`] wait in a [`queue`], the most urgent first. An API server that cannot keep up is a fact about
+//! Requests beyond the [`window`] wait in a [`queue`], the most urgent first. An overloaded API server is a fact about
 //! Ebb, not about thousands of ScaledObjects: one log line when it begins and one when it ends, and a metric.
 
 mod queue;

@@ -1,7 +1,7 @@
 //! The pod template of a target: its own, or that of the workload that an Argo Rollout refers to (argo-rollouts docs,
 //! "Migrating to Rollouts": `spec.workloadRef`).
 //!
-//! Owns where a template lies. Decides nothing that follows from it.
+//! Owns the place of a template. The callers decide what follows from it.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{PodTemplate as PodTemplateObject, PodTemplateSpec};
@@ -17,16 +17,16 @@ use ebb_plan::environment::PodTemplate;
 /// Why there is no pod template.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// What should have it is not there; it may come.
+    /// The object with the template is not there; it may come.
     #[error("{0}")]
     Missing(String),
-    /// What should have it has none.
+    /// The object has no template.
     #[error("{0}")]
     Wrong(String),
     /// The API server did not answer, or refused.
     #[error("{what}: {cause}")]
     Api {
-        /// What was read.
+        /// The object that was read.
         what: String,
         /// The API server's words.
         cause: Box<kube::Error>,
@@ -101,7 +101,7 @@ pub async fn read(
     template(&format!("the {} {referred:?} of the Rollout {name:?}", source.kind), &found.data, source.path, namespace)
 }
 
-/// What a Rollout refers to, if it does.
+/// The workload that a Rollout refers to, if it does.
 fn workload_ref(rollout: &DynamicObject) -> Result<Option<Workload<'_>>, TemplateError> {
     let Some(reference) = rollout.data.pointer("/spec/workloadRef").filter(|reference| !reference.is_null()) else {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! The workload behind a ScaledObject: any kind with a `/scale` subresource, found through discovery.
 //!
-//! Owns what is known of kinds; reads and writes counts of replicas. Must not decide what the count should be.
+//! Owns the cache of discovered kinds, and reads and writes counts of replicas. Must not decide which count is right.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub enum TargetError {
         resource: String,
         /// The object's name.
         name: String,
-        /// What the API server says.
+        /// The API server's words.
         text: String,
     },
     /// The object is not there.
@@ -137,7 +137,7 @@ impl TargetError {
         }
     }
 
-    /// Whether the API server gave no answer at all, or cannot keep up: nothing is known about the target.
+    /// Whether the API server gave no answer, or cannot keep up: nothing is known about the target.
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Timeout => true,

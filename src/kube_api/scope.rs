@@ -1,7 +1,7 @@
-//! Which part of the cluster is served: the namespaces, and the labels of what is in them.
+//! The part of the cluster that is served: the namespaces, and the labels of objects in them.
 //!
-//! Owns the reading of `WATCH_NAMESPACE` and of the label selectors. Everything that is watched is watched within a
-//! [`Scope`]: nothing outside of it is listed, served or answered for.
+//! Owns the reading of `WATCH_NAMESPACE` and of the label selectors. Every watch is within a [`Scope`]: nothing outside
+//! of it is listed, served or answered for.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use kube::{Api, Client, Resource};
 
 use super::selector::Selector;
 
-/// What is served.
+/// The part of the cluster that is served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The namespaces, each once. None named: all of them.
     pub namespaces: Namespaces,
-    /// Which ScaledObjects. Empty: all.
+    /// The labels of served ScaledObjects. Empty: all.
     pub objects: Labels,
-    /// Which TriggerAuthentications and ClusterTriggerAuthentications. Empty: all.
+    /// The labels of served TriggerAuthentications and ClusterTriggerAuthentications. Empty: all.
     pub authentications: Labels,
 }
 

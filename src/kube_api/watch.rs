@@ -1,8 +1,9 @@
-//! The driver of all watches: it keeps the keys of what is there, turns lists into deletions, and feeds indexes.
+//! The driver of all watches: it keeps the keys of present objects, turns lists into deletions, and feeds indexes.
 //!
 //! A watch begins with a list, and lists again after an interruption. An index never sees that. It is given each object
-//! that is there, the key of each object that has gone, and a notice when it is complete. Each namespace has a watch of its
-//! own and lists on its own, so that a namespace that cannot be listed keeps its last objects and holds up no other.
+//! that is there, the key of each object that has gone, and a notice when it is complete. Each namespace has a watch of
+//! its own and lists on its own, so that a namespace that cannot be listed keeps its last objects and holds up no
+//! other.
 
 mod pauses;
 mod relist;

@@ -41,7 +41,7 @@ pub struct ServerConfig {
     pub limits: Limits,
 }
 
-/// What is called after each query of a metric.
+/// A callback after each query of a metric.
 pub type Answered = Arc<dyn Fn(StatusCode, Duration) + Send + Sync>;
 
 /// Serves until `shutdown`, then lets open requests finish.

@@ -10,7 +10,7 @@ use ebb_plan::names::variable_mistake;
 /// The source of a value that is in the cluster.
 const ELSEWHERE: &str = "a Secret or ConfigMap";
 
-/// What is known of the variables of a container.
+/// The variables of a container, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Environment {
     /// Nothing: the target is not there, or is not asked for.
@@ -27,7 +27,7 @@ pub enum Environment {
     },
 }
 
-/// What is known of one variable.
+/// One variable, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KnownVariable<'a> {
     /// Its value.
@@ -76,13 +76,13 @@ impl Environment {
         Self::Of { container: container.name.clone(), variables, open }
     }
 
-    /// What is known of the variable called `name`.
+    /// The variable called `name`, as far as it is known.
     pub(super) fn variable(&self, name: &str) -> KnownVariable<'_> {
         let Self::Of { variables, open, .. } = self else { return KnownVariable::Unknown };
         match variables.get(name) {
             Some(Variable::Text(text)) => KnownVariable::Text(text),
             Some(Variable::Unknown(_)) => KnownVariable::Set,
-            // What is reported is not reported twice.
+            // A name that is a mistake of its own is not reported twice.
             None if *open || variable_mistake(name).is_some() => KnownVariable::Unknown,
             None => KnownVariable::Absent,
         }

@@ -9,7 +9,7 @@ pub(super) fn findings(spec: &ScaledObjectSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     // The HPA scales between the minimum and the maximum; Ebb below the minimum, which nothing is then.
     let hpa_alone = spec.min_replica_count() > 0 && spec.idle_replica_count.is_none();
-    // What is polled is also what a fallback counts and what the HPA is given of cached metrics and of a formula.
+    // Polls also count for a fallback, and the HPA gets their values for cached metrics and for a formula.
     let polled = spec.fallback.is_some()
         || spec.scaling_modifiers().is_some()
         || spec.triggers.iter().any(ebb_crds::ScaleTrigger::uses_cached_metrics);

@@ -1,5 +1,5 @@
-//! Whether a target's containers request the resource of a cpu or memory trigger. Without a request, an HPA cannot compute a
-//! percentage (KEDA's `verifyCPUMemoryScalers`).
+//! The check that a target's containers request the resource of a cpu or memory trigger. Without a request, an HPA
+//! cannot compute a percentage (KEDA's `verifyCPUMemoryScalers`).
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ pub fn needed(trigger: &ScaleTrigger) -> bool {
     resource::is_resource(trigger) && metric_type.is_some_and(|metric_type| metric_type == "Utilization")
 }
 
-/// What is wrong if a container of `pod` lacks the request that the HPA needs, in KEDA's words. `limits` are those of the namespace.
+/// The mistake, in KEDA's words, if a container of `pod` lacks the request that the HPA needs. `limits` are those of
+/// the namespace.
 pub fn lacking(pod: &PodSpec, limits: &[LimitRange], trigger: &ScaleTrigger) -> Option<String> {
     let (container, resource) = (first_lacking(pod, limits, trigger)?, &trigger.type_);
     Some(format!(
@@ -37,7 +38,7 @@ fn first_lacking<'a>(pod: &'a PodSpec, limits: &[LimitRange], trigger: &ScaleTri
     let given = limits.iter().filter_map(|range| range.spec.as_ref()).flat_map(|spec| &spec.limits);
     let mut given = given.filter(|item| item.type_ == "Container");
     let only = trigger.metadata.get("containerName").map(String::as_str).filter(|name| !name.is_empty());
-    // The metric of one container is compared with that container's request, whatever the pod requests.
+    // The metric of one container is compared with that container's request. The pod's own request does not count.
     let pod_asks = only.is_none() && asks(&pod.resources);
     if pod_asks || given.any(|item| has(&item.default_request) || has(&item.default)) {
         return None;

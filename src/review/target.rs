@@ -1,4 +1,4 @@
-//! Whether a `scaleTargetRef` names a kind that can be, as far as that is known without a cluster. Kinds are case-sensitive
+//! The check of the kind in a `scaleTargetRef`, as far as it is possible without a cluster. Kinds are case-sensitive
 //! (kubernetes.io, "API Conventions", Types); KEDA's webhook finds them with a RESTMapper, which is.
 
 use ebb_crds::ScaleTarget;
@@ -44,7 +44,7 @@ const NOT_SCALABLE: [(&str, &[&str]); 2] =
 const PATH: &str = "spec.scaleTargetRef.kind";
 const REASON: &str = "unknown-target-kind";
 
-/// What is wrong with the kind of `target`.
+/// The mistake in the kind of `target`.
 pub(super) fn finding(target: &ScaleTarget) -> Option<Finding> {
     let (api_version, kind) = (target.api_version(), target.kind());
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

@@ -1,8 +1,8 @@
-//! Problems of one trigger's parameters while some of their values are not known: those from a TriggerAuthentication, and
-//! those from the environment of the target's container.
+//! Problems of one trigger's parameters while some of their values are not known: those from a TriggerAuthentication,
+//! and those from the environment of the target's container.
 //!
-//! The trigger is built several times, each time with other values in their places: none at all, and ones that it could
-//! have. What is wrong every time is wrong.
+//! The trigger is built several times with other values in their places: with none, and with samples that they could
+//! have. A problem of all builds is reported.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -72,14 +72,14 @@ enum SampleSet {
     Values(usize),
 }
 
-/// What is known of a trigger's surroundings.
+/// The knowledge about a trigger's parameters, and the clients to build it with.
 pub(super) struct Known<'a> {
     pub(super) given: &'a AuthParams,
     pub(super) environment: &'a Environment,
     pub(super) brokers: &'a ClientPools,
 }
 
-/// All that is wrong with `trigger` whatever the values are that are not known.
+/// The problems of `trigger` with every value of those that are not known.
 pub(super) fn problems(index: usize, trigger: &ScaleTrigger, known: &Known<'_>) -> Vec<Problem> {
     let Some(kind) = ebb_scalers::kind(&trigger.type_) else {
         let config = TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
@@ -101,7 +101,7 @@ pub(super) fn problems(index: usize, trigger: &ScaleTrigger, known: &Known<'_>) 
 /// The trigger, built with values that it could have in the place of those that are not known.
 ///
 /// # Errors
-/// It cannot be built, whatever these values are.
+/// It cannot be built with any of these values.
 pub(super) fn sample(
     index: usize,
     trigger: &ScaleTrigger,
@@ -127,7 +127,7 @@ fn sample_sets(trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>) -> impl I
     let may_be_absent = *known.given == AuthParams::Anything || is(&[KnownVariable::Unknown]);
     let is_open = *known.given != AuthParams::Nothing || is(&[KnownVariable::Unknown, KnownVariable::Set]);
     let empty = (may_be_absent || !is_open).then_some(SampleSet::Empty);
-    // Names of parameters say that they are there, whatever they hold.
+    // A known name of a parameter means that the parameter is there, with an unknown value.
     let values = if is_open { longest_sample(kind) } else { 0 };
     empty.into_iter().chain((0..values).map(SampleSet::Values))
 }
@@ -139,7 +139,7 @@ fn in_both(mut one: Problem, others: &[Problem]) -> Option<Problem> {
     Some(one)
 }
 
-/// Credentials that the trigger is given and does not use. What is given must be known for that.
+/// Credentials that the trigger is given and does not use. The names of the given parameters must be known for that.
 pub(super) fn unused_credentials(
     kind: &Kind,
     index: usize,
@@ -203,7 +203,7 @@ fn filled(index: usize, trigger: &ScaleTrigger, kind: &Kind, known: &Known<'_>, 
         index,
         kind: trigger.type_.clone(),
         metric_type: validate::metric_type(trigger.metric_type.as_deref()).unwrap_or_default(),
-        // Which kinds may have it is checked of all triggers together.
+        // The check of all triggers together finds the kinds that may not have it.
         use_cached_metrics: false,
         metadata: trigger.metadata.clone(),
         auth,

@@ -21,7 +21,7 @@ use crate::metrics_api::{self, ServerConfig};
 use crate::scaling::decisions::Decisions;
 use crate::store::registry::Registry;
 
-/// How long the API server may take at the start to learn of the certificate authority, before Ebb is ready without.
+/// How long Ebb waits at the start for the API server to trust the certificate authority, before Ebb is ready without.
 const TRUST: Duration = Duration::from_secs(5);
 
 /// How the two are served.

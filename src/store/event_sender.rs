@@ -1,10 +1,10 @@
 //! Kubernetes events about ScaledObjects and authentications, with KEDA's reasons (keda.sh/docs, "Kubernetes Events").
 //!
-//! Owns the queue between the parts that report something and the API server. Nobody waits for an event. While the API
+//! Owns the queue between the parts that report events and the API server. Nobody waits for an event. While the API
 //! server is away the queue waits for it; a new event is dropped when the queue is full.
 //!
-//! An event is about the past, so that it is sent after the end of this replica's leadership too: no other replica knows of
-//! it. The parts that report decide what is theirs to report.
+//! An event is about the past, so that it is sent after the end of this replica's leadership too: no other replica
+//! knows of it. Each part decides by itself which events it reports.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 const PRUNED_EVERY: Duration = Duration::from_mins(1);
 /// How much of an object's name an event's name begins with: with what follows it may have 253 characters.
 const LONGEST_NAME: usize = 230;
-/// Who the events are from: dashboards and alerts filter by KEDA's name.
+/// The source of the events: dashboards and alerts filter by KEDA's name.
 const COMPONENT: &str = "keda-operator";
 
 /// An event before it has a name and a count.

@@ -17,11 +17,11 @@ pub struct Applied {
     pub name: String,
     /// A digest of the desired HPA.
     pub wanted: u64,
-    /// What the API server made of it. None: the answer to the last write was lost.
+    /// The HPA as the API server completed the last write. None: the answer to the write was lost.
     pub made: Option<Fingerprint>,
     /// Until when a difference is left alone, because another writer sets it again and again.
     pub left_until: Option<DateTime<Utc>>,
-    /// What other writers did to it of late.
+    /// The recent changes of other writers.
     pub contest: Option<Box<Contest>>,
 }
 

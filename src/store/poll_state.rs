@@ -1,4 +1,4 @@
-//! The state of one ScaledObject's poll loop, shared with the parts that know something for it.
+//! The state of one ScaledObject's poll loop, behind a lock for all parts that use it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -40,7 +40,7 @@ pub struct Serving {
     pub target_kind: scale::Kind,
     /// The target.
     pub target: ScaleTarget,
-    /// What to do while triggers cannot be read.
+    /// The fallback while triggers cannot be read.
     pub fallback: Option<Fallback>,
     /// The formula over the triggers' values.
     pub modifiers: Option<Box<Modifiers>>,
@@ -52,7 +52,7 @@ pub struct Serving {
     pub triggers: Vec<Arc<Trigger>>,
     /// The external metrics of the triggers.
     pub metric_names: Arc<[String]>,
-    /// What the trail of decisions says of the triggers.
+    /// The triggers as the trail of decisions describes them.
     pub trigger_infos: Arc<[TriggerInfo]>,
 }
 

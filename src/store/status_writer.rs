@@ -1,10 +1,10 @@
-//! The facts of each ScaledObject, its events, its observed and desired status, and the one place that writes it.
+//! The writer of ScaledObjects' statuses: the facts of each, its events, and its observed and desired status.
 //!
 //! The controller and the poll loop report facts. [`ebb_plan::events`] makes events of each change of them, and
-//! [`ebb_plan::status`] makes the desired status of them. The writer
-//! compares it with the status that was observed last: in the watch, in the answer to a write, or, after a write without an
-//! answer, in a read. It never takes a status that it sent for one that is stored. It writes a status that differs, and
-//! [`retries`] repeats a write that failed, whether anybody reports again or not.
+//! [`ebb_plan::status`] makes the desired status of them. The writer compares it with the status that was observed
+//! last: in the watch, in the answer to a write, or, after a write without an answer, in a read. It never takes a
+//! status that it sent for one that is stored. It writes a status that differs, and [`retries`] repeats a write that
+//! failed, also without another report.
 
 mod log;
 mod observed;

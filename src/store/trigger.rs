@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A reading and when it was taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// What was read.
+    /// The reading.
     pub reading: Reading,
     /// When, for the answer's time stamp.
     pub at: DateTime<Utc>,
@@ -89,12 +89,12 @@ impl Trigger {
         read
     }
 
-    /// How many polls have failed since it was last read. Whatever else asks does not count.
+    /// The polls that have failed since the last reading. Failed questions of the HPA do not count.
     pub fn failures(&self) -> u32 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// What a reading of it says, for the decision and for the HPA alike. `name` is its own name.
+    /// A reading in the form for the decision and for the HPA alike. `name` is the trigger's own name.
     pub fn reading<'a>(&self, name: Option<&'a str>, reading: &Result<Sample, ReadError>) -> TriggerReading<'a> {
         let reading = reading.as_ref().ok().map(|sample| sample.reading);
         let value = reading.map(|reading| reading.value);
@@ -107,7 +107,7 @@ impl Trigger {
         }
     }
 
-    /// What was read last, unless it cannot be read now.
+    /// The last reading, unless the trigger cannot be read now.
     pub fn last(&self) -> Option<Sample> {
         *self.last.lock()
     }

@@ -1,7 +1,8 @@
 //! A ScaledObject as it is kept between its passes.
 //!
-//! There may be thousands, and each is looked at seldom. A record has what is asked of all of them at once, and a
-//! [`ServedSpec`] that a pass opens. It has no other part of the status than the one that [`crate::store::registry`] leaves in it.
+//! There may be thousands, and each is looked at seldom. A record has the fields that are read of all of them at once,
+//! and a [`ServedSpec`] that a pass opens. It has no other part of the status than the one that
+//! [`crate::store::registry`] leaves in it.
 
 mod served_spec;
 

@@ -256,7 +256,7 @@ fn build_info() -> [&'static str; 5] {
     [build_info::RELEASE, build_info::COMMIT, "", std::env::consts::OS, go_architecture(std::env::consts::ARCH)]
 }
 
-/// What Go calls a processor's architecture.
+/// Go's name of a processor's architecture.
 fn go_architecture(name: &'static str) -> &'static str {
     match name {
         "x86_64" => "amd64",

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics::Metrics;
 
-/// What the probes look at.
+/// The state that the probes report.
 #[derive(Clone)]
 pub struct Health {
     /// The names of the ScaledObjects whose poll is overdue.

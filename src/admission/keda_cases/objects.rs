@@ -33,7 +33,7 @@ fn transfer(hpa: &str) -> Value {
     )
 }
 
-/// A name of so many characters, with this name for the HPA.
+/// A ScaledObject whose name has `length` characters, with this name for the HPA.
 fn long(length: usize, hpa: Option<&str>) -> Value {
     let advanced = hpa.map_or(Value::Null, |name| json!({"horizontalPodAutoscalerConfig": {"name": name}}));
     scaled_object(&json!({"name": "a".repeat(length)}), &json!({"advanced": advanced}))

@@ -1,4 +1,4 @@
-//! KEDA's `scaledobject_webhook_test.go`: what containers must request.
+//! KEDA's `scaledobject_webhook_test.go`: the requests of containers.
 
 use super::*;
 

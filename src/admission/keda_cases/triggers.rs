@@ -1,4 +1,4 @@
-//! KEDA's metadata tables of cron, cpu and memory, and what it checks of any trigger.
+//! KEDA's metadata tables of cron, cpu and memory, and its checks of triggers of any type.
 
 use super::*;
 

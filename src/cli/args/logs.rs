@@ -47,7 +47,7 @@ pub enum Level {
 }
 
 impl Logs {
-    /// What the logs are to be.
+    /// The configuration of the logs.
     pub fn config(&self) -> Config {
         Config { levels: self.levels(), format: self.format(), time: self.zap_time_encoding.0 }
     }

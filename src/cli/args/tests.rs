@@ -157,7 +157,7 @@ fn what_cannot_be_had_is_told() {
     assert_eq!(settings.without_effect.len(), 3, "{told}");
 }
 
-/// What `docs/settings.md` has a row for: flags with their dashes, and variables.
+/// The rows of `docs/settings.md`: flags with their dashes, and variables.
 fn documented() -> BTreeSet<String> {
     let page = include_str!("../../../docs/settings.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));

@@ -43,7 +43,7 @@ pub struct Uninstall {
 }
 
 impl Uninstall {
-    /// What Ebb served.
+    /// The namespaces and labels that Ebb served.
     pub fn scope(&self) -> Scope {
         Scope {
             namespaces: self.watch_namespace.clone(),

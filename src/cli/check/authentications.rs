@@ -1,4 +1,4 @@
-//! The authentications among the files: what they give, who refers to them, and references that lead elsewhere.
+//! The authentications among the files: their parameters, their users, and references that lead elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ impl Authentications {
         named.find(|given| cluster || may_share(&given.namespace, namespace))
     }
 
-    /// What an authentication gives to a trigger in `namespace`.
+    /// The parameters that an authentication gives to a trigger in `namespace`.
     pub(super) fn params(&self, reference: &AuthenticationRef, namespace: &str) -> AuthParams {
         self.find(reference, namespace).map_or(AuthParams::Anything, |given| given.params.clone())
     }
@@ -78,7 +78,7 @@ impl Authentications {
         self.find(reference, namespace).map(|given| &given.spec)
     }
 
-    /// Who reads this parameter besides the object `asking`.
+    /// The readers of this parameter besides the object `asking`.
     pub(super) fn readers(&self, asking: &(String, String), reference: &AuthenticationRef, parameter: &str) -> Readers {
         let mut users = self.users_of(reference, &asking.0);
         if users.any(|user| user.object != *asking && may_read(&user.trigger, parameter)) {

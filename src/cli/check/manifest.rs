@@ -140,7 +140,7 @@ fn is_kedas(api_version: &str, kind: &str, schemas: &Schemas) -> bool {
     is_kind && (!group.contains('.') || group.contains("keda"))
 }
 
-/// What was read of an object.
+/// The reading of an object.
 #[derive(Default)]
 struct Reading {
     findings: Vec<Finding>,

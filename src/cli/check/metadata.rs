@@ -1,5 +1,5 @@
-//! What the API server refuses of an object's `metadata` (Kubernetes docs, "Object Names and IDs", "Labels and Selectors",
-//! "Annotations").
+//! Mistakes in an object's `metadata` that the API server refuses (Kubernetes docs, "Object Names and IDs", "Labels and
+//! Selectors", "Annotations").
 
 use std::sync::LazyLock;
 
@@ -71,7 +71,7 @@ pub(super) fn check(metadata: &Value) -> Validated {
     validated
 }
 
-/// What is wrong with the key of a label or annotation: an optional domain and `/`, and a name.
+/// The mistake in the key of a label or annotation. A key is an optional domain and `/`, and a name.
 fn qualified_name_mistake(key: &str) -> Option<String> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let fits =

@@ -52,7 +52,7 @@ pub(super) fn report<W: Write>(
     Ok(())
 }
 
-/// What Ebb lacks to serve an object.
+/// The features that Ebb lacks to serve an object.
 fn lacks(manifest: &Manifest, authentications: &Authentications) -> BTreeSet<String> {
     if !SERVED.iter().any(|kind| kind.eq_ignore_ascii_case(&manifest.kind)) {
         return BTreeSet::from([manifest.kind.replace(char::is_control, " ")]);

@@ -153,7 +153,7 @@ impl Neighbours {
         findings
     }
 
-    /// What is wrong with the Secrets and ConfigMaps of an authentication in `namespace`.
+    /// The mistakes in references of an authentication in `namespace` to Secrets and ConfigMaps.
     pub(super) fn references(&self, spec: &TriggerAuthenticationSpec, namespace: &str) -> Vec<Finding> {
         let lists = [
             ("secretTargetRef", "Secret", &spec.secret_target_ref),

@@ -34,7 +34,7 @@ impl Schemas {
         Self(schemas.collect())
     }
 
-    /// The kind that is written like this, whatever the case of its letters.
+    /// The kind of this name, in any case of its letters.
     pub(super) fn kind(&self, kind: &str) -> Option<&str> {
         self.0.keys().map(String::as_str).find(|known| known.eq_ignore_ascii_case(kind))
     }
@@ -111,7 +111,7 @@ impl Validator {
         })
     }
 
-    /// What a value of the wrong type was meant to be.
+    /// The value that one of the wrong type was meant to be.
     fn put_right(&mut self, schema: &Value, expected: &str, value: &Value, path: &str) -> Option<Value> {
         let (meant, cure) = match (expected, value) {
             ("string", Value::Bool(_) | Value::Number(_)) => (Some(value.to_string().into()), ": put it in quotes"),
@@ -234,7 +234,7 @@ impl Validator {
     }
 }
 
-/// What is to be said of a field that the schema does not have.
+/// The finding about a field that the schema does not have.
 pub(super) fn unknown_field(name: &str, meant: Option<&str>) -> String {
     let cure = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
     format!("unknown field {name:?}, which kubectl refuses and other clients lose{cure}")

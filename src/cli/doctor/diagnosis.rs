@@ -1,4 +1,4 @@
-//! What is wrong with an installation, from what was read. Pure.
+//! The diagnosis of an installation from the reads of `cluster`. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -45,21 +45,21 @@ impl State {
     }
 }
 
-/// What was found of one part.
+/// The examination of one part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Examination {
     /// The part.
     pub what: String,
     /// Its state.
     pub state: State,
-    /// What was found.
+    /// The finding.
     pub text: String,
-    /// What to do about it.
+    /// The advice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cure: Option<String>,
 }
 
-/// A finding without the name of its part: its state, its text and the cure.
+/// A finding without the name of its part: its state, its text and the advice.
 type Verdict = (State, String, Option<&'static str>);
 
 fn right(text: impl Into<String>) -> Verdict {

@@ -19,7 +19,7 @@ use crate::metrics_api::decisions::{READINGS, RESOURCE, Readings};
 /// Something that could be read, or why not.
 pub type Known<T> = Result<T, String>;
 
-/// What an explanation follows from.
+/// The facts that an explanation follows from.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The ScaledObject.

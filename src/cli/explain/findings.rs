@@ -1,4 +1,4 @@
-//! What looks wrong with a ScaledObject. Pure.
+//! Problems of a ScaledObject, as far as they are visible from outside. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::Condition;
@@ -8,15 +8,15 @@ use serde::Serialize;
 use super::cluster::Facts;
 use super::report::conditions;
 
-/// How long a workload may be at its maximum before that is worth a word.
+/// The time at its maximum after which a workload is reported.
 const LONG_AT_MAXIMUM: TimeDelta = TimeDelta::minutes(10);
 
 /// Something that looks wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// The problem.
     pub what: String,
-    /// What to do about it.
+    /// The advice.
     pub cure: String,
 }
 

@@ -36,7 +36,7 @@ pub struct Report {
     /// `idleReplicaCount`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<i32>,
-    /// Who decides at present: `Ebb`, `HPA` or `nobody`.
+    /// The part that decides at present: `Ebb`, `HPA` or `nobody`.
     pub driver: &'static str,
     /// The conditions.
     pub conditions: Vec<ConditionLine>,
@@ -48,16 +48,16 @@ pub struct Report {
     /// Why the count is what it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds: Option<ScalingDecision>,
-    /// What comes next.
+    /// The events to come.
     pub next: Vec<Next>,
-    /// What looks wrong.
+    /// The problems.
     pub findings: Vec<Finding>,
     /// The last decisions, the latest first.
     pub decisions: Vec<ScalingDecision>,
     /// Decisions before this time are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// What could not be read, and why.
+    /// Reads that failed, with the reasons.
     pub unknown: Vec<String>,
 }
 
@@ -124,7 +124,7 @@ pub struct TriggerLine {
 /// Something that is to happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Next {
-    /// What.
+    /// The event.
     pub what: String,
     /// When, if nothing changes before that.
     #[serde(skip_serializing_if = "Option::is_none")]

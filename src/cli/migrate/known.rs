@@ -34,7 +34,7 @@ pub(super) enum Meaning {
 pub(super) struct Group {
     /// Why a value is not taken over.
     pub(super) why: Option<String>,
-    /// What to do about it.
+    /// The advice.
     pub(super) cure: Option<String>,
     /// A value with which the others are taken over nevertheless.
     pub(super) unless: Map<String, Value>,
@@ -50,7 +50,7 @@ pub(super) struct Known {
     /// The places of the groups, by the names of the values.
     places: BTreeMap<String, usize>,
     own: Value,
-    /// The schema of the values of Ebb's chart, of which a file may have some only.
+    /// The schema of the values of Ebb's chart. A file may have a part of them only.
     pub(super) schema: Value,
 }
 

@@ -1,4 +1,4 @@
-//! What `ebb migrate values` says beside the values.
+//! The text of `ebb migrate values` about the values.
 
 use serde_json::Value;
 

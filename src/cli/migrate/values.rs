@@ -13,17 +13,17 @@ use crate::review::Severity;
 /// The name of KEDA's Deployment, which is also the label of its pods.
 const KEDA: &str = "keda-operator";
 
-/// A value that is worth a word.
+/// A value that needs a remark.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Note {
     /// Its name, such as `operator.replicaCount`.
     pub(super) name: String,
     pub(super) value: Value,
-    /// What there is to say of it.
+    /// The remark.
     pub(super) why: String,
 }
 
-/// What becomes of all values.
+/// The result of a migration of values.
 #[derive(Debug, Default)]
 pub(super) struct Migration {
     /// The values for Ebb's chart.
@@ -45,7 +45,7 @@ pub(super) struct Migration {
 }
 
 impl Migration {
-    /// What becomes of `given`.
+    /// Migrates `given`.
     pub(super) fn of(given: &Map<String, Value>) -> Self {
         let mut walk = Walk { known: &KNOWN, migration: Self::default(), found: BTreeMap::new() };
         walk.map("", given, &KNOWN.schema);
@@ -169,7 +169,7 @@ fn differs(value: &Value, default: &Value) -> bool {
     !(same || value.is_null() || is_empty(value) && is_empty(default))
 }
 
-/// What Go's templates take for empty.
+/// Whether Go's templates take a value for empty.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -14,7 +14,7 @@ pub(super) fn add_to(trigger: &mut Value) {
     trigger["allOf"] = external.chain(resources).collect();
 }
 
-/// What holds for triggers of this type alone.
+/// The rules for triggers of this type alone.
 fn branch(name: &str, then: &Value) -> Value {
     json!({"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": then})
 }

@@ -44,7 +44,7 @@ pub(super) trait Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeO
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned> Kind for K {}
 
-/// What sends requests of the API server to a Service.
+/// An object that sends requests of the API server to a Service.
 pub(super) trait LeadsTo {
     /// Whether a Service of this namespace gets them.
     fn leads_to(&self, namespace: &str) -> bool;

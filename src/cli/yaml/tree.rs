@@ -18,7 +18,7 @@ pub(super) struct Node {
     pub(super) data: Data,
 }
 
-/// What a part is. Aliases share what they refer to.
+/// The content of a part. Aliases share the part that they refer to.
 #[derive(Debug)]
 pub(super) enum Data {
     Scalar { text: String, style: ScalarStyle, tag: Option<Box<Tag>> },

@@ -27,7 +27,7 @@ pub(crate) async fn read(root: Option<&Path>, path: &str) -> Result<Values, Look
         .unwrap_or_else(|| Err(LookupError::Wrong("the file cannot be read: the read was given up".into())))
 }
 
-/// Which state the file is in.
+/// The version of the file, for a comparison with an earlier one.
 pub(crate) async fn version(root: Option<&Path>, path: &str) -> Version {
     let (root, path) = (root.map(Path::to_path_buf), path.to_owned());
     in_background(move || stamp(root.as_deref(), &path)).await.unwrap_or(Version::Unknown)

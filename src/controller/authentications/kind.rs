@@ -1,4 +1,4 @@
-//! What TriggerAuthentication and ClusterTriggerAuthentication have in common.
+//! The trait of the two kinds of authentication.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! One authentication as the watch shows it, and what is known of Ebb's own writes to it.
+//! One authentication as the watch shows it, and Ebb's last write to its status.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) struct Known {
     _series: ResourceMetrics,
 }
 
-/// What is known of the last write of an authentication's status.
+/// The last write of an authentication's status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Written {
     /// There was none, or a list has come after it.
@@ -44,7 +44,7 @@ impl Written {
         Self::At(number(version))
     }
 
-    /// What is known of it after the watch has shown the authentication like this.
+    /// The state of the last write after the watch has shown the authentication.
     pub(super) fn after(self, source: Source) -> Self {
         match (self, source) {
             // Versions begin anew where the API server's store was restored from a backup.

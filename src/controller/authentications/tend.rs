@@ -1,4 +1,4 @@
-//! Writes to authentications: the finalizer and the status. Each is written only if it has to be another.
+//! Writes to authentications: the finalizer and the status. Each is written only where the present one differs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Authentications that are written at the same time.
 const AT_ONCE: usize = 4;
 
-/// What has to be written.
+/// The next write.
 #[derive(Debug, PartialEq)]
 enum Work {
     RemoveFinalizer(Value),

@@ -1,4 +1,4 @@
-//! Which ScaledObject uses which authentication, and how a status lists them.
+//! The ScaledObjects that use each authentication, and the list of them in its status.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -39,13 +39,13 @@ impl Users {
         self.used_by.keys().cloned().collect()
     }
 
-    /// Who uses `key`, in order.
+    /// The users of `key`, in order.
     pub(super) fn of(&self, key: &AuthKey) -> Vec<Key> {
         self.used_by.get(key).into_iter().flatten().cloned().collect()
     }
 
-    /// What the status is to list, given what it lists now. None while not all users are known yet. `all` says that
-    /// every user is known here; else names that somebody else may have put there are left alone.
+    /// The list for the status, given its present list. None while not all users are known yet. `all`: every user is
+    /// known here; otherwise names that another writer may have put there stay.
     pub(super) fn listed(&self, key: &AuthKey, present: &str, all: bool) -> Option<String> {
         if !self.complete {
             return None;

@@ -1,4 +1,4 @@
-//! How often the API server may be asked where no watch reports a change.
+//! The rate of reads of the API server where no watch reports a change.
 
 use std::time::Duration;
 

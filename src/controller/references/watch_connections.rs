@@ -1,4 +1,4 @@
-//! Connections to the API server, each shared by as many watches as it takes.
+//! Connections to the API server, each shared by up to [`PER_CONNECTION`] watches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

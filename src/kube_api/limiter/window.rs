@@ -1,4 +1,4 @@
-//! How many requests the API server gets at the same time. Pure.
+//! The number of requests that the API server gets at the same time. Pure.
 //!
 //! The window grows by one after another while it is in use, and shrinks by a part where the API server cannot keep up
 //! (additive increase, multiplicative decrease, as TCP's congestion avoidance in RFC 5681).
@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The end of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The API server has answered, whatever its answer.
+    /// The API server has answered, with success or with an error.
     Answered,
     /// No answer came, or the answer says that the API server cannot keep up (429, 503, 504). `retry_after` is its wish for a
     /// pause.

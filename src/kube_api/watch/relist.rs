@@ -1,5 +1,5 @@
-//! Which objects the watches on a kind have shown, and which of them a new list says have gone. Pure: events in, changes
-//! out.
+//! The objects that the watches on a kind have shown, and the deletions that follow from a new list. Pure: events in,
+//! changes out.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,7 +19,7 @@ pub struct Relist {
     synced: bool,
 }
 
-/// What one watch has shown.
+/// The objects that one watch has shown.
 #[derive(Debug, Default)]
 struct Place {
     /// The number of the list that is under way or was complete last.
@@ -30,7 +30,7 @@ struct Place {
     present: HashMap<Key, u64>,
 }
 
-/// What an event means for the indexes.
+/// The change of the indexes that follows from an event.
 #[derive(Debug, PartialEq)]
 pub(super) enum Change<K> {
     /// An object is there.

@@ -41,7 +41,7 @@ fn watches(script: Vec<(u64, usize, Event<ConfigMap>)>) -> Watches<ConfigMap> {
     Watches { paths, events: events.chain(futures::stream::pending()).boxed() }
 }
 
-/// What an index has written down after as many seconds.
+/// The notes that an index has made within `seconds`.
 async fn diary(watches: Watches<ConfigMap>, seconds: u64) -> Vec<String> {
     let diary = Diary::default();
     let feeding = watches.feed(vec![Box::new(diary.clone())]);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::ReviewError;
 
-/// The pause before a failed question is repeated, so that an outage causes no flood of questions.
+/// The pause before a failed question is repeated, so that an outage does not multiply the questions.
 const FAILURE_LIFE: Duration = Duration::from_secs(1);
 
 type Answer<V> = Shared<BoxFuture<'static, Result<V, ReviewError>>>;

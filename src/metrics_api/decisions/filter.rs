@@ -9,7 +9,7 @@ use crate::kube_api::selector::Selector;
 /// The fields by which decisions can be selected.
 const FIELDS: [&str; 5] = ["metadata.name", "metadata.namespace", "scaledObject", "by", "reason"];
 
-/// What a request selects.
+/// The namespace, labels and fields that a request selects.
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     namespace: Option<String>,

@@ -20,7 +20,7 @@ use crate::metrics_api::status::Failure;
 
 /// How often a watch looks whether this replica still leads.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often a client that asks for it learns the present version.
+/// The interval of bookmarks, which give the present version to a client that asks for them.
 const BOOKMARK: Duration = Duration::from_mins(1);
 
 /// The form of the objects in the events.
@@ -32,7 +32,7 @@ pub(super) enum Form {
     Tables(Include),
 }
 
-/// What a client watches.
+/// The request of a client that watches.
 pub(super) struct Request {
     pub(super) filter: Filter,
     pub(super) form: Form,

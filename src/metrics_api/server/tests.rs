@@ -323,7 +323,7 @@ async fn headers_are_believed_from_the_front_proxy_only() {
     }
     assert!(bed.asked().is_empty());
 
-    // A client with a name of its own stays what it is, whatever it claims to be.
+    // A client with a name of its own keeps it, even with the headers of a proxy.
     let joe = bed.connect(Some(bed.clients.client("front-proxy-client", "", Validity::Now))).await;
     let (status, body) = joe.get(&path("s0-x"), &MASTER).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
@@ -343,7 +343,7 @@ async fn bad_certificates_end_in_the_handshake() {
     let expired = bed.proxies.client("front-proxy-client", "", Validity::Past);
     let early = bed.proxies.client("front-proxy-client", "", Validity::Future);
     for identity in [stranger, expired, early] {
-        // With TLS 1.3 the client learns of it at its first read.
+        // With TLS 1.3 the client gets the refusal at its first read.
         let refused = match bed.dial(Some(identity), b"h2").await {
             Ok(mut stream) => stream.read_u8().await.is_err(),
             Err(_) => true,

@@ -16,7 +16,7 @@ impl Version {
     }
 }
 
-/// What was observed, and what that is worth.
+/// The last observed status, and whether a write may have changed it since.
 #[derive(Debug)]
 pub(super) struct Observed {
     version: Version,
@@ -40,7 +40,7 @@ impl Observed {
         self.take(version, status)
     }
 
-    /// Takes what a list shows, which counts whatever its version. Says whether it is another status.
+    /// Takes the status in a list, which counts with every version. Says whether it is another status.
     pub(super) fn list(&mut self, version: Version, status: &ScaledObjectStatus) -> bool {
         self.take(version, status)
     }

@@ -31,7 +31,7 @@ pub struct StatusRetries(mpsc::UnboundedSender<(Key, Duration)>);
 /// The comparisons that were asked for, for [`run`].
 pub type Asked = mpsc::UnboundedReceiver<(Key, Duration)>;
 
-/// What a status waits for.
+/// The reasons for which a status waits for a comparison.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     /// A comparison waits because of a write that failed, or because of a write of another client. One does not replace the

@@ -1,4 +1,4 @@
-//! The part of a ScaledObject that passes work from, in little room.
+//! The part of a ScaledObject that passes work from, kept small.
 
 use std::collections::BTreeMap;
 use std::mem::size_of;
@@ -11,7 +11,8 @@ use crate::store::raw_json::RawJson;
 /// Labels or annotations.
 type Pairs = Box<[(Box<str>, Box<str>)]>;
 
-/// What passes need of a ScaledObject beside its namespace and name. Of its metadata it has no owners and no managed fields.
+/// The fields that passes need of a ScaledObject beside its namespace and name. Its metadata has no owners and no
+/// managed fields.
 #[derive(Debug)]
 pub struct ServedSpec {
     uid: Option<Box<str>>,

@@ -1,4 +1,4 @@
-//! The changes of a ScaledObject's replicas, by who made them and why.
+//! The changes of a ScaledObject's replicas, by actor and reason.
 
 use parking_lot::Mutex;
 use prometheus::proto::MetricFamily;

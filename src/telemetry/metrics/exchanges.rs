@@ -11,7 +11,7 @@ use super::series::Spread;
 /// The upper bounds of durations, in seconds: those of Prometheus' client libraries, which KEDA takes.
 pub(super) const DURATION_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// What is kept of exchanges that ended with the same status.
+/// The exchanges that ended with the same status.
 #[derive(Debug, Clone)]
 pub(super) struct Exchanges {
     status: Option<u16>,

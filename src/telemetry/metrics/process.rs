@@ -30,7 +30,7 @@ pub(super) const BROKER_CLIENTS: Family =
 /// The status of a request without an answer, as in client-go.
 const NO_ANSWER: &str = "<error>";
 
-/// What is asked at each scrape.
+/// A function that is called at each scrape.
 type Ask<T> = OnceLock<Box<dyn Fn() -> T + Send + Sync>>;
 
 /// The series of this process.

@@ -1,4 +1,4 @@
-//! Figures that live with what they are about, and become series when somebody asks for them.
+//! Figures that their owners hold, and that become series at a scrape.
 //!
 //! A series in the library's own vectors takes well over a kilobyte, and there are eight for each ScaledObject.
 
@@ -40,8 +40,8 @@ impl Figure {
     }
 }
 
-/// What happened while this replica led. It stands still while another does, and goes on from there: each event counts
-/// once among all replicas.
+/// A count of events while this replica leads. It stays the same while another replica leads, and goes on from there:
+/// each event counts once among all replicas.
 #[derive(Debug)]
 pub struct LeaderCount {
     figure: Figure,
@@ -76,7 +76,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// For so many bounds.
+    /// A spread over `bounds` bounds.
     pub(super) fn new(bounds: usize) -> Self {
         Self { counts: vec![0; bounds + 1].into(), sum: 0.0 }
     }
@@ -157,7 +157,7 @@ impl<T> Roll<T> {
     }
 }
 
-/// What a family of series is called, and how its figures are to be read.
+/// The name of a family of series, its help and its type.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Family {
     pub(super) name: &'static str,

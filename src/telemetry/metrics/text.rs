@@ -1,4 +1,4 @@
-//! The text of a scrape: which families a replica exports at that moment, and their series.
+//! The text of a scrape: the families that a replica exports at that moment, and their series.
 
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, TextEncoder};
@@ -19,7 +19,7 @@ type FigureOf = fn(&TriggerMetrics) -> f64;
 type ObjectFigureOf = fn(&ObjectMetrics) -> f64;
 
 impl Metrics {
-    /// What is exported at this moment, in Prometheus's text format.
+    /// The series that are exported at this moment, in Prometheus's text format.
     ///
     /// # Errors
     /// A series that cannot be written.

@@ -15,7 +15,7 @@ fn object(place: usize, name: &str, version: u32) -> ConfigMap {
     .unwrap()
 }
 
-/// What came of an event, in short: `+a` for an object that is there, `-a` for one that has gone, `synced`.
+/// The changes of an event, in short: `+a` for an object that is there, `-a` for one that has gone, `synced`.
 fn took(relist: &mut Relist, place: usize, event: Event<ConfigMap>) -> Vec<String> {
     let mut changes: Vec<_> = relist.take(place, event).into_iter().map(short).collect();
     // Those that go with one list go in any order.
@@ -86,7 +86,7 @@ fn a_namespace_that_cannot_be_listed_is_waited_for_until_the_grace_is_over() {
     assert_eq!(took(&mut relist, 1, InitDone), ["synced"], "one is enough after the grace");
 }
 
-/// What one namespace holds by the plain reading of its events.
+/// The objects of one namespace by the plain reading of its events.
 #[derive(Debug, Default)]
 struct Model {
     /// The last complete list, and the events after it.
