@@ -1,6 +1,6 @@
-//! What happens most often, without brokers and without the API server: the decision of one tick, the status that
-//! follows from it, a formula of scaling modifiers, a cron window, and the answer to one question of the HPA. Besides: ten days of
-//! `ebb simulate`.
+//! The most frequent operations, without brokers and without the API server: the decision of one tick, the status that
+//! follows from it, a formula of scaling modifiers, a cron window, and the answer to one question of the HPA. Besides:
+//! ten days of `ebb simulate`.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,13 +1,15 @@
-//! What Ebb knows of each ScaledObject, split by owner.
+//! The records of all ScaledObjects, with their state split by owner.
 //!
-//! A [`record::Record`] has one state for each part that works on a ScaledObject. Each state has private fields, a lock of its
-//! own, and methods that name the transitions.
+//! A [`record::Record`] has one state for each part that works on a ScaledObject. Each state has private fields, a lock
+//! of its own, and methods that name the transitions.
 //!
 //! - [`check_state`]: the controller's checks.
 //! - [`hpa_state`]: the HPA that the last check wrote.
 //! - [`poll_state`]: the poll loop.
-//! - [`decision_trail`]: what the replicas were decided to be, and why. [`decision_feed`] shows it to watches and the log.
-//! - [`status_writer`]: the facts, and the status and the events that follow from them. [`event_sender`] sends the events.
+//! - [`decision_trail`]: the decisions about the replicas, and their reasons. [`decision_feed`] shows them to watches
+//!   and the log.
+//! - [`status_writer`]: the facts, and the status and the events that follow from them. [`event_sender`] sends the
+//!   events.
 //!
 //! [`watched_object`] is a ScaledObject between its passes, [`trigger`] one of its triggers while it is served.
 

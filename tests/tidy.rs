@@ -30,7 +30,7 @@ const ABOVE_STATE: &[&str] = &[
     "crate::cli",
 ];
 
-/// What a decision may not do: wait, speak to anybody, ask for the time, write a log.
+/// The words that a decision may not contain: waiting, I/O, the clock, the log.
 const IMPURE: &[&str] = &[
     "tokio",
     "tracing",

@@ -1,5 +1,5 @@
-//! A status condition, and reading a time that may be odd. Which conditions there are and when they change is the
-//! controller's business.
+//! A status condition, and reading a time that may be odd. The controller decides which conditions there are and when
+//! they change.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;

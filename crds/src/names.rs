@@ -18,7 +18,7 @@ pub const PAUSED_REPLICAS_ANNOTATION: &str = "autoscaling.keda.sh/paused-replica
 pub const PAUSED_SCALE_IN_ANNOTATION: &str = "autoscaling.keda.sh/paused-scale-in";
 /// Keeps a ScaledObject from adding replicas. Every value that is not a boolean means true.
 pub const PAUSED_SCALE_OUT_ANNOTATION: &str = "autoscaling.keda.sh/paused-scale-out";
-/// Treats a ScaledObject as active whatever its triggers say. Every value that is not a boolean means true.
+/// Treats a ScaledObject as active, even while no trigger is. Every value that is not a boolean means true.
 pub const FORCE_ACTIVATION_ANNOTATION: &str = "autoscaling.keda.sh/force-activation";
 
 /// On a ScaledObject: `target` sets the count that the readings ask for at once when it wakes, `minimum` as KEDA does.

@@ -1,5 +1,5 @@
-//! The ScaledObject kind: what its user writes, with the documented defaults. Deciding anything from it is left to the
-//! callers.
+//! The ScaledObject kind: the fields that its user writes, with the documented defaults. Callers decide what follows
+//! from them.
 
 mod advanced;
 mod status;
@@ -210,8 +210,8 @@ impl Fallback {
     }
 }
 
-/// A time of so many seconds; a negative number, which only an object from before the schema's minimum can have, is
-/// none.
+/// A time of this many seconds; none for a negative number, which only an object from before the schema's minimum can
+/// have.
 fn seconds(seconds: i32) -> Duration {
     Duration::from_secs(seconds.try_into().unwrap_or(0))
 }

@@ -1,4 +1,5 @@
-//! Any text as a formula: an error, or a formula that gives a finite number or an error for whatever the triggers read.
+//! Any text as a formula: an error, or a formula that gives a finite number or an error for all readings of the
+//! triggers.
 //!
 //! libFuzzer's `-timeout` and `-rss_limit_mb` bound time and memory; a stack that overflows ends the program.
 #![no_main]
@@ -6,7 +7,7 @@
 use ebb_plan::formula::Formula;
 use libfuzzer_sys::fuzz_target;
 
-/// The triggers' names, one of which cannot be written but as `$env["a-b"]`.
+/// The triggers' names. `$env["a-b"]` is the only way to write one of them.
 const NAMES: [&str; 5] = ["a", "b", "c", "a-b", "max"];
 
 fuzz_target!(|text: &str| {

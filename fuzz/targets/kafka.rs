@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 mod memory;
 
-/// What the allocator and short texts of errors take besides, in bytes.
+/// The memory of the allocator and of short error texts besides, in bytes.
 const BESIDES: usize = 8 << 10;
 
 fuzz_target!(|answer: &[u8]| memory::bounded(5 * answer.len() + BESIDES, || read_any_answer(answer)));

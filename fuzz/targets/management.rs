@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 mod memory;
 
-/// What the queues of a page take where they have nothing but their place, in bytes.
+/// The memory for the queues of a page that have nothing but their place, in bytes.
 const PAGE: usize = 192 << 10;
 
 fuzz_target!(|answer: &[u8]| {

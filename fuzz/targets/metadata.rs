@@ -12,7 +12,7 @@ use ebb_scalers::params::Secret;
 use ebb_scalers::{KINDS, Scaler, TriggerConfig};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
-/// What stands for every secret, and what takes its place for comparison.
+/// The value of every secret, which another value replaces for a comparison.
 const SECRET: &str = "hunter2";
 const OTHER: &str = "pa55w0rd";
 /// How many scalers live at the same time, so that clients are shared, too.

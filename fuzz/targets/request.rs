@@ -1,4 +1,5 @@
-//! Anything that a stranger's connection may send to the external metrics API: whole answers, or the connection's end.
+//! Any bytes that an unauthenticated connection may send to the external metrics API: whole answers, or the
+//! connection's end.
 //!
 //! The first letter chooses the protocol: `2` for HTTP/2, anything else for HTTP/1.1.
 #![no_main]

@@ -1,6 +1,6 @@
 //! Any AdmissionReview: an error of the request, or an answer that allows or refuses and has the question's uid.
 //!
-//! The first letter chooses what is reviewed: `s` a ScaledObject, `t` a TriggerAuthentication, anything else a
+//! The first letter chooses the kind under review: `s` a ScaledObject, `t` a TriggerAuthentication, anything else a
 //! ClusterTriggerAuthentication.
 #![no_main]
 

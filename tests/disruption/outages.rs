@@ -41,7 +41,7 @@ async fn recovered(world: &World, user: &Sandbox, busy: &str, idle: &str) -> Res
     world.rabbit.publish(idle, 1).await?;
     user.wait_replicas(idle, "1", secs(10), |replicas| replicas == 1).await?;
 
-    // Whatever was watched is watched again.
+    // Every watch has begun again.
     let newcomer = format!("{busy}-newcomer");
     user.apply(&deployment(&newcomer, 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
     user.apply(&scaled_object(&newcomer, json!({"triggers": [rabbitmq(busy)]}))).await?;

@@ -1,4 +1,4 @@
-//! Ebb is killed and comes back: nothing scales wrongly, and what it was about to do is not forgotten.
+//! Ebb is killed and comes back: nothing scales wrongly, and work that it was about to do is not forgotten.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::story;
 
 const COOLDOWN: u64 = 20;
 
-/// A ScaledObject of this name on a queue of this name, with so many replicas and messages, Ready.
+/// A ScaledObject and a queue of this name, with `replicas` replicas and `messages` messages, Ready.
 async fn app(world: &World, user: &Sandbox, name: &str, replicas: u32, messages: usize) -> Result<()> {
     world.rabbit.declare(name).await?;
     world.rabbit.publish(name, messages).await?;
@@ -59,7 +59,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() -> Outcome {
         world.ebb.restart().await?;
         let _restarted = Instant::now();
 
-        // What came while it was away is found at once.
+        // Messages that came while it was away are found at once.
         at_zero.wait_since(emptied, "1", secs(5), |replicas| replicas == 1).await?;
         // The cooldown is neither cut short nor forgotten.
         let limit = secs(COOLDOWN + 15);

@@ -89,7 +89,7 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
             anyhow::Ok(())
         }
         .await;
-        // The tests that follow need the rights, whatever came of this one.
+        // The tests that follow need the rights, also after a failure of this one.
         restore(world).await?;
         told?;
         ebb::let_read_any_target(&world.bed).await?;
@@ -140,7 +140,7 @@ fn only_named_kinds_can_be_scaled_where_the_role_names_them() -> Outcome {
     })
 }
 
-/// What Ebb's account may do, and what whoever takes its token would like to.
+/// The rights of Ebb's account, and requests of an attacker who has taken its token.
 #[test]
 fn the_account_may_do_what_it_needs_and_nothing_else() -> Outcome {
     story(async |world| {

@@ -36,14 +36,14 @@ async fn with_settings(
     told
 }
 
-/// A workload with so many replicas, and a ScaledObject of its name that looks every second.
+/// A workload with `replicas` replicas, and a ScaledObject of its name that looks every second.
 async fn scale(user: &Sandbox, app: &str, replicas: u32, trigger: Value) -> Result<()> {
     user.apply(&deployment(app, replicas, &[])).await?;
     user.apply(&scaled_object(app, json!({"pollingInterval": 1, "triggers": [trigger]}))).await?;
     Ok(())
 }
 
-/// What the latest Ebb has logged.
+/// The log of the latest Ebb.
 fn log(world: &World) -> Result<String> {
     let log = fs::read_to_string(&world.ebb.log)?;
     let start = log.rfind(STARTED).context("it has not started")?;
@@ -51,5 +51,5 @@ fn log(world: &World) -> Result<String> {
     Ok(log[line..].to_owned())
 }
 
-/// What Ebb says before anything else.
+/// The first words of Ebb's log.
 const STARTED: &str = "ebb begins";

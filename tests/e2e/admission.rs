@@ -1,5 +1,6 @@
-//! What kubectl says when a mistake is applied: an error where KEDA's webhook has one, a warning where KEDA says nothing.
-//! `ebb check` says the same of the same file.
+//! The output of kubectl when a mistake is applied: an error where KEDA's webhook has one, a warning where KEDA says
+//! nothing.
+//! `ebb check` finds the same in the same file.
 
 use anyhow::{Result, ensure};
 use ebb_tests::ebb::{self, ADMISSION_LABEL};
@@ -132,14 +133,14 @@ fn a_mistake_that_keda_takes_is_taken_with_a_warning() -> Outcome {
             let (code, said) = check(object)?;
             ensure!(code == Some(3) && said.contains(text), "{text}: {code:?} {said}");
         }
-        // What has no effect is said too, and `ebb check` finds nothing wrong with it.
+        // A setting without effect is reported too, and `ebb check` finds nothing wrong with it.
         let vain = cron("vain", &json!({"minReplicaCount": 1, "cooldownPeriod": 30}));
         let output = apply(&user, &vain, true).await?;
         let text = "spec.cooldownPeriod: CooldownPeriod is configured but is not relevant";
         ensure!(output.ok && output.stderr.contains(text), "{output:?}");
         let (code, said) = check(&vain)?;
         ensure!(code == Some(0) && said.contains(&format!("note: ScaledObject vain: {text}")), "{code:?} {said}");
-        // What is right is taken without a word.
+        // A correct object is accepted without a warning.
         for more in [json!({}), json!({"minReplicaCount": 0, "idleReplicaCount": 0})] {
             let output = apply(&user, &cron("right", &more), false).await?;
             ensure!(output.ok && output.stderr.is_empty(), "{output:?}");

@@ -1,5 +1,5 @@
-//! TriggerAuthentication and ClusterTriggerAuthentication: every source of parameters, what is refused, who uses which,
-//! and how soon a change takes effect.
+//! TriggerAuthentication and ClusterTriggerAuthentication: every source of parameters, refusals, users, and how soon a
+//! change takes effect.
 
 mod refresh;
 
@@ -53,7 +53,7 @@ fn ebbs_own(world: &World) -> Sandbox {
     Sandbox::existing(&world.bed, NAMESPACE)
 }
 
-/// Waits until the HPA would be told this number.
+/// Waits until the HPA would get this number.
 async fn counts(user: &Sandbox, name: &str, queue: &str, wanted: f64) -> Result<()> {
     user.wait_metric(name, &format!("s0-rabbitmq-{queue}"), wanted).await
 }

@@ -1,4 +1,4 @@
-//! The brokers themselves, without Ebb: what the other stories take for granted of them holds.
+//! The brokers themselves, without Ebb: the assumptions of the other tests about them.
 
 use anyhow::{Result, ensure};
 use ebb_tests::process;

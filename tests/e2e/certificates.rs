@@ -1,5 +1,4 @@
-//! The serving certificates: whatever becomes of the Secret, they are made good within seconds, and nobody who asks or
-//! verifies notices.
+//! The serving certificates: Ebb repairs every damage of the Secret within seconds, and no client fails meanwhile.
 
 use std::fs;
 use std::sync::Arc;
@@ -35,7 +34,7 @@ async fn entry(user: &Sandbox, key: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&STANDARD.decode(value)?).into_owned())
 }
 
-/// The certificate that is shown at this door.
+/// The certificate that the metrics API shows.
 async fn shown(door: &Direct) -> Result<Vec<u8>> {
     let wire = door.connect().await?;
     let (_, session) = wire.get_ref();
@@ -101,7 +100,7 @@ fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
         let expired = own.server(&NAMES, (2020, 2021))?;
         let misnamed = own.server(&["elsewhere.svc"], (2026, 2090))?;
         let foreign = strange.server(&NAMES, (2026, 2090))?;
-        // What is written into the Secret; nothing means that it is deleted.
+        // Damages of the Secret; null means that it is deleted.
         let damages: [(&str, Value); 10] = [
             ("a certificate near its end", json!({"tls.crt": aging.certificate, "tls.key": aging.key})),
             ("an expired certificate", json!({"tls.crt": expired.certificate, "tls.key": expired.key})),
@@ -149,7 +148,7 @@ fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
         ensure!(answer(&mut kept, "GET").await?.code == 200, "the kept connection afterwards");
         println!("{} questions and verifications meanwhile, none failed", asker.end().await?);
 
-        // Whoever spoils the caBundle does notice, but not for long.
+        // A damaged caBundle has an effect, but not for long.
         let spoil = json!({"spec": {"caBundle": STANDARD.encode(&strange.certificate)}}).to_string();
         user.kubectl.run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &spoil]).await?;
         let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! Windows of time: on a real cluster at their very edges, and as `ebb cron` tells of them.
+//! Windows of time: on a real cluster at their very edges, and as `ebb cron` shows them.
 
 use std::fs;
 use std::io::Read as _;
@@ -154,7 +154,7 @@ fn exit_codes_tell_usage_from_mistakes_and_a_closed_pipe_is_neither() -> Result<
     ensure!(text.contains("error parsing start schedule: expected exactly 5 fields, found 4: [0 8 * *]"), "{text}");
     ensure!(text.contains("start has five fields"), "{text}");
 
-    // More edges than a pipe holds, of which only the first is read.
+    // More edges than a pipe holds. Only the first is read.
     let mut child = Command::new(paths::bin("ebb")?)
         .arg("cron")
         .args(window("0 8 * * 1-5"))

@@ -1,4 +1,4 @@
-//! Why the replicas are what they are: each cause is brought about, and the decision says it, in data and in words.
+//! The causes of replicas: each cause is brought about, and the decision names it, in data and in words.
 
 use std::process::Command;
 

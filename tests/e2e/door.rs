@@ -1,5 +1,6 @@
-//! Attacks on the external metrics API's door, each on the running Ebb, and each with a good client that is served all the
-//! while. `docs/certificates.md` tells who is let in.
+//! Attacks on the external metrics API, each on the running Ebb, and each with a good client that is served all the
+//! while.
+//! `docs/certificates.md` lists the clients that are authenticated.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ const MASTER: &[(&str, &str)] = &[("X-Remote-User", "root"), ("X-Remote-Group", 
 
 /// The good client: the HPA controller through the aggregator's identity, on a connection of its own.
 async fn good(world: &World) -> Result<Duration> {
-    // Another story changes the authority meanwhile.
+    // Another test changes the authority meanwhile.
     let door = Direct::as_aggregator(world).await?;
     let begin = Instant::now();
     let answer = door.ask("GET", API, CONTROLLER).await.context("the good client")?;
@@ -67,7 +68,8 @@ fn nobody_gets_in_with_another_ones_name() -> Outcome {
             ensure!(code == expected, "{attack}: {answer:?}");
             good(world).await.with_context(|| format!("after {attack}"))?;
         }
-        // Those two 200s are what every user of the cluster may read. What only a master may do shows who they are.
+        // Every user of the cluster may read the answers of those two 200s. A request that only a master may make shows
+        // the user.
         for name in ["eve", name] {
             let answer = door.showing(of(&users, name, now)?).ask("GET", &format!("{API}/x"), MASTER).await?;
             ensure!(answer.code == 403, "{answer:?}");
@@ -117,7 +119,7 @@ fn who_is_slow_is_sent_away() -> Outcome {
     story(async |world| {
         let door = Direct::as_aggregator(world).await?;
         let stranger = door.showing(None);
-        // Nothing at all, not even a handshake.
+        // A silent connection, without even a handshake.
         let silent = async {
             let mut stream = TcpStream::connect(("127.0.0.1", door.port)).await?;
             let ended = timeout(secs(12), stream.read(&mut [0; 16])).await;

@@ -1,4 +1,4 @@
-//! What happens to a ScaledObject when it, or what it refers to, is changed.
+//! Changes of a ScaledObject, and of the objects that it refers to.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What is told of a ScaledObject in events: KEDA's reasons and texts, each once for what happened.
+//! The events of a ScaledObject: KEDA's reasons and texts, each once for its cause.
 
 use std::collections::BTreeSet;
 
@@ -77,7 +77,7 @@ fn a_whole_life() -> Outcome {
                     format!("{} × {kind} {reason}: {message}", event["count"])
                 })
                 .collect();
-            // The broker's own words, of which there may be more than one while a queue is being deleted.
+            // The broker's own words. There may be more than one text while a queue is being deleted.
             let failures: Vec<_> = seen.extract_if(.., |line| line.contains("Warning KEDAScalerFailed")).collect();
             ensure!(!failures.is_empty() && failures.iter().all(|line| line.starts_with("1 ×")), "{failures:?}");
             let missing: Vec<_> = wanted.difference(&seen).collect();

@@ -1,4 +1,4 @@
-//! external.metrics.k8s.io behind the real aggregator: what it serves, and to whom.
+//! external.metrics.k8s.io behind the real aggregator: its answers, and its authentication and authorization.
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::direct::{API, Direct};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::story;
 
-/// In which certificates of the stories are good.
+/// The years in which certificates of the tests are valid.
 const YEARS: (i32, i32) = (2020, 2090);
 
 /// A namespace with a ScaledObject `my-app` whose queue has three messages.
@@ -176,8 +176,8 @@ fn whom_the_aggregator_brings_needs_the_right() -> Outcome {
     })
 }
 
-/// Whether the headers were not believed: whoever the certificate itself names has no rights, or the TLS handshake
-/// failed already. With the name in the headers the answer would be 200.
+/// Whether the headers were not believed: the certificate's own user has no rights, or the TLS handshake failed
+/// already. With the name in the headers the answer would be 200.
 fn refused(answer: &Result<u16>) -> bool {
     let refusals = [401, 403];
     answer.as_ref().map_or(true, |status| refusals.contains(status))

@@ -1,4 +1,4 @@
-//! While a trigger cannot be read the workload goes to the replicas that the user has set aside for that.
+//! The fallback: while a trigger cannot be read, the workload goes to the replicas that the user has set for that.
 
 use anyhow::{Result, ensure};
 use ebb_tests::sandbox::Sandbox;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::story;
 
-/// A Deployment and a ScaledObject `name` on these queues, of which the first is there.
+/// A Deployment and a ScaledObject `name` on these queues. The first queue exists.
 async fn app(world: &World, user: &Sandbox, name: &str, replicas: u32, queues: &[&str], spec: Value) -> Result<()> {
     world.rabbit.declare(queues[0]).await?;
     user.apply(&deployment(name, replicas, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;

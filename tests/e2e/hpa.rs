@@ -1,4 +1,4 @@
-//! The HPA belongs to its ScaledObject: what is changed by hand comes back, and it goes when the ScaledObject goes.
+//! The HPA belongs to its ScaledObject: changes by hand are undone, and it goes when the ScaledObject goes.
 
 use std::time::Instant;
 
@@ -52,7 +52,8 @@ fn a_deleted_one_comes_back() -> Outcome {
     })
 }
 
-/// What is left where Ebb was killed amid a change of the name: two of them would hold each other up for ever.
+/// The HPA that stays where Ebb was killed amid a change of the name: two of them would hold each other up without an
+/// end.
 #[test]
 fn one_that_was_left_under_another_name_goes() -> Outcome {
     story(async |world| {

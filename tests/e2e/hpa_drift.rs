@@ -1,4 +1,4 @@
-//! The HPA is what its ScaledObject says, whoever else writes it.
+//! The HPA stays as its ScaledObject asks, against every other writer.
 
 use anyhow::{Context, Result, ensure};
 use ebb_tests::audit;
@@ -194,7 +194,7 @@ fn what_a_policy_of_the_cluster_adds_to_every_write_is_no_contest() -> Outcome {
     })
 }
 
-/// What a status says that somebody else has written, be it a program or a write of Ebb's that came late.
+/// A status that another program has written, or a write of Ebb's that came late.
 #[test]
 fn a_status_that_somebody_else_wrote_is_put_right() -> Outcome {
     story(async |world| {

@@ -1,4 +1,4 @@
-//! The lag of consumer groups, from what an application has written and committed.
+//! The lag of consumer groups, from the records and commits of an application.
 
 mod bounds;
 mod differential;
@@ -22,8 +22,8 @@ use crate::story;
 /// Both names of the trigger.
 const KINDS: [&str; 2] = ["kafka", "apache-kafka"];
 
-/// A trigger on a topic of the test bed's Kafka, its consumer group called like the topic. `more` is added to that and
-/// takes its place; what is null there is left out.
+/// A trigger on a topic of the test cluster's Kafka, its consumer group named like the topic. The values in `more` are
+/// added or replace others; a null takes a value away.
 fn trigger(world: &World, kind: &str, topic: &str, more: &Value) -> Result<Value> {
     let mut metadata = json!({
         "bootstrapServers": world.bed.kafka()?.plaintext, "consumerGroup": topic, "topic": topic, "lagThreshold": "5",
@@ -37,7 +37,7 @@ fn trigger(world: &World, kind: &str, topic: &str, more: &Value) -> Result<Value
     Ok(json!({"type": kind, "metadata": metadata}))
 }
 
-/// The same trigger, let in by the TriggerAuthentication of this name.
+/// The same trigger with the credentials of the TriggerAuthentication of this name.
 fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
     trigger["authenticationRef"] = json!({"name": authentication});
     trigger

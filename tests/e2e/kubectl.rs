@@ -1,4 +1,4 @@
-//! What a user does and sees with kubectl.
+//! A user's commands of kubectl and their output.
 
 use anyhow::ensure;
 use ebb_tests::wait::{self, secs};

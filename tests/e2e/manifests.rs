@@ -10,7 +10,7 @@ use crate::story;
 fn the_pod_and_the_examples_are_admitted_as_restricted() -> Outcome {
     story(async |world| {
         let kubectl = world.bed.kubectl().with(format!("--namespace={NAMESPACE}"));
-        // The pod runs nothing here, as there is no image; what counts is that it is let in.
+        // The pod runs nothing here, as there is no image; the test looks at its admission alone.
         kubectl.run(&["scale", "deployment", "ebb", "--replicas=1"]).await?;
         kubectl.run(&["rollout", "status", "deployment", "ebb", "--timeout=60s"]).await?;
         kubectl.run(&["scale", "deployment", "ebb", "--replicas=0"]).await?;

@@ -158,7 +158,7 @@ fn every_kind_and_every_http_request_has_kedas_words() -> Outcome {
         let namespace = labels(&[("namespace", name)]).concat();
         wait::until("the series of what is gone to go too", secs(10), async || {
             let text = world.ebb.metrics().await?;
-            // How many there are of a kind is told also when there are none.
+            // The number of objects of a kind is there also when there are none.
             let none = |line: &str| line.starts_with("keda_resource_registered_total{") && line.ends_with(" 0");
             let left: Vec<_> = text.lines().filter(|line| line.contains(&namespace) && !none(line)).collect();
             ensure!(left.is_empty(), "{left:?}");
@@ -168,7 +168,7 @@ fn every_kind_and_every_http_request_has_kedas_words() -> Outcome {
     })
 }
 
-/// What Go calls this machine's processor.
+/// Go's name of this machine's processor.
 fn go_architecture() -> &'static str {
     if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" }
 }

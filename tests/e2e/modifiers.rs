@@ -158,7 +158,7 @@ fn a_formula_that_is_wrong_is_refused_with_the_place() -> Outcome {
 fn a_trigger_that_cannot_be_read_is_a_hole_the_fallback_or_a_freeze() -> Outcome {
     story(async |world| {
         let cases = [
-            // What is done while `k` cannot be read: its place is taken, the fallback's count, or nothing.
+            // The effect while `k` cannot be read: a value in its place, the fallback's count, or nothing.
             (
                 "modifiers-hole",
                 "q + (k ?? 7)",

@@ -1,4 +1,4 @@
-//! The manifests of `tests/parity/in`, and whether Ebb makes of them what KEDA made.
+//! The manifests of `tests/parity/in`, and whether Ebb gives the same results as KEDA.
 
 use anyhow::bail;
 use ebb_tests::world::Outcome;

@@ -18,7 +18,7 @@ const SCALE_IN: &str = "autoscaling.keda.sh/paused-scale-in";
 const SCALE_OUT: &str = "autoscaling.keda.sh/paused-scale-out";
 
 /// A namespace with a ScaledObject `my-app` that looks every second at a queue of the namespace's name, five messages a
-/// replica, with so many messages and the replicas for them, Ready.
+/// replica, with `messages` messages and the replicas for them, Ready.
 async fn app(world: &World, name: &str, messages: usize, mut spec: Value) -> Result<Sandbox> {
     spec["pollingInterval"] = json!(1);
     let user = world.app(name, 0, messages, spec).await?;

@@ -1,4 +1,4 @@
-//! What a rabbitmq trigger can measure, of which queues, and how it is let in.
+//! The measures of a rabbitmq trigger, its queues, and its ways to log in.
 
 mod logins;
 mod statistics;
@@ -22,7 +22,7 @@ fn trigger(metadata: &Value) -> Value {
     json!({"type": "rabbitmq", "metadata": metadata})
 }
 
-/// The same, let in by the TriggerAuthentication of this name.
+/// The same with the credentials of the TriggerAuthentication of this name.
 fn trigger_as(authentication: &str, metadata: &Value) -> Value {
     json!({"type": "rabbitmq", "metadata": metadata, "authenticationRef": {"name": authentication}})
 }
@@ -34,7 +34,7 @@ async fn scale(user: &Sandbox, app: &str, trigger: Value) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the HPA would be told a number that fits.
+/// Waits until the HPA would get a number that fits.
 async fn measures(user: &Sandbox, app: &str, metric: &str, what: &str, fits: impl Fn(f64) -> bool) -> Result<f64> {
     // Statistics of a quorum queue may take ten seconds to come.
     wait::until(&format!("{metric} of {app} to be {what}"), secs(30), async || {
@@ -220,7 +220,7 @@ fn tls_with_a_client_certificate_over_both_protocols() -> Outcome {
             scale(&user, &app, trigger_as("stranger", &metadata)).await?;
             user.wait_failing(&app, "alert").await?;
 
-            // Without its authority the broker's certificate is that of a stranger, but unsafeSsl asks nobody.
+            // Without its authority the broker's certificate is not trusted, but unsafeSsl skips the check.
             let app = format!("{protocol}-unknown");
             scale(&user, &app, trigger(&metadata)).await?;
             user.wait_failing(&app, "UnknownIssuer").await?;
@@ -262,7 +262,7 @@ fn tokens_open_the_management_api_and_are_shared() -> Outcome {
             user.wait_replicas(queue, "1", secs(10), |replicas| replicas == 1).await.map(drop)
         }))
         .await?;
-        // Other stories ask for tokens too, as the same client; ten triggers on their own would be ten.
+        // Other tests ask for tokens too, as the same client; ten triggers on their own would be ten.
         let issued = world.bed.token_stats().await?.issued[&tokens.client_id] - before;
         ensure!(issued < 10, "{issued} tokens for ten triggers");
 

@@ -142,7 +142,7 @@ const QUESTIONS: &[Question] = &[
     ("GET", "/healthz", ROOT, None, Same),
     ("GET", "/livez", ROOT, None, Same),
     ("GET", "/readyz", ROOT, None, Same),
-    // Who asks.
+    // The client.
     ("GET", "MS", NOBODY, None, Same),
     ("GET", "MS", &[("Authorization", "Bearer wrong")], None, Same),
     ("GET", "MS", &[("Authorization", "Basic eDp5")], None, Same),

@@ -54,7 +54,7 @@ fn the_count_that_was_found_comes_back_whatever_came_between() -> Outcome {
         delete("paused").await?;
         user.wait_replicas("paused", "3", secs(5), |replicas| replicas == 3).await?;
 
-        // What was asked for last holds.
+        // The last request holds.
         asleep(world, &user, "asked-later", false).await?;
         user.edit("asked-later", json!({"advanced": {"restoreToOriginalReplicaCount": true}})).await?;
         delete("asked-later").await?;

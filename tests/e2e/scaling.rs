@@ -1,4 +1,4 @@
-//! From nothing to something and back, within the bounds that the user gave.
+//! Scaling from zero and back, within the bounds that the user gave.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The ScaledObject from the user's document, first exactly as written, then with what it lacks.
+//! The ScaledObject from the user's document, first exactly as written, then with its missing fields.
 
 use anyhow::ensure;
 use ebb_tests::wait::secs;

@@ -1,4 +1,4 @@
-//! Anything with a scale subresource can be a target, whenever it comes and goes.
+//! Every kind with a scale subresource can be a target, and may come and go at any time.
 
 mod kinds;
 mod workload_ref;

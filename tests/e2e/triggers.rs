@@ -1,4 +1,4 @@
-//! The ways to tell a rabbitmq trigger where the broker is and what to count.
+//! The parameters of a rabbitmq trigger for the broker's address and for the count.
 
 use anyhow::{Result, ensure};
 use ebb_tests::rabbit::Rabbit;

@@ -1,4 +1,4 @@
-//! What the tests kept secret is nowhere on record: not in a log of any Ebb, and not in an event or a status it wrote.
+//! Secrets of the tests are nowhere on record: not in a log of any Ebb, and not in an event or a status that it wrote.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use ebb_tests::bed::Facts;
 
 use crate::beds;
 
-/// What begins every token that the API server or the token server gives, and every key that a test makes.
+/// The beginning of every token that the API server or the token server gives, and of every key that a test makes.
 const MARKS: &[&str] = &["eyJhbGciOi", "PRIVATE KEY", "S3CR3T"];
 
 /// The logs of all Ebbs beside this folder.

@@ -1,6 +1,7 @@
-//! What is on record after the end-to-end tests: they have used every right that Ebb has, and nothing shows what they kept secret.
+//! The records after the end-to-end tests: the tests have used every right that Ebb has, and no record shows their
+//! secrets.
 //!
-//! This starts nothing. It reads what the other programs left in `target/beds`, and so runs after them.
+//! This starts nothing. It reads the files that the other programs left in `target/beds`, and so runs after them.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 

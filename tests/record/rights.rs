@@ -1,4 +1,4 @@
-//! Ebb's roles hold what it uses and nothing else: of each right the audit log knows when it was used.
+//! Ebb's roles hold the rights that it uses and no others: the audit log has the use of each right.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::beds;
 
-/// What a rule of a role allows, for one of its resources and verbs.
+/// A right that a rule of a role gives, for one of its resources and verbs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Right {
     verb: String,
@@ -23,12 +23,12 @@ struct Right {
     namespace: Option<String>,
 }
 
-/// With these nothing is asked that would be on record, but the API server looks for them: an admission plugin,
-/// OwnerReferencesPermissionEnforcement, while Ebb makes an HPA; and whoever applies an object that is not there yet must be
-/// allowed to create it (kubernetes.io, "Server-Side Apply").
+/// Rights that no request on record needs, but that the API server looks for: an admission plugin,
+/// OwnerReferencesPermissionEnforcement, while Ebb makes an HPA; and the right to create an object that is not there
+/// yet, for each apply (kubernetes.io, "Server-Side Apply").
 const LOOKED_FOR: [(&str, &str); 2] = [("update", "scaledobjects/finalizers"), ("create", "horizontalpodautoscalers")];
 
-/// The group whose rights a replica that stands by uses at the one that leads, of which the API server's log knows nothing.
+/// The group whose rights a standby replica uses at the leader, which are not in the API server's log.
 /// `tests/serial/decisions.rs` fails without them.
 const AT_THE_LEADER: &str = "decisions.ebb.dev";
 

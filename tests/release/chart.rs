@@ -26,7 +26,7 @@ pub(crate) fn objects(text: &str) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// What Helm says where it refuses these values.
+/// The error with which Helm refuses these values.
 pub(crate) fn refusal(helm: Tool, values: &Value) -> Result<String> {
     let output = helm.output(&RENDER, &values.to_string(), None)?;
     ensure!(!output.ok, "accepted: {values}");

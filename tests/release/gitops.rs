@@ -1,4 +1,5 @@
-//! What `docs/operate/gitops.md` says: Argo CD's health of ScaledObjects, and the fields that GitOps tools ignore.
+//! The promises of `docs/operate/gitops.md`: Argo CD's health of ScaledObjects, and the fields that GitOps tools
+//! ignore.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

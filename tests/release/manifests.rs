@@ -1,4 +1,4 @@
-//! `deploy/ebb.yaml` and the components of kustomize are what the chart renders, and build.
+//! `deploy/ebb.yaml` and the components of kustomize are as the chart renders them, and build.
 
 use std::fs;
 use std::path::{Path, PathBuf};

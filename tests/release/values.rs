@@ -125,7 +125,8 @@ fn each_honoured_value_changes_what_is_rendered() -> Result<()> {
         if !holds_after {
             wrong.push(format!("{name}: {object} {pointer} is {there:?}"));
         }
-        // What is there anyway says nothing of the value. A switch in `with` is what the value itself says.
+        // A state that is there without the value proves nothing about it. A switch in `with` is set by the value
+        // itself.
         let is_switch = with.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
         if !is_switch && holds(&with)?.0 {
             wrong.push(format!("{name}: {object} {pointer} is the same without it"));
@@ -236,7 +237,7 @@ fn a_name_that_is_not_known_is_an_error() -> Result<()> {
     Ok(())
 }
 
-/// `additionalLabels:` with nothing behind it is a common sight in files of values.
+/// `additionalLabels:` without a value is common in files of values.
 #[test]
 fn a_value_without_content_is_not_set() -> Result<()> {
     let required = [

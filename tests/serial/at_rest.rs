@@ -1,4 +1,4 @@
-//! What Ebb writes while nothing changes: nothing.
+//! Ebb writes nothing while nothing changes.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ fn a_new_one_is_written_to_no_more_than_is_needed() -> Outcome {
         for app in &apps {
             user.apply(&scaled_object(app, json!({"triggers": [never]}))).await?;
         }
-        // The last that is told of each: its HPA has nothing to do at zero.
+        // The last change of each: its HPA has nothing to do at zero.
         for app in &apps {
             user.wait_condition(app, "HPAActive", "True").await?;
         }

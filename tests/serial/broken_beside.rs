@@ -81,8 +81,8 @@ fn mistakes(world: &World, silent: &str) -> Vec<Mistake> {
     ]
 }
 
-/// What must not change: the ScaledObject's version, which each write of its status changes, what its HPA asks for, and
-/// the replicas.
+/// The state that must not change: the ScaledObject's version, which each write of its status changes, the count that
+/// its HPA asks for, and the replicas.
 type State = BTreeMap<String, Value>;
 
 async fn state(user: &Sandbox, names: &[String]) -> Result<State> {
@@ -104,7 +104,7 @@ async fn state(user: &Sandbox, names: &[String]) -> Result<State> {
             conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"),
             "{name}: {conditions:?}"
         );
-        // The HPA has found the metric, or its workload at zero: a look that came too early for that is told, too.
+        // The HPA has found the metric, or its workload at zero. A look that came too early for that is reported, too.
         let looked = conditions.iter().any(|one| one["type"] == "HPAActive" && one["status"] == "True");
         ensure!(looked, "{name}: {conditions:?}");
         let state = json!({

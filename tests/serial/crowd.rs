@@ -1,4 +1,4 @@
-//! A crowd at the external metrics API's door, which keeps every other stranger out for as long as it is there.
+//! A connection flood at the external metrics API. While it lasts, it keeps other unauthenticated clients out.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! Faults of the brokers: each is told, leaves the replicas where they were, holds nobody else up, and passes by itself.
+//! Faults of the brokers: each is reported, leaves the replicas where they were, holds up no other, and passes by
+//! itself.
 
 mod brokers;
 mod credentials;
@@ -20,9 +21,9 @@ use serde_json::{Value, json};
 
 /// How long a fault is left to do harm once it is known: longer than the cooldown and a poll.
 const HOLD: Duration = secs(7);
-/// How soon the metric of a healthy broker is served, and its records wake, whatever else is down.
+/// How soon the metric of a healthy broker is served, and its records wake, during every fault.
 const QUICK: Duration = secs(1);
-/// What waits for each app, and the replicas that it has: the HPA has nothing to do.
+/// The messages that wait for each app, for the replicas that it has: the HPA has nothing to do.
 const WAITING: usize = 25;
 const REPLICAS: u32 = 5;
 
@@ -49,19 +50,19 @@ impl App {
         Ok(())
     }
 
-    /// It is Ready, and the HPA is told what waits.
+    /// It is Ready, and the HPA gets the number of waiting messages.
     async fn works(&self, user: &Sandbox) -> Result<()> {
         user.wait_ready(&self.name).await?;
         #[allow(clippy::cast_precision_loss)]
         user.wait_metric(&self.name, &self.metric, WAITING as f64).await
     }
 
-    /// The HPA is told what waits, and at once.
+    /// The HPA gets the number of waiting messages, and at once.
     async fn serves_quickly(&self, user: &Sandbox) -> Result<()> {
         self.serves_within(user, QUICK).await
     }
 
-    /// The HPA is told what waits within this time.
+    /// The HPA gets the number of waiting messages within this time.
     async fn serves_within(&self, user: &Sandbox, limit: Duration) -> Result<()> {
         let begin = Instant::now();
         let lag = user.metric(&self.name, &self.metric).await?;
@@ -90,7 +91,7 @@ async fn nothing_happens(user: &Sandbox, apps: &[App], healthy: &[&App]) -> Resu
     .await
 }
 
-/// The same trigger, let in by the TriggerAuthentication of this name.
+/// The same trigger with the credentials of the TriggerAuthentication of this name.
 fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
     trigger["authenticationRef"] = json!({"name": authentication});
     trigger
@@ -111,7 +112,7 @@ async fn busy_topic_on(world: &World, topic: &str, brokers: &[i32]) -> Result<()
 async fn busy_queue(world: &World, queue: &str) -> Result<()> {
     world.rabbit.declare(queue).await?;
     world.rabbit.publish(queue, WAITING).await?;
-    // The management API may tell for seconds what was so when the queue was declared: that it is empty.
+    // The management API may show for seconds the state of the queue at its declaration: empty.
     wait::until(&format!("the statistics of {queue} to be right"), secs(20), async || {
         let waiting = world.rabbit.counts(queue).await?.waiting;
         ensure!(waiting == WAITING as u64, "{waiting} wait");
@@ -120,7 +121,7 @@ async fn busy_queue(world: &World, queue: &str) -> Result<()> {
     .await
 }
 
-/// Workloads at zero, each on a topic of its own, of which one is woken at a time.
+/// Workloads at zero, each on a topic of its own. One is woken at a time.
 struct Sleepers<'a> {
     world: &'a World,
     user: &'a Sandbox,

@@ -52,7 +52,7 @@ pub(crate) async fn next_leader(replicas: &Replicas, gone: usize, begin: Instant
     Ok((next, begin.elapsed()))
 }
 
-/// The tokens by which writes have come since there were so many, those that every replica may do set aside.
+/// The tokens by which writes have come since `since`, without the writes that every replica may do.
 fn writers(world: &World, since: usize) -> Result<BTreeSet<String>> {
     let writes = audit::writes(&world.bed)?.into_iter().skip(since);
     Ok(writes.filter(Request::is_the_holders).map(|write| write.who).collect())
@@ -66,7 +66,7 @@ async fn wake_and_rest(world: &World, user: &Sandbox) -> Result<()> {
     user.wait_replicas("my-app", "0", secs(20), |replicas| replicas == 0).await.map(drop)
 }
 
-/// Asks for the metric through the aggregator until it is told to end; every answer counts.
+/// Asks for the metric through the aggregator until `end` is set; every answer counts.
 async fn ask(user: Sandbox, end: std::sync::Arc<std::sync::atomic::AtomicBool>) -> (usize, Vec<String>) {
     let (mut asked, mut failed) = (0, Vec::new());
     while !end.load(std::sync::atomic::Ordering::Relaxed) {
@@ -89,7 +89,7 @@ fn one_that_went_while_a_standby_was_cut_off_is_forgotten_by_it() -> Outcome {
     story(async |world| with_replicas(world, 2, cut_off).await)
 }
 
-/// The tests that follow have one replica again, whatever comes of this one.
+/// The tests that follow have one replica again, also after a failure of this one.
 pub(crate) async fn with_replicas(
     world: &World,
     count: usize,
@@ -125,7 +125,8 @@ async fn cut_off(world: &World, replicas: &Replicas) -> Result<()> {
     let metric = format!("s0-rabbitmq-{name}");
     ebb::serve_from(&world.bed, replicas.get(standby).secure_port).await?;
     user.wait_metric("my-app", &metric, 0.0).await?;
-    // A control plane that comes back knows of no change before its start: who was not there is told what there is.
+    // A control plane that comes back knows of no change before its start: a client that was not there gets the present
+    // state.
     replicas.freeze(standby)?;
     world.bed.stop_part("kube-apiserver").await?;
     world.bed.start_part("kube-apiserver").await?;

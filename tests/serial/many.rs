@@ -17,7 +17,7 @@ use crate::story;
 /// How many requests of this test are under way at once.
 const AT_ONCE: usize = 20;
 
-/// How many there are, and what is promised for so many.
+/// The number of ScaledObjects, and the promises for it.
 #[derive(Clone, Copy)]
 struct Size {
     /// ScaledObjects.
@@ -27,8 +27,8 @@ struct Size {
     /// How soon all are Ready after the first was applied, on the slowest of machines: most of the work is the API
     /// server's. The time that it took is shown.
     ready: Duration,
-    /// What they may take of memory beside what there was before. Ten kilobytes each are promised; what the allocator
-    /// cannot give back differs from run to run.
+    /// The most memory that they take beside the memory before. Ten kilobytes each are promised; the part that the
+    /// allocator cannot give back differs from run to run.
     memory_kb: u64,
     /// How soon a message wakes the last of them. One connection bears 250 looks a second: each queue of a thousand has its
     /// turn every four seconds.
@@ -46,7 +46,7 @@ struct Crowd<'a> {
 }
 
 impl<'a> Crowd<'a> {
-    /// Makes a namespace with so many of them, and waits until the Deployment controller has come to rest.
+    /// Makes a namespace with `count` of them, and waits until the Deployment controller has come to rest.
     async fn gather(world: &'a World, name: &str, count: usize, env: &[(&str, &str)]) -> Result<Self> {
         let user = world.sandbox(name).await?;
         let names: Vec<String> = (0..count).map(|number| format!("{name}-{number}")).collect();
@@ -55,7 +55,8 @@ impl<'a> Crowd<'a> {
         Ok(Self { world, user, names })
     }
 
-    /// Applies a ScaledObject for each. Tells when the last was applied, and when all of them were Ready.
+    /// Applies a ScaledObject for each. Gives the times at which the last was applied, and at which all of them were
+    /// Ready.
     async fn serve(&self, spec: impl Fn(usize) -> Value) -> Result<(Duration, Duration)> {
         let objects: Vec<Value> =
             self.names.iter().enumerate().map(|(number, name)| scaled_object(name, spec(number))).collect();
@@ -68,13 +69,13 @@ impl<'a> Crowd<'a> {
         Ok((applied, begin.elapsed()))
     }
 
-    /// As [`Crowd::serve`], with what is promised for so many of them.
+    /// As [`Crowd::serve`], with the promises for this number of them.
     async fn serve_in_time(&self, size: Size, what: &str, spec: impl Fn(usize) -> Value) -> Result<()> {
         let Size { count, ready: in_time, memory_kb, .. } = size;
         let pid = self.world.ebb.pid().context("Ebb does not run")?;
         let before = process::resident_kb(pid)?;
         let (applied, ready) = self.serve(spec).await?;
-        // What only their beginning took is given back by then.
+        // Memory that only their beginning took is given back by then.
         tokio::time::sleep(secs(3)).await;
         let after = process::resident_kb(pid)?;
         println!(
@@ -87,7 +88,7 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// What is new for the last of them wakes it in time.
+    /// A new message for the last of them wakes it in time.
     async fn wake_last(&self, limit: Duration, act: impl Future<Output = Result<()>>) -> Result<()> {
         self.user.wait_condition(self.last(), "Active", "False").await?;
         let watch = self.user.watch_replicas(self.last()).await?;
@@ -130,7 +131,7 @@ fn many_become_ready_over_a_few_connections() -> Outcome {
     let size = size::choose(SMALL, FULL);
     story(async |world| {
         let name = "many";
-        // A broker user of their own, by whom RabbitMQ's list of connections can be told apart.
+        // A broker user of their own, which distinguishes them in RabbitMQ's list of connections.
         world.rabbit.add_user(name, name).await?;
         let topics: Vec<String> = (0..size.topics).map(|number| format!("many-{number}")).collect();
         world.kafka()?.create_topics(&topics, 1).await?;

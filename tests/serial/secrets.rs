@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::story;
 
 const COUNT: usize = 200;
-/// What is promised for a change to take effect.
+/// The promised time for a change to take effect.
 const SOON: Duration = secs(2);
 
 fn secret(name: &str, url: &str) -> Value {
@@ -102,7 +102,7 @@ fn two_hundred_users_of_one_secret_follow_its_change_in_two_seconds() -> Outcome
         wait_all_read(world, name, 0.0).await?;
 
         user.apply(&secret(name, &world.rabbit.url_of("one-secret-new", "secret"))).await?;
-        // The old user is good for as long as is promised: whoever is later than that fails.
+        // The old user stays for the promised time. Readings with it fail afterwards.
         tokio::time::sleep(SOON).await;
         world.rabbit.remove_user("one-secret-old").await?;
         world.rabbit.publish(name, 2).await?;

@@ -1,6 +1,6 @@
-//! What Ebb has asked of the API server, when, and which replica of it: from the API server's audit log.
+//! The requests of Ebb to the API server, with their times and the replica of each: from the API server's audit log.
 //!
-//! Each replica has a token of its own, whose id the log tells.
+//! Each replica has a token of its own, whose id is in the log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Request {
     pub open: bool,
     /// Whether it was done.
     pub accepted: bool,
-    /// Whether it needed a right that was there, whatever came of it.
+    /// Whether it needed a right that was there, with every result.
     pub allowed: bool,
     /// The user.
     pub user: String,
@@ -42,7 +42,7 @@ pub struct Request {
     pub namespace: String,
     /// The object.
     pub name: String,
-    /// What was sent, of the few kinds of which the log tells it.
+    /// The body of the request, for the few kinds that the log records it of.
     pub body: Value,
 }
 
@@ -96,7 +96,7 @@ impl Request {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
-    /// What was asked, in one line.
+    /// The request, in one line.
     pub fn display(&self) -> String {
         let Self { namespace, name, .. } = self;
         format!("{} {namespace}/{name}", self.what())
@@ -127,13 +127,13 @@ impl Request {
         Some(self.body["spec"]["replicas"].as_i64().unwrap_or(0))
     }
 
-    /// Whoever holds the lease from then on, if this is a write of the lease: its identity, or nothing for nobody.
+    /// The holder of the lease from then on, if this is a write of the lease: its identity, or nothing for nobody.
     pub fn holder(&self) -> Option<&str> {
         (self.resource == "leases").then(|| self.body["spec"]["holderIdentity"].as_str().unwrap_or_default())
     }
 
-    /// Whether only whoever holds the lease may do it. The lease itself, the certificates, which all replicas keep, and
-    /// questions are everybody's.
+    /// Whether only the holder of the lease may do it. All replicas may write the lease itself and the certificates,
+    /// and may ask questions.
     pub fn is_the_holders(&self) -> bool {
         let everybodys = ["leases", "secrets", "apiservices", "validatingwebhookconfigurations"];
         !self.is_question() && !everybodys.contains(&self.resource.as_str())

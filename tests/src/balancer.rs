@@ -1,4 +1,4 @@
-//! What a Service is in a real cluster: connections to one address go to the replicas that are ready, in turn.
+//! A Service as in a real cluster: connections to one address go to the replicas that are ready, in turn.
 //!
 //! As with kube-proxy, a replica that is not ready any more gets no new connection, and keeps those that it has.
 

@@ -1,4 +1,5 @@
-//! The control plane and the brokers: `ebb-bed`, which `tests/cluster` builds, started and steered from here.
+//! The test cluster: control plane and brokers. `ebb-bed`, which `tests/cluster` builds, is started and steered from
+//! here.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,10 +19,10 @@ use crate::{paths, process, wait};
 /// A cold machine reads 150 MB of programs from disk first.
 const START_LIMIT: Duration = Duration::from_mins(3);
 
-/// Where a bed's folder tells what was started in it.
+/// The file in a test cluster's folder that lists its servers.
 const FACTS: &str = "facts.json";
 
-/// What to start.
+/// The servers to start.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder for data, logs and kubeconfigs; what an earlier start left in it goes.
@@ -53,7 +54,7 @@ impl Options {
     }
 }
 
-/// What `ebb-bed up` says about the servers it started.
+/// The servers that `ebb-bed up` has started.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
@@ -69,7 +70,7 @@ pub struct Facts {
     pub ca: PathBuf,
     /// A kubectl that is the administrator.
     pub kubectl: PathBuf,
-    /// What the aggregator shows to the servers behind it.
+    /// The certificate that the aggregator shows to the servers behind it.
     pub front_proxy: FrontProxy,
     /// The authority that vouches for the API server's own clients.
     #[serde(rename = "clientCA")]
@@ -82,8 +83,8 @@ pub struct Facts {
     pub kafka: Option<KafkaFacts>,
     /// The OAuth 2.0 token server, if asked for.
     pub tokens: Option<TokenFacts>,
-    /// The addresses of each TLS door in front of a broker (`amqps`, `https`, `amqps-mutual`, `https-mutual`, `kafka`),
-    /// separated by commas.
+    /// The addresses of each TLS proxy in front of a broker (`amqps`, `https`, `amqps-mutual`, `https-mutual`,
+    /// `kafka`), separated by commas.
     #[serde(default)]
     pub doors: BTreeMap<String, String>,
 }
@@ -175,7 +176,7 @@ pub struct KafkaFacts {
     pub sasl_plaintext: String,
     /// TLS with a client certificate.
     pub mtls: String,
-    /// As `sasl_ssl`, through the door `kafka`.
+    /// As `sasl_ssl`, through the TLS proxy `kafka`.
     pub door: String,
     /// The brokers one by one.
     pub brokers: Vec<KafkaBroker>,
@@ -187,7 +188,7 @@ pub struct KafkaFacts {
     pub client_key: PathBuf,
     /// The same key, encrypted.
     pub encrypted_client_key: PathBuf,
-    /// What opens the encrypted key.
+    /// The password of the encrypted key.
     pub client_key_password: String,
     /// The certificate of the user `limited`.
     pub limited_cert: PathBuf,
@@ -201,7 +202,7 @@ pub struct KafkaFacts {
     pub limited: KafkaUser,
     /// A user who may log in and do nothing.
     pub stranger: KafkaUser,
-    /// What the limited user is confined to.
+    /// The prefix that the limited user is confined to.
     pub limited_prefix: String,
 }
 
@@ -211,7 +212,7 @@ pub struct KafkaFacts {
 pub struct KafkaBroker {
     /// Its number in Kafka.
     pub id: i32,
-    /// Its name among the parts of the bed: `kafka`, which is also the controller, or `kafka-2`.
+    /// Its name among the parts of the test cluster: `kafka`, which is also the controller, or `kafka-2`.
     pub part: String,
     /// Its own address of the listener with this name; so are the following.
     pub plaintext: String,
@@ -240,7 +241,7 @@ pub struct KafkaUser {
 pub struct TokenFacts {
     /// The token endpoint.
     pub token_url: String,
-    /// What it has been asked so far; see [`Bed::token_stats`].
+    /// The statistics of its requests; see [`Bed::token_stats`].
     pub stats_url: String,
     /// A client with every right in Kafka, and one who sees all of RabbitMQ.
     pub client_id: String,
@@ -252,7 +253,7 @@ pub struct TokenFacts {
     pub stranger_secret: String,
 }
 
-/// What the token server has been asked since it was started.
+/// The requests of the token server since it was started.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TokenStats {
     /// How many tokens each client was given.
@@ -276,7 +277,7 @@ pub struct TokenRequest {
 
 /// Running servers. Dropping this ends them, unless they are detached.
 pub struct Bed {
-    /// What was started.
+    /// The servers that were started.
     pub facts: Facts,
     /// The folder of the servers.
     pub dir: PathBuf,
@@ -327,7 +328,7 @@ impl Bed {
         self.facts.tokens.as_ref().context("this control plane was started without a token server")
     }
 
-    /// What the token server has been asked since it was started.
+    /// The requests of the token server since it was started.
     pub async fn token_stats(&self) -> Result<TokenStats> {
         Ok(reqwest::get(&self.tokens()?.stats_url).await?.error_for_status()?.json().await?)
     }
@@ -344,13 +345,13 @@ impl Bed {
         self.kafka_user(reqwest::Method::DELETE, name, &serde_json::Value::Null).await
     }
 
-    /// The address of a door.
+    /// The address of a TLS proxy.
     pub fn door(&self, name: &str) -> Result<&str> {
         let address = self.facts.doors.get(name).map(String::as_str);
         address.with_context(|| format!("this control plane was started without a door {name}"))
     }
 
-    /// Makes a door `valid`, `expired` or `mutual`, and cuts what goes through it.
+    /// Makes a TLS proxy `valid`, `expired` or `mutual`, and cuts its connections.
     pub async fn set_door(&self, name: &str, mode: &str) -> Result<()> {
         self.post(&format!("doors/{name}/{mode}")).await
     }
@@ -420,7 +421,7 @@ impl Drop for Bed {
     }
 }
 
-/// Ends the servers in a folder, whoever started them; says nothing if there are none.
+/// Ends the servers in a folder, also those of another process; says nothing if there are none.
 pub fn down(dir: &Path) -> Result<()> {
     let status = Command::new(paths::bed_program()?).arg("down").arg("--dir").arg(dir).status()?;
     ensure!(status.success(), "ebb-bed down: {status}");

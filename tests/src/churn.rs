@@ -41,7 +41,7 @@ impl Size {
     pub const SHORT: Self = Self { apps: 16, edits: 80, rounds: 4 };
 }
 
-/// So many edits are under way at once, each of another ScaledObject.
+/// The edits that are under way at once, each of another ScaledObject.
 const AT_ONCE: usize = 5;
 
 /// One namespace, and what its user wants.
@@ -82,7 +82,7 @@ impl Run {
         Ok(())
     }
 
-    /// So many edits, some of them at once.
+    /// Makes `edits` edits, some of them at once.
     pub async fn edit(&mut self, edits: usize) -> Result<()> {
         for _ in 0..edits / AT_ONCE {
             let mut chosen = Vec::new();
@@ -107,7 +107,8 @@ impl Run {
         self.apps.iter().filter(|app| app.is_served()).count()
     }
 
-    /// What differs between the end of the edits, a restart after that, and a namespace that never had anything else.
+    /// The differences between the end of the edits, a restart after that, and a namespace that never had anything
+    /// else.
     fn differences(&self, edited: &State, restarted: &State, fresh: (&Sandbox, &State)) -> Vec<String> {
         let mut differences = Vec::new();
         let (fresh_user, fresh) = fresh;

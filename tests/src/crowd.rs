@@ -19,7 +19,7 @@ impl Sandbox {
         Ok(list["items"].as_array().context("no list")?.iter().filter(|item| fits(item)).count())
     }
 
-    /// Waits until so many objects of a kind fit.
+    /// Waits until `count` objects of a kind fit.
     pub async fn wait_count(
         &self,
         kind: &str,
@@ -41,7 +41,7 @@ impl Sandbox {
         .await
     }
 
-    /// Waits until so many ScaledObjects are Ready.
+    /// Waits until `count` ScaledObjects are Ready.
     pub async fn wait_all_ready(&self, count: usize, limit: Duration) -> Result<()> {
         self.wait_count("ScaledObject", "Ready", count, limit, is_ready).await
     }

@@ -18,14 +18,14 @@ use crate::workload::{cron, deployment, rabbitmq_at, scaled_object};
 /// The names of Ebb's dashboards.
 const DASHBOARDS: [&str; 3] = ["ebb-overview", "ebb-scaledobject", "ebb-brokers"];
 
-/// What Ebb's panels with a single number show of that namespace.
+/// The values of Ebb's panels with a single number for that namespace.
 const NUMBERS: [(&str, f64); 5] =
     [("ScaledObjects", 3.0), ("Not ready", 1.0), ("Active", 2.0), ("On their fallback", 0.0), ("Paused", 0.0)];
 
 /// Panels that show errors: more than none.
 const ERRORS: [&str; 2] = ["Errors in the last hour", "Failing triggers"];
 
-/// What the panels of KEDA's own dashboard (2.20) ask of KEDA's series, in its order: the errors, then the values.
+/// The queries of KEDA's own dashboard (2.20) for KEDA's series, in its order: the errors, then the values.
 const KEDAS_PANELS: [&str; 4] = [
     "sum by(job) (rate(keda_scaler_detail_errors_total{}[5m]))",
     "sum by(scaler) (rate(keda_scaler_detail_errors_total{exported_namespace=~\"$namespace\", scaledObject=~\"$scaledObject\", scaler=~\"$scaler\"}[5m]))",

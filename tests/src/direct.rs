@@ -1,4 +1,4 @@
-//! Requests to an external metrics API itself, past the aggregator, with whatever certificate and as raw as need be.
+//! Requests to an external metrics API itself, past the aggregator, with any certificate and as raw bytes where needed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::world::World;
 
 /// The path of the API.
 pub const API: &str = "/apis/external.metrics.k8s.io/v1beta1";
-/// The headers by which the aggregator tells that it is the HPA controller who asks.
+/// The headers by which the aggregator names the HPA controller as the user.
 pub const CONTROLLER: &[(&str, &str)] = &[
     ("X-Remote-User", "system:serviceaccount:kube-system:horizontal-pod-autoscaler"),
     ("X-Remote-Group", "system:authenticated"),
@@ -45,11 +45,11 @@ pub struct Direct {
     pub name: String,
     /// The authorities that are trusted, as PEM.
     pub authorities: String,
-    /// What the client shows.
+    /// The certificate that the client shows.
     pub identity: Option<Identity>,
 }
 
-/// What came back.
+/// The answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
@@ -85,12 +85,12 @@ pub fn aggregator(bed: &Bed) -> Result<Identity> {
 }
 
 impl Direct {
-    /// Ebb at this port, verified as the API server does it, by whoever shows this.
+    /// Ebb at this port, verified as the API server does it, for a client with this certificate.
     pub async fn ebb(bed: &Bed, port: u16, identity: Option<Identity>) -> Result<Self> {
         Ok(Self { port, name: "ebb.ebb-system.svc".to_owned(), authorities: ca_bundle(bed).await?, identity })
     }
 
-    /// The Ebb of these tests, as the aggregator comes to it.
+    /// The Ebb of these tests, for a client with the aggregator's certificate.
     pub async fn as_aggregator(world: &World) -> Result<Self> {
         Self::ebb(&world.bed, world.ebb.secure_port, Some(aggregator(&world.bed)?)).await
     }

@@ -1,4 +1,4 @@
-//! Something that listens where a broker should be: the one thing that the real brokers cannot be made to be.
+//! A listener in the place of a broker: it behaves as real brokers cannot be made to behave.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub struct Tampering {
     pub broker: String,
     /// Ports by which a broker is known, and those that are to be known instead.
     pub doors: Arc<[Door]>,
-    /// One in so many pieces of an answer is changed; 0 for none.
+    /// One in this many pieces of an answer is changed; 0 for none.
     pub chance: usize,
     /// The seed of the changes.
     pub seed: u64,
@@ -91,12 +91,12 @@ impl Impostor {
         self.came.load(Ordering::Relaxed)
     }
 
-    /// From now on it is the broker; whoever is connected is cut off.
+    /// From now on it forwards to the broker; open connections are cut.
     pub fn give_way_to(&self, broker: String) {
         self.behave(Manner::Honest(broker));
     }
 
-    /// From now on it is like this; whoever is connected is cut off.
+    /// From now on it behaves like this; open connections are cut.
     pub fn behave(&self, manner: Manner) {
         self.manner.send_replace(manner);
     }
@@ -177,7 +177,7 @@ impl Tampering {
     }
 }
 
-/// Changes a piece of an answer, and tells how much of it is left.
+/// Changes a piece of an answer, and returns the length that is left.
 fn spoil(piece: &mut [u8], random: &mut Random) -> usize {
     let place = random.below(piece.len());
     match random.below(6) {
@@ -185,7 +185,7 @@ fn spoil(piece: &mut [u8], random: &mut Random) -> usize {
         0 => piece[place] ^= 1 << random.below(8),
         1 | 2 => piece[place] = u8::try_from(random.below(256)).unwrap_or(0),
         3 => (0..8).for_each(|_| piece[random.below(piece.len())] = u8::try_from(random.below(256)).unwrap_or(0)),
-        // What is a length somewhere.
+        // A number that is a length in some answers.
         4 => {
             let value: [u8; 4] = [[0xff; 4], [0x7f, 0xff, 0xff, 0xff], [0; 4], [0, 0x7f, 0xff, 0xff]][random.below(4)];
             let end = piece.len().min(place + 4);

@@ -1,7 +1,7 @@
 //! The application's side of Kafka: topics, records, committed offsets, transactions.
 //!
-//! It comes over the listener that asks nobody for a name, so it may do everything. What a user with fewer rights sees
-//! is Ebb's to find out.
+//! It uses the listener without authentication, so it may do everything. The tests of Ebb cover users with fewer
+//! rights.
 
 mod groups;
 
@@ -44,7 +44,7 @@ pub struct Kafka {
 /// A producer that keeps what the brokers said about its records.
 type Application = ThreadedProducer<Deliveries>;
 
-/// Tells whoever wrote a record whether the brokers took it.
+/// Reports to the writer of a record whether the brokers took it.
 #[derive(Clone, Default)]
 struct Deliveries;
 
@@ -152,8 +152,8 @@ impl Kafka {
         self.send_keyed(&self.producer, topic, Some(key), vec![partition; count]).await
     }
 
-    /// Begins a transaction, writes `count` records into one partition and waits until they are in the log. What
-    /// becomes of it is the caller's to say; it stays open while the result is not used, and when it is dropped.
+    /// Begins a transaction, writes `count` records into one partition and waits until they are in the log. The caller
+    /// commits or aborts it; it stays open until then, also where the result is dropped.
     pub async fn begin(&self, id: &str, topic: &str, partition: i32, count: usize) -> Result<Transaction> {
         let mut config = self.config.clone();
         config.set("transactional.id", id);
@@ -215,7 +215,7 @@ impl Kafka {
         self.commit(group, topic, &offsets).await
     }
 
-    /// What a group has committed in each partition of a topic; `None` where it has committed nothing.
+    /// The offset that a group has committed in each partition of a topic; `None` where it has committed none.
     pub async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
         let mut wanted = TopicPartitionList::new();
         wanted.add_partition_range(topic, 0, i32::try_from(self.leaders(topic).await?.len())? - 1);

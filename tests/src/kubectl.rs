@@ -7,14 +7,14 @@ use anyhow::{Context, Result, bail};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-/// What a run of kubectl left.
+/// The output of a run of kubectl.
 #[derive(Debug)]
 pub struct Output {
     /// Whether its exit code was 0.
     pub ok: bool,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it complained about.
+    /// Its standard error.
     pub stderr: String,
 }
 

@@ -1,8 +1,10 @@
-//! What the demo and the end-to-end tests share: a real control plane, real brokers and the real `ebb` on this machine.
+//! The parts that the demo and the end-to-end tests share: a real control plane, real brokers and the real `ebb` on
+//! this machine.
 //!
 //! Nothing here is a mock. [`bed`] starts the servers, [`ebb`] installs the manifests and runs the program under its
-//! own `ServiceAccount`, [`sandbox`] is one user's namespace with what that user can see, and [`rabbit`] and [`kafka`] are
-//! the applications that produce messages. All of it listens on 127.0.0.1 and ends with the process that started it.
+//! own `ServiceAccount`, [`sandbox`] is one user's namespace with everything that user can see, and [`rabbit`] and
+//! [`kafka`] are the applications that produce messages. All of it listens on 127.0.0.1 and ends with the process that
+//! started it.
 
 pub mod audit;
 pub mod balancer;

@@ -23,7 +23,7 @@ pub struct Faults {
     pub hanging: f64,
     /// It is done up to three seconds after its connection was cut.
     pub late: f64,
-    /// What the faults are drawn with.
+    /// The seed of the faults.
     pub seed: u64,
 }
 
@@ -79,7 +79,7 @@ impl Lossy {
         Ok(())
     }
 
-    /// What has come so far.
+    /// The writes so far, counted by kind and by fate.
     pub async fn counts(&self) -> Result<Counts> {
         Ok(reqwest::get(format!("{}/counts", self.control)).await?.error_for_status()?.json().await?)
     }

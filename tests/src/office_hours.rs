@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
 use chrono_tz::Europe::London;
 
-/// What the cron trigger of `deploy/examples/my-app.yaml` asks for at this instant.
+/// The count that the cron trigger of `deploy/examples/my-app.yaml` asks for at this instant.
 pub fn replicas(now: DateTime<Utc>) -> i64 {
     let there = now.with_timezone(&London);
     let working_day = !matches!(there.weekday(), Weekday::Sat | Weekday::Sun);

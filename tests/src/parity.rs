@@ -1,7 +1,8 @@
-//! The same manifests for Ebb as for KEDA, and whether both make the same of them.
+//! The same manifests for Ebb as for KEDA, and whether the results are the same.
 //!
 //! A folder of cases has `in/<case>.json`, a List of a Deployment and a ScaledObject in the namespace `parity`, and
-//! `observed/<case>.json`, what stood there once KEDA had come to rest. A manifest that was refused with KEDA has a line
+//! `observed/<case>.json`, the objects there once KEDA had come to rest. A manifest that was refused with KEDA has a
+//! line
 //! `<case>: <error>` in `apply-errors.txt` instead; lines that begin with no case go on with the one before.
 
 mod compare;
@@ -38,7 +39,7 @@ pub struct Case {
 
 /// The result with KEDA.
 enum Observed {
-    /// What stood there.
+    /// The objects with KEDA.
     Objects(Value),
     /// The manifest was refused: the error.
     Refused(String),
@@ -98,7 +99,7 @@ fn refusals<'a>(text: &str, names: &'a [String]) -> BTreeMap<&'a str, String> {
 /// Gives all cases to Ebb, waits until each is as it should be or does not get any nearer, and compares.
 ///
 /// # Errors
-/// The servers do not do as they are told. A difference is none.
+/// The servers do not follow a request. A difference is no error.
 pub async fn run(user: &Sandbox, rabbit: &Rabbit, kafka: &Kafka, cases: &[Case]) -> Result<Vec<Verdict>> {
     let mut answers = Vec::new();
     for case in cases {
@@ -133,7 +134,7 @@ impl Case {
         Ok(Self { name, scaled_object, items, observed })
     }
 
-    /// What stood there with KEDA; nothing if the manifest was refused.
+    /// The objects with KEDA; null if the manifest was refused.
     fn observed(&self) -> &Value {
         match &self.observed {
             Observed::Objects(objects) => objects,
@@ -188,7 +189,7 @@ impl Case {
         try_join_all(made).await.map(drop)
     }
 
-    /// Waits until nothing is different that should not be, and gives what is, even if it was in vain.
+    /// Waits until there is no difference that should not be, and gives the differences, also after a timeout.
     async fn settle(&self, user: &Sandbox) -> Result<Verdict> {
         let mut last = None;
         let outcome = wait::until(&self.name, secs(75), async || {
@@ -206,7 +207,7 @@ impl Case {
         }
     }
 
-    /// What is there now, in the form of the files in `observed`.
+    /// The present objects, in the form of the files in `observed`.
     async fn seen(&self, user: &Sandbox) -> Result<Value> {
         let name = self.scaled_object.as_str();
         let object = user.get("ScaledObject", name).await?;

@@ -101,8 +101,8 @@ impl Prometheus {
         Self::run(scraping, dir, &config, None).await
     }
 
-    /// Starts one that scrapes nothing and has the series that [`Prometheus::record`] makes. `user`: the one user who is let
-    /// in, and the hash of the password (bcrypt).
+    /// Starts one that scrapes nothing and has the series that [`Prometheus::record`] makes. `user`: the one user who
+    /// may log in, and the hash of the password (bcrypt).
     pub async fn with_series(name: &str, user: Option<(&str, &str)>) -> Result<Self> {
         let dir = folder(name)?;
         fs::write(dir.join("rules.yml"), json!({"groups": []}).to_string())?;
@@ -155,7 +155,7 @@ impl Prometheus {
         Ok(prometheus)
     }
 
-    /// What a query finds at this moment.
+    /// The result of a query at this moment.
     pub async fn query(&self, query: &str) -> Result<Vec<Sample>> {
         let found = self.ask("query", &[("query", query)]).await?;
         let results = found["result"].as_array().with_context(|| format!("no result of {query}"))?;

@@ -1,4 +1,4 @@
-//! The application's side of RabbitMQ: queues, messages, users, and what the broker says about its clients.
+//! The application's side of RabbitMQ: queues, messages, users, and the broker's view of its clients.
 
 use std::collections::HashSet;
 
@@ -237,7 +237,7 @@ impl Rabbit {
     }
 }
 
-/// What the management API counts; a few seconds old.
+/// The management API's counts; a few seconds old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Messages that wait.

@@ -17,9 +17,9 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    /// Starts so many replicas with these arguments besides their own, makes the APIService point at all of them, and waits
-    /// until all are ready. Each has a token of its own, by which the audit log tells them apart. Ebb must be installed, and
-    /// no other be running.
+    /// Starts `count` replicas with these arguments besides their own, makes the APIService point at all of them, and
+    /// waits until all are ready. Each has a token of its own, which distinguishes them in the audit log. Ebb must be
+    /// installed, and no other be running.
     pub async fn start(bed: &Bed, count: usize, arguments: &[&str]) -> Result<Self> {
         let mut all = Vec::with_capacity(count);
         for number in 0..count {

@@ -293,8 +293,8 @@ impl Sandbox {
         quantity(items[0]["value"].as_str().unwrap_or_default())
     }
 
-    /// Waits until the HPA would be told this number, as exactly as it can be told: to a thousandth. The statistics of a
-    /// queue may take ten seconds to come.
+    /// Waits until the HPA would get this number, to a thousandth, as exactly as the API can express it. The statistics
+    /// of a queue may take ten seconds to come.
     pub async fn wait_metric(&self, scaled_object: &str, metric: &str, wanted: f64) -> Result<()> {
         wait::until(&format!("{metric} of {scaled_object} to be {wanted}"), wait::secs(30), async || {
             let value = self.metric(scaled_object, metric).await?;

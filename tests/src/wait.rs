@@ -1,4 +1,4 @@
-//! Waiting for a condition, with a failure text that says what was there instead.
+//! Waiting for a condition, with a failure text that shows the last state.
 
 use std::time::{Duration, Instant};
 

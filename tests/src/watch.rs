@@ -1,4 +1,4 @@
-//! Every change of a Deployment's replicas, as a watch shows them: what "never to zero while …" is proved with.
+//! Every change of a Deployment's replicas, as a watch shows them: the proof of "never to zero while …".
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

@@ -43,7 +43,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// What the tests share.
+/// The parts that the tests share.
 pub struct World {
     /// The autoscaler.
     pub ebb: Ebb,
@@ -79,8 +79,8 @@ impl World {
         Sandbox::create(&self.bed, name).await
     }
 
-    /// A namespace with a Deployment `my-app` and a ScaledObject of that name, which is Ready, and a queue of the namespace's
-    /// name with so many messages. A spec without triggers gets one on that queue.
+    /// A namespace with a Deployment `my-app` and a ScaledObject of that name, which is Ready, and a queue of the
+    /// namespace's name with `messages` messages. A spec without triggers gets one on that queue.
     pub async fn app(&self, name: &str, replicas: u32, messages: usize, mut spec: Value) -> Result<Sandbox> {
         let user = self.sandbox(name).await?;
         self.rabbit.declare(name).await?;
@@ -124,7 +124,7 @@ impl World {
     }
 }
 
-/// What the tests of a program share, started by the first that needs it.
+/// The shared parts of a program's tests, started by the first test that needs them.
 pub struct Shared {
     options: fn() -> Options,
     world: OnceCell<Result<World, String>>,
@@ -145,7 +145,7 @@ impl Shared {
         })
     }
 
-    /// Runs one test in it while no other runs. What a failure leaves behind is no hindrance for the next.
+    /// Runs one test in it while no other runs. Leftovers of a failure do not hinder the next test.
     pub fn story_alone(&'static self, story: impl AsyncFnOnce(&'static World) -> Result<()>) -> Outcome {
         let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         RUNTIME.block_on(async {

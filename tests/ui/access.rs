@@ -1,4 +1,4 @@
-//! Who may see the page, and what a user may put into the cluster for others to see.
+//! The users who may see the page, and texts that a user may put into the cluster for others to see.
 
 use anyhow::{Result, ensure};
 use ebb_tests::browser::{Browser, Ui};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::story;
 
-/// What would run, were it ever taken for markup.
+/// A script that would run where it is taken for markup.
 const SCRIPT: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>";
 
 /// The same for names that may have no slash.

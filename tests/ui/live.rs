@@ -1,4 +1,4 @@
-//! What somebody sees on the page while things happen in the cluster.
+//! The page while the cluster changes.
 
 use std::time::Instant;
 

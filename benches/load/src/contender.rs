@@ -23,7 +23,7 @@ const SERVICE: &str = "ebb";
 /// How long a contender has to end after SIGTERM.
 const GRACE: Duration = wait::secs(30);
 
-/// Who is measured.
+/// The role in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Ebb with the rights of its manifests.
@@ -35,7 +35,7 @@ pub(crate) enum Role {
 /// One of them. Dropping it ends its process group.
 #[derive(Debug)]
 pub(crate) struct Contender {
-    /// Who it is.
+    /// Its role.
     pub(crate) role: Role,
     /// The port of its external metrics API.
     pub(crate) port: u16,
@@ -81,7 +81,7 @@ impl Contender {
         let (port, webhook) = (process::free_port()?, process::free_port()?);
         let certificates = certificates(bed, role)?;
         trust(bed, &fs::read(certificates.join("ca.crt"))?).await?;
-        // What reviews cost is measured by `make admission`; here nobody is asked.
+        // `make admission` measures the cost of reviews; here the API server does not call the webhook.
         ebb::admit_from(bed, webhook).await?;
         ebb::admit_where_asked(bed).await?;
         let folder = folder(bed, role, "data")?;
@@ -144,7 +144,7 @@ impl Contender {
         Ok(())
     }
 
-    /// What its processes use.
+    /// The resources that its processes use.
     pub(crate) fn usage(&self) -> Result<Usage> {
         usage::of_group(self.group()?)
     }

@@ -1,10 +1,10 @@
-//! What was measured of one contender.
+//! The measured figures of one contender.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// What a figure is given in.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Unit {
     #[serde(rename = "s")]
@@ -27,9 +27,9 @@ pub(crate) enum Unit {
 pub(crate) struct Figure {
     /// The part of the table that it belongs to.
     pub(crate) section: &'static str,
-    /// What it says.
+    /// Its name in the table.
     pub(crate) name: String,
-    /// What it is given in.
+    /// Its unit.
     pub(crate) unit: Unit,
     /// The number.
     pub(crate) value: f64,

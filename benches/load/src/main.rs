@@ -1,7 +1,8 @@
-//! `make load`: what many ScaledObjects cost Ebb, in one table, and another autoscaler of KEDA's API beside it.
+//! `make load`: the cost of many ScaledObjects for Ebb, in one table, with another autoscaler of KEDA's API beside it.
 //!
-//! Each contender has a new control plane and new brokers on 127.0.0.1, the same Deployments and the same ScaledObjects.
-//! `docs/load.md` says what each figure is, and what `PEER` has to do.
+//! Each contender has a new control plane and new brokers on 127.0.0.1, the same Deployments and the same
+//! ScaledObjects.
+//! `docs/load.md` describes each figure, and the duties of `PEER`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // The terminal is what this program is for.
 
@@ -43,7 +44,7 @@ async fn main() -> Result<()> {
         eprintln!("this is no release build: its figures say little");
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    // What is dropped ends: the contender, then the servers.
+    // Dropping the future ends the contender, then the servers.
     let measured = tokio::select! {
         measured = both(&settings) => measured,
         _ = interrupt.recv() => bail!("interrupted"),
@@ -70,12 +71,12 @@ async fn main() -> Result<()> {
 async fn both(settings: &Settings) -> Result<(Outcome, Option<Outcome>)> {
     let ebb = measure(settings, Role::Ebb, EBB).await?;
     let Some(command) = &settings.peer else { return Ok((ebb, None)) };
-    // Ebb's figures are there, whatever becomes of the other.
+    // Ebb's figures are there already, and are shown even where the peer fails.
     let failed = |error| Outcome { failures: vec![format!("peer: {error:#}")], ..Outcome::default() };
     Ok((ebb, Some(measure(settings, Role::Peer, command).await.unwrap_or_else(failed))))
 }
 
-/// What was measured, where and when.
+/// The subject, place and time of the measurement.
 fn about(settings: &Settings) -> Value {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();

@@ -47,7 +47,7 @@ const LISTER: &str = "while somebody lists all ScaledObjects twice a second";
 const AGGREGATED: &str = "external metrics, through the aggregator";
 const DIRECT: &str = "external metrics, directly";
 
-/// What came of a contender: its figures, and what could not be measured, with the reason.
+/// The outcome of a contender: its figures, and the measurements that failed, with the reason.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) figures: Figures,
@@ -96,7 +96,7 @@ impl Step {
     }
 }
 
-/// Measures one contender on servers of its own. What it cannot do is noted, and the rest is measured all the same.
+/// Measures one contender on servers of its own. A failed step is noted, and the rest is measured all the same.
 pub(crate) async fn measure(settings: &Settings, role: Role, command: &str) -> Result<Outcome> {
     let limit = settings.limit();
     let measured = timeout(limit, measure_all(settings, role, command)).await;
@@ -135,12 +135,12 @@ struct Run<'a> {
     settings: &'a Settings,
     stage: &'a Stage,
     figures: Figures,
-    /// What is to be looked up in the audit log: when, how it is called, and whether it is counted for each second.
+    /// The spans to look up in the audit log: a name, a time, and whether requests are counted for each second.
     spans: Vec<(&'static str, Span, Option<Duration>)>,
     contender: Contender,
 }
 
-/// What was so at the beginning of a measurement.
+/// The state at the beginning of a measurement.
 struct Before {
     at: Instant,
     time: DateTime<Utc>,
@@ -238,7 +238,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What a client costs that the API server cannot keep up with.
+    /// Measures the cost of a client that lists more than the API server can keep up with.
     async fn lister(&mut self, span: Duration) -> Result<()> {
         let (before, log) = (self.before()?, self.contender.log_lines()?);
         let lists = lister::list_for(&self.stage.bed.client, span).await?;
@@ -359,7 +359,7 @@ impl Run<'_> {
         self.contender.stop().await
     }
 
-    /// What the API server was asked in each of the spans.
+    /// Counts the requests of the API server in each of the spans.
     fn count_requests(&mut self) -> Result<()> {
         let (requests, user) = (audit::requests(&self.stage.bed.dir)?, self.contender.role.user());
         for (what, span, each_second) in &self.spans {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The duration below or at which so many percent of all lie (nearest rank); nothing if there are none. Sorts them.
+/// The duration below or at which `percent` percent of all lie (nearest rank); none if there are none. Sorts them.
 pub(crate) fn percentile(durations: &mut [Duration], percent: usize) -> Option<Duration> {
     durations.sort_unstable();
     let rank = (durations.len() * percent).div_ceil(100);

@@ -1,5 +1,5 @@
-//! A TCP proxy before a broker, which counts connections and requests: every autoscaler can be measured by it, whatever it
-//! says of itself.
+//! A TCP proxy before a broker, which counts connections and requests. Every autoscaler can be measured by it, without
+//! a metric of its own.
 
 mod frames;
 mod rewrite;
@@ -31,7 +31,7 @@ pub(crate) struct Proxy {
     _tasks: JoinSet<()>,
 }
 
-/// What has gone through a proxy so far.
+/// The traffic of a proxy so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
     /// Connections that are open.
@@ -50,7 +50,7 @@ struct Counters {
 }
 
 impl Proxy {
-    /// Listens, and passes on what comes to a port of 127.0.0.1.
+    /// Listens, and passes connections on to a port of 127.0.0.1.
     pub(crate) async fn start(protocol: Protocol, broker: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for a proxy")?;
         let port = listener.local_addr()?.port();
@@ -61,7 +61,7 @@ impl Proxy {
         Ok(Self { port, counters, _tasks: tasks })
     }
 
-    /// What has gone through it so far.
+    /// The traffic so far.
     pub(crate) fn traffic(&self) -> Traffic {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // In this order: no connection is closed before it was opened.

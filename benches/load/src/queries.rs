@@ -34,7 +34,7 @@ pub(crate) struct Way {
     headers: HeaderMap,
 }
 
-/// What a number of clients got.
+/// The answers to a number of clients.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     /// How long each good answer took.
@@ -103,7 +103,8 @@ impl Way {
         Ok(())
     }
 
-    /// Asks one question after the other, by so many clients at once, for a while. Each client has connected before.
+    /// Asks one question after the other, with `clients` clients at once, for a while. Each client has connected
+    /// before.
     pub(crate) async fn drive(&self, paths: &Arc<[String]>, clients: usize, span: Duration) -> Result<Answers> {
         let (first, next) = (paths.first().context("there is no metric")?, Arc::<AtomicUsize>::default());
         let connected = try_join_all((0..clients).map(async |_| {
@@ -161,13 +162,13 @@ impl Answers {
         self.took.len() as u64
     }
 
-    /// The duration within which so many percent came.
+    /// The duration within which `percent` percent of the answers came.
     pub(crate) fn percentile(&mut self, percent: usize) -> Option<Duration> {
         percentile(&mut self.took, percent)
     }
 }
 
-/// What the HPAs of a namespace ask for: the paths of their external metrics. The HPA of one workload is left out.
+/// The questions of a namespace's HPAs: the paths of their external metrics. The HPA of one workload is left out.
 pub(crate) async fn questions(user: &Sandbox, but: &str) -> Result<Arc<[String]>> {
     let hpas = user.get("HorizontalPodAutoscaler", "").await?;
     let hpas = hpas["items"].as_array().context("no list of HPAs")?;

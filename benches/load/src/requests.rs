@@ -1,4 +1,5 @@
-//! What a contender has asked of the API server, by verb and code: from the API server's audit log, which knows who asks.
+//! The requests of a contender to the API server, by verb and code: from the API server's audit log, which knows the
+//! client.
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ const ACTIVE: usize = 100;
 /// The most seconds of a lister.
 const LONGEST_LISTER: u64 = 3_600;
 
-/// Which triggers the ScaledObjects have.
+/// The triggers of the ScaledObjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rabbitmq,
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 pub(crate) struct Settings {
     /// How many ScaledObjects there are.
     pub(crate) count: usize,
-    /// Which triggers they have.
+    /// Their triggers.
     pub(crate) kind: Kind,
     /// The command of another autoscaler.
     pub(crate) peer: Option<String>,

@@ -14,9 +14,9 @@ use crate::workloads::{self, Addresses, Applications, Workload};
 /// Where the workloads are.
 const NAMESPACE: &str = "load";
 
-/// What runs. Dropping it ends it.
+/// The servers of a run. Dropping it ends them.
 pub(crate) struct Stage {
-    /// What is scaled.
+    /// The scaled workloads.
     pub(crate) workloads: Vec<Workload>,
     /// Where the triggers find the brokers.
     pub(crate) addresses: Addresses,
@@ -73,7 +73,7 @@ impl Stage {
         self.user.deploy_all(&deployments).await
     }
 
-    /// What has gone to each broker so far, with the broker's name.
+    /// The traffic to each broker so far, with the broker's name.
     pub(crate) fn traffic(&self) -> Vec<(&'static str, Traffic)> {
         let of = |name: &'static str, proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| (name, proxy.traffic()));
         of("RabbitMQ", &self.rabbitmq).into_iter().chain(of("Kafka", &self.kafka)).collect()

@@ -10,9 +10,9 @@ use crate::figures::{Figure, Figures, Unit};
 pub(crate) struct Row {
     /// The part of the table.
     pub(crate) section: &'static str,
-    /// What the figure says.
+    /// The name of the figure.
     pub(crate) name: String,
-    /// What it is given in.
+    /// Its unit.
     pub(crate) unit: Unit,
     /// Ebb's.
     pub(crate) ebb: Option<f64>,

@@ -1,4 +1,4 @@
-//! What a process group uses of memory and of processors.
+//! The memory and the processor time of a process group.
 
 use std::time::Duration;
 

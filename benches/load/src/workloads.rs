@@ -1,4 +1,4 @@
-//! What is scaled: Deployments, each with a ScaledObject of its name and a queue, a topic or a window of time.
+//! The scaled workloads: Deployments, each with a ScaledObject of its name and a queue, a topic or a window of time.
 
 use anyhow::Result;
 use ebb_tests::kafka::Kafka;
@@ -19,7 +19,7 @@ pub(crate) const FAST: u32 = 5;
 /// How many topics are made in one request.
 const TOPICS_AT_ONCE: usize = 250;
 
-/// What a workload waits for.
+/// The source of a workload's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Queue,
@@ -73,16 +73,16 @@ fn source(kind: Kind, number: usize) -> Source {
 }
 
 impl Workload {
-    /// What is scaled.
+    /// The Deployment.
     pub(crate) fn deployment(&self, addresses: &Addresses) -> Value {
         deployment(&self.name, 0, &[("RABBITMQ_URL", &addresses.rabbitmq)])
     }
 
-    /// What scales it.
+    /// The ScaledObject of the Deployment.
     pub(crate) fn scaled_object(&self, addresses: &Addresses) -> Value {
         let trigger = match self.source {
             Source::Queue => rabbitmq(&self.name),
-            // A topic that is empty has no lag, whatever a group has committed.
+            // A topic that is empty has no lag with any committed offset.
             Source::Topic => json!({"type": "kafka", "metadata": {
                 "bootstrapServers": addresses.kafka, "consumerGroup": self.name, "topic": self.name,
                 "offsetResetPolicy": "earliest",
@@ -97,7 +97,7 @@ impl Workload {
         scaled_object(&self.name, spec)
     }
 
-    /// Brings work, of which nothing is ever done: a message, a record, or a window that is open.
+    /// Brings work that nobody does: a message, a record, or a window that is open.
     pub(crate) async fn wake(&self, user: &Sandbox, applications: &Applications) -> Result<()> {
         match (self.source, &applications.kafka) {
             (Source::Queue, _) => applications.rabbit.publish(&self.name, 1).await,

@@ -95,6 +95,6 @@ fn behavior_schema(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// What Kubernetes accepts as a quantity: a decimal number with a binary suffix, a decimal suffix or an exponent.
+/// The quantities that Kubernetes accepts: a decimal number with a binary suffix, a decimal suffix or an exponent.
 const QUANTITY_PATTERN: &str =
     r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?$";

@@ -1,5 +1,5 @@
-//! What is reported back on a ScaledObject. Every field may be absent: a new object has none, and one last written by
-//! another version has that version's.
+//! The status of a ScaledObject. Every field may be absent: a new object has none, and one last written by another
+//! version has that version's.
 
 use std::collections::BTreeMap;
 

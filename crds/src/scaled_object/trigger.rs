@@ -1,4 +1,4 @@
-//! One entry of a ScaledObject's `triggers`. What the metadata of a type means is known to that type's scaler alone.
+//! One entry of a ScaledObject's `triggers`. Only the scaler of a type knows the meaning of its metadata.
 
 use std::collections::BTreeMap;
 

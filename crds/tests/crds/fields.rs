@@ -1,5 +1,4 @@
-//! No field, type, limit or column that KEDA's definitions have is missing or different. `keda_fields.txt` says what
-//! they have.
+//! No field, type, limit or column that KEDA's definitions have is missing or different. `keda_fields.txt` lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +6,7 @@ use serde_json::Value;
 
 use crate::schema::{Definition, definitions, entries, text};
 
-/// What Ebb adds to KEDA's definitions.
+/// The fields that Ebb adds to KEDA's definitions.
 const ADDED: [&str; 2] = [
     "status.conditions[].lastTransitionTime string format=date-time",
     "status.conditions[].observedGeneration integer format=int64",

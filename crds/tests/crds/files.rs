@@ -1,4 +1,4 @@
-//! The files in `crds/yaml` and in the Helm chart are what the types say.
+//! The files in `crds/yaml` and in the Helm chart agree with the types.
 
 use std::{collections::BTreeMap, fs, path::Path};
 

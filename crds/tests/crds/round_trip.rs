@@ -1,4 +1,4 @@
-//! What the API server stores comes back from the types as it was, and is always readable.
+//! Objects of the API server come back from the types unchanged, and are always readable.
 
 use ebb_crds::{ClusterTriggerAuthentication, ScaledObject, TriggerAuthentication};
 use kube::core::ObjectList;

@@ -1,4 +1,4 @@
-//! Ebb beside whoever serves the cluster's external metrics: KEDA, or another Ebb.
+//! Ebb beside another server of the cluster's external metrics: KEDA, or another Ebb.
 
 use anyhow::ensure;
 use base64::Engine as _;

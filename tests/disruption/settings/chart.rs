@@ -67,7 +67,7 @@ fn the_arguments_of_kedas_operator_are_enough() -> Outcome {
             user.wait_metric("app", "s0-rabbitmq-settings-chart", 3.0).await?;
             ensure!(world.ebb.metrics().await?.contains("keda_build_info{"), "no metrics");
 
-            // The log is JSON with zap's keys, and tells once what has no effect.
+            // The log is JSON with zap's keys, and names the settings without effect once.
             let log = log(world)?;
             let lines: Vec<Value> = log.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
             let told: Vec<_> = lines
@@ -79,7 +79,7 @@ fn the_arguments_of_kedas_operator_are_enough() -> Outcome {
             for named in ["--zap-stacktrace-level (", "KEDA_SCALEDJOB_CTRL_MAX_"] {
                 ensure!(message.contains(named), "{named} is not in {message}");
             }
-            // What asks for nothing else than what is done is not worth a word.
+            // A setting that asks for Ebb's own behavior is not mentioned.
             ensure!(!message.contains("--disable-compression") && !message.contains("rotation"), "{message}");
             let at = told[0]["ts"].as_str().context("no time")?;
             ensure!(at.len() == "2026-01-02T15:04:05Z".len() && at.ends_with('Z'), "{at}");

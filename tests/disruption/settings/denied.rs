@@ -37,7 +37,7 @@ fn denied_addresses_are_not_reached_by_any_way() -> Outcome {
         topic.commit_all("denied", "denied").await?;
         let facts = world.bed.rabbitmq()?;
 
-        // What must not be reached, and the way to the real brokers by an address that may be.
+        // An address that must not be reached, and the way to the real brokers by an address that may be.
         let forbidden = Impostor::start(Manner::Silent).await?;
         let to_rabbitmq =
             Impostor::start_at("127.0.0.2", Manner::Honest(format!("{}:{}", facts.host, facts.amqp_port))).await?;

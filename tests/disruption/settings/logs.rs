@@ -1,4 +1,4 @@
-//! The most talkative log: every library that has credentials in hand is asked to tell what it does.
+//! The most talkative log: every library that has credentials in hand is set to log everything.
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{log, scale, with_settings};
 use crate::story;
 
-/// What a token begins with, of the API server's as of the token server's.
+/// The beginning of a token, of the API server's as of the token server's.
 const TOKEN: &str = "eyJhbGciOi";
 
 #[test]
@@ -93,7 +93,7 @@ fn no_credential_is_logged_at_any_level() -> Outcome {
     })
 }
 
-/// What is not to be seen, in every form in which it goes over a wire.
+/// The secrets that must not be seen, in every form in which they go over a wire.
 fn secrets(world: &World) -> Result<Vec<String>> {
     let rabbitmq = world.bed.rabbitmq()?;
     let basic = STANDARD.encode(format!("{}:{}", rabbitmq.user, rabbitmq.password));

@@ -1,4 +1,4 @@
-//! What holds for the clients of all triggers: timeouts, authorities, TLS versions, the proxy.
+//! Settings of the clients of all triggers: timeouts, authorities, TLS versions, the proxy.
 
 use std::fs;
 use std::time::Instant;
@@ -51,7 +51,7 @@ fn timeouts_the_proxy_and_unknown_keys_are_as_set() -> Outcome {
             user.wait_failing("slower", "within 1.5 s").await?;
             user.wait_failing("by-proxy", "Connection refused").await?;
 
-            // The key that nothing reads is told once, in KEDA's words.
+            // The key that nothing reads is reported once, in KEDA's words.
             let event = user.wait_event("direct", "KEDAScalerInfo").await?;
             ensure!(event.kind == "Warning", "{event:?}");
             ensure!(event.message.starts_with("Unmatched input property queueNam in scaler ScaledObject"), "{event:?}");

@@ -1,4 +1,4 @@
-//! `WATCH_NAMESPACE` and the label selectors: what is outside of them is left alone.
+//! `WATCH_NAMESPACE` and the label selectors: objects outside of them are left alone.
 
 use std::fs;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ fn several_namespaces_are_served_and_others_are_left_alone() -> Outcome {
         let other = world.sandbox("scope-other").await?;
         world.rabbit.declare("scope").await?;
         world.rabbit.publish("scope", 3).await?;
-        // With rights in these namespaces alone: whatever is asked of all namespaces at once would be refused.
+        // With rights in these namespaces alone, the API server would refuse a request for all namespaces at once.
         let kubeconfig = account(world, ["scope-one", "scope-two"]).await?;
         let variables =
             [("WATCH_NAMESPACE", "scope-one, scope-two"), ("KUBECONFIG", kubeconfig.to_str().unwrap_or_default())];
@@ -72,7 +72,7 @@ fn several_namespaces_are_served_and_others_are_left_alone() -> Outcome {
             for user in [&one, &two, &other] {
                 app(world, user, "app", "scope", json!({})).await?;
             }
-            // What it refers to is found in each namespace too.
+            // Objects that it refers to are found in each namespace too.
             two.authenticate("broker", &[("host", &world.rabbit.url())]).await?;
             let trigger = json!({
                 "type": "rabbitmq", "metadata": {"queueName": "scope", "mode": "QueueLength", "value": "5"},
@@ -124,7 +124,7 @@ fn labels_select_what_is_served() -> Outcome {
             app(world, &user, "tin", "scope", json!({"tier": "tin"})).await?;
             user.wait_ready("gold").await?;
             wait::throughout("the other is left alone", secs(3), async || untouched(&user, "tin").await).await?;
-            // It begins with the label, and ends with it: what is there stays for whoever serves it from then on.
+            // Ebb serves it while it has the label. Afterwards its objects stay for the next server.
             app(world, &user, "tin", "scope", json!({"tier": "silver"})).await?;
             user.wait_ready("tin").await?;
             app(world, &user, "tin", "scope", json!({"tier": "tin"})).await?;

@@ -1,4 +1,4 @@
-//! What one namespace may use of what all share.
+//! The limit of one namespace on the clients that all namespaces share.
 
 use anyhow::ensure;
 use ebb_tests::wait::{self, secs};
@@ -27,14 +27,14 @@ fn a_namespace_gets_no_more_clients_than_its_share() -> Outcome {
             scale(&user, "third", 1, rabbitmq_at(&third, "shares")).await?;
             let says = user.wait_failing("third", "use 2 clients of brokers, which is all it may have").await?;
             ensure!(says.contains("--clients-per-namespace"), "{says}");
-            // Who shares a client needs no other, and other namespaces have shares of their own.
+            // A user of a shared client needs no other, and other namespaces have limits of their own.
             scale(&user, "as-first", 1, rabbitmq_at(&amqp, "shares")).await?;
             scale(&other, "third", 1, rabbitmq_at(&third, "shares")).await?;
             user.wait_metric("as-first", "s0-rabbitmq-shares", 3.0).await?;
             other.wait_metric("third", "s0-rabbitmq-shares", 3.0).await?;
             ensure!(user.replicas("third").await? == 1, "it was scaled");
 
-            // What is given up may be used.
+            // A client that is given up may be used.
             user.delete("ScaledObject", "second").await?;
             wait::until("the third to be served", secs(45), async || {
                 let ready: Value = user.get("ScaledObject", "third").await?;

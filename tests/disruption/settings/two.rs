@@ -81,7 +81,7 @@ async fn divide(world: &World, user: &Sandbox, second: &Ebb) -> Result<()> {
         user.wait_replicas(app, "1", secs(10), |replicas| replicas == 1).await?;
         user.wait_condition(app, "Active", "True").await?;
     }
-    // The API tells of the first one's only, and so does each one's /metrics.
+    // The API has the first one's metrics only, and each one's /metrics has its own.
     user.wait_metric("of-the-first", METRIC, 3.0).await?;
     let refused =
         user.metric("of-the-second", METRIC).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
@@ -121,7 +121,7 @@ async fn app(world: &World, user: &Sandbox, name: &str, labels: Value) -> Result
     Ok(())
 }
 
-/// The ScaledObjects of this test whose triggers it tells on /metrics.
+/// The ScaledObjects of this test whose triggers it shows on /metrics.
 async fn serves(ebb: &Ebb) -> Result<Vec<String>> {
     let metrics = ebb.metrics().await?;
     let values = metrics.lines().filter(|line| line.starts_with("keda_scaler_metrics_value{"));

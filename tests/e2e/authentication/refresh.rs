@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{CLUSTER, OWN, authentication, config_map, counts, ebbs_own, secret, trigger};
 use crate::story;
 
-/// What is promised.
+/// The promised time.
 const SOON: Duration = secs(2);
 
 /// One way from a ScaledObject to its broker's URL.
@@ -65,7 +65,7 @@ impl Way {
         }
     }
 
-    /// What stays as it is: the authentication and the Deployment. Gives the trigger.
+    /// Makes the parts that stay as they are: the authentication and the Deployment. Gives the trigger.
     async fn prepare(self, user: &Sandbox, name: &str) -> Result<Value> {
         let mut target = deployment(name, 0, &[]);
         let container = &mut target["spec"]["template"]["spec"]["containers"][0];

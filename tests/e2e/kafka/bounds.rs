@@ -1,4 +1,4 @@
-//! How many replicas a lag is worth: what bounds the metric, and when it wakes.
+//! The replicas of a lag: the bounds of the metric, and when it wakes a workload.
 
 use anyhow::ensure;
 use ebb_tests::wait::{self, secs};

@@ -42,7 +42,7 @@ async fn compare(world: &World, seed: u64) -> Result<()> {
         }
         agree(&user, kafka, topic).await.with_context(|| format!("round {round}, after {:?}", history.log))?;
     }
-    // What is still open ends, so that nothing holds the logs back any more.
+    // Open transactions end, so that nothing holds the logs back any more.
     for (_, transaction) in std::mem::take(&mut history.open) {
         transaction.abort().await?;
     }
@@ -111,7 +111,7 @@ async fn agree(user: &Sandbox, kafka: &Kafka, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a partition counts that looks so.
+/// The lag of a partition in this state.
 fn lag(seen: &Seen, policy: &str) -> i64 {
     match (seen.committed, policy) {
         _ if seen.records == 0 => 0,

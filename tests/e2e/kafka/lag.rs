@@ -1,4 +1,4 @@
-//! What counts as a lag: groups without commits, logs that begin late, topics that are made anew, groups that stand still.
+//! Cases of lag: groups without commits, logs that begin late, topics that are made anew, groups that stand still.
 
 use std::time::Instant;
 
@@ -143,7 +143,7 @@ fn new_partitions_are_seen_without_a_restart() -> Outcome {
 
 #[test]
 fn a_lag_that_does_not_move_counts_for_the_activation_only() -> Outcome {
-    /// Longer than this story's questions take to show that they are no polls.
+    /// Longer than this test's questions take, to show that they are no polls.
     const INTERVAL: u64 = 6;
     story(async |world| {
         let (topic, kafka, metric) = ("kafka-stuck", world.kafka()?, "s0-kafka-kafka-stuck");
@@ -184,7 +184,7 @@ fn a_lag_that_does_not_move_counts_for_the_activation_only() -> Outcome {
             ensure!(watch.now() >= 1, "{}", watch.story());
         }
 
-        // What moves beside it counts.
+        // A partition beside it that moves counts.
         kafka.produce_to(topic, 1, 4).await?;
         kafka.commit(topic, topic, &[(1, 1)]).await?;
         each(3.0).await?;

@@ -1,4 +1,4 @@
-//! How Ebb is let in, and what is said when it is not.
+//! Ebb's ways to log in, and the errors where a login fails.
 
 use std::fs;
 use std::time::Instant;
@@ -202,7 +202,7 @@ fn client_certificates_open_the_door_and_strangers_are_refused() -> Outcome {
 
 #[test]
 fn tokens_are_shared_and_renewed() -> Outcome {
-    /// The test bed's tokens live this long; Kafka wants a client to prove itself again at their end.
+    /// The life of the test cluster's tokens; Kafka wants a client to authenticate again at their end.
     const LIFETIME: u64 = 10;
     story(async |world| {
         let (name, facts, tokens) = ("kafka-tokens", world.bed.kafka()?, world.bed.tokens()?);
@@ -232,7 +232,7 @@ fn tokens_are_shared_and_renewed() -> Outcome {
             try_join_all(apps.iter().map(|(app, _)| user.wait_metric(app, "s0-kafka-kafka-tokens", lag))).await
         };
         all(3.0).await?;
-        // Other stories ask for tokens too, as the same client; twelve triggers on their own would be twelve.
+        // Other tests ask for tokens too, as the same client; twelve triggers on their own would be twelve.
         let stats = world.bed.token_stats().await?;
         let issued = stats.issued[&tokens.client_id] - before;
         ensure!(issued < 12, "{issued} tokens for twelve triggers");

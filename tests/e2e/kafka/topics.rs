@@ -1,4 +1,4 @@
-//! Which topics and partitions are looked at.
+//! The topics and partitions of a trigger.
 
 use anyhow::ensure;
 use ebb_tests::wait::{self, secs};
@@ -41,7 +41,7 @@ fn without_a_topic_only_what_the_group_has_committed_to_counts() -> Outcome {
             user.wait_metric(&nobody, "s0-kafka-kafka-nobody-topics", 0.0).await?;
             ensure!(user.replicas(&nobody).await? == 0, "records of topics that it does not read woke {nobody}");
         }
-        // What a topic takes with it is no error of a group that reads others, too.
+        // A deleted topic is no error of a group that reads others, too.
         kafka.delete_topic(first).await?;
         kafka.produce(second, 1).await?;
         for kind in KINDS {

@@ -1,4 +1,4 @@
-//! As whom a rabbitmq trigger asks, where it is neither user and password nor a token.
+//! The logins of a rabbitmq trigger that use neither user and password nor a token.
 
 use std::fs;
 

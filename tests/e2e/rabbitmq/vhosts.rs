@@ -1,4 +1,4 @@
-//! Which virtual host an address means.
+//! The virtual host in an address.
 
 use ebb_tests::rabbit::Rabbit;
 use ebb_tests::wait::secs;

@@ -18,8 +18,8 @@ struct Scalable {
     path: &'static str,
     kind: &'static str,
     spec: Value,
-    /// The labels of its pods as the status tells them, where no controller does. The HPA wants those of each target to be told
-    /// apart from all others'.
+    /// The labels of its pods in the status, where no controller writes them. The HPA wants those of each target to
+    /// differ from all others'.
     status: Value,
     trigger: Value,
 }

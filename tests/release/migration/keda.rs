@@ -1,5 +1,5 @@
-//! A user's objects as KEDA leaves them: finalizers, labels, statuses, HPAs, its Lease and its certificates. What KEDA's own
-//! release makes of such objects is in `tests/parity/observed`.
+//! A user's objects as KEDA leaves them: finalizers, labels, statuses, HPAs, its Lease and its certificates.
+//! `tests/parity/observed` has the results of KEDA's own release for such objects.
 
 use anyhow::Result;
 use chrono::{SecondsFormat, Utc};
@@ -100,7 +100,7 @@ pub(super) async fn leave(bed: &Bed, user: &Sandbox, rabbit: &Rabbit) -> Result<
     operator(bed, &now).await
 }
 
-/// What KEDA's operator itself has written: Lease, certificates and authorities.
+/// The objects that KEDA's operator itself has written: Lease, certificates and authorities.
 async fn operator(bed: &Bed, now: &str) -> Result<()> {
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "operator.keda.sh", "namespace": NAMESPACE},

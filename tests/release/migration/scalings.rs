@@ -1,4 +1,4 @@
-//! Every change of a Deployment's replicas, and who made it.
+//! Every change of a Deployment's replicas, with its author.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! ClientPools that are stopped, and brokers that accept connections and say nothing.
+//! Brokers that are stopped, and brokers that accept connections and say nothing.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use super::{App, Sleepers, all_work, busy_queue, busy_topic, leave, nothing_happens};
 use crate::story;
 
-/// What is taken away, and who notices.
+/// The brokers that are taken away, and the apps that notice.
 struct Fault {
     what: &'static str,
     parts: &'static [&'static str],

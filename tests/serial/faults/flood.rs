@@ -1,4 +1,4 @@
-//! ClientPools that keep to the protocol and answer as much as they may, or more.
+//! Brokers that keep to the protocol and answer as much as they may, or more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ pub(super) const TOPIC: &str = "faults-floods";
 /// The requests that Ebb sends, by `api_key`.
 const KEYS: [i16; 8] = [1, 2, 3, 9, 10, 17, 18, 36];
 
-/// What a broker has much of.
+/// The part of an answer that a broker has too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flood {
     /// Kafka: partitions that hold records, each with a commit, and batches that say they are compressed.
     Partitions(i32),
     /// Kafka: topics without a name, which nobody asked about.
     Topics,
-    /// Kafka: versions, before anybody is let in.
+    /// Kafka: versions, before the login.
     Versions,
     /// Kafka: words, where a password is wrong.
     Words,
@@ -64,7 +64,7 @@ impl Flooder {
     pub(super) async fn start(flood: Flood) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        // Made once: who floods is to cost the machine little.
+        // Made once: a flooding broker must cost the machine little.
         let keys = KEYS.into_iter().filter(|_| flood.is_kafka());
         let answers = keys.map(|key| (key, kafka_answer(key, flood, address.port()).0));
         let answers: Arc<HashMap<i16, Vec<u8>>> = Arc::new(answers.collect());

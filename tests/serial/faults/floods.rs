@@ -1,4 +1,4 @@
-//! ClientPools that answer as much as they may, fifty at once, and an Ebb with half the memory of its container.
+//! Brokers that answer as much as they may, fifty at once, and an Ebb with half the memory of its container.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::flood::{Flood, Flooder, TOPIC};
 use super::{App, all_work, busy_queue, busy_topic, leave, let_in_by};
 use crate::story;
 
-/// What Ebb may take at the most, in kilobytes: half of what its container has.
+/// The most memory that Ebb may take, in kilobytes: half of its container's.
 const MEMORY_KB: u64 = 128 << 10;
 /// How soon the others are served: the floods take the machine's time too, and the HPA asks every 15 s.
 const SERVED: Duration = secs(5);
@@ -25,7 +25,7 @@ const LONGEST_MESSAGE: usize = 800;
 /// The longest line of the log.
 const LONGEST_LINE: usize = 2_000;
 
-/// What the fifty have much of.
+/// The floods of the fifty.
 const FLOODS: [(Flood, usize); 14] = [
     (Flood::Partitions(10_000), 10),
     (Flood::Partitions(500), 4),
@@ -57,7 +57,7 @@ fn fifty_brokers_that_answer_as_much_as_they_may_do_not_use_up_the_memory() -> O
             App::apply(&user, "good-amqp", queue, rabbitmq_at(&world.rabbit.url(), name)).await?,
             App::apply(&user, "good-http", queue, rabbitmq_at(&world.rabbit.http_url(), name)).await?,
         ];
-        // What other tests have left in its memory is not to count.
+        // Memory that other tests have left behind must not count.
         world.ebb.stop().await?;
         world.ebb.restart().await?;
         all_work(&user, &healthy).await?;
@@ -120,7 +120,7 @@ fn trigger(flood: Flood, address: &str) -> Value {
     }
 }
 
-/// What cannot be read says so, in few words that do nothing. So do the events about it.
+/// A trigger that cannot be read has a short error without characters that act. So have its events.
 async fn said_briefly(user: &Sandbox, name: &str, flood: Flood) -> Result<()> {
     let few = matches!(flood, Flood::Partitions(500 | 10_000));
     let mut texts: Vec<String> = user.events(name).await?.into_iter().map(|event| event.message).collect();

@@ -14,14 +14,14 @@ use super::{App, HOLD, Sleepers, all_work, busy_queue, busy_topic, leave, nothin
 use crate::story;
 use ebb_tests::impostor::{Impostor, Manner};
 
-/// What each protocol takes for the beginning of a long answer.
+/// The beginning of a long answer in each protocol.
 const KAFKA: &[u8] = &[0x05, 0xf0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01];
 const AMQP: &[u8] = &[0x01, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0x00, 0x0a];
 const HTTP: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"messages\": \"";
 /// A name that no resolver knows (RFC 2606).
 const NOWHERE: &str = "no-such-host.invalid:5672";
-/// What Ebb may take more of while it talks to them: the part of an endless answer that it reads before it has enough is
-/// most of it.
+/// The most memory that Ebb may take besides while it talks to them. Most of it is the part of an endless answer that
+/// it reads before it has enough.
 const MEMORY_KB: u64 = 48 << 10;
 const PROCESSOR: f64 = 0.3;
 

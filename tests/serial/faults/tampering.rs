@@ -1,4 +1,4 @@
-//! ClientPools whose answers somebody changes on their way.
+//! Brokers whose answers a proxy changes on their way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use ebb_tests::impostor::{Door, Impostor, Manner, Tampering};
 
 /// How long answers are changed where the variable says nothing else.
 const LONG: u64 = 30;
-/// What Ebb may take more of: no answer's own word for its length is to be believed.
+/// The most memory that Ebb may take besides: no length in an answer is to be believed.
 const MEMORY_KB: u64 = 64 << 10;
 
 #[test]
@@ -42,7 +42,8 @@ async fn tamper(world: &World, seed: u64, long: u64) -> Result<()> {
     ];
     all_work(&user, &healthy).await?;
 
-    // One impostor for each door. Kafka's brokers name themselves in their answers: there the impostors' ports stand.
+    // One impostor for each listener. Kafka's brokers name themselves in their answers: there the impostors' ports take
+    // their place.
     let mut brokers: Vec<String> = facts.brokers.iter().map(|broker| broker.plaintext.clone()).collect();
     brokers.push(format!("{}:{}", rabbit.host, rabbit.amqp_port));
     brokers.push(format!("{}:{}", rabbit.host, rabbit.http_port));

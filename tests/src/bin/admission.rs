@@ -1,9 +1,9 @@
-//! `make admission`: what the webhook costs where 5,000 ScaledObjects are and up to 200 are made in a second.
+//! `make admission`: the cost of the webhook with 5,000 ScaledObjects and up to 200 creations in a second.
 //!
-//! The same creations come as fast with the webhook and without it. Most are dry runs, which show what it costs alone: a
+//! The same creations come as fast with the webhook and without it. Most are dry runs, which show its own cost: a
 //! creation that stays makes work for Ebb, the HPA controller and the API server. On a small machine the API server has
-//! more to do with 200 creations in a second than there are processors, so slower paces are measured too. What the API
-//! server itself has counted of the webhook is told, and the processor's time that Ebb takes.
+//! more to do with 200 creations in a second than there are processors, so slower paces are measured too. The report
+//! has the API server's own counts of the webhook, and the processor's time that Ebb takes.
 //!
 //! `PRESENT` (5000) is how many there are before.
 
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
     measure(&world, &reviewed, 200, "", "reviewed").await
 }
 
-/// Creates so many in a second, and tells how long that took whom.
+/// Makes creations at `rate` a second, and prints how long they took and how the API server has counted their reviews.
 async fn measure(world: &World, user: &Sandbox, rate: u32, how: &str, what: &str) -> Result<()> {
     let path = format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects{how}", user.name);
     let before = counted(world).await?;
@@ -117,7 +117,7 @@ async fn measure_alone(world: &World, namespace: &str, rate: u32) -> Result<()> 
     tell(world, &format!("{rate} reviews a second, without the API server"), paced(rate, ask)).await
 }
 
-/// Waits for it, and tells how long each took, and what Ebb needed for all.
+/// Waits for it, and prints how long each took, and the processor time that Ebb needed for all.
 async fn tell(world: &World, what: &str, act: impl Future<Output = Result<Vec<Duration>>>) -> Result<()> {
     let pid = world.ebb.pid().context("Ebb does not run")?;
     let cpu = process::cpu_time(pid)?;
@@ -130,7 +130,8 @@ async fn tell(world: &World, what: &str, act: impl Future<Output = Result<Vec<Du
     Ok(())
 }
 
-/// Does so many in a second, whether or not those before are done. Gives how long each took from when it was to begin.
+/// Does `rate` acts in a second, whether or not those before are done. Gives how long each took from its planned
+/// beginning.
 async fn paced(rate: u32, act: impl AsyncFn(usize) -> Result<()>) -> Result<Vec<Duration>> {
     let begin = Instant::now();
     let all = (0_u32..).zip(0..COUNT).map(async |(place, number)| {
@@ -148,7 +149,7 @@ fn object(name: &str) -> Value {
     scaled_object(name, json!({"maxReplicaCount": 10, "triggers": [{"type": "cron", "metadata": window}]}))
 }
 
-/// How many reviews of creations have taken so many seconds at most: the limits, and the counts up to them.
+/// The number of reviews of creations up to each limit of seconds: the limits, and the counts up to them.
 async fn counted(world: &World) -> Result<Vec<(String, u64)>> {
     let text = world.bed.client.request_text(http::Request::get("/metrics").body(Vec::new())?).await?;
     let ours = format!("{SERIES}_bucket{{");

@@ -1,7 +1,8 @@
-//! `make churn` and `make losses`: the stories of these names at full size, with many seeds.
+//! `make churn` and `make losses`: the tests of these names at full size, with many seeds.
 //!
-//! `churn kills` edits CHURN_AT_ONCE namespaces side by side while Ebb is killed; `churn losses` edits one after the other
-//! while its writes are lost. CHURN_SEEDS says how many seeds there are in all, or names them, separated by commas.
+//! `churn kills` edits CHURN_AT_ONCE namespaces side by side while Ebb is killed; `churn losses` edits one after the
+//! other while its writes are lost. CHURN_SEEDS says how many seeds there are in all, or names them, separated by
+//! commas.
 
 #![allow(clippy::print_stdout)] // It is a program for the terminal.
 

@@ -1,4 +1,4 @@
-//! `make parity`: what Ebb makes of manifests, beside what KEDA made of them.
+//! `make parity`: Ebb's results for manifests, beside KEDA's.
 //!
 //! Prints every difference, the deliberate ones apart, and ends with 1 if there is another.
 

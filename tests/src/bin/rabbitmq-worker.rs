@@ -39,7 +39,7 @@ async fn main() -> Result<()> {
             _ = terminate.recv() => break,
             next = messages.next() => next.context("RabbitMQ closed the consumer")??,
         };
-        // Whatever else was on its way goes back to the queue when the channel closes.
+        // Every other message on its way goes back to the queue when the channel closes.
         let done = tokio::time::sleep(work);
         tokio::pin!(done);
         tokio::select! {

@@ -1,4 +1,4 @@
-//! What a user wants of one ScaledObject, and what that user changes of it.
+//! A user's wishes for one ScaledObject, and the edits of them.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::random::Random;
 use crate::sandbox::Sandbox;
 use crate::workload::{cron, rabbitmq, scaled_object};
 
-/// What the user wants of one ScaledObject. `spec` holds counts and times as they are written, and beside them which
-/// HPA's name is wanted (`hpa`) and whether an idle count, a fallback and a formula are, where they are possible.
+/// A user's wishes for one ScaledObject. `spec` holds counts and times as they are written. Beside it are the wanted
+/// name of the HPA (`hpa`) and whether an idle count, a fallback and a formula are wanted, where they are possible.
 pub(super) struct App {
     /// Its name.
     pub(super) name: String,
@@ -19,7 +19,7 @@ pub(super) struct App {
     triggers: Vec<&'static str>,
     labels: BTreeMap<&'static str, Value>,
     annotations: BTreeMap<&'static str, Value>,
-    /// Which mistake is in it.
+    /// The mistake that is in it.
     pub(super) broken: Option<usize>,
     /// Whether it is deleted and made anew by the edit that is due.
     pub(super) again: bool,

@@ -13,7 +13,7 @@ use crate::wait::{self, secs};
 use crate::workload::{deployment, rabbitmq, scaled_object};
 use crate::world::World;
 
-/// What the sleepers get their broker's address from.
+/// The authentication from which the sleepers get their broker's address.
 const AUTHENTICATION: &str = "broker";
 
 /// Half of the writes go wrong.
@@ -64,7 +64,7 @@ pub async fn edit_and_lose(world: &World, namespace: &str, seed: u64, size: Size
         let came = |counts: &Counts| counts.get(what).map_or(0, |fates| fates.values().sum::<u64>());
         let passed = |counts: &Counts| counts.get(what).and_then(|fates| fates.get("passed")).copied().unwrap_or(0);
         let (came, passed) = (came(&counts) - came(&before), passed(&counts) - passed(&before));
-        // Of so many that half are lost, one is.
+        // With half of the writes lost, at least one of this many is.
         ensure!(came < ENOUGH || passed < came, "none of {came} {what} was lost: {counts:?}");
     }
     sleepers.check().await?;

@@ -1,4 +1,4 @@
-//! What there is of the ScaledObjects of a namespace, and which of it may depend on what was before.
+//! The state of the ScaledObjects of a namespace, and its parts that may depend on earlier states.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const QUIET: Duration = secs(40);
 const IN_FORCE: [&str; 5] =
     ["externalMetricNames", "resourceMetricNames", "compositeScalerName", "triggersActivity", "health"];
 
-/// What there is of each ScaledObject: its status without times, its HPAs, its replicas.
+/// The state of each ScaledObject: its status without times, its HPAs, its replicas.
 pub type State = BTreeMap<String, Value>;
 
 async fn state(user: &Sandbox) -> Result<State> {
@@ -70,7 +70,7 @@ pub async fn settled(users: &[&Sandbox]) -> Result<Vec<State>> {
     Ok(last)
 }
 
-/// What has changed between two looks.
+/// The difference between two looks.
 fn difference(before: &[State], now: &[State]) -> String {
     let mut lines = Vec::new();
     for (before, now) in before.iter().zip(now) {
@@ -84,7 +84,7 @@ fn difference(before: &[State], now: &[State]) -> String {
     lines.join("\n")
 }
 
-/// What is the same before and after a restart. The HPA of what was in force has no metrics after it.
+/// The parts that are the same before and after a restart. The HPA of the former specification has no metrics after it.
 pub(super) fn lasting(app: &App, state: &Value) -> Value {
     let mut state = state.clone();
     if app.broken.is_some() && !app.is_paused() {
@@ -102,9 +102,10 @@ fn without_hpa_active(status: &mut Value) {
     }
 }
 
-/// What is the same as in a namespace that never had another specification. History are, by their meaning, the time of the
-/// last activity and of each transition (which [`State`] leaves out), the original count of replicas, the generation, and
-/// whether there has ever been a pause. What cannot be served keeps the HPA and the replicas of what could be before.
+/// The parts that are the same as in a namespace that never had another specification. History are, by their meaning,
+/// the time of the last activity and of each transition (which [`State`] leaves out), the original count of replicas,
+/// the generation, and whether there has ever been a pause. A ScaledObject that cannot be served keeps the HPA and the
+/// replicas of its last specification that could be.
 pub(super) fn timeless(app: &App, state: &Value, namespace: &str) -> Value {
     let mut status = state["status"].clone();
     status["originalReplicaCount"].take();

@@ -24,7 +24,7 @@ pub struct Seen {
     pub start: i64,
     /// The offset up to which readers of committed records get.
     pub end: i64,
-    /// What the group has committed.
+    /// The offset that the group has committed.
     pub committed: Option<i64>,
     /// How many records a member of the group would get. Without a commit it begins at the log's start.
     pub records: i64,

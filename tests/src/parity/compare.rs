@@ -1,4 +1,4 @@
-//! What is different, and whether it is meant to be (`docs/keda-differences.md`).
+//! The differences between Ebb and KEDA, and whether they are deliberate (`docs/keda-differences.md`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,9 +33,9 @@ const MARKS: &[&str] = &[
 pub struct Difference {
     /// Where.
     pub path: String,
-    /// What KEDA has there.
+    /// KEDA's value.
     pub keda: String,
-    /// What Ebb has there.
+    /// Ebb's value.
     pub ebb: String,
 }
 
@@ -95,8 +95,8 @@ fn reason(path: &str, keda: &Value, ebb: &Value) -> Option<&'static str> {
     (ends(".message") && has_text(&ebb, &keda)).then_some(TEXTS)
 }
 
-/// Whether Ebb's text has each line of KEDA's. Ebb has trigger and cure on the first line and hints on the last ones, and does not
-/// blame an address that is missing for its scheme as well.
+/// Whether Ebb's text has each line of KEDA's. Ebb has trigger and hint on the first line and further hints on the last
+/// ones, and does not blame a missing address for its scheme as well.
 fn has_text(ebb: &str, keda: &str) -> bool {
     const CONSEQUENCE: &str = "unknown host URL scheme: ``";
     let has = |line: &str| line == CONSEQUENCE || ebb.split('\n').any(|other| other.starts_with(line));

@@ -1,7 +1,7 @@
-//! What KEDA would have shown at another hour.
+//! KEDA's results as they would be at another hour.
 //!
-//! It was watched early on a Monday morning, and a cron trigger that was closed then may be open now. Which of them are
-//! is asked of `ebb cron`, whose windows are proved elsewhere (`scalers/tests/data`).
+//! KEDA was watched early on a Monday morning, and a cron trigger that was closed then may be open now. `ebb cron` says
+//! which of them are; tests elsewhere prove its windows (`scalers/tests/data`).
 
 use std::process::Stdio;
 
@@ -26,7 +26,7 @@ struct Window {
     is_open: bool,
 }
 
-/// What KEDA would have made of a case at `now`.
+/// KEDA's result of a case as it would be at `now`.
 pub(super) async fn at(case: &Case, now: DateTime<Utc>) -> Result<Value> {
     let mut observation = case.observed().clone();
     let windows = windows(case, now).await?;

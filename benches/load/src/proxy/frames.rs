@@ -1,6 +1,6 @@
-//! Requests in what a client sends to a broker, counted while it goes by.
+//! A counter of requests in the bytes that a client sends to a broker.
 
-/// What is spoken.
+/// The protocol of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// AMQP 0-9-1: a request is a method that the client sends.
@@ -20,7 +20,7 @@ pub(crate) struct Requests {
     protocol: Protocol,
     /// How many bytes come before the next header.
     skip: usize,
-    /// What is there of the next header.
+    /// The part of the next header that has come.
     header: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl Requests {
         }
     }
 
-    /// What comes after a header: in AMQP with the mark at a frame's end.
+    /// The bytes after a header: in AMQP with the mark at a frame's end.
     fn body_length(&self) -> usize {
         let length = self.header[self.header_length() - 4..].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
         match self.protocol {

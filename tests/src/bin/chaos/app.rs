@@ -33,11 +33,11 @@ const PACE: usize = 2;
 pub(crate) struct App {
     /// Of its Deployment, its ScaledObject, its queue or topic and its group.
     pub(crate) name: String,
-    /// The part of the bed without which its messages cannot be counted.
+    /// The part of the test cluster without which its messages cannot be counted.
     pub(crate) part: &'static str,
     /// How many messages wait, as far as the application knows.
     pub(crate) backlog: Backlog,
-    /// What the HPA asks for.
+    /// The metric that the HPA asks for.
     pub(crate) metric: String,
     /// How many messages shall have been brought in all.
     wanted: AtomicUsize,
@@ -98,7 +98,7 @@ impl App {
         Self { name, part, backlog, metric, wanted, source, most, objects }
     }
 
-    /// What a user applies for it.
+    /// The objects that a user applies for it.
     pub(crate) fn objects(&self) -> &[Value] {
         &self.objects
     }
@@ -120,7 +120,7 @@ impl App {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // What fails is tried again with the next tick: a broker may be away.
+            // A failure is tried again with the next tick: a broker may be away.
             let _ = self.bring().await;
             let pods = if rest.load(Ordering::Relaxed) { 0 } else { deployments.now(&self.name) };
             let _ = self.work(usize::try_from(pods).unwrap_or(0) * PACE).await;

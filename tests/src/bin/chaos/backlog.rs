@@ -1,10 +1,10 @@
-//! How many messages wait for a workload, and since when: what its replicas are judged by.
+//! The messages that wait for a workload, and since when: its replicas are judged by them.
 
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-/// At least so many messages waited from each of these moments on.
+/// The least number of messages that waited from each of these moments on.
 #[derive(Debug)]
 pub(crate) struct Backlog(Mutex<Vec<(DateTime<Utc>, usize)>>);
 
@@ -14,7 +14,7 @@ impl Backlog {
         Self(Mutex::new(vec![(Utc::now(), 0)]))
     }
 
-    /// At least so many wait from now on. Whoever takes messages away says it before.
+    /// At least `waiting` messages wait from now on. Note this before you take messages away.
     pub(crate) fn note(&self, waiting: usize) {
         let mut history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if history.last().is_none_or(|(_, last)| *last != waiting) {

@@ -1,4 +1,4 @@
-//! What goes wrong: one thing after the other, at random, each for a few seconds.
+//! The faults of a run: one after the other, at random, each for a few seconds.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,9 +21,9 @@ pub(crate) enum Fault {
     Kill(usize),
     /// SIGSTOP of a replica, and SIGCONT; often longer than its lease.
     Freeze(usize),
-    /// A part of the bed is stopped, or killed where that is worse, and started again.
+    /// A part of the test cluster is stopped, or killed where that is worse, and started again.
     Away(&'static str),
-    /// A part of the bed stands still: its connections stay open and nothing answers.
+    /// A part of the test cluster stands still: its connections stay open and nothing answers.
     Hang(&'static str),
     /// The Secret with the certificates is deleted.
     NoCertificates,
@@ -47,7 +47,7 @@ impl fmt::Display for Fault {
 /// A time in which something was wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
-    /// What was.
+    /// The fault.
     pub(crate) fault: Fault,
     /// From here
     pub(crate) begin: DateTime<Utc>,

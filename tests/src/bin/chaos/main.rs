@@ -31,7 +31,7 @@ use tokio::time::sleep;
 
 use crate::app::TARGET;
 
-/// What a replica that lived through everything may have more of memory than before.
+/// The memory that a replica may have more than before, once it has lived through everything.
 const MEMORY_KB: u64 = 8 << 10;
 
 #[tokio::main]

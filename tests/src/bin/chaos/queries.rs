@@ -1,4 +1,4 @@
-//! What the HPA would ask, through the aggregator, again and again, and how often there was no answer.
+//! The HPA's questions, asked through the aggregator again and again, and the number that had no answer.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! A queue of RabbitMQ with the application on both sides of it: what brings messages, and what works them off.
+//! A queue of RabbitMQ with the application on both sides of it: it brings messages, and works them off.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// A queue whose messages are numbered.
 pub(crate) struct Queue {
     name: String,
-    /// Where real workers tell what they have done; without it this program does the work.
+    /// The queue in which real workers report finished messages; without it this program does the work.
     results: Option<String>,
     facts: RabbitFacts,
     /// None after trouble.
@@ -44,7 +44,8 @@ impl Queue {
         Ok(Self { name: name.to_owned(), results, facts: facts.clone(), rabbit, state })
     }
 
-    /// Brings messages until this many have been brought in all. What the broker has not confirmed comes again.
+    /// Brings messages until this many have been brought in all. A message that the broker has not confirmed comes
+    /// again.
     pub(crate) async fn bring(&self, wanted: usize) -> Result<()> {
         let brought = self.state.lock().await.brought;
         if brought < wanted {

@@ -36,7 +36,7 @@ const LEASE: &[&str] = &[
 /// How many workloads are made at once.
 const AT_ONCE: usize = 10;
 
-/// What runs. Dropping it ends it.
+/// The servers of a run. Dropping it ends them.
 pub(crate) struct Stage {
     /// The workloads.
     pub(crate) apps: Vec<Arc<App>>,
@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     pub(crate) deployments: Arc<Deployments>,
     /// Whether nobody works.
     pub(crate) rest: Arc<AtomicBool>,
-    /// What the external metrics API was asked.
+    /// The questions to the external metrics API.
     pub(crate) queries: Arc<Queries>,
     user: Sandbox,
     /// Ebb.
@@ -77,7 +77,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Says something to whoever looks on.
+    /// Prints a line for the person who looks on.
     pub(crate) fn say(&self, what: &str) {
         println!("[{:5.1} s] {what}", self.begin.elapsed().as_secs_f64());
     }

@@ -31,7 +31,7 @@ impl Topic {
         Ok(Self { name: name.to_owned(), kafka, state: Mutex::default() })
     }
 
-    /// Brings records until so many have been brought in all, beside those that were written twice.
+    /// Brings records until `wanted` have been brought in all, beside those that were written twice.
     pub(crate) async fn bring(&self, wanted: usize) -> Result<()> {
         let mut state = self.state.lock().await;
         let mut wanted = wanted + state.twice;

@@ -1,4 +1,4 @@
-//! What must never have happened, looked for in what is on record afterwards.
+//! The search for broken rules in the records of a run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const STALE: TimeDelta = TimeDelta::seconds(7);
 /// A part that has been away for so long has not been read meanwhile.
 const UNREAD: TimeDelta = TimeDelta::seconds(5);
 
-/// What the API server has written for Ebb, in the order in which it was asked to.
+/// The writes that the API server has accepted from Ebb, in the order in which it was asked.
 pub(crate) fn accepted(bed: &Bed) -> Result<Vec<Request>> {
     let mut writes: Vec<_> = audit::writes(bed)?.into_iter().filter(|write| write.accepted).collect();
     writes.sort_by_key(|write| write.received);
@@ -54,7 +54,7 @@ pub(crate) fn broken(apps: &[Arc<App>], namespace: &str, writes: &[Request], spa
 /// Writes of a replica that came in after another had been given the lease.
 fn two_writers(writes: &[Request]) -> Vec<String> {
     let mut broken = Vec::new();
-    // Who has held the lease since when, by its own successful writes of it.
+    // The holders of the lease and the times of their terms, by their own successful writes of it.
     let mut terms: Vec<&Request> =
         writes.iter().filter(|write| write.holder().is_some_and(|holder| !holder.is_empty())).collect();
     terms.sort_by_key(|term| term.answered);

@@ -30,7 +30,7 @@ impl Display {
         }
         lines.extend(samples.iter().map(|sample| format!("{seconds}  {}", line(sample))));
         for line in &lines {
-            // What an earlier, longer line left is erased.
+            // The rest of an earlier, longer line is erased.
             println!("{line}{}", if self.in_place { "\x1b[K" } else { "" });
         }
         self.drawn = lines.len();

@@ -1,4 +1,4 @@
-//! What happened when, and whether all of it happened.
+//! The events of the demo with their times, and whether all of them happened.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The two workloads of the demo and what can be seen of them.
+//! The two workloads of the demo and their visible state.
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub(crate) struct Workload<'a> {
     stage: &'a Stage,
 }
 
-/// What is seen of a workload at one moment; `None` where nothing was seen.
+/// The visible state of a workload at one moment; `None` where nothing was seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) name: &'static str,
@@ -45,7 +45,7 @@ impl<'a> Workload<'a> {
         ])
     }
 
-    /// What it should have without messages at this instant.
+    /// The count that it should have without messages at this instant.
     pub(crate) fn floor(&self, now: DateTime<Utc>) -> i64 {
         (self.floor)(now)
     }
@@ -93,7 +93,7 @@ impl<'a> Workload<'a> {
     }
 }
 
-/// What is seen of all of them now.
+/// The present state of all of them.
 pub(crate) async fn sample(workloads: &[Workload<'_>]) -> Vec<Sample> {
     join_all(workloads.iter().map(Workload::sample)).await
 }

@@ -1,8 +1,8 @@
-//! `make recordings`: what the real HPA controller and Ebb do with a load, for the model of `ebb simulate`.
+//! `make recordings`: records how the real HPA controller and Ebb react to a load, for the model of `ebb simulate`.
 //!
-//! Plays all stories side by side, each in a namespace of its own, on a test cluster with Kubernetes' own rhythm. Writes a file
-//! for each into `plan/recordings`, which the unit tests of ebb-plan replay. Arguments are words: the stories whose names hold one
-//! of them are played.
+//! Plays all scenarios side by side, each in a namespace of its own, on a test cluster with Kubernetes' own periods.
+//! Writes a file for each into `plan/recordings`, which the unit tests of ebb-plan replay. Arguments are words: the
+//! scenarios whose names hold one of them are played.
 
 #![allow(clippy::print_stdout)] // It is a program for the terminal.
 

@@ -1,4 +1,4 @@
-//! One story on the test cluster, and what was seen of it.
+//! One scenario on the test cluster, and its recording.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const HALF_PERIOD: Duration = Duration::from_millis(7500);
 /// How often the counts are read.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// Plays a story and gives its recording as JSON.
+/// Plays a scenario and gives its recording as JSON.
 pub(crate) async fn play(world: &World, story: &Story) -> Result<Value> {
     let namespace = format!("recording-{}", story.name);
     let user = world.sandbox(&namespace).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn play(world: &World, story: &Story) -> Result<Value> {
         Ok(())
     })
     .await?;
-    // The steps of the stories are between two looks, so that it is certain which look sees them first.
+    // The steps of the scenarios are between two looks, so that it is certain which look sees them first.
     sleep(HALF_PERIOD).await;
     let begin = Instant::now();
     let (counts, values) = tokio::try_join!(watch(&user, story, begin), act(world, story, &queues, begin))?;
@@ -60,7 +60,7 @@ fn spec(world: &World, story: &Story, queues: &[String]) -> Value {
 /// The changes of a number, each with its second since the start.
 type Changes = Vec<(f64, Value)>;
 
-/// What happens to the queues: the changes of each.
+/// Changes the queues as the scenario says, and gives the changes of each.
 async fn act(world: &World, story: &Story, queues: &[String], begin: Instant) -> Result<Vec<Changes>> {
     let mut values: Vec<Changes> = vec![Vec::new(); queues.len()];
     for (at, queue, step) in &story.steps {

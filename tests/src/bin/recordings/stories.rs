@@ -1,14 +1,14 @@
-//! The stories that are recorded: a ScaledObject, and what becomes of its queues.
+//! The recorded scenarios: a ScaledObject, and the changes of its queues.
 
 use serde_json::{Value, json};
 
 /// Messages that one replica is meant to bear.
 pub(crate) const TARGET: u32 = 5;
 
-/// What becomes of a queue.
+/// A change of a queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
-    /// It holds so many messages.
+    /// It holds this many messages.
     Hold(usize),
     /// It is deleted: it cannot be read.
     Break,
