@@ -39,9 +39,9 @@ use crate::kube_api::key::Key;
 pub use authentication::token::token_life;
 pub use context::{Context, ReferenceSettings, Settings};
 
-/// Runs the controller until `shutdown`. `client` is one without a time limit for answers; `recheck` names ScaledObjects
-/// whose triggers cannot be read, so that what they refer to is read again. `warm` is set when every ScaledObject that was
-/// there at the start has been checked once.
+/// Runs the controller until `shutdown`. `client` has no time limit for answers. `recheck` names ScaledObjects whose
+/// triggers cannot be read, so that the objects that they refer to are read again. `warm` is set when every
+/// ScaledObject that was there at the start has been checked once.
 pub async fn run(
     context: Context,
     client: Client,

@@ -33,7 +33,7 @@ const NAMES: [&str; 2] = ["name-too-long", "hpa-name-too-long"];
 pub enum Severity {
     /// It works, and part of it has no effect. Nothing is refused for it, however strict a review is.
     Advice,
-    /// It is taken, and will not do what it is meant to.
+    /// The object is accepted, and will not do what its author means it to.
     Warning,
     /// It is refused.
     Refusal,
@@ -143,7 +143,7 @@ pub enum Readers {
     Others,
     /// Nobody.
     Nobody,
-    /// Nobody, and that is said of the authentication itself.
+    /// No trigger, and the review of the authentication reports that.
     Reported,
 }
 
@@ -159,7 +159,7 @@ pub struct ReviewContext<'a> {
     pub brokers: &'a ClientPools,
 }
 
-/// Everything that is wrong with `object`, what is refused first.
+/// All mistakes of `object`, refusals first.
 pub fn scaled_object(object: &ScaledObject, context: &ReviewContext<'_>) -> Vec<Finding> {
     let spec = &object.spec;
     let admissible = validate::admissible(spec, ebb_scalers::declaration);
@@ -310,7 +310,7 @@ pub fn kind_of(target: &ScaleTarget) -> String {
     format!("{group}/{}", target.kind())
 }
 
-/// That a workload is taken, in the words of KEDA's webhook.
+/// The finding that a workload is scaled by another object already, in the words of KEDA's webhook.
 pub fn taken(target: &ScaleTarget, by: &str, name: &str) -> Finding {
     let reason = if by == "hpa" { "other-hpa" } else { "other-scaled-object" };
     let text = format!(
@@ -322,13 +322,13 @@ pub fn taken(target: &ScaleTarget, by: &str, name: &str) -> Finding {
     Finding::refusal("spec.scaleTargetRef", text).because(reason)
 }
 
-/// That an HPA is another ScaledObject's, in the words of KEDA's webhook.
+/// The finding that an HPA is another ScaledObject's, in the words of KEDA's webhook.
 pub fn hpa_taken(hpa: &str, by: &str) -> Finding {
     let text = format!("the HPA '{hpa}' is already managed by the ScaledObject '{by}'");
     Finding::refusal("spec.advanced.horizontalPodAutoscalerConfig.name", text).because("other-scaled-object-hpa")
 }
 
-/// That a workload's HPA may be taken over only by its name, in the words of KEDA's webhook.
+/// The finding that a workload's HPA may be taken over only by its name, in the words of KEDA's webhook.
 pub fn unnamed(target: &ScaleTarget, hpa: &str) -> Finding {
     let text = format!(
         "the existing hpa '{hpa}' for workload '{}' of type '{}.{}' must be specified by name in advanced settings to enable ownership transfer",

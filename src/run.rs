@@ -84,7 +84,7 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// What keeps Ebb from starting, or the part that has ended while Ebb ran.
+/// The reason why Ebb cannot start, or the part that has ended while Ebb ran.
 pub async fn run(settings: Run) -> Result<(), RunError> {
     // Fails only if a provider is installed already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();

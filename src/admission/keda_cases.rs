@@ -57,7 +57,7 @@ struct Case {
     keda: Answer,
     /// Ebb's answer if it differs from KEDA's, and the beginning of the row about it.
     ebb: Option<(Answer, &'static str)>,
-    /// The answer of `ebb check` if it lacks what the webhook knows.
+    /// The answer of `ebb check`, where it lacks the webhook's knowledge of the cluster.
     check: Option<Answer>,
     /// Whether the API server's schema refuses the object before it calls a webhook.
     by_schema: bool,

@@ -20,7 +20,7 @@ fn object(name: &str, target: &str) -> Value {
     })
 }
 
-/// One that serves the namespace shop, in which `jobs` has the Deployment `jobs`.
+/// A webhook that serves the namespace shop, in which the ScaledObject `jobs` scales the Deployment `jobs`.
 fn admission(strict: bool) -> Admission {
     let (objects, mut writer) = reflector::store();
     let there: ScaledObject = serde_json::from_value(object("jobs", "jobs")).unwrap();

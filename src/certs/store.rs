@@ -121,7 +121,7 @@ impl SecretStore {
             };
             match written {
                 Ok(secret) => return Ok(read(&secret)),
-                // Another replica was faster. Read what it wrote.
+                // Another replica was faster. Read the Secret that it wrote.
                 Err(CertsError::Api { verb, source, .. }) if lost_race(verb, &source) => {}
                 Err(error) => return Err(error),
             }

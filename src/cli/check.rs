@@ -97,7 +97,7 @@ fn check(question: &Check, input: impl Read, report: &mut Report<impl Write>) ->
     Ok(reviewed.manifests.len())
 }
 
-/// The objects of files, with what is wrong with them.
+/// The objects of files, with their findings.
 pub(super) struct Reviewed {
     manifests: Vec<Manifest>,
     neighbours: Neighbours,
@@ -199,7 +199,7 @@ impl Reviewed {
     }
 }
 
-/// Adds to each manifest what its review finds, with what the others say.
+/// Adds to each manifest the findings of its review, which uses the other manifests.
 fn review_all(
     manifests: &mut [Manifest],
     neighbours: &Neighbours,

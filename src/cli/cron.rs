@@ -99,7 +99,7 @@ fn batch(input: impl Read, output: &mut impl Write) -> Result<(), CronError> {
     }
 }
 
-/// The answer to one line of a batch, or what is wrong with it.
+/// The answer to one line of a batch, or its mistake.
 fn answer(line: &str) -> Result<String, String> {
     let columns: Vec<&str> = line.trim_end_matches(['\r', '\n']).split('\t').map(str::trim).collect();
     let [timezone, start, end, at] = columns[..] else {

@@ -31,10 +31,10 @@ pub enum DoctorError {
     Io(#[from] io::Error),
 }
 
-/// Examines an installation, and says on `output` what was found. True if nothing is wrong.
+/// Examines an installation, and writes the findings to `output`. True if nothing is wrong.
 ///
 /// # Errors
-/// There is no way to the API server. A read that fails is an unknown, and is said.
+/// There is no way to the API server. The findings themselves list other reads that failed.
 pub async fn run(question: &Doctor, mut output: impl Write) -> Result<bool, DoctorError> {
     let config = client::config(question.kubeconfig.as_deref()).await?;
     let client = client::connect(&config, Some(ANSWER))?;

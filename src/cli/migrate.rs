@@ -56,7 +56,7 @@ impl Verdict {
     }
 }
 
-/// Reads the values of KEDA's chart, writes those of Ebb's to `output`, and to `notes` what becomes of the others.
+/// Reads the values of KEDA's chart, writes those of Ebb's to `output`, and the fate of all others to `notes`.
 ///
 /// # Errors
 /// The file cannot be read, or has no values.

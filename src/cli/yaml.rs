@@ -34,7 +34,7 @@ pub(super) struct Duplicate {
     pub(super) first: usize,
 }
 
-/// A line and what is wrong there.
+/// A line and its mistake.
 pub(super) type Mistake = (usize, String);
 
 impl Document {

@@ -46,7 +46,8 @@ pub(super) struct AuthKey {
 }
 
 impl AuthKey {
-    /// The one that a trigger of a ScaledObject in `namespace` refers to. None if it names a kind that there is not.
+    /// The authentication that a trigger of a ScaledObject in `namespace` refers to. None for a kind that does not
+    /// exist.
     pub(super) fn of(reference: &AuthenticationRef, namespace: &str) -> Option<Self> {
         let cluster = match reference.kind() {
             "TriggerAuthentication" => false,
@@ -142,7 +143,7 @@ impl Authentications {
         tokio::spawn(Arc::clone(self).tend());
     }
 
-    /// The specification of one that is known.
+    /// The specification of an authentication that is known.
     pub(super) fn spec(&self, key: &AuthKey) -> Option<Arc<TriggerAuthenticationSpec>> {
         self.state.lock().known.get(key).map(|known| Arc::clone(&known.spec))
     }
@@ -166,7 +167,7 @@ impl Authentications {
         self.work.notify_one();
     }
 
-    /// Notes who uses what, and has the authentications looked after whose users are others now.
+    /// Notes the users, and queues the authentications whose users have changed.
     fn note_users(&self, change: impl FnOnce(&mut Users) -> BTreeSet<AuthKey>) {
         let mut state = self.state.lock();
         let affected = change(&mut state.users);
@@ -205,7 +206,7 @@ impl Authentications {
         }
         let reference = Arc::clone(&known.reference);
         state.known.insert(key.clone(), known);
-        // A replica that only stands by never works on what is due.
+        // A standby replica never works through `due`.
         state.settle(&key);
         state.due.insert(key.clone());
         let users = if unchanged { Vec::new() } else { state.users.of(&key) };

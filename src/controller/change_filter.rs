@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// A filter, and what it queues.
+    /// A filter, and its queue.
     struct Filter(ChangeFilter, mpsc::UnboundedReceiver<ObjectRef<WatchedObject>>);
 
     impl Filter {

@@ -21,7 +21,7 @@ use ebb_plan::rules::Rules;
 use ebb_plan::status::Facts;
 use ebb_plan::trail::TriggerInfo;
 
-/// Commits what a pass has come to.
+/// Commits the results of a pass.
 ///
 /// # Errors
 /// The failure of the plan, or of its execution. It has been reported.
@@ -171,7 +171,7 @@ fn trigger_infos(triggers: &[Arc<Trigger>], before: Option<&Serving>) -> Arc<[Tr
     }
 }
 
-/// The live triggers. A trigger whose parameters are what they were keeps its connection and its reading.
+/// The live triggers. A trigger whose parameters are the same as before keeps its connection and its reading.
 fn triggers(
     context: &Context,
     object: &ScaledObject,

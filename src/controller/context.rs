@@ -30,7 +30,7 @@ use crate::store::watched_object::WatchedObject;
 use ebb_plan::activate_to::ActivateTo;
 use ebb_plan::reconcile::Options;
 
-/// Where what ScaledObjects refer to is found.
+/// The settings for reads of objects that ScaledObjects refer to.
 #[derive(Debug, Clone)]
 pub struct ReferenceSettings {
     /// The namespace of the Secrets, ConfigMaps and service accounts of ClusterTriggerAuthentications.
@@ -50,7 +50,7 @@ pub struct Settings {
     pub scope: Scope,
     /// How many of them are checked at the same time.
     pub at_once: u16,
-    /// Where what they refer to is found.
+    /// The settings for reads of objects that they refer to.
     pub references: ReferenceSettings,
     /// Whether parameters that a trigger does not know are reported.
     pub unexpected_parameters: bool,

@@ -72,7 +72,7 @@ pub(super) enum ContestNews {
     Over,
 }
 
-/// Makes the HPA what it should be, unless the watch shows that it is.
+/// Makes the HPA as it should be, unless the watch shows that it is.
 pub(super) async fn ensure(client: &Client, hpas: &Hpas, wanted: &Wanted<'_>) -> Result<Ensured, HpaError> {
     let Wanted { record, hpa, .. } = wanted;
     let (name, namespace) = (hpa.name_any(), &record.key.namespace);

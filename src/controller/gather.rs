@@ -43,13 +43,13 @@ pub(super) struct Gatherer<'a> {
     pub(super) sources: &'a Sources,
     pub(super) authentications: &'a Authentications,
     pub(super) targets: &'a Targets,
-    /// The namespace of what ClusterTriggerAuthentications refer to.
+    /// The namespace of the objects that ClusterTriggerAuthentications refer to.
     pub(super) cluster_namespace: &'a str,
 }
 
 impl Gatherer<'_> {
-    /// Every trigger but cpu and memory with its parameters resolved, and what was read for that, even if it failed. `force_refresh` says that
-    /// what was built from the last reads does not work.
+    /// Every trigger but cpu and memory with its parameters resolved, and the reads for that, even if they failed.
+    /// `force_refresh`: the triggers of the last reads do not work.
     pub(super) async fn triggers(
         &self,
         object: &ScaledObject,

@@ -105,7 +105,7 @@ fn owner(hpa: &HorizontalPodAutoscaler) -> Option<Key> {
     Some(Key::new(hpa.namespace()?, &controller(hpa)?.name))
 }
 
-/// Watches the HPAs and yields the ScaledObjects whose HPA is not what was applied.
+/// Watches the HPAs and yields the ScaledObjects whose HPA differs from the applied one.
 pub(super) fn watch(
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
@@ -121,11 +121,11 @@ pub(super) fn watch(
     futures::stream::poll_fn(move |context| queued.poll_recv(context))
 }
 
-/// Keeps [`Hpas`], and does what follows from a change of one.
+/// Keeps [`Hpas`], and queues the ScaledObjects that a change of an HPA concerns.
 struct HpaIndex {
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,
-    /// Takes the ScaledObjects whose HPA is not what was applied.
+    /// Takes the ScaledObjects whose HPA differs from the applied one.
     drifted: mpsc::UnboundedSender<ObjectRef<WatchedObject>>,
     /// Takes the ScaledObjects whose HPA may have another condition.
     reported: mpsc::UnboundedSender<Arc<Record>>,
@@ -141,7 +141,7 @@ impl Index<HorizontalPodAutoscaler> for HpaIndex {
             ObservedHpa { print: Fingerprint::of(hpa), owner: owner.clone(), condition: self.hpas.scaling_active(hpa) };
         let before = self.hpas.seen.write().insert(key.clone(), seen.clone());
         let Some(owner) = owner else {
-            // Somebody has taken the owner reference away.
+            // Another writer has taken the owner reference away.
             queue(before.and_then(|before| before.owner), &self.drifted);
             return;
         };
@@ -162,7 +162,7 @@ impl Index<HorizontalPodAutoscaler> for HpaIndex {
     }
 }
 
-/// Looks, a moment after an HPA has changed, whether it is what was applied.
+/// Compares an HPA with the applied one, a moment after a change.
 async fn check(
     hpas: Arc<Hpas>,
     registry: Arc<Registry>,

@@ -75,7 +75,7 @@ const NO_NAME: &str = "that is no name of an object: write letters, digits, '-' 
 /// A reader for one check of one ScaledObject.
 pub(super) struct Lookup<'a> {
     sources: &'a Sources,
-    /// Whether what was built from the last reads does not work.
+    /// Whether the triggers of the last reads do not work.
     force_refresh: bool,
     done: Mutex<HashMap<Reference, Option<Arc<Content>>>>,
     read_set: parking_lot::Mutex<ReadSet>,

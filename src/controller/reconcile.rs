@@ -69,8 +69,7 @@ fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Reco
     record
 }
 
-/// The pause before the next pass after one that failed: longer each time, up to half a minute, or until something
-/// changes where only that can help.
+/// The pause before the next pass after a failed one: longer each time, up to [`Failure::longest_pause`].
 #[allow(clippy::needless_pass_by_value)]
 pub(super) fn error_policy(kept: Arc<WatchedObject>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = Key::of(&*kept);

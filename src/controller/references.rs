@@ -118,7 +118,8 @@ impl References {
         Arc::new(Self { state: Mutex::default(), watcher: Arc::new(watcher), changed })
     }
 
-    /// Notes what a check of `user` has read. The watches on what it read before and no longer end, unless others use them.
+    /// Notes the reads of a check of `user`. The watches on objects that it does not read any more end, unless others
+    /// use them.
     pub(super) fn set(self: &Arc<Self>, user: &Key, read: &ReadVersions) {
         let behind = {
             let mut state = self.state.lock();
@@ -167,7 +168,7 @@ impl References {
         Watched { readers: HashMap::new(), seen, watch }
     }
 
-    /// Takes what a watch has seen.
+    /// Takes a version that a watch has seen.
     fn saw(&self, reference: &Reference, version: Version) {
         let late: Vec<Key> = {
             let mut state = self.state.lock();

@@ -45,7 +45,7 @@ pub(super) fn follow(
     (following, futures::stream::poll_fn(move |context| changed.poll_recv(context)))
 }
 
-/// Drops what no pass looks at and what is larger than the rest.
+/// Drops large parts that no pass looks at.
 fn drop_copies(object: &mut ScaledObject) {
     object.metadata.managed_fields = None;
     if let Some(annotations) = &mut object.metadata.annotations {

@@ -42,8 +42,8 @@ pub(super) async fn follow(context: Arc<Context>) {
     }
 }
 
-/// Reads what there is, begins the term, and has everything checked. Returns how many ScaledObjects there are; None if the
-/// term was over before.
+/// Reads the present objects, begins the term, and queues a check of everything. Returns how many ScaledObjects there
+/// are; None if the term was over before.
 async fn take_over(context: &Context, term: u64) -> Result<Option<usize>, kube::Error> {
     let mut keys = Vec::new();
     let scope = &context.settings.scope;

@@ -6,8 +6,8 @@ pub fn is_overload(code: u16) -> bool {
     matches!(code, 429 | 504)
 }
 
-/// Whether the API server gave no answer, or the answer that it cannot keep up. That says nothing about the object of the
-/// request: what was asked for may have been done.
+/// Whether the API server gave no answer, or the answer that it cannot keep up. The request may have been done: the
+/// answer says nothing about its object.
 pub fn is_unanswered(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => is_overload(status.code),

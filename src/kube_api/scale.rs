@@ -17,7 +17,7 @@ use super::errors;
 use ebb_plan::names::is_object_name;
 use ebb_plan::status::TargetKind;
 
-/// A kind of workload that can be scaled. Clones share what is known of it.
+/// A kind of workload that can be scaled. Clones share its discovery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kind {
     resource: Arc<ApiResource>,
@@ -128,7 +128,7 @@ impl TargetError {
         matches!(self, Self::Api(error) if matches!(**error, kube::Error::Api(ref status) if status.code == 409))
     }
 
-    /// Whether the API server gave no answer that says if it did what was asked for.
+    /// Whether it is unknown if the API server carried the request out.
     pub fn is_unanswered(&self) -> bool {
         match self {
             Self::Timeout => true,
@@ -170,7 +170,7 @@ pub struct Scale {
     resource_version: Option<String>,
 }
 
-/// Finds targets and scales them. Cloning shares what is known of kinds.
+/// Finds targets and scales them. Cloning shares the discovered kinds.
 #[derive(Clone)]
 pub struct Targets {
     client: Client,

@@ -105,7 +105,7 @@ impl Labels {
         self.0.as_deref()
     }
 
-    /// A watch on what it selects.
+    /// A watch on the selected objects.
     pub(crate) fn watch(&self) -> watcher::Config {
         match &self.0 {
             Some(labels) => watcher::Config::default().labels(labels),

@@ -65,7 +65,7 @@ pub trait Index<K>: Send {
 
 /// The watches on one kind, one for each namespace.
 pub struct Watches<K> {
-    /// The paths of what is watched, for the log.
+    /// The paths of the watched kinds, for the log.
     paths: Vec<String>,
     /// The events of all watches, with the place of the watch in `paths`.
     events: BoxStream<'static, (usize, Event<K>)>,
@@ -75,7 +75,7 @@ impl<K> Watches<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    /// Watches what `apis` have. Requests begin with [`Watches::feed`].
+    /// Watches the objects of `apis`. Requests begin with [`Watches::feed`].
     pub fn new(apis: Vec<Api<K>>, config: &watcher::Config) -> Self {
         let paths = apis.iter().map(|api| api.resource_url().to_owned()).collect();
         let watches = apis.into_iter().enumerate();
@@ -140,7 +140,7 @@ fn warn_of_late(paths: &[String], relist: &Relist) {
     }
 }
 
-/// Watches what `api` has. An error is logged when an interruption begins, and never yielded: nothing downstream can do
+/// Watches the objects of `api`. An error is logged when an interruption begins, and never yielded: no index can do
 /// anything about it.
 fn single<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = Event<K>> + Send
 where

@@ -75,7 +75,7 @@ pub struct ReadTrigger {
     pub name: Option<String>,
     /// Its metric's name.
     pub metric: String,
-    /// The value that one replica is meant to bear.
+    /// The value for each replica.
     pub target: f64,
     /// It is active above this value.
     pub activation: f64,

@@ -4,10 +4,10 @@ use ebb_crds::ScaledObjectSpec;
 
 use super::Finding;
 
-/// The fields of `spec` that steer only what does not happen.
+/// The fields of `spec` that configure only parts that are not in use.
 pub(super) fn findings(spec: &ScaledObjectSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // The HPA scales between the minimum and the maximum; Ebb below the minimum, which nothing is then.
+    // The HPA scales between the minimum and the maximum; Ebb below the minimum, where the count never is then.
     let hpa_alone = spec.min_replica_count() > 0 && spec.idle_replica_count.is_none();
     // Polls also count for a fallback, and the HPA gets their values for cached metrics and for a formula.
     let polled = spec.fallback.is_some()

@@ -1,4 +1,4 @@
-//! Names of other objects in an object: one that no object can have refers to nothing.
+//! Mistakes in names of other objects: a name that no object can have refers to nothing.
 
 use ebb_crds::{ScaleTrigger, ScaledObjectSpec, TriggerAuthenticationSpec};
 

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use ebb_plan::resource;
 
-/// Whether the HPA compares the use of a resource with what the containers request.
+/// Whether the HPA compares the use of a resource with the containers' requests.
 pub fn needed(trigger: &ScaleTrigger) -> bool {
     let metric_type = trigger.metadata.get("type").or(trigger.metric_type.as_ref());
     resource::is_resource(trigger) && metric_type.is_some_and(|metric_type| metric_type == "Utilization")

@@ -31,7 +31,7 @@ const CORE: [&str; 16] = [
     "Service",
 ];
 
-/// Kinds of other groups that are often scaled: their spelling is known, and not whether they are there.
+/// Kinds of other groups that are often scaled. Their spelling is known; whether the cluster has them is not.
 const USUAL: [(&str, &str); 2] = [("argoproj.io", "Rollout"), ("cluster.x-k8s.io", "MachineDeployment")];
 
 /// Groups in which these kinds were once. No version of Kubernetes that is supported serves them there.
@@ -82,7 +82,7 @@ fn is_never_scaled(group: &str, kind: &str) -> bool {
     core || NOT_SCALABLE.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind))
 }
 
-/// That the cluster has no such kind; `instead` is what it may have been meant to be.
+/// The finding that the cluster has no such kind; `instead` is the kind that was most likely meant.
 pub fn unknown(target: &ScaleTarget, instead: Option<&str>) -> Finding {
     let cure = match instead {
         Some(name) if name != target.kind() => format!(": kinds are case-sensitive, and this one is written {name}"),

@@ -178,7 +178,7 @@ fn a_mistake_that_keda_lets_pass_is_a_warning_at_its_key() {
     }
 }
 
-/// A way to log in whose values are not known may be whole, and one that stands where it is not read is none.
+/// A way to log in with unknown values may be complete. One in a place that is not read does not count.
 #[test]
 fn a_login_whose_parts_are_not_known_is_not_missed() {
     let certificate = names(&["tls", "ca", "cert", "key"]);

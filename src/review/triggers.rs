@@ -22,7 +22,7 @@ static IDENTITY: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
     Some((made.cert.pem(), made.signing_key.serialize_pem()))
 });
 
-/// A line of what is wrong.
+/// A problem, on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     text: String,
@@ -66,7 +66,7 @@ impl Problem {
 /// Values in place of those that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SampleSet {
-    /// No values: what is not known is not given.
+    /// No values: parameters that are not known are not given.
     Empty,
     /// The values of this place among each parameter's samples.
     Values(usize),

@@ -15,14 +15,14 @@ use crate::telemetry::metrics::Metrics;
 /// How long the API server may take for an answer. A watch has no limit.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// The clients of the API server, by what they are for.
+/// The clients of the API server, by purpose.
 #[derive(Clone)]
 pub(super) struct ApiClients {
     /// The way to the API server, for parts that make clients of their own.
     pub(super) config: Config,
     /// For watches: its answers have no limit of time.
     pub(super) watch: Client,
-    /// For requests that must not wait for others: the Lease, and the questions who may read a metric.
+    /// For requests that must not wait for others: the Lease, and the reviews of users who read a metric.
     pub(super) direct: Client,
     /// For requests, whether this replica leads or not. They wait while the API server cannot keep up.
     pub(super) request: Client,

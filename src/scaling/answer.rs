@@ -54,8 +54,8 @@ impl MetricSource for Registry {
 }
 
 impl Registry {
-    /// The value for which the HPA asks for the fallback's replicas. They are read anew: the HPA may have changed them
-    /// since the last poll, on the last answer.
+    /// The value for which the HPA asks for the fallback's replicas. The target's replicas are read anew: the HPA may
+    /// have changed them since the last poll, on the last answer.
     async fn fall_back(
         &self,
         namespace: &str,
@@ -91,7 +91,7 @@ async fn formula(live: &Serving, modifiers: &Modifiers) -> Result<Known, String>
     let samples = join_all(needed.iter().map(|(trigger, _)| trigger.answer())).await;
     let seen: Vec<_> =
         needed.iter().zip(&samples).map(|((trigger, name), sample)| trigger.reading(*name, sample)).collect();
-    // As old as the oldest of what it was made of.
+    // As old as the oldest reading in it.
     let at = samples.iter().flatten().map(|sample| sample.at).min().unwrap_or_else(clock::now);
     match modifiers.value(live.fallback.as_ref(), &seen) {
         Composite::Value(value) => Ok(Known::At(hpa::metric_value(value), at)),
@@ -105,7 +105,7 @@ async fn formula(live: &Serving, modifiers: &Modifiers) -> Result<Known, String>
     }
 }
 
-/// Kubernetes' client library lowers the case of what it takes for a resource's name, and the HPA asks through it.
+/// Kubernetes' client library lowers the case of a name that it takes for a resource's, and the HPA asks through it.
 fn same_metric(name: &str, asked: &str) -> bool {
     name == asked || name.to_lowercase() == asked.to_lowercase()
 }

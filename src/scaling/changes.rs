@@ -22,8 +22,8 @@ pub(super) async fn changed(triggers: &[Arc<Trigger>]) -> Vec<usize> {
     }
 }
 
-/// Waits for the first of `futures`, and gives its place and those of all that are ready at the same moment: what falls due
-/// together is looked at together. Never resolves without futures.
+/// Waits for the first of `futures`, and gives the places of all that are ready at the same moment, so that they are
+/// handled together. Never resolves without futures.
 async fn first_ready<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) -> Vec<usize> {
     let waits: Vec<Pin<Box<_>>> =
         futures.enumerate().map(|(place, future)| Box::pin(future.map(move |()| place))).collect();

@@ -46,7 +46,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How often those that were sent longer ago are forgotten.
 const PRUNED_EVERY: Duration = Duration::from_mins(1);
-/// How much of an object's name an event's name begins with: with what follows it may have 253 characters.
+/// The most characters of an object's name in an event's name. With the rest, an event's name may have 253.
 const LONGEST_NAME: usize = 230;
 /// The source of the events: dashboards and alerts filter by KEDA's name.
 const COMPONENT: &str = "keda-operator";
@@ -61,7 +61,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Starts the sender; it ends when all handles are gone or at `shutdown`, after what is queued.
+    /// Starts the sender; it ends when all handles are gone or at `shutdown`, after the queued events.
     pub fn start(client: Client, shutdown: CancellationToken) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(send(client, waiting, shutdown));
@@ -76,8 +76,8 @@ impl Events {
     }
 }
 
-/// Sends what is queued. One that says the same as one of the last ten minutes raises that one's count, as the events
-/// of Kubernetes' own controllers do.
+/// Sends the queued events. An event with the content of one of the last ten minutes raises that one's count, as the
+/// events of Kubernetes' own controllers do.
 async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: CancellationToken) {
     let (sent, outage) = (Sent::default(), Outage::default());
     futures::stream::unfold(waiting, |mut waiting| async { waiting.recv().await.map(|event| (event, waiting)) })
@@ -93,8 +93,8 @@ async fn send(client: Client, waiting: mpsc::Receiver<News>, shutdown: Cancellat
         .await;
 }
 
-/// Writes an event, again where the answer says nothing about it. It has a name and a count of its own, so that it is
-/// there once however often it is written.
+/// Writes an event, again where the answer does not show whether it was written. It has a name and a count of its own,
+/// so that it is there once after any number of writes.
 async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
     let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -146,13 +146,13 @@ impl Outage {
     }
 }
 
-/// The events that were sent of late. A thousand objects that begin together have several thousand, so that digests are
-/// all that is kept of their texts.
+/// The events of the last minutes. A thousand objects that begin together have several thousand, so that only digests
+/// of their texts are kept.
 #[derive(Default)]
 struct Sent {
     seed: RandomState,
     known: Mutex<HashMap<u64, Known>>,
-    /// When they were last looked through for those that nobody asks for any more.
+    /// When they were last searched for old ones.
     pruned: Mutex<Option<Instant>>,
     /// How many there have been.
     serial: AtomicU64,
@@ -171,8 +171,8 @@ impl Sent {
         self.seed.hash_one((&about.uid, reason, note))
     }
 
-    /// Notes that an event is sent: the number it is known by, and how often it has been. One that was not sent for a
-    /// while is a new one.
+    /// Notes that an event is sent: the number in its name, and its count. An event that was not sent for a while is a
+    /// new one.
     fn note(&self, digest: u64) -> (u64, i32) {
         let mut known = self.known.lock();
         self.prune(&mut known);

@@ -49,7 +49,8 @@ impl HpaState {
         self.0.lock().as_ref().map(|applied| applied.name.clone())
     }
 
-    /// A write is about to be sent. Until its answer comes the HPA is unknown; `before` says what other writers did.
+    /// A write is about to be sent. Until its answer comes the HPA is unknown; `before` has the changes of other
+    /// writers.
     pub fn write_sent(&self, before: Option<Applied>) {
         *self.0.lock() = before.map(|applied| Applied { made: None, left_until: None, ..applied });
     }

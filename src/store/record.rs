@@ -143,7 +143,7 @@ impl Record {
         self.serving.read().clone()
     }
 
-    /// Puts a specification in force, or ends the one that is.
+    /// Puts a specification in force, or ends the present one.
     pub fn serve(&self, serving: Option<Serving>) {
         self.metrics.set_bounds(serving.as_ref().map(|serving| (serving.policy.min, serving.policy.max)));
         if serving.is_none() {

@@ -49,7 +49,7 @@ impl Registry {
         Arc::new(Self { objects, found, metrics, targets, events, leadership, retries, asked, decisions })
     }
 
-    /// Writes statuses again that differ from what should be there, as long as this is polled. It can be called once.
+    /// Writes statuses again that differ from the desired ones, as long as this is polled. It can be called once.
     pub async fn retry_statuses(self: Arc<Self>, client: Client) {
         let Some(asked) = self.asked.lock().take() else { return };
         retries::run(asked, self, client).await;
@@ -65,8 +65,8 @@ impl Registry {
         &self.targets
     }
 
-    /// Takes off a ScaledObject that the watch shows what need not be kept: the record observes the whole status. `listed`
-    /// says that a list shows it.
+    /// Removes parts of a ScaledObject from the watch that need not be kept: the record observes the whole status.
+    /// `listed`: it comes from a list.
     pub fn trim(&self, object: &mut ScaledObject, listed: bool) {
         let key = Key::of(object);
         let record = self.get(&key).filter(|known| known.is_of(object));
@@ -100,7 +100,8 @@ impl Registry {
         status
     }
 
-    /// The record of `object`; whether it is new. One that was deleted and made again under its old name is new.
+    /// The record of `object`, and whether it is new. An object that was deleted and made again under its old name is
+    /// new.
     pub fn open(&self, object: &ScaledObject) -> (Arc<Record>, bool) {
         let key = Key::of(object);
         let mut objects = self.objects.write();

@@ -86,8 +86,8 @@ impl StatusWriter {
         }
     }
 
-    /// Takes note of the status that the watch shows. `listed` says that it came with a list, whose word counts even where
-    /// its version is an older one: the API server's store may have been restored from a backup.
+    /// Takes note of the status that the watch shows. `listed`: it came with a list, which counts even with an older
+    /// version: the API server's store may have been restored from a backup.
     pub fn observe(&self, version: Version, status: &ScaledObjectStatus, listed: bool) {
         let (differs, writing) = {
             let mut observed = self.observed.lock();
@@ -160,14 +160,14 @@ impl StatusWriter {
         }
     }
 
-    /// Notes facts, and writes the status if it is another now and this replica is the one that writes.
+    /// Notes facts, and writes the status if it differs now and this replica is the leader.
     pub async fn report(&self, client: &Client, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
         self.change(&mut state, change);
         self.write(&mut state, client).await;
     }
 
-    /// Compares the status with what should be there, for [`retries`].
+    /// Compares the status with the desired one, for [`retries`].
     async fn retry(&self, client: &Client) {
         self.turn.begin();
         self.add(client, |_| {}).await;
@@ -223,7 +223,7 @@ impl StatusWriter {
         self.observed.lock().doubt();
         match api.patch_status(&self.key.name, &PatchParams::default(), &patch).await {
             Ok(made) => {
-                // The answer is what the API server makes of this status: asking again would give the same.
+                // The answer is this status as the API server stores it: asking again would give the same.
                 state.agreed = self.observed.lock().answered(Version::of(&made), &made.status.unwrap_or_default());
                 Ok(())
             }

@@ -26,13 +26,13 @@ pub use served_spec::ServedSpec;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "ScaledObject")]
 pub struct WatchedObject {
-    /// Namespace, name and the time of deletion, and no more: kube's queue copies the rest of what is here.
+    /// Namespace, name and the time of deletion, and no more: kube's queue copies the rest of the object.
     metadata: ObjectMeta,
     /// Of its target: group and kind, as [`review::kind_of`] gives them, and the name.
     target: Arc<(Box<str>, Box<str>)>,
     /// The name that it gives to its HPA.
     hpa: Option<Arc<str>>,
-    /// A digest of what a pass depends on: not the status, and not the marks that Ebb itself puts on.
+    /// A digest of the parts that a pass depends on: not the status, and not the marks that Ebb itself puts on.
     digest: u64,
     /// Whether it has the finalizer and the label that Ebb puts on.
     marked: bool,
@@ -40,7 +40,7 @@ pub struct WatchedObject {
 }
 
 impl WatchedObject {
-    /// The record of a ScaledObject. It shares with the record `before` what has stayed.
+    /// The record of a ScaledObject. It shares with the record `before` the parts that have stayed.
     ///
     /// # Errors
     /// The ScaledObject has no JSON, which is a bug.
@@ -92,13 +92,13 @@ impl WatchedObject {
         }
     }
 
-    /// Whether a pass has to follow the change from `before`: what a pass depends on is another, or somebody has taken Ebb's
-    /// finalizer or label off. Their coming is Ebb's own doing.
+    /// Whether a pass has to follow the change from `before`: a part that a pass depends on has changed, or another
+    /// writer has taken Ebb's finalizer or label off. Ebb itself puts these on, which calls for no pass.
     pub fn calls_for_pass(&self, before: &Self) -> bool {
         before.digest != self.digest || (before.marked && !self.marked)
     }
 
-    /// The bytes that it takes, without what the allocator adds.
+    /// The bytes that it takes, without the allocator's own.
     pub fn bytes(&self) -> usize {
         let names = [&self.metadata.namespace, &self.metadata.name];
         size_of::<Self>()
@@ -235,7 +235,7 @@ mod tests {
         assert!(!record.scales("apps/Deployment", "other") && !record.scales("apps/StatefulSet", "app"));
     }
 
-    /// The bound is what 10,000 records may take of the 200 MB that Ebb may take with them: 15 MB.
+    /// The bound is the share of 10,000 records in the 200 MB that Ebb may take with them: 15 MB.
     #[test]
     fn a_typical_one_takes_a_kilobyte_and_a_half() {
         let object = serde_json::from_value(json!({

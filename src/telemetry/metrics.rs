@@ -44,7 +44,7 @@ const EMPTY_LABELS: [&str; 6] =
 const LATENCY_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
 /// Seconds. A poll is to be on time; one that is a second late was held up.
 const LATENESS_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
-/// KEDA's word for the namespace of what belongs to none.
+/// KEDA's word for the namespace of objects that belong to none.
 const NO_NAMESPACE: &str = "default";
 
 const VALUE: Family = Family::gauge("keda_scaler_metrics_value", "The last value of each trigger's metric.");
@@ -343,7 +343,7 @@ pub struct ObjectMetrics {
     bounds: [Figure; 2],
     /// How late the last poll was, in seconds.
     loop_latency: Figure,
-    /// The changes of its replicas, by who made them and why.
+    /// The changes of its replicas, by actor and reason.
     decisions: DecisionCounts,
     /// The counters of its triggers' types.
     triggers: Mutex<Box<[IntGauge]>>,

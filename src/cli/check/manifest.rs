@@ -110,7 +110,7 @@ impl Manifest {
         self.document.line_of(&parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("."))
     }
 
-    /// Adds findings, but those that are said already.
+    /// Adds findings that are not there yet.
     pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
             let said = |known: &Finding| known.path == finding.path && known.text == finding.text;
@@ -182,7 +182,7 @@ fn read(api_version: &str, written_kind: &str, value: &Value, schemas: &Schemas)
     reading
 }
 
-/// The kind that an object is to be checked as, and what is wrong with its `apiVersion` and `kind`.
+/// The kind that an object is to be checked as, and the mistakes in its `apiVersion` and `kind`.
 fn served_kind<'a>(
     api_version: &str,
     written: &str,

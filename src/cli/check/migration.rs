@@ -14,11 +14,12 @@ use super::manifest::{Manifest, Object};
 /// The kinds that Ebb serves.
 const SERVED: [&str; 3] = ["ScaledObject", "TriggerAuthentication", "ClusterTriggerAuthentication"];
 
-/// The titles of the objects that are not served, by what Ebb lacks.
+/// The titles of the objects that are not served, by the missing feature of Ebb.
 #[derive(Default)]
 struct Unserved(BTreeMap<String, Vec<String>>);
 
-/// Writes the errors, and what Ebb does not serve yet. Warnings are counted: KEDA serves these objects in the same way.
+/// Writes the errors, and the objects that Ebb does not serve yet. Warnings are counted: KEDA serves these objects in
+/// the same way.
 pub(super) fn report<W: Write>(
     manifests: &[Manifest],
     authentications: &Authentications,
@@ -217,7 +218,7 @@ mod tests {
         }
     }
 
-    /// The texts of all kinds of triggers for what they do not support end in the same words.
+    /// The texts of all kinds of triggers about unsupported parameters end in the same words.
     #[test]
     fn parameters_that_a_kind_does_not_support_are_recognized() {
         for (kind, metadata) in [

@@ -49,7 +49,7 @@ pub(super) fn may_share(one: &str, other: &str) -> bool {
     one == other || one.is_empty() || other.is_empty()
 }
 
-/// That what an object in `namespace` refers to is in another one.
+/// The warning that an object refers to one in another namespace than `namespace`.
 pub(super) fn in_another_namespace(path: &str, what: &str, there: &str, namespace: &str) -> Finding {
     Finding::warning(
         path,
@@ -88,7 +88,7 @@ impl Neighbours {
         pod_template::template("it", &found.value, path, namespace).ok()
     }
 
-    /// The environment of a ScaledObject's target, and what is wrong with the target beside the other files.
+    /// The environment of a ScaledObject's target, and the mistakes of the target beside the other files.
     pub(super) fn target(&self, object: &ScaledObject, namespace: &str) -> (Environment, Vec<Finding>) {
         let target = &object.spec.scale_target_ref;
         let mut findings: Vec<_> = self.misplaced_target(target, namespace).into_iter().collect();
@@ -172,7 +172,7 @@ impl Neighbours {
         let (name, group_kind) = (&reference.name, format!("/{kind}"));
         if let Some(found) = self.find(&group_kind, namespace, name) {
             let keys = keys(&found.value);
-            // One without values gets them from somebody else.
+            // One without values gets them from another program.
             let known = keys.is_empty() || keys.contains(reference.key.as_str());
             let there = keys.into_iter().collect::<Vec<_>>().join(", ");
             let text = format!("the {kind} {name:?} has no key {:?}; it has {there}", reference.key);

@@ -34,7 +34,7 @@ pub enum State {
 }
 
 impl State {
-    /// The word for it.
+    /// The word of a state.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Right => "ok",
@@ -74,7 +74,7 @@ fn warning(text: impl Into<String>, cure: &'static str) -> Verdict {
     (State::Warning, text.into(), Some(cure))
 }
 
-/// Judges what was read at `now`.
+/// Judges the reads of an installation at `now`.
 pub(super) fn examine(found: &Found, question: &Doctor, now: DateTime<Utc>) -> Vec<Examination> {
     let namespace = &question.namespace;
     let version = known(&found.version, |version| right(version.clone()));

@@ -1,4 +1,4 @@
-//! The explanation of a ScaledObject, put together from what was read. Pure.
+//! The explanation of a ScaledObject, put together from the reads. Pure.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use ebb_crds::{Condition, ScaledObject};
@@ -45,7 +45,7 @@ pub struct Report {
     pub hpa: Option<HpaLine>,
     /// The triggers.
     pub triggers: Vec<TriggerLine>,
-    /// Why the count is what it is.
+    /// The reason for the present count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds: Option<ScalingDecision>,
     /// The events to come.
@@ -102,7 +102,7 @@ pub struct TriggerLine {
     /// Its last value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// The value that one replica is meant to bear.
+    /// The value for each replica.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
     /// It is active above this value.
@@ -111,10 +111,10 @@ pub struct TriggerLine {
     /// Whether it is active.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
-    /// The replicas that it asks for by itself.
+    /// The replicas that the trigger asks for by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asks_for: Option<i32>,
-    /// It asks for most.
+    /// Whether the trigger asks for most.
     pub wins: bool,
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +131,7 @@ pub struct Next {
     pub at: Option<String>,
 }
 
-/// Explains what was read at `now`.
+/// Explains the reads at `now`.
 pub fn report(facts: &Facts, now: DateTime<Utc>) -> Report {
     let object = &facts.object;
     let policy = Policy::of(object);

@@ -24,7 +24,7 @@ pub(super) enum Meaning {
     Honoured,
     /// It has none.
     Ignored,
-    /// It changes what KEDA does, and Ebb cannot do that: the installation fails.
+    /// A behavior of KEDA that Ebb cannot have: the installation fails.
     Refused,
 }
 
@@ -109,7 +109,7 @@ fn value(text: &str) -> Value {
     yaml::read(text).into_iter().find_map(Result::ok).map(|document| document.value).unwrap_or_default()
 }
 
-/// Drops what the schema requires: the chart's defaults have it.
+/// Drops `required` from the schema: the chart's defaults have these values.
 fn without_required(schema: &mut Value) {
     if let Value::Object(fields) = schema {
         fields.remove("required");

@@ -7,7 +7,7 @@ use super::values::{Migration, Note, shown};
 /// The longest value that is shown as a whole, in letters.
 const LONGEST: usize = 60;
 
-/// A paragraph for each kind of notes that there are, what matters most first.
+/// A paragraph for each kind of notes, the most important first.
 pub(super) fn text(migration: &Migration) -> String {
     let paragraphs = [
         (

@@ -28,7 +28,7 @@ pub(super) struct Note {
 pub(super) struct Migration {
     /// The values for Ebb's chart.
     pub(super) values: Map<String, Value>,
-    /// Values that change what KEDA does, and that Ebb cannot honour.
+    /// Values that change a behavior of KEDA, and that Ebb cannot honour.
     pub(super) refused: Vec<Note>,
     /// Values that the chart or the program does not accept.
     pub(super) wrong: Vec<Note>,
@@ -162,8 +162,8 @@ fn stays(known: &Known, found: &BTreeMap<String, Value>, unless: &Map<String, Va
     })
 }
 
-/// Whether a value is set to other than the default, by the rule of the chart's `ebb.set`: what prints the same is the same,
-/// and what is empty is not set where the default is empty, too.
+/// Whether a value is set to other than the default, by the rule of the chart's `ebb.set`: values that print the same
+/// are the same, and an empty value is not set where the default is empty, too.
 fn differs(value: &Value, default: &Value) -> bool {
     let same = value == default || shown(value) == shown(default);
     !(same || value.is_null() || is_empty(value) && is_empty(default))

@@ -86,7 +86,7 @@ fn with_triggers(triggers: &Value) -> Value {
     })
 }
 
-/// A trigger of this kind with what it cannot do without.
+/// A trigger of this kind with its required parameters.
 fn sample(kind: &Kind) -> Value {
     let required = kind.params.iter().filter(|param| param.absent == Absent::Refused);
     let value = |sample| match sample {

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use crate::controller::lookup::{LookupError, Values};
 use crate::controller::references::Version;
 
-/// The largest file that is read, in bytes: what a Secret may hold.
+/// The largest file that is read, in bytes: the largest size of a Secret.
 const LARGEST: u32 = 1024 * 1024;
 
 /// The parameters in the file at `path` below `root`.
@@ -45,7 +45,7 @@ fn parameters(root: Option<&Path>, path: &str) -> Result<Values, LookupError> {
     if u32::try_from(text.len()).is_ok_and(|len| len > LARGEST) {
         return Err(LookupError::Wrong(format!("the file {path:?} is larger than {LARGEST} bytes")));
     }
-    // The parser's own words may repeat what it read.
+    // The parser's own words may repeat a part of the file.
     serde_json::from_slice::<BTreeMap<String, String>>(&text).map_err(|error| {
         LookupError::Wrong(format!(
             "the file {path:?} must hold a JSON object of texts, such as {{\"username\": \"...\"}}; it is wrong in line {} at column {}",

@@ -8,10 +8,11 @@ use ebb_scalers::{Kind, form_encode};
 
 use crate::controller::lookup::Values;
 
-/// Adds what a trigger of this kind needs to get its tokens.
+/// Adds the parameters with which a trigger of this kind gets its tokens.
 ///
-/// Every trigger gets KEDA's parameters. A kind that reads others for the same declares them, and gets those too.
-/// `metadata` is the trigger's: a word in it is kept.
+/// Every trigger gets KEDA's parameters. A kind with other parameters for the same purpose declares them, and gets
+/// those too.
+/// `metadata` is the trigger's: a value that it gives is kept.
 pub(super) fn add(
     parameters: &mut Values,
     oauth2: &OAuth2,

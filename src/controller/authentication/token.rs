@@ -50,7 +50,7 @@ impl Tokens {
         Self { client, life, known: Mutex::default(), requests: SingleFlight::default() }
     }
 
-    /// A token of a service account. `force_refresh` says that what was built with the last one does not work.
+    /// A token of a service account. `force_refresh`: a trigger with the last token does not work.
     pub(crate) async fn get(&self, namespace: &str, name: &str, force_refresh: bool) -> Issued {
         let account = (namespace.to_owned(), name.to_owned());
         let known = self.known.lock().get(&account).cloned();

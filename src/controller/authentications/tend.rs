@@ -54,7 +54,7 @@ impl Authentications {
                     }
                     self.emit_written(&key, &work, &reference);
                 }
-                // The watch brings what is there now.
+                // The watch brings the present object.
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return,
                 Err(error) => {
                     if matches!(work, Work::ListUsers(_)) {
@@ -95,7 +95,7 @@ impl Authentications {
                 work.push(Work::AddFinalizer(finalizers(others.chain([names::FINALIZER]).collect())));
             }
             let all = self.scope.knows_all_users(key.cluster);
-            // After a write without an answer it is not known what is there.
+            // After a write without an answer the present status is not known.
             let unknown = known.written == Written::Unanswered;
             let listed = state.users.listed(key, &known.listed, all);
             if let Some(listed) = listed.filter(|listed| unknown || *listed != known.listed) {

@@ -29,7 +29,7 @@ use crate::kube_api::errors;
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long one watch lasts, at least; and by how much more, so that those begun together do not end together.
 const LASTS: (Duration, Duration) = (Duration::from_secs(200), Duration::from_secs(90));
-/// How often what cannot be watched is asked for.
+/// The interval of reads where a watch is not possible.
 const ASK: Duration = Duration::from_millis(1500);
 /// Questions a second, of all that cannot be watched together.
 const QUESTIONS: u32 = 40;

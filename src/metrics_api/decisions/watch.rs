@@ -210,7 +210,7 @@ mod tests {
             Self(events(source, request, CancellationToken::new()).boxed())
         }
 
-        /// The next event: its type, and what it is about.
+        /// The next event: its type and its subject.
         async fn next(&mut self) -> Option<(String, String)> {
             let line = self.0.next().await?.unwrap();
             let event: Value = serde_json::from_slice(&line).unwrap();
@@ -232,7 +232,7 @@ mod tests {
             source.decide(item(number, namespace, "app"));
         }
         let mut watching = Watching::begin(&source, request(1));
-        // It is made before the watch has sent what is kept.
+        // It is made before the watch has sent the kept decisions.
         source.decide(item(4, "shop", "app"));
         source.decide(item(5, "other", "app"));
         assert_eq!(watching.next().await, Some(added("app-3")));

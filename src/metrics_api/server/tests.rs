@@ -498,7 +498,7 @@ async fn a_strangers_connection_ends_with_the_first_refusal() {
     let stranger = bed.connect(None).await;
     assert_eq!(stranger.get(&path("s0-x"), &[]).await.0, StatusCode::UNAUTHORIZED);
     gone(&stranger).await.expect("it is of no further use");
-    // The aggregator's goes on: an anonymous user must not end what all others share.
+    // The aggregator's goes on: an anonymous user must not end a connection that all others share.
     let proxy = bed.connect(Some(bed.proxy())).await;
     assert_eq!(proxy.get(&path("s0-x"), &[]).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(proxy.get(&path("s0-x"), &HPA).await.0, StatusCode::OK);

@@ -3,7 +3,7 @@
 use crate::kube_api::key::Key;
 use ebb_plan::events::Change;
 
-/// Logs a change, if it is one that the log has. The log has the others from the part that made them.
+/// Logs a change, unless the part that made it logs it.
 pub(super) fn change(key: &Key, change: &Change<'_>) {
     match *change {
         Change::UnknownParameter(unknown) => {

@@ -32,7 +32,7 @@ impl Observed {
         Self { version, status: RawJson::new(status).ok(), serial: 0, doubted: false }
     }
 
-    /// Takes what the watch shows, unless something newer is known. Says whether it is another status.
+    /// Takes the status that the watch shows, unless a newer one is known. Returns whether it differs.
     pub(super) fn see(&mut self, version: Version, status: &ScaledObjectStatus) -> bool {
         if version <= self.version && version.0.is_some() {
             return false;

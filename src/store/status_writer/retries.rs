@@ -1,5 +1,5 @@
-//! Repeats the comparison of a status with what should be there, without a report: after a write that failed, and after a
-//! write of another client.
+//! Repeats the comparison of the observed status with the desired one: after a write that failed, and after a write of
+//! another client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +38,7 @@ pub(super) struct Turn {
     /// other, as their pauses differ.
     repeats: AtomicBool,
     follows: AtomicBool,
-    /// How often another client has written it of late, and when last.
+    /// The recent writes of another client: how many, and when the last was.
     foreign: Mutex<Option<(u32, Instant)>>,
 }
 

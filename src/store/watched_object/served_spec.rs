@@ -73,7 +73,7 @@ impl ServedSpec {
         Ok(ScaledObject { metadata, spec: self.spec.open()?, status })
     }
 
-    /// The bytes that it takes, without what the allocator adds.
+    /// The bytes that it takes, without the allocator's own.
     pub fn bytes(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         let pairs = |pairs: &Option<Pairs>| {

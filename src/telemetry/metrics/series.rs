@@ -70,7 +70,7 @@ impl LeaderCount {
 /// How often numbers fell into each of some buckets. The bounds are the caller's, the same each time.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
-    /// By bucket; the last one is for what is above all bounds.
+    /// By bucket; the last one is for numbers above all bounds.
     counts: Box<[u64]>,
     sum: f64,
 }
@@ -122,8 +122,8 @@ impl Spread {
     }
 }
 
-/// Of those that go by the same name the one that came last: who was deleted and made again may have left a handle
-/// somewhere for a moment, and a series must not be there twice.
+/// The latest of those with the same name: an object that was deleted and made again may have left a handle somewhere
+/// for a moment, and a series must not be there twice.
 pub(super) fn newest<'a, T, K: Eq + Hash>(all: &'a [Arc<T>], name: impl Fn(&'a T) -> K) -> Vec<&'a Arc<T>> {
     let mut seen = HashSet::with_capacity(all.len());
     let mut newest: Vec<_> = all.iter().rev().filter(|member| seen.insert(name(member))).collect();

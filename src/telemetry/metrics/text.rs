@@ -110,7 +110,7 @@ impl Metrics {
     }
 }
 
-/// One family at a time: all of them at once would take a multiple of what the text takes.
+/// One family at a time: all of them at once would take a multiple of the text's memory.
 fn write(text: &mut Vec<u8>, family: MetricFamily) -> Result<(), prometheus::Error> {
     if family.get_metric().is_empty() { Ok(()) } else { TextEncoder::new().encode(&[family], text) }
 }
