@@ -47,7 +47,7 @@ pub enum ScaleReason {
     Deactivate,
     /// From zero or idle, because triggers cannot be read and the fallback is in effect.
     FallBack,
-    /// Up to `minReplicaCount`, below which somebody has put it.
+    /// Up to `minReplicaCount`, where another writer has set fewer.
     Raise,
 }
 

@@ -16,7 +16,7 @@ const DEFAULT_SERVICE_ACCOUNT: &str = "default";
 pub enum Variable {
     /// Its text.
     Text(String),
-    /// It is set, and its value is not known: what it is set from, in words.
+    /// It is set to a value that is not known. The text names the source of the value.
     Unknown(String),
 }
 
@@ -79,8 +79,8 @@ impl PodTemplate {
     }
 }
 
-/// Replaces `$(NAME)` by the value of NAME. `$$(NAME)` means the text `$(NAME)`. The result is not known where a value is not, or
-/// where no variable has this name: it may be one that the kubelet makes of a Service.
+/// Replaces `$(NAME)` by the value of NAME. `$$(NAME)` means the text `$(NAME)`. The result is not known where a value
+/// is not, or where no variable has this name: the kubelet may make such a variable of a Service.
 pub fn expand(text: &str, known: &BTreeMap<String, Variable>) -> Variable {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;

@@ -167,7 +167,7 @@ impl Change<'_> {
             Self::ScalersStarted => one(Reason::ScalersStarted, "Started scalers watch"),
             Self::ScalersStopped => one(Reason::ScalersStopped, "Stopped scalers watch"),
             Self::UnknownParameter(UnknownParameter { trigger, kind, key }) => {
-                // KEDA's words, and then the place, on the one line that kubectl shows.
+                // KEDA's text first, and then the place, on the one line that kubectl shows.
                 let note = format!(
                     "Unmatched input property {key} in scaler ScaledObject: trigger {trigger} ({kind}) does not read it"
                 );

@@ -27,7 +27,7 @@ impl Fallback {
     /// The fallback of a ScaledObject that has one.
     ///
     /// # Errors
-    /// What in it cannot be followed.
+    /// The mistake in it.
     pub fn of(spec: &ScaledObjectSpec) -> Result<Option<Self>, String> {
         let Some(fallback) = &spec.fallback else { return Ok(None) };
         if fallback.replicas < 0 {

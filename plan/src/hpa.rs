@@ -1,5 +1,4 @@
-//! The HorizontalPodAutoscaler of a ScaledObject, to the letter of KEDA's but for what
-//! `docs/keda-differences.md` lists.
+//! The HorizontalPodAutoscaler of a ScaledObject, the same as KEDA's but for the rows of `docs/keda-differences.md`.
 
 pub mod behavior;
 pub mod contest;
@@ -30,8 +29,8 @@ use super::resource::ResourceMetric;
 /// every HPA of the cluster; this stays.
 const VERSION_LABEL: &str = "v1alpha1";
 
-/// Annotations and labels by which `kubectl apply` and the GitOps tools mark what they own. On a copy they would claim
-/// the HPA for a tool that does not know it, which then prunes it or fights for it.
+/// Annotations and labels by which `kubectl apply` and the GitOps tools mark their objects. A copy of them would claim
+/// the HPA for a tool that does not know it. The tool would then prune the HPA or fight for it.
 const OWNERSHIP_MARKS: &[&str] = &[
     "kubectl.kubernetes.io/last-applied-configuration",
     "app.kubernetes.io/instance",
@@ -124,8 +123,8 @@ pub fn target_report(status: &HorizontalPodAutoscalerStatus) -> TargetReport {
     }
 }
 
-/// The value of a metric as the HPA gets it. It takes one below zero for a sum that has overflowed, and would ask for all
-/// the replicas there may be.
+/// The value of a metric as the HPA gets it. The HPA takes a value below zero for a sum that has overflowed, and would
+/// ask for `maxReplicas`.
 pub fn metric_value(value: f64) -> f64 {
     value.max(0.0)
 }

@@ -11,7 +11,7 @@ use crate::formula::Formula;
 /// The name of the metric that takes the place of the triggers' own.
 pub const COMPOSITE_METRIC: &str = "composite-metric";
 
-/// The formula of one ScaledObject and what its value is compared with.
+/// The formula of one ScaledObject, and the metric that its value is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Modifiers {
     formula: Formula,

@@ -87,8 +87,8 @@ pub fn too_long(object: &ScaledObject) -> Option<String> {
     })
 }
 
-/// Why the name of the HPA of `object` is refused for new ScaledObjects. One that is there already is served: an HPA may
-/// have a name of 253 characters, and its label is cut.
+/// Why a new ScaledObject may not have this name for its HPA; none if it may. A ScaledObject that is there already is
+/// served: an HPA may have a name of 253 characters, and its label is cut.
 pub fn hpa_too_long(object: &ScaledObject) -> Option<String> {
     let name = hpa::name(object);
     (name.len() > LONGEST_LABEL).then(|| {

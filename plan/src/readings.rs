@@ -33,7 +33,7 @@ pub struct Aggregate {
     pub failed: usize,
     /// The fallback, if it takes the place of a metric without a value.
     pub fallback: Option<Fallback>,
-    /// How the fallback stands, if there is one.
+    /// The state of the fallback, if there is one.
     pub standing: Option<FallbackTick>,
     /// Whether each trigger is active; with a formula none is by itself.
     pub triggers: Box<[bool]>,
@@ -43,7 +43,7 @@ pub struct Aggregate {
     pub formula_error: Option<String>,
 }
 
-/// Adds up what was seen of each trigger, in the spec's order.
+/// Aggregates the readings of the triggers, in the spec's order.
 pub fn aggregate(seen: &[TriggerReading<'_>], fallback: Option<&Fallback>, modifiers: Option<&Modifiers>) -> Aggregate {
     let standing = fallback.map(|fallback| FallbackTick {
         in_effect: seen.iter().any(|seen| fallback.begins(seen.failures)),

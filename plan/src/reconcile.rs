@@ -108,7 +108,7 @@ pub struct Report {
 /// The result of a check, for the facts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Checked {
-    /// The API server has not answered about everything: what was known stays.
+    /// The API server has not answered about everything: the facts stay.
     #[default]
     Unknown,
     /// The specification is in force from now on.
@@ -125,7 +125,7 @@ pub enum Checked {
 }
 
 impl Report {
-    /// Changes the facts before anything is written: what holds whether the writes succeed or not.
+    /// Changes the facts before anything is written: those that hold even where a write fails.
     pub fn begin(&self, facts: &mut Facts) {
         if let Some((paused, replicas)) = self.paused {
             (facts.paused, facts.paused_replicas) = (Some(paused), replicas);
@@ -199,8 +199,8 @@ impl Plan {
         }
     }
 
-    /// The same, for a check that ends with `failure` and leaves in force what is. Its HPA is the only one, too: a process
-    /// may have died between the writes of a change of the HPA's name.
+    /// The same plan for a check that ends with `failure`. The specification in force stays. Its HPA is the only one,
+    /// too: a process may have died between the writes of a change of the HPA's name.
     #[must_use]
     fn refused(mut self, object: &ScaledObject, observed: &Observed, failure: Failure) -> Self {
         let noted = object.status.as_ref().and_then(|status| status.hpa_name.clone());
@@ -220,8 +220,8 @@ impl Plan {
     }
 }
 
-/// The names of the ScaledObject's HPAs: those that were observed, and the one that its status names. Another writer may
-/// have put anything into the status.
+/// The names of the ScaledObject's HPAs: those that were observed, and the one that its status names. Another writer
+/// may have put any name into the status.
 fn known_hpas(object: &ScaledObject, observed: &Observed) -> BTreeSet<String> {
     let noted = object.status.as_ref().and_then(|status| status.hpa_name.clone()).filter(|name| is_object_name(name));
     observed.hpas.iter().chain(&observed.applied_hpa).cloned().chain(noted).collect()

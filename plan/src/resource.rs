@@ -22,7 +22,7 @@ pub struct ResourceMetric {
 /// The target that a resource's use is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResourceTarget {
-    /// Percent of what the containers request, averaged over the pods.
+    /// Percent of the containers' requests, averaged over the pods.
     Utilization(i32),
     /// So much for each pod.
     AverageValue(Quantity),

@@ -22,7 +22,7 @@ pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// The edits from one word to the other, in any case: a letter added, removed, replaced, or exchanged with the next
 /// (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
-    // A word is not misspelled by so much, and the comparison stays cheap.
+    // No misspelling is that far off, and the comparison stays cheap.
     if one.chars().count().abs_diff(other.chars().count()) > 2 || one.chars().count() > 64 {
         return usize::MAX;
     }

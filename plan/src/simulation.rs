@@ -84,8 +84,8 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// How long things may take to come to rest: the cooldown, what lies between looks, and the HPA's windows. With a metric of
-/// type Value the HPA goes down by as little as a replica in each.
+/// The time within which a workload comes to rest: the cooldown, the time between looks, and the HPA's windows. With a
+/// metric of type Value the HPA goes down by as little as a replica in each.
 fn rest(settings: &Settings) -> u32 {
     let seconds = settings.cooldown.max(settings.initial_cooldown) + 5 * settings.polling + 120;
     let window = TimeDelta::from_std(ControllerFlags::default().downscale_stabilization).unwrap();
@@ -93,8 +93,8 @@ fn rest(settings: &Settings) -> u32 {
     u32::try_from(time.num_seconds() / STEP.num_seconds()).unwrap()
 }
 
-/// The HPA knows nothing of an idle count above zero and raises it to the minimum, whereupon it is taken back, without an end:
-/// zero is the only one that holds, as KEDA's documentation says.
+/// An idle count of zero. The HPA knows no idle count above zero and raises it to the minimum, and Ebb takes it back,
+/// without an end: as KEDA's documentation says, only zero works.
 fn idle_at_zero(settings: &Settings) -> Edit {
     Edit::Bounds { min: settings.min, max: settings.max, idle: settings.idle.map(|_| 0) }
 }
@@ -118,7 +118,7 @@ fn histories() -> ProptestConfig {
 proptest! {
     #![proptest_config(histories())]
 
-    /// The world itself asserts what must hold at each decision of Ebb and at each look of the HPA.
+    /// The world itself asserts the invariants at each decision of Ebb and at each look of the HPA.
     #[test]
     fn whatever_happens_every_decision_is_right(
         settings in any_settings(), replicas in 0_i32..25, events in prop::collection::vec(any_event(), 1..60),

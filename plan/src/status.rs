@@ -1,9 +1,10 @@
-//! A ScaledObject's status as a function of what Ebb knows about it: KEDA's fields, reasons and texts.
+//! A ScaledObject's status as a function of the facts: KEDA's fields, reasons and texts.
 //!
-//! The status follows from the specification and from what is observed. Four things are history by their meaning and are
-//! carried over from the status that is there: `lastActiveTime`, `originalReplicaCount`, every `lastTransitionTime`, and
-//! the reason of `Paused=False`, which says whether the ScaledObject has been paused before. Everything else is carried
-//! over only until the first check has come to an end.
+//! The status follows from the specification and from observations. Four things are history by their meaning and are
+//! carried over from the present status: `lastActiveTime`, `originalReplicaCount`, every `lastTransitionTime`, and the
+//! reason of
+//! `Paused=False`, which says whether the ScaledObject has been paused before. Everything else is carried over only
+//! until the first check has come to an end.
 
 mod facts;
 
@@ -22,8 +23,8 @@ pub use facts::{
     TargetKind, Tick, UnknownParameter,
 };
 
-/// The status that follows from `facts`. `previous` gives what stays: transition times, and what a failed check knows
-/// nothing about.
+/// The status that follows from `facts`. `previous` gives the parts that stay: transition times, and fields that a
+/// failed check cannot know.
 pub fn status(previous: &ScaledObjectStatus, facts: &Facts, now: DateTime<Utc>) -> ScaledObjectStatus {
     let mut status = previous.clone();
     let mut conditions = Conditions { previous, generation: facts.generation, now, list: Vec::new() };
@@ -84,7 +85,7 @@ pub fn conditions(facts: &Facts) -> [Option<bool>; 3] {
     })
 }
 
-/// Adds what is known of the target and the triggers before the check has come to an end.
+/// Adds the fields of the target and the triggers that are known before the check has come to an end.
 fn target(status: &mut ScaledObjectStatus, info: &TargetInfo) {
     match &info.target {
         KindFound::Unknown => {}
@@ -104,7 +105,7 @@ fn target(status: &mut ScaledObjectStatus, info: &TargetInfo) {
     status.authentications_types = Some(info.authentications_types.clone());
 }
 
-/// Adds what follows from the specification that is in force, and removes what one before it left.
+/// Adds the fields of the specification in force, and removes those of the one before it.
 fn in_force(status: &mut ScaledObjectStatus, facts: &Facts) {
     let served = facts.served.as_ref();
     status.hpa_name = facts.hpa_name().map(str::to_owned);
@@ -137,7 +138,7 @@ fn unpaused(previous: &ScaledObjectStatus) -> State {
     }
 }
 
-/// None while nothing is known: what was said before stays.
+/// The Ready condition. None while nothing is known: the former condition stays.
 fn ready(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
         (Check::Pending, _) => return None,
@@ -173,7 +174,7 @@ fn is_ready(facts: &Facts) -> bool {
     ready(facts).is_some_and(|(status, ..)| status == Condition::TRUE)
 }
 
-/// None while nothing is known: what was said before stays.
+/// The Fallback condition. None while nothing is known: the former condition stays.
 fn fallback(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
         (Check::Pending, _) | (Check::Served, None) => return None,
@@ -189,7 +190,7 @@ fn health(failures: u32) -> HealthStatus {
     HealthStatus { number_of_failures: failures.try_into().ok(), status: Some(status.to_owned()) }
 }
 
-/// None while nothing is known: what was said before stays.
+/// The Active condition. None while nothing is known: the former condition stays.
 fn active(facts: &Facts) -> Option<State> {
     Some(match (&facts.check, &facts.tick) {
         (Check::Failed(_), _) => (Condition::UNKNOWN, "UnknownState", "ScaledObject check failed".into()),
@@ -199,7 +200,7 @@ fn active(facts: &Facts) -> Option<State> {
             (Condition::UNKNOWN, "UnknownState", "there is no target to scale".into())
         }
         (Check::Served, Some(tick)) => match tick.activity {
-            // KEDA's reason, without saying what nobody knows.
+            // KEDA's reason, without a claim about triggers that could not be read.
             Activity::Inactive if tick.failures().next().is_some() => (
                 Condition::FALSE,
                 "ScalerNotActive",

@@ -23,7 +23,7 @@ const FORMER: [(&str, &str, &str); 3] = [
 /// A key of every kind in former releases of KEDA. It names nothing any more.
 pub const METRIC_NAME: &str = "metricName";
 
-/// The key that an unknown one was meant to be: one that the kind reads and that is not there.
+/// The key that an unknown one was meant to be: the kind reads it, and the metadata lacks it.
 pub fn meant(kind: &Declaration, metadata: &BTreeMap<String, String>, key: &str) -> Option<&'static str> {
     let (name, from_env) = match key.strip_suffix("FromEnv") {
         Some(name) => (name, true),

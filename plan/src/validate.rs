@@ -12,7 +12,7 @@ use super::policy::Policy;
 use super::resource;
 use super::rules::Rules;
 
-/// Why a ScaledObject cannot be served: KEDA's headline, and what exactly is wrong.
+/// The error of a ScaledObject that cannot be served: KEDA's headline, and the exact mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{headline}: {detail}")]
 pub struct Invalid {

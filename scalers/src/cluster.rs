@@ -1,8 +1,8 @@
 //! Reads of the cluster itself, for kinds whose source is Kubernetes.
 //!
-//! This crate stays without a client for Kubernetes: the program that uses it implements [`ClusterReader`]. A kind declares
-//! the rights that it needs ([`crate::Kind::rights`]); the RBAC manifest is generated from them, and [`ClusterAccess`] refuses
-//! what is not declared.
+//! This crate stays without a client for Kubernetes: the program that uses it implements [`ClusterReader`]. A kind
+//! declares the rights that it needs ([`crate::Kind::rights`]). The RBAC manifest is generated from them, and
+//! [`ClusterAccess`] refuses every other read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct ClusterRight {
 /// Takes one object of a list after the other.
 pub type EachObject<'a> = &'a mut (dyn FnMut(&Value) + Send);
 
-/// The API server, as far as triggers read it. Every call has a limit of time and of what is read.
+/// The API server, as far as triggers read it. Every call has a limit of time and of size.
 #[async_trait]
 pub trait ClusterReader: Send + Sync + fmt::Debug {
     /// The object of this name; none if there is none.
@@ -78,7 +78,7 @@ pub trait ClusterReader: Send + Sync + fmt::Debug {
     ) -> Result<(), ReadError>;
 }
 
-/// A trigger's access to the cluster: what its kind has declared, in the namespace of its ScaledObject.
+/// A trigger's access to the cluster: the declared rights of its kind, in the namespace of its ScaledObject.
 #[derive(Debug, Clone)]
 pub struct ClusterAccess {
     reader: Option<Arc<dyn ClusterReader>>,

@@ -1,6 +1,6 @@
 //! The `cron` trigger: a number of replicas between two points in time (keda.sh/docs, "Cron").
 //!
-//! [`schedule`] reads cron expressions, [`window`] computes what lies between two of them; both are pure.
+//! [`schedule`] reads cron expressions, [`window`] computes the time between two of them; both are pure.
 
 pub mod schedule;
 pub mod window;

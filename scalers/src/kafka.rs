@@ -80,7 +80,7 @@ struct Kafka {
     standing: Mutex<Standing>,
     /// The topics of the last reading, and how often each had moved before it.
     seen: Mutex<Vec<(Arc<Topic>, u64)>>,
-    /// Why a broker may not answer, and what to do: credentials that are not used.
+    /// A possible reason for which a broker does not answer, with advice: credentials that are not used.
     suspicion: Option<String>,
 }
 
@@ -161,7 +161,7 @@ impl Scaler for Kafka {
 impl Kafka {
     async fn look(&self, poll: bool) -> Result<Reading, ReadError> {
         let looked = match self.look_once(poll).await {
-            // A leader has moved, or partitions have gone: with what is known now it may go well.
+            // A leader has moved, or partitions have gone: with the new layout the question may succeed.
             Err(_) if self.topics.iter().any(|topic| topic.has_no_layout()) => self.look_once(poll).await,
             looked => looked,
         };

@@ -1,4 +1,4 @@
-//! Every kind of trigger, and what the rest of Ebb knows of each without naming it.
+//! Every kind of trigger, and the properties by which the rest of Ebb uses it without naming it.
 
 use std::fmt;
 

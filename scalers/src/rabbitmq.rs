@@ -191,9 +191,9 @@ fn counted(figures: QueueStats, exclude_unacknowledged: bool) -> (QueueStats, f6
     (figures, if exclude_unacknowledged { figures.ready } else { figures.messages })
 }
 
-/// `ready` is what AMQP says now; `figures` are a few seconds old. A message that a consumer has taken in between is
-/// not ready any more and not unacknowledged yet: all that there were then count at least, so that a busy worker never
-/// looks idle.
+/// The messages with the unacknowledged ones. `ready` is AMQP's present count; `figures` are a few seconds old. A
+/// message that a consumer has taken in between is not ready any more and not unacknowledged yet. At least the former
+/// total counts then, so that a busy worker never looks idle.
 fn with_unacknowledged(ready: f64, figures: &QueueStats) -> f64 {
     (ready + figures.unacknowledged()).max(figures.messages)
 }

@@ -77,15 +77,15 @@ pub trait Scaler: Send + Sync + std::fmt::Debug {
     /// broker is known to be down, and callers that ask at the same time share one query.
     async fn read(&self, now: DateTime<Utc>) -> Result<Reading, ReadError>;
 
-    /// The look that comes once in each `pollingInterval`: like [`Scaler::read`], for triggers that remember from poll to
-    /// poll what they have seen.
+    /// The look that comes once in each `pollingInterval`: like [`Scaler::read`], for triggers that remember their last
+    /// poll.
     async fn poll(&self, now: DateTime<Utc>) -> Result<Reading, ReadError> {
         self.read(now).await
     }
 
     /// Resolves when a new reading may differ from the last one. An idle workload waits here between polls, so waiting
-    /// costs next to nothing, and what it leads to is spread by what the source can bear. Never resolves where that cannot
-    /// be known, as while a connection is not open. Dropping the future ends the wait.
+    /// must cost next to nothing, and the kind spreads the looks by its source's capacity. Never resolves where a
+    /// change cannot be known, as while a connection is not open. Dropping the future ends the wait.
     async fn changed(&self) {
         std::future::pending::<()>().await;
     }

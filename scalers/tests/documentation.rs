@@ -1,4 +1,4 @@
-//! The documentation says what the code reads: every kind of trigger has its page and its row in the README, and the page's
+//! The documentation agrees with the code: every kind of trigger has its page and its row in the README, and the page's
 //! table of keys names each parameter with its sources and its default.
 
 use std::collections::BTreeMap;

@@ -37,7 +37,7 @@ pub enum UninstallError {
     /// A request failed.
     #[error(transparent)]
     Request(#[from] Problem),
-    /// Somebody adds the finalizers again.
+    /// Another program adds the finalizers again.
     #[error("finalizers return as soon as they are removed: Ebb or KEDA still runs; scale it to zero first")]
     StillRuns,
     /// Standard output cannot be written.
@@ -45,15 +45,15 @@ pub enum UninstallError {
     Io(#[from] io::Error),
 }
 
-/// Removes the APIServices and the webhook's configuration if they lead to Ebb, then the finalizers, and with `--purge` the
-/// HPAs. Says what it did on `output`.
+/// Removes the APIServices and the webhook's configuration if they lead to Ebb, then the finalizers, and with `--purge`
+/// the HPAs. Writes its steps to `output`.
 ///
 /// # Errors
 /// A request that fails, or finalizers that return.
 pub async fn run(question: &Uninstall, mut output: impl Write) -> Result<(), UninstallError> {
     let config = client::config(question.kubeconfig.as_deref()).await?;
     let client = client::connect(&config, Some(ANSWER))?;
-    // First what would refuse or hold up requests of others.
+    // First the objects that would refuse or hold up requests of others.
     let api_services: Api<APIService> = Api::all(client.clone());
     for name in [API_SERVICE, DECISIONS_API_SERVICE] {
         remove(&api_services, "APIService", name, question, &mut output).await?;

@@ -104,7 +104,7 @@ fn found(ready: bool, paused: bool, falling_back: bool) -> Facts {
 fn events(before: &Facts, after: &Facts) -> Vec<String> {
     let mut before = before.clone();
     before.settle();
-    // One that has been polled was ready before that.
+    // A ScaledObject that has been polled was ready before that.
     before.ready_told |= before.check == Check::Served && before.tick.is_some();
     let mut after = Facts { ready_told: before.ready_told, ..after.clone() };
     after.settle();

@@ -217,7 +217,7 @@ impl Tree {
             },
             Tree::Max(of) => {
                 let of: Option<Vec<f64>> = of.iter().map(|tree| tree.value(values)).collect();
-                // As expr-lang compares: what is not less stays.
+                // As in expr-lang: an equal value does not replace the best.
                 of?.into_iter().reduce(|best, value| if best < value { value } else { best })?
             }
         })

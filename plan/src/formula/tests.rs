@@ -48,7 +48,7 @@ fn formulas_that_keda_refuses_for_no_need_are_evaluated() {
         // KEDA puts float(…) around the formula, which a comment or a sequence breaks.
         ("a + b // all", "a=1 b=2", 3.0),
         ("1; a + b", "a=1 b=2", 3.0),
-        // KEDA tries -1 for each trigger, and refuses what fails with it.
+        // KEDA tries -1 for each trigger, and refuses a formula that fails with it.
         ("7 % int(a + 1)", "a=4", 2.0),
         ("find([a, b], # > 1)", "a=1 b=2", 2.0),
         ("findIndex([a, b], # > 1)", "a=1 b=2", 1.0),

@@ -1,8 +1,8 @@
-//! Fields of an HPA that somebody else sets again and again.
+//! Contested fields of an HPA: another writer sets them again and again.
 //!
-//! A field that differs from what the API server made of Ebb's last write is put right at once. One that comes back
-//! [`TIMES`] times within [`WINDOW`] is contested: from then on it is put right once an hour, so that two writers do not
-//! keep the API server busy without an end.
+//! Ebb corrects a field at once when it differs from Ebb's last write as the API server completed it. A field that
+//! comes back [`TIMES`] times within [`WINDOW`] is contested. From then on Ebb corrects it once an hour, so that two
+//! writers do not keep the API server busy without an end.
 
 use std::collections::BTreeMap;
 
@@ -36,20 +36,20 @@ pub struct Contest {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Field {
-    /// When it was put right, within the window.
+    /// The times of the corrections within the window.
     corrected: Vec<DateTime<Utc>>,
     /// Until when it is left alone.
     truce: Option<DateTime<Utc>>,
 }
 
 impl Contest {
-    /// Nothing has been put right yet. `made` is what the API server made of Ebb's write.
+    /// The record of an HPA without a correction. `made` is Ebb's write as the API server completed it.
     pub fn new(made: Value) -> Self {
         Self { made, fields: BTreeMap::new() }
     }
 
-    /// Whether `present` differs in fields only that are left alone now: until when. `next` is what Ebb would write over it,
-    /// with the labels and annotations of others.
+    /// The time until which `present` is left alone, where it differs only in fields that are. `next` is the HPA that
+    /// Ebb would write over it, with the labels and annotations of others.
     pub fn is_left_alone(&self, present: &Value, next: &Value, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut expected = self.made.clone();
         expected["metadata"] = next["metadata"].clone();
@@ -58,7 +58,7 @@ impl Contest {
         truces.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
 
-    /// Notes that `present` was put right, and that the API server made `made` of it. Gives the fields that are contested
+    /// Notes a correction of `present`, which the API server completed as `made`. Gives the fields that are contested
     /// from now on.
     pub fn correct(&mut self, present: &Value, made: Value, now: DateTime<Utc>) -> Vec<Path> {
         let mut contested = Vec::new();
@@ -191,7 +191,7 @@ mod tests {
         }
         assert_eq!(contest.correct(&held(), made(), at(2)), [path("spec.behavior.scaleDown.selectPolicy")]);
         assert_eq!(contest.is_left_alone(&held(), &made(), at(61)), Some(at(62)));
-        // Another field is put right at once.
+        // Another field is corrected at once.
         let other = json!({"spec": {"maxReplicas": 9, "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}});
         assert_eq!(contest.is_left_alone(&other, &made(), at(10)), None);
         // Neither a label that another program keeps changing nor its absence ends the truce.
@@ -200,7 +200,7 @@ mod tests {
             value
         };
         assert_eq!(contest.is_left_alone(&with(held()), &with(made()), at(61)), Some(at(62)));
-        // An hour later it is put right once, without another event.
+        // An hour later it is corrected once, without another event.
         assert_eq!(contest.is_left_alone(&held(), &made(), at(62)), None);
         assert_eq!(contest.correct(&held(), made(), at(62)), Vec::<Path>::new());
         assert_eq!(contest.is_left_alone(&held(), &made(), at(63)), Some(at(122)));

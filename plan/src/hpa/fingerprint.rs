@@ -44,7 +44,7 @@ impl Fingerprint {
     }
 }
 
-/// A digest of what Ebb wants an HPA to be.
+/// A digest of the HPA that Ebb wants.
 pub fn wanted(hpa: &HorizontalPodAutoscaler) -> u64 {
     hash(&super::replacement::parts(hpa).to_string())
 }

@@ -57,7 +57,7 @@ impl Behavior {
 }
 
 impl Direction {
-    /// The same with what the user gives.
+    /// The same with the user's values.
     fn with(self, rules: Option<&HPAScalingRules>) -> Self {
         let Some(rules) = rules else { return self };
         let window = rules.stabilization_window_seconds.and_then(|window| window.try_into().ok());

@@ -1,4 +1,4 @@
-//! The HPA that Ebb writes over one that is there already.
+//! The HPA that replaces the present one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

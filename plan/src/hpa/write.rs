@@ -1,4 +1,4 @@
-//! The next write of an HPA: none, a creation, or a replacement of the one that is there.
+//! The next write of an HPA: none, a creation, or a replacement of the present one.
 
 use chrono::{DateTime, Utc};
 use ebb_crds::{ScaledObject, names};
@@ -26,7 +26,8 @@ pub enum Write {
 }
 
 impl Write {
-    /// The write for the HPA `present`, which should be `desired`. `contest` has the fields that others have set of late.
+    /// The write for the HPA `present`, which should be `desired`. `contest` has the fields that others have set
+    /// recently.
     pub fn next(
         object: &ScaledObject,
         present: Option<&HorizontalPodAutoscaler>,
@@ -65,7 +66,7 @@ pub fn controller(hpa: &HorizontalPodAutoscaler) -> Option<&OwnerReference> {
     hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")
 }
 
-/// Whether the ScaledObject asks for an HPA that belongs to something else (keda.sh/docs, "Transfer ownership of an existing
+/// Whether the ScaledObject may take over an HPA of another owner (keda.sh/docs, "Transfer ownership of an existing
 /// HPA").
 pub fn may_take(object: &ScaledObject) -> bool {
     let transfer =
@@ -77,7 +78,7 @@ pub fn may_take(object: &ScaledObject) -> bool {
 /// The effect of a replacement.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Corrected {
-    /// The fields that were put right. None: the API server's own additions were all that differed.
+    /// The fields that were corrected. None: they differed in the API server's own additions only.
     pub fields: Vec<Path>,
     /// The changes of other writers, with this correction.
     pub contest: Option<Box<Contest>>,

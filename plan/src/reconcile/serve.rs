@@ -13,7 +13,8 @@ use crate::rules::Rules;
 use crate::status::{KindFound, Served, UnknownParameter};
 use crate::{hpa, resource, unexpected};
 
-/// The HPA is there and is the only one, and the triggers are polled. A failure leaves in place what is in force.
+/// The HPA is there and is the only one, and the triggers are polled. A failure leaves the specification in force as it
+/// is.
 pub(super) fn plan(
     object: &ScaledObject,
     rules: Result<&Rules, &Failure>,

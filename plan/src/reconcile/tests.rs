@@ -70,7 +70,7 @@ fn owned(hpas: &[&str], observed: Observed) -> Observed {
     Observed { hpas: hpas.iter().map(|name| (*name).to_owned()).collect(), ..observed }
 }
 
-/// A plan as one line: what is written, in order, and how the pass ends.
+/// A plan as one line: the writes, in order, and the end of the pass.
 fn line(object: &ScaledObject, observed: &Observed) -> String {
     let plan = plan(object, &Intent::of(object, of_tests), observed, Options::default());
     let mut words = Vec::new();
@@ -427,7 +427,7 @@ fn unknown_parameters_are_reported_where_that_is_asked_for() {
     }
 }
 
-/// A pass reports what holds before its writes, and the rest after them.
+/// A pass reports some facts before its writes, and the rest after them.
 #[test]
 fn a_report_changes_the_facts_in_two_steps() {
     let object = object(&annotated("paused", "true"), &Value::Null, &json!({}));
@@ -492,7 +492,7 @@ fn one_of_several_hpas_is_noted_as_the_one_that_stays() {
     }
 }
 
-/// A check whose writes failed leaves in force what was.
+/// A check whose writes failed leaves the former specification in force.
 #[test]
 fn a_failure_keeps_what_is_in_force() {
     let object = object(&marked(), &Value::Null, &json!({}));

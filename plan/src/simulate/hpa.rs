@@ -87,7 +87,7 @@ impl HpaModel {
         Self { flags, rules, recommendations: Vec::new(), added: Vec::new(), removed: Vec::new() }
     }
 
-    /// The HPA is written anew. The controller remembers what it did.
+    /// The HPA is written anew. The controller remembers its past.
     pub fn replace(&mut self, object: &HorizontalPodAutoscaler) {
         self.rules = HpaRules::of(object, self.flags.tolerance);
     }
@@ -143,13 +143,13 @@ impl HpaModel {
         self.rules.metrics.iter().map(of).collect()
     }
 
-    /// The recommendation after the windows of stabilization, and what changed it.
+    /// The recommendation after the windows of stabilization, and the bound that changed it.
     fn stabilized(&mut self, now: Duration, replicas: i32, wanted: i32) -> (i32, Option<Bound>) {
         let down = self.rules.behavior.as_ref().and_then(|behavior| behavior.down.window);
         let down = down.unwrap_or(self.flags.downscale_stabilization);
         let up = self.rules.behavior.as_ref().and_then(|behavior| behavior.up.window).unwrap_or_default();
-        // The controller's period is a little longer than it says, so that what was recommended exactly a window ago is out
-        // of it.
+        // The controller's period is a little longer than configured, so that a recommendation from exactly a window
+        // ago is out of the window.
         let within = |window: Duration, at: Duration| at + window > now;
         let counts = |window: Duration| {
             self.recommendations.iter().filter(move |(at, _)| within(window, *at)).map(|(_, count)| *count)
@@ -193,7 +193,8 @@ impl HpaModel {
         } else {
             (&mut self.removed, behavior.down.longest())
         };
-        // The controller takes the place of one that is too old for its own direction, and the other direction counts the rest.
+        // The controller overwrites an entry that is too old for its own direction, and the other direction counts the
+        // rest.
         let change = (now, (to - from).abs());
         match list.iter_mut().rfind(|(at, _)| *at + longest < now) {
             Some(old) => *old = change,

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Messages that wait, as a fluid: the rates of arrival and of work are averages. Messages come as whole ones, so that rare ones
-/// are seen as what they are.
+/// Messages that wait, as a fluid: the rates of arrival and of work are averages. Whole messages arrive, so that a rare
+/// message counts as one.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
     /// Messages a second that a replica works off.

@@ -39,8 +39,8 @@ fn recordings() -> Vec<Recording> {
 }
 
 impl Recording {
-    /// When the real controller may have looked first: the status was read once a second, so that the look was up to a second
-    /// before. Where the looks lie decides what they see of a load, and what a tolerance covers.
+    /// The times of the real controller's possible first looks: the status was read once a second, so that a look was
+    /// up to a second before. The times of the looks decide which load they see, and which changes a tolerance hides.
     fn first_looks(&self) -> Vec<Option<Duration>> {
         let Some((seen, _)) = self.desired.get(1) else { return vec![None] };
         let period = ControllerFlags::default().sync_period.as_secs_f64();
@@ -91,9 +91,9 @@ fn between(changes: &Changes<i32>, from: f64, to: f64) -> impl Iterator<Item = i
     spans.map(|((_, count), _)| *count)
 }
 
-/// The first difference between a run and what was recorded. The real controller's looks drift, and the polls have a phase that
-/// nobody recorded. So at each second a count counts that was there within a period of it. The last period is left out: nobody
-/// saw what came after it.
+/// The first difference between a run and a recording. The real controller's looks drift, and the phase of the polls
+/// was not recorded. At each second the test therefore accepts a count that differs by at most one from a count within
+/// a period of it. It leaves the last period out: the recording ends there.
 fn difference(recording: &Recording, run: &Run) -> Option<String> {
     let period = ControllerFlags::default().sync_period;
     let first = (0.0, recording.replicas[0].1);

@@ -106,7 +106,7 @@ pub struct SimulatedDecision {
     pub to: i32,
     /// The actor that changed it: `Ebb` or `HPA`.
     pub by: &'static str,
-    /// Why, in one word.
+    /// The reason, in one word.
     pub reason: &'static str,
     /// Why, in a sentence.
     pub message: String,

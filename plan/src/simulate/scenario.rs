@@ -40,7 +40,7 @@ pub struct Scenario {
 pub struct SimulatedTrigger {
     /// The trigger as its specification describes it.
     pub info: TriggerInfo,
-    /// `useCachedMetrics`: the HPA gets what the last poll read.
+    /// `useCachedMetrics`: the HPA gets the reading of the last poll.
     pub is_cached: bool,
     /// Whether an idle workload is woken between two polls, because the source says that it has something new.
     pub notices_changes: bool,

@@ -67,7 +67,7 @@ fn scenario(mut spec: Value, annotations: &Value, sources: Vec<TriggerSource>) -
     }
 }
 
-/// The times and counts of all changes, with who made them.
+/// The times and counts of all changes, with their actors.
 fn changes(run: &Run) -> Vec<(u64, i32, &'static str)> {
     run.decisions.iter().map(|decision| (decision.t.as_secs(), decision.to, decision.reason)).collect()
 }

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(ready(&workload), (7, 2));
         workload.advance(at(30));
         assert_eq!((ready(&workload), workload.next_ready()), ((7, 5), Some(at(40))));
-        // One that is not ready goes first, then others.
+        // A pod that is not ready goes first, then others.
         workload.set(6, at(31));
         assert_eq!(ready(&workload), (6, 5));
         workload.set(3, at(32));

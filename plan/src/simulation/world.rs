@@ -54,7 +54,7 @@ pub(super) enum Event {
     Restart,
     /// The ScaledObject is edited.
     Edit(Edit),
-    /// Somebody sets the workload's replicas.
+    /// A user sets the workload's replicas.
     Scale(i32),
     /// The next request to the API server does not succeed.
     Fault(Fault),
@@ -216,7 +216,7 @@ impl World {
         self.check();
     }
 
-    /// The controller's pass: what follows from the spec.
+    /// The controller's pass over the specification.
     fn check(&mut self) {
         self.object = object(&self.settings, self.policy.created);
         let rules = validate::check(&self.object, crate::catalog::of_tests).unwrap();
@@ -259,7 +259,7 @@ impl World {
         });
     }
 
-    /// A step of time, in which Ebb and the HPA do what is due.
+    /// A step of time, in which Ebb and the HPA act where they are due.
     fn step(&mut self) {
         self.now += STEP;
         if self.paused() {
@@ -396,7 +396,7 @@ impl World {
         }
     }
 
-    /// The HPA's look, with what Ebb answers to its questions.
+    /// The HPA's look, with Ebb's answers to its questions.
     fn hpa_look(&mut self) {
         let Some(mut hpa) = self.hpa.take() else { return };
         let mut failed = false;

@@ -25,7 +25,7 @@ pub struct Facts {
     pub check: Check,
     /// The specification in force: the last that could be served. None while paused, and before the first.
     pub served: Option<Served>,
-    /// The ScaledObject's HPA that is there although nothing is in force: a process before this one left it.
+    /// The ScaledObject's HPA that is there although nothing is in force: an earlier process left it.
     pub left_hpa: Option<String>,
     /// The result of the last tick; none before the first.
     pub tick: Option<Tick>,
@@ -83,13 +83,13 @@ impl Facts {
         self.left_hpa = None;
     }
 
-    /// Ends what was in force, for a pause.
+    /// Ends the specification in force, for a pause.
     pub fn pause(&mut self) {
         self.check = Check::Paused;
         self.stop();
     }
 
-    /// Ends what was in force, a fallback included.
+    /// Ends the specification in force, a fallback included.
     pub fn stop(&mut self) {
         (self.served, self.left_hpa, self.tick, self.hpa) = (None, None, None, None);
         self.found.falling_back = false;
@@ -104,8 +104,8 @@ impl Facts {
         Self { found, served, scaling, ready_told: found.ready, ..Self::default() }
     }
 
-    /// Notes whether an event says that the ScaledObject is ready. One that is served is ready once its triggers could be read.
-    /// To be called after each change.
+    /// Notes whether an event says that the ScaledObject is ready. A served ScaledObject is ready once its triggers
+    /// could be read. Call this after each change.
     pub fn settle(&mut self) {
         self.ready_told = match &self.check {
             Check::Pending => self.found.ready,
@@ -275,7 +275,7 @@ pub struct Tick {
     pub formula_error: Option<String>,
     /// Whether a formula takes the place of the triggers.
     pub composed: bool,
-    /// How the fallback stands, if there is one.
+    /// The state of the fallback, if there is one.
     pub fallback: Option<FallbackTick>,
     /// Why the target cannot be read or scaled.
     pub target_error: Option<Box<TargetFailure>>,
@@ -334,7 +334,7 @@ pub struct Attempt {
     pub cause: String,
 }
 
-/// How a fallback stands.
+/// The state of a fallback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FallbackTick {
     /// Whether it is in effect for a trigger.

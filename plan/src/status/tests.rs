@@ -279,7 +279,7 @@ fn the_status_does_not_depend_on_the_one_before() {
         for (history, before) in &all {
             let before = status(&ScaledObjectStatus::default(), before, at(-1));
             let mut after = timeless(status(&before, facts, at(0)));
-            // The HPA's word of a moment ago stays until it has another.
+            // The HPA's former condition stays until it has another.
             if facts.hpa.is_none() && facts.hpa_name().is_some() {
                 let kept = |condition: &Condition| condition.type_ != Condition::HPA_ACTIVE;
                 after.conditions.as_mut().unwrap().retain(kept);
@@ -374,7 +374,7 @@ fn a_target_that_cannot_be_scaled_is_named_before_the_triggers() {
     assert_eq!(shown(&status, "Ready"), expected);
 }
 
-/// A failed check has no word of the HPA; the one that is there keeps the last.
+/// A failed check knows no condition of the HPA; an HPA that is there keeps its last.
 #[test]
 fn the_hpas_condition_goes_with_the_hpa() {
     let hpa = HorizontalPodAutoscalerCondition { status: "True".into(), ..Default::default() };

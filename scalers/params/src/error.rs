@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The end of each text about what KEDA supports and Ebb does not. `ebb check --for-migration` looks for it.
+/// The end of each text about a feature that KEDA supports and Ebb does not. `ebb check --for-migration` looks for it.
 pub const NOT_YET: &str = "is not supported yet";
 
 /// The problems of a trigger's parameters: KEDA's text, and beside it a hint at what to change, which KEDA does not

@@ -1,5 +1,5 @@
-//! A trigger's parameters: their declaration by a kind, the sources of their values, and KEDA's texts for what is wrong.
-//! Beside them: the metric that a trigger gives to the HPA.
+//! A trigger's parameters: their declaration by a kind, the sources of their values, and KEDA's error texts. Beside
+//! them: the metric that a trigger gives to the HPA.
 //!
 //! This crate has no I/O and knows no kind. Decisions about ScaledObjects build on it without any broker's client.
 //!
@@ -106,8 +106,8 @@ pub enum Absent {
     Default(&'static str),
 }
 
-/// Values that a check takes for one that it does not know, such as a Secret's. With some of them a trigger that is right
-/// must build.
+/// Sample values that a check uses for a value that it does not know, such as a Secret's. A correct trigger builds with
+/// at least one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     /// Texts. Checks go through them; a parameter with fewer texts than others repeats them.

@@ -26,7 +26,7 @@ impl MetricType {
 pub struct MetricSpec {
     /// The external metric's name, unique in its ScaledObject: `s<index>-<scaler part>`.
     pub name: String,
-    /// The value that one replica (or, with [`MetricType::Value`], the workload) is meant to bear. Above zero.
+    /// The value for each replica, or, with [`MetricType::Value`], for the workload. Above zero.
     pub target: f64,
     /// The trigger is active while the value is above this one. Zero or more; the HPA does not know it.
     pub activation: f64,

@@ -1,4 +1,4 @@
-//! Texts that somebody was meant to replace.
+//! Placeholders: texts that the author of a manifest was meant to replace.
 
 /// Whether a text holds a placeholder, such as `<your-namespace>`, `$HOST`, `${HOST}`, `$(HOST)` or `{{ .Values.host }}`.
 pub fn is_placeholder(text: &str) -> bool {

@@ -127,7 +127,7 @@ impl<'a> ParamReader<'a> {
         duration
     }
 
-    /// Notes something wrong in KEDA's words.
+    /// Notes a problem, in KEDA's words.
     pub fn problem(&mut self, text: impl Into<String>) {
         self.problems.push(text.into());
     }
@@ -156,8 +156,8 @@ impl<'a> ParamReader<'a> {
         Err(ConfigError::of(self.problems, self.hints))
     }
 
-    /// A value as an error may show it. One that is declared as secret is never shown, and one that does not come from the
-    /// metadata may be a credential in the wrong place.
+    /// A value as an error may show it. A value that is declared as secret is never shown. Neither is a value from
+    /// outside the metadata, which may be a credential in the wrong place.
     pub fn shown<'v>(&self, name: &str, value: &'v str) -> &'v str {
         let Some(param) = self.param(name) else { return HIDDEN };
         let given = param.names().any(|name| self.value(name, Source::Metadata) == Some(value));

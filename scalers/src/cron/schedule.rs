@@ -234,7 +234,7 @@ pub enum ScheduleError {
         /// The reason, in robfig/cron's words.
         reason: &'static str,
     },
-    /// The calendar does not take what was read.
+    /// The calendar does not accept the expression.
     #[error("no times can be computed: {0}")]
     Calendar(String),
     /// A number below zero.

@@ -64,7 +64,7 @@ pub struct Client {
     pub(super) idle: Idle,
     /// The looks into logs that are under way, by topic and questions.
     pub(super) looks: SingleFlight<(Arc<str>, Vec<Question>), Answers>,
-    /// The turns of those who look into a log.
+    /// The permits to look into a log.
     pub(super) looking: Semaphore,
 }
 
@@ -80,7 +80,7 @@ struct Leader {
     health: Breaker,
 }
 
-/// How long what has failed is left alone.
+/// A breaker with the pauses after failed questions: 250 ms to 5 s.
 pub(super) fn breaker() -> Breaker {
     Breaker::new(Backoff::new(Duration::from_millis(250), Duration::from_secs(5)))
 }
@@ -119,7 +119,8 @@ impl Client {
                 client.layouts.ask([name], |names| async move { asked.describe(names).await }).await
             });
             let described = match topic.layout(now, LAYOUT_OF_OLD) {
-                // The broker that was asked may hang, and the topic's own be well: what is known serves meanwhile.
+                // The broker that was asked may hang, while the topic's own leaders are well: the known layout serves
+                // meanwhile.
                 Some(Ok(known)) => match timeout(PATIENCE, asking).await {
                     Ok(described) => described,
                     Err(_) => return Ok(known),
@@ -217,7 +218,7 @@ impl Client {
         })?;
         let mut refused = HashMap::new();
         let asked: HashSet<_> = partitions.into_iter().collect();
-        // An answer may hold more than was asked for, and what it holds is kept.
+        // An answer may hold more than was asked for. Offsets are kept, so that only those that were asked for count.
         let answer = answer.into_iter().map(|found| ((found.topic, found.partition), found.offset));
         for ((topic, partition), offset) in answer.filter(|(partition, _)| asked.contains(partition)) {
             let Some(topic) = self.topics.find(&topic) else { continue };
@@ -260,9 +261,9 @@ impl Client {
         Ok(())
     }
 
-    /// An answer that says no.
+    /// The error of a refusing answer.
     pub(super) fn query(&self, what: &str, problem: impl Display) -> ReadError {
-        // A topic's name may be the broker's word.
+        // A topic's name may come from the broker.
         ReadError::Query(format!("{} at {}: {problem}", said(what), self.endpoint.broker()))
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::net::oauth::{Account, ClientCredentials};
 use crate::net::tls::Tls;
 
-/// A cluster and as whom to ask it. Triggers with equal endpoints share one client.
+/// A cluster and the credentials for it. Triggers with equal endpoints share one client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// `bootstrapServers`, separated by commas.
@@ -14,7 +14,7 @@ pub struct Endpoint {
     pub(super) sasl: Option<Sasl>,
 }
 
-/// How the client proves who it is.
+/// The client's credentials.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Sasl {
     /// A name and a password.

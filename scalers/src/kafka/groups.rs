@@ -18,10 +18,10 @@ use super::protocol::{ANSWER, Code, Fault, Partition, PartitionOffset, ShareOffs
 use super::room::MOST_COMMITTED;
 use crate::scaler::ReadError;
 
-/// How long a group that has committed nothing is taken for one that is no share group.
+/// How long a group without commits is taken for one that is no share group.
 const TYPE_AGE: Duration = Duration::from_secs(10);
 
-/// Why the lag of a share group cannot be read, and what can be done.
+/// The reason why the lag of a share group cannot be read, and advice.
 const NOT_COUNTED: &str = "the broker does not count it, as Kafka does from 4.2 on; upgrade the brokers, or name in \
     consumerGroup a group that commits offsets";
 
@@ -46,7 +46,8 @@ impl Position {
 pub(super) struct Positions {
     /// None where it has read nothing.
     pub(super) by_partition: HashMap<Partition, Result<Option<Position>, Code>>,
-    /// Whether it has read nothing of what is missing here; otherwise the answer is not complete.
+    /// Whether the group has read nothing of the partitions that are missing here; otherwise the answer is not
+    /// complete.
     pub(super) is_whole: bool,
 }
 /// A group, and the partitions that are asked about; none for all that it has committed to.
@@ -65,7 +66,7 @@ enum Known {
     NoShare(Instant),
 }
 
-/// A trigger's group, and what is known of its type.
+/// A trigger's group, and its type as far as it is known.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) name: Arc<str>,

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(200);
 const PARTITIONS: u32 = 1000;
 /// Looks without anything to look at before the looking ends: waiters come and go.
 const PATIENCE: u32 = 10;
-/// How old a list of partitions may be that a look goes by. Polls keep it fresh.
+/// The oldest list of partitions that a look uses. Polls keep it fresh.
 const LAYOUT_AGE: Duration = Duration::from_mins(5);
 
 /// Whether the topics are being looked at, and the leaders that have not answered the last look yet.
@@ -31,7 +31,7 @@ pub(super) struct Idle {
 }
 
 impl Client {
-    /// Has a topic looked at often for as long as what this gives lives.
+    /// Looks at a topic often for as long as the returned watcher lives.
     pub(super) fn watch(self: &Arc<Self>, topic: &Arc<Topic>) -> Watcher {
         let watcher = topic.watch();
         let mut looking = self.idle.looking.lock();

@@ -1,15 +1,15 @@
-//! The cases of KEDA's own tables for its two Kafka scalers, as facts: what is given, and whether KEDA takes it. Where Ebb
-//! decides differently, the case names the line of `docs/keda-differences.md` that says so.
+//! The cases of KEDA's own tables for its two Kafka scalers, as facts: parameters, and whether KEDA takes them. Where
+//! Ebb decides differently, the case names the line of `docs/keda-differences.md` that says so.
 //!
-//! KEDA's tables are older than some of its rules; a case says what KEDA 2.20 does.
+//! KEDA's tables are older than some of its rules; a case has the behavior of KEDA 2.20.
 
 use super::params::Flavor::{self, Apache, Kafka};
 use super::params::Metadata;
 use crate::params::TriggerConfig;
 
 type Pairs = &'static [(&'static str, &'static str)];
-/// The kinds, what the metadata holds beside what every case has, what the authentication gives, whether KEDA takes it, and
-/// the line that says why Ebb decides differently.
+/// The kinds, the metadata beside that of every case, the authentication's parameters, whether KEDA takes it, and the
+/// line that says why Ebb decides differently.
 type Case = (&'static [Flavor], Pairs, Pairs, bool, Option<&'static str>);
 
 const BOTH: &[Flavor] = &[Kafka, Apache];

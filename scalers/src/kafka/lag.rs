@@ -19,7 +19,7 @@ pub(super) enum ResetPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools)] // Each is a parameter of its own.
 pub(super) struct Rules {
-    /// Records of lag that one replica is meant to bear; above zero.
+    /// Records of lag for each replica; above zero.
     pub(super) lag_threshold: i64,
     /// The trigger is active above this lag.
     pub(super) activation_lag_threshold: i64,
@@ -98,7 +98,7 @@ struct Seen {
 }
 
 impl Progress {
-    /// Notes what a poll has found; partitions that it did not find are forgotten.
+    /// Notes the positions of a poll; partitions that it did not find are forgotten.
     pub(super) fn polled<'a>(&mut self, found: impl IntoIterator<Item = (&'a Partition, Option<Position>)>) {
         let mut seen = HashMap::new();
         for (partition, position) in found {
@@ -134,7 +134,7 @@ pub(super) struct Total {
     pub(super) active: bool,
 }
 
-/// Adds up the partitions' lags and bounds the sum by what more replicas could do about it.
+/// Adds up the partitions' lags and bounds the sum by the number of useful replicas.
 pub(super) fn total(rules: &Rules, lags: &[PartitionLag]) -> Total {
     let counted = |lag: &&PartitionLag| !(rules.exclude_persistent_lag && lag.persistent);
     let sum = |lags: &mut dyn Iterator<Item = &PartitionLag>| lags.fold(0_i64, |sum, lag| sum.saturating_add(lag.lag));
@@ -153,7 +153,7 @@ pub(super) fn total(rules: &Rules, lags: &[PartitionLag]) -> Total {
     Total { value, active: with_persistent > rules.activation_lag_threshold }
 }
 
-/// The smallest number of consumers that the partitions can be shared out to evenly and that bears the lag.
+/// The smallest number of consumers that suffices for the lag and that shares the partitions out evenly.
 fn even_share(lag: i64, partitions: i64, lag_threshold: i64) -> i64 {
     let divides = |consumers: &i64| partitions % consumers == 0;
     let bears = |consumers: &i64| consumers.saturating_mul(lag_threshold) >= lag;

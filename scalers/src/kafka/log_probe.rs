@@ -18,7 +18,7 @@ use super::protocol::{BatchScan, Code, End, Fault, FetchedLog, look};
 
 /// How long a look may take. A lag that could not be looked into counts as it is.
 const LOOK: Duration = Duration::from_secs(2);
-/// How many topics are looked into at a time: what is sent may be as long as the longest batches of records.
+/// The most topics that are looked into at a time: an answer may be as long as the longest batches of records.
 pub(super) const LOOKS: usize = 4;
 /// How long to wait for a turn. A new record is not to wake a workload any later for others' sake.
 const TURN: Duration = Duration::from_millis(300);

@@ -71,7 +71,7 @@ impl Metadata {
     }
 }
 
-/// `bootstrapServers`, separated by commas. One that no broker can have is a problem.
+/// `bootstrapServers`, separated by commas. An address that no broker can have is a problem.
 fn brokers(reader: &mut ParamReader<'_>) -> String {
     let text = reader.required("bootstrapServers");
     let brokers = list(text);
@@ -236,7 +236,7 @@ fn tls(reader: &mut ParamReader<'_>, trigger: &TriggerConfig, flavor: Flavor) ->
     };
     let given = identity.as_ref().map(|(cert, key)| GivenIdentity { cert, key, key_password: key_password.as_deref() });
     let tls = Tls::new(ca.as_deref(), given, unsafe_ssl).map_err(|problem| reader.problem(problem));
-    // Without it, too, the rest is read as what belongs to TLS.
+    // Without `tls`, too, the rest is read as its parameters.
     Some(tls.unwrap_or_default())
 }
 

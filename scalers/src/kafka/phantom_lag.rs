@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::protocol::Partition;
 
-/// How long a group must stand still with a lag before the log is asked about it. A group that moves needs no proof.
+/// How long a group must stand still with a lag before the log is asked about it. A group that moves needs no look.
 const STILL: Duration = Duration::from_secs(5);
 
 /// How long a record that was found holds its partition's lag: compaction may have taken it away since.
@@ -79,7 +79,7 @@ impl Standing {
         }
     }
 
-    /// Notes what the log holds from the offset on that [`Verdict::AskFrom`] named.
+    /// Notes the content of the log from the offset on that [`Verdict::AskFrom`] named.
     pub(super) fn found(&mut self, partition: &Partition, committed: i64, found: Found, now: Instant) {
         if let Some(place) = self.places.get_mut(partition).filter(|place| place.committed == committed) {
             place.found = Some((found, now));

@@ -34,7 +34,7 @@ pub(super) fn check_trigger(partitions: usize) -> Result<(), String> {
     ))
 }
 
-/// Memory for what is kept. It is given back when this is dropped.
+/// Reserved memory for metadata. It is given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Room {
     _reserved: Option<Reservation>,

@@ -119,13 +119,13 @@ impl Topic {
         let _ = self.moves.subscribe().wait_for(|present| *present != moves).await;
     }
 
-    /// Has the topic looked at often for as long as what this gives lives.
+    /// Looks at the topic often for as long as the returned watcher lives.
     pub(super) fn watch(self: &Arc<Self>) -> Watcher {
         self.watchers.fetch_add(1, Ordering::Relaxed);
         Watcher(Arc::clone(self))
     }
 
-    /// Whether somebody waits for it to move.
+    /// Whether a trigger waits for it to move.
     pub(super) fn is_watched(&self) -> bool {
         self.watchers.load(Ordering::Relaxed) > 0
     }
@@ -161,7 +161,7 @@ impl Topics {
         topic
     }
 
-    /// The topic of this name, if somebody looks at it.
+    /// The topic of this name, if a trigger looks at it.
     pub(super) fn find(&self, name: &str) -> Option<Arc<Topic>> {
         self.known.lock().get(name).and_then(Weak::upgrade)
     }

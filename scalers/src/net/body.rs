@@ -8,12 +8,12 @@ use tokio::time::timeout;
 
 use crate::net::budget::{Budget, Reservation, SMALL};
 
-/// The longest body of an answer that says no, or comes from whom nobody has proved anything to.
+/// The longest body of an answer whose status is no success.
 pub(crate) const LONGEST_REFUSAL: usize = 32 << 10;
 /// The longest that a body may take to come, for every timeout of a trigger: memory is reserved for the body meanwhile.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
-/// A body, and the memory that is reserved for it and for what it is read as.
+/// A body, and the memory that is reserved for it and for its parsed values.
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
     _reserved: Reservation,

@@ -60,8 +60,8 @@ impl Budget {
         Self { small: pool(small), large: pool(large), kept: pool(ALL_KEPT) }
     }
 
-    /// Memory for what is kept of a broker's answers, where it is more than usual. None while others have all of it: they may
-    /// have it for long, so there is nothing to wait for.
+    /// Memory for a broker's answers that are kept, where they are larger than usual. None while other holders have all
+    /// of it: they may have it for long, so waiting makes no sense.
     pub fn keep(&self, bytes: usize) -> Option<Reservation> {
         let permit = Arc::clone(&self.kept).try_acquire_many_owned(units(bytes)).ok()?;
         Some(Reservation { _permit: Some(permit) })

@@ -1,8 +1,8 @@
 //! Addresses that no trigger is connected to.
 //!
-//! A user who may write a ScaledObject chooses the host that Ebb connects to from its own place in the network. Names are
-//! resolved here, and the connection goes to the very address that was checked, so that a name cannot lead to one address
-//! when it is checked and to another afterwards.
+//! A user who may write a ScaledObject chooses the host that Ebb connects to from its own place in the network. This
+//! module resolves names, and the connection goes to the very address that was checked. A name therefore cannot lead to
+//! one address when it is checked and to another afterwards.
 
 use std::fmt;
 use std::io;

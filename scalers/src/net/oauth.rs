@@ -1,7 +1,7 @@
 //! OAuth 2.0 client credentials (RFC 6749, section 4.4): one cached token for all triggers that ask as the same client.
 //!
-//! Owns: the token request, the token's life, and when to ask again. Must not know what a token is for, and must not
-//! print a token or a secret: errors name the endpoint and the OAuth error code.
+//! Owns: the token request, the token's life, and the time of the next request. Must not know the purpose of a token,
+//! and must not print a token or a secret: errors name the endpoint and the OAuth error code.
 
 mod request;
 
@@ -40,7 +40,7 @@ pub struct ClientCredentials {
     pub client_secret: String,
     /// Scopes to ask for; none for the endpoint's default.
     pub scopes: Vec<String>,
-    /// Further parameters of the request, such as `audience`. They may not hold what the fields above say.
+    /// Further parameters of the request, such as `audience`. They may not repeat the fields above.
     pub params: BTreeMap<String, String>,
 }
 
@@ -80,7 +80,7 @@ impl ClientCredentials {
 pub struct Account {
     /// The account that asks for tokens.
     pub credentials: ClientCredentials,
-    /// Whom to trust.
+    /// The trusted authorities.
     pub tls: Tls,
 }
 
@@ -134,7 +134,7 @@ impl TokenSource {
         }
     }
 
-    /// A token that is valid now: the last one, or after most of its life a new one. Those who ask at the same time
+    /// A token that is valid now: the last one, or after most of its life a new one. Callers that ask at the same time
     /// share one request. While the endpoint is down, a token that is still valid goes on being used.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub struct Outbound {
     pub idle_timeout: Option<Duration>,
     /// TLS versions and suites.
     pub tls: Range,
-    /// Whom all clients trust.
+    /// The authorities that all clients trust.
     pub authorities: Authorities,
     /// Where no connection may lead.
     pub denied: Denied,
@@ -136,7 +136,7 @@ mod tests {
         (url, asked)
     }
 
-    /// Asks twice, after a pause, and gives what each connection was asked.
+    /// Asks twice, after a pause, and gives the requests on each connection.
     async fn ask_twice(outbound: &Outbound) -> Vec<Vec<String>> {
         let (url, asked) = server().await;
         let tls = Tls::default().client_config(outbound).unwrap();

@@ -6,14 +6,14 @@
 
 use std::fmt::Display;
 
-/// The most characters of a peer's words that are repeated.
+/// The most characters of a peer's text that are repeated.
 pub const LONGEST: usize = 200;
-/// The most characters of an error of a trigger as a whole. Ebb's own words and a user's are in it beside a peer's.
+/// The most characters of an error of a trigger as a whole. Ebb's own text and a user's are in it beside a peer's.
 pub const LONGEST_ERROR: usize = 2_000;
 
-/// The first [`LONGEST`] characters of what a peer says. Control characters are shown escaped.
+/// The first [`LONGEST`] characters of a peer's text. Control characters are shown escaped.
 ///
-/// No more of the words is looked at than is shown, so that a text of megabytes costs no more than a short one.
+/// Only the shown characters are looked at, so that a text of megabytes costs no more than a short one.
 pub fn said(words: impl Display) -> String {
     cut(words, LONGEST)
 }

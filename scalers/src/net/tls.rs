@@ -1,7 +1,7 @@
-//! TLS towards brokers and token endpoints: whom to trust, and the certificate to show.
+//! TLS towards brokers and token endpoints: the trusted authorities, and the certificate to show.
 //!
 //! Owns the reading of PEM texts (keys under a password too) and the one rustls configuration that the AMQP and HTTP
-//! clients share. Must not hold or print a key in any text: errors name the parameter, never what it holds.
+//! clients share. Must not hold or print a key in any text: errors name the parameter, never its value.
 
 mod authorities;
 mod range;
@@ -25,8 +25,8 @@ pub use range::{Ciphers, MinVersion, Range};
 /// A key file with more rounds is refused: a Secret must not be able to keep a thread busy for minutes.
 const MOST_KEY_ROUNDS: u32 = 2_000_000;
 
-/// Whom to trust and as whom to appear. The default trusts the system's certificate authorities and shows nothing.
-/// Clients with equal settings are shared.
+/// The trusted authorities and the client's certificate. The default trusts the system's certificate authorities and
+/// shows no certificate. Clients with equal settings are shared.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Tls {
     /// Authorities besides the system's, PEM.
@@ -68,7 +68,7 @@ impl Tls {
     /// Reads the texts and checks that they fit together. `accept_anything` turns the verification of servers off.
     ///
     /// # Errors
-    /// Names the parameter (`ca`, `cert`, `key`, `keyPassword`) and what is wrong with it.
+    /// Names the parameter (`ca`, `cert`, `key`, `keyPassword`) and its mistake.
     pub fn new(ca: Option<&str>, identity: Option<GivenIdentity<'_>>, accept_anything: bool) -> Result<Self, String> {
         let identity = identity
             .map(|given| Ok::<_, String>(Identity { certificates: given.cert.to_owned(), key: private_key(given)? }))
@@ -92,7 +92,7 @@ impl Tls {
         Self { identity: None, ..self.clone() }
     }
 
-    /// The settings as rustls takes them, within what holds for all clients. Does no I/O but to read the system's
+    /// The settings as rustls takes them, within the settings of all clients. Does no I/O but to read the system's
     /// authorities once.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ fn decrypt(pem: &str, password: &str) -> Result<Vec<u8>, String> {
     Ok(key.as_bytes().to_vec())
 }
 
-/// Lets every server in, as `unsafeSsl` asks for; signatures are checked all the same.
+/// Accepts every server, as `unsafeSsl` asks for; signatures are checked all the same.
 #[derive(Debug)]
 struct AcceptAnything(Arc<CryptoProvider>);
 

@@ -31,8 +31,8 @@ impl<K: Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Batcher<K,
         Self { window, open: Mutex::default() }
     }
 
-    /// Has `keys` asked for with the next batch, and gives that batch's answer: it holds those of others too. `query` asks
-    /// for a whole batch; the first asker's is taken.
+    /// Asks for `keys` with the next batch, and gives that batch's answer, which holds others' keys too. `query` asks
+    /// for a whole batch; the first caller's is used.
     pub async fn ask<F>(
         &self,
         keys: impl IntoIterator<Item = K>,

@@ -10,7 +10,7 @@ use crate::scaler::ReadError;
 /// The state of one server as its client sees it.
 #[derive(Debug)]
 pub struct Breaker<E = ReadError> {
-    /// One that has not failed.
+    /// The backoff of a server that has not failed.
     unused: Backoff,
     failing: Mutex<Option<Box<Failing<E>>>>,
 }

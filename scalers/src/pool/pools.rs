@@ -90,7 +90,7 @@ impl ClientPools {
         Ok(client)
     }
 
-    /// The same for what is no client of a broker, and belongs to one: a source of tokens.
+    /// The same for a helper of a broker's client that does not count as a client: a source of tokens.
     pub(crate) fn get_uncounted<C: Send + Sync + 'static, K: Eq + Hash + Send + 'static>(
         &self,
         endpoint: K,

@@ -14,7 +14,7 @@ use crate::params::ConfigError;
 
 type Used = Vec<Weak<dyn Any + Send + Sync>>;
 
-/// Counts, and refuses what is more than a namespace may use.
+/// Counts the clients of each namespace, and refuses one above the limit.
 #[derive(Debug, Default)]
 pub struct NamespaceQuota {
     /// How many each namespace may use; none for any number.
@@ -28,10 +28,10 @@ impl NamespaceQuota {
         Self { most, used: Mutex::default() }
     }
 
-    /// Counts `client` for `namespace` until its last user has gone, once for all who use it.
+    /// Counts `client` for `namespace` until its last user has gone, once for all its users.
     ///
     /// # Errors
-    /// The namespace uses as many others as it may.
+    /// The namespace uses as many other clients as it may.
     pub(super) fn claim<C: Send + Sync + 'static>(&self, namespace: &str, client: &Arc<C>) -> Result<(), ConfigError> {
         let Some(most) = self.most else { return Ok(()) };
         let mut used = self.used.lock();

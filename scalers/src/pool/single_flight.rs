@@ -8,9 +8,9 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use parking_lot::Mutex;
 
-/// The queries under way, by what they ask for.
+/// The queries under way, by question.
 ///
-/// A query runs for as long as somebody waits for it, and is dropped when all have given up; or, with
+/// A query runs for as long as a caller waits for it, and is dropped when all have given up; or, with
 /// [`join_to_the_end`](SingleFlight::join_to_the_end), until it has its answer.
 #[derive(Debug)]
 pub struct SingleFlight<K, V: Clone> {
@@ -24,8 +24,8 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> SingleFlight<K, V> 
         self.land(key, flight).await
     }
 
-    /// Joins the query for `key` that is under way, or starts `query`, which then runs to its end though nobody waits any
-    /// more: what cannot be called back is not to be asked twice.
+    /// Joins the query for `key` that is under way, or starts `query`, which then runs to its end, also without a
+    /// caller: a request that cannot be called back must not be sent twice.
     pub async fn join_to_the_end(self: &Arc<Self>, key: &K, query: impl Future<Output = V> + Send + 'static) -> V
     where
         K: Send + Sync + 'static,

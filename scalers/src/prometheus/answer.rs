@@ -1,6 +1,6 @@
 //! The answer of `/api/v1/query` (prometheus.io/docs, "HTTP API"), as far as a trigger needs it.
 //!
-//! One element is kept, however many there are: the memory for an answer does not grow with what a server puts into it.
+//! At most one element is kept: the memory for an answer does not grow with the number of elements that a server sends.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub(super) enum Answer {
     Value(f64),
     /// The one element's value is null.
     Null,
-    /// There is none, in KEDA's words.
+    /// There is no value, in KEDA's words.
     Empty(&'static str),
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Its words, after a colon; nothing if there are none.
+    /// The error text, after a colon; empty if there is none.
     pub(super) fn words(body: &[u8]) -> String {
         let complaint = serde_json::from_slice(body).unwrap_or(Self { error: None });
         complaint.error.map(|error| format!(": {error}")).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! The cases of KEDA's own tables for its prometheus scaler, as facts: the parameters, and whether KEDA takes them; the
-//! answers, and what KEDA reads.
+//! The cases of KEDA's own tables for its prometheus scaler, as facts: parameters, and whether KEDA takes them;
+//! answers, and KEDA's reading of them.
 
 use super::answer::{self, Answer};
 use super::params::Metadata;
@@ -36,7 +36,7 @@ const CA: (&str, &str) = ("ca", "CA");
 const CERT: (&str, &str) = ("cert", "CERT");
 const KEY: (&str, &str) = ("key", "KEY");
 
-/// `authModes`, what the authentication gives, and whether KEDA takes it.
+/// `authModes`, the authentication's parameters, and whether KEDA takes it.
 const AUTHENTICATION: &[(&str, Pairs, bool)] = &[
     ("tls", &[CA, CERT, KEY], true),
     ("tls", &[CERT, KEY], true),
@@ -95,7 +95,7 @@ fn parameters_are_taken_and_refused_as_in_keda() {
     }
 }
 
-/// An answer, and what KEDA reads with `ignoreNullValues`: none for an error. Whether KEDA fails without it.
+/// An answer, and KEDA's reading with `ignoreNullValues`: none for an error. Whether KEDA fails without it.
 const ANSWERS: &[(&str, Option<f64>, bool)] = &[
     ("{}", Some(0.0), true),
     (r#"{"data":{"result":[]}}"#, Some(0.0), true),

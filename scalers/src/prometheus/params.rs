@@ -62,7 +62,7 @@ const CLOUDS: &[(&str, &str)] = &[
     ("GoogleApplicationCredentials", "Google Cloud"),
 ];
 
-/// A trigger's question and what follows from the answer.
+/// A trigger's query, and the rules for its answer.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) endpoint: Endpoint,
@@ -175,7 +175,8 @@ fn custom_headers(reader: &mut ParamReader<'_>) -> HeaderMap {
     headers
 }
 
-/// Adds a header, in place of one of the same name. One that HTTP cannot carry is a problem; its value is not shown.
+/// Adds a header, in place of one of the same name. A header that HTTP cannot carry is a problem; its value is not
+/// shown.
 fn add_header(reader: &mut ParamReader<'_>, headers: &mut HeaderMap, param: &str, (name, value): (&str, &str)) {
     let parsed = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
     if let (Ok(name), Ok(mut value)) = parsed {

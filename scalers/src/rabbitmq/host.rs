@@ -64,7 +64,7 @@ impl Host {
         let uri = Uri::parse(rest)?;
         let name = uri.name()?.ok_or_else(|| format!("host names no machine: {EXAMPLE}"))?;
         let port = uri.port()?.unwrap_or(default_port);
-        // In `http://user:p/ss@machine` the machine would be `user`, and what is left of the password a path.
+        // In `http://user:p/ss@machine` the machine would be `user`, and the rest of the password a path.
         if [uri.path, uri.query, uri.fragment].iter().any(|part| part.contains('@')) {
             return Err(format!(
                 "host holds an @ behind the machine's name: {EXAMPLE}, with the special characters of user, password \

@@ -1,9 +1,9 @@
 //! RabbitMQ's management API: one client with at most two connections for each (address, identity).
 //!
 //! A queue is asked about by its name. Once more than a few are asked about within a second, one paged list answers for
-//! all of them; what is missing in it is asked about by name, so that the error is precise. Queues that match a pattern
-//! are searched for by the broker, over as many pages as there are. A broker without statistics counts messages in lists
-//! alone; see [`statistics`].
+//! all of them. A queue that is missing in the list is asked about by name, so that the error is precise. The broker
+//! searches for queues that match a pattern, over as many pages as there are. A broker without statistics counts
+//! messages in lists alone; see [`statistics`].
 
 mod about;
 mod answer;
@@ -224,7 +224,7 @@ impl Client {
             let mut matches = Matches::default();
             let listed = self.pages(about, vhost, *page_size, &filter, |row| matches.add(row.figures())).await;
             let were_off = listed.map_err(|failure| self.note(failure))?;
-            // Figures that are missing because there are no statistics are there in a list without them.
+            // Figures that are missing for lack of statistics are in a list without statistics.
             if were_off || matches.counts().1 == 0 || !self.keeps_no_statistics().await? {
                 return Ok(matches);
             }
@@ -295,7 +295,7 @@ impl Client {
                 };
                 Err(Failure::Refused(self.refused(about, what)))
             }
-            // Wrong credentials, or right ones of somebody who may not look into this virtual host.
+            // Wrong credentials, or right ones of a user who may not look into this virtual host.
             StatusCode::UNAUTHORIZED => {
                 let what = format!("401 Unauthorized for {:?}{}", self.endpoint.identity, complaint());
                 Err(Failure::Refused(self.refused(about, &what)))

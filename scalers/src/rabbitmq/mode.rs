@@ -31,7 +31,7 @@ impl Mode {
         self != Self::QueueLength
     }
 
-    /// The metric of `figures`. `messages` is what the trigger counts as such: with or without the unacknowledged.
+    /// The metric of `figures`. `messages` is the trigger's count: with or without the unacknowledged.
     ///
     /// Where a rate to divide by is zero while there is something to do, the value is `activation` and the trigger is
     /// active, as in KEDA: one replica starts, and from then on there is a rate.

@@ -67,7 +67,7 @@ pub(super) struct Metadata {
     pub(super) broker: Broker,
 }
 
-/// Where to ask and what.
+/// The broker's interface, and the question.
 #[derive(Debug)]
 pub(super) enum Broker {
     Amqp { endpoint: amqp::Endpoint, unacknowledged: Option<Management> },
@@ -81,7 +81,7 @@ pub(super) struct Management {
     pub(super) vhost: Arc<str>,
 }
 
-/// `useRegex` and what belongs to it.
+/// `useRegex` and its parameters.
 #[derive(Debug)]
 pub(super) struct Search {
     pub(super) page_size: u32,

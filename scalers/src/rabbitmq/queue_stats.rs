@@ -112,8 +112,8 @@ impl Matches {
         self.known + self.unknown == 0
     }
 
-    /// The figures of all as one. `None` when the broker has statistics for fewer than half of the queues, as after
-    /// its start: what the others add is as old as all its statistics, a few seconds, but this would be a guess.
+    /// The statistics of all queues as one. `None` when the broker has statistics for fewer than half of the queues, as
+    /// after its start: from so few the result would be a guess.
     pub fn figures(&self, operation: Operation) -> Option<QueueStats> {
         if self.known < self.unknown {
             return None;

@@ -77,7 +77,7 @@ pub(super) async fn delete_if_it_leads_to<K: Kind + LeadsTo>(
 ) -> Result<bool, Problem> {
     let object = api.get_opt(name).await.map_err(Problem::new(format!("read the {kind} {name}")))?;
     let Some(object) = object.filter(|object| object.leads_to(namespace)) else { return Ok(false) };
-    // Only the one that was looked at.
+    // Only the object that was looked at.
     let seen = kube::api::Preconditions { uid: object.uid(), resource_version: object.resource_version() };
     let delete = DeleteParams { preconditions: Some(seen), ..DeleteParams::default() };
     match api.delete(name, &delete).await {

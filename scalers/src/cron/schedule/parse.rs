@@ -1,5 +1,5 @@
 //! The text of a cron expression: five fields, read as robfig/cron v3 reads them, with its error texts. KEDA uses that
-//! parser, so what it accepts and what it says about the rest is what people's manifests were written against.
+//! parser, and users have written their manifests against its rules.
 //!
 //! Source: <https://github.com/robfig/cron/blob/v3.0.1/parser.go>.
 

@@ -6,7 +6,7 @@ use crate::net::oauth::{Account, ClientCredentials};
 use crate::net::tls::Tls;
 use crate::params::{ParamReader, TriggerConfig};
 
-/// The login that the parameters choose; none where they choose none, or what they choose is wrong, which is noted.
+/// The login that the parameters choose; none where they choose none, or a wrong one, which is noted as a problem.
 pub(super) fn sasl(
     reader: &mut ParamReader<'_>,
     trigger: &TriggerConfig,

@@ -8,8 +8,8 @@ use crate::net::budget::LARGEST;
 
 /// The longest answer that is taken, in bytes, where nothing else is said: sixty thousand partitions.
 const LONGEST_ANSWER: usize = codec::longest(LARGEST);
-/// The longest answer of a broker that has not let the client in, in bytes: with what it becomes it takes 64 KiB. The versions
-/// of all requests are half a kilobyte.
+/// The longest answer of a broker that has not accepted the login, in bytes: parsed, it takes 64 KiB. The versions of
+/// all requests are half a kilobyte.
 const LONGEST_OF_A_STRANGER: usize = codec::longest(64 << 10);
 /// As many kinds of requests as a broker may know. Kafka 4 has less than a hundred.
 const KINDS: i16 = 1_000;
@@ -31,13 +31,13 @@ pub(in crate::kafka) trait Request {
     /// `api_version`.
     fn version(&self) -> i16;
 
-    /// Writes what follows the header.
+    /// Writes the request after its header.
     fn write(&self, to: &mut Writer);
 
-    /// Reads what follows the header.
+    /// Reads the answer after its header.
     ///
     /// # Errors
-    /// It is no answer to this.
+    /// It is no answer to this request.
     fn read(&self, from: &mut Reader<'_>) -> Result<Self::Answer, Malformed>;
 
     /// The request with its header (version 1), which has `number` in it as its answer will.
@@ -123,7 +123,7 @@ impl Request for SaslAuthenticate<'_> {
     const KEY: i16 = 36;
     const NAME: &'static str = "SaslAuthenticate";
     const LONGEST: usize = LONGEST_OF_A_STRANGER;
-    /// The code and the broker's own words, where the authentication failed.
+    /// The code and the broker's own text, where the authentication failed.
     type Answer = Result<Challenge, (Code, Option<String>)>;
 
     fn version(&self) -> i16 {

@@ -96,7 +96,8 @@ impl<'a> Batch<'a> {
         if self.first >= from || attributes & COMPRESSION != 0 {
             return Some(self.first.max(from));
         }
-        // It holds what the consumer has read, and may hold more: compaction takes away records, and leaves the others' offsets.
+        // The batch holds records that the consumer has read, and may hold more: compaction takes away records, and
+        // leaves the others' offsets.
         self.first_offset_from(from).unwrap_or(Some(from))
     }
 

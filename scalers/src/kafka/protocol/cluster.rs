@@ -55,7 +55,7 @@ impl std::fmt::Debug for Cluster {
     }
 }
 
-/// How its brokers are reached, and as whom.
+/// The addresses of its brokers, and the credentials.
 struct Access {
     endpoint: Endpoint,
     outbound: Arc<Outbound>,
@@ -95,7 +95,7 @@ impl Cluster {
     /// No broker answers.
     pub(in crate::kafka) async fn describe(&self, topics: &[Arc<str>]) -> Result<Vec<DescribedTopic>, Fault> {
         let (mut known, mut described) = (Vec::new(), Vec::new());
-        // One after the other: what an answer becomes is part of no budget any more.
+        // One after the other: parsed answers are part of no budget any more.
         for topics in topics.chunks(TOPICS) {
             let ClusterMetadata { brokers, topics } = self.ask_any(&Metadata { topics }).await?;
             if known.is_empty() {
@@ -160,8 +160,8 @@ impl Cluster {
         self.ask_coordinator(group, question).await
     }
 
-    /// Asks the coordinator of a group, the one that is known or else the one that is found. `question` is none where
-    /// the broker knows no such question.
+    /// Asks the coordinator of a group: the known one, else the one that `FindCoordinator` names. `question` is none
+    /// where the broker does not know the question.
     async fn ask_coordinator<R: Request<Answer = Result<T, Code>>, T>(
         &self,
         group: &Arc<str>,
@@ -241,7 +241,7 @@ impl Cluster {
                     Ok(address) => return Ok(address),
                     Err(fault) => drop(failed.get_or_insert(fault)),
                 },
-                // One that hangs must not keep the others from being tried.
+                // A hanging broker must not keep the others from being tried.
                 () = sleep(STAGGER), if left.len() > 0 => {}
                 else => return Err(failed.unwrap_or(Fault::Timeout)),
             }
@@ -263,8 +263,8 @@ impl Cluster {
         self.access.endpoint.brokers.split(',').map(|named| Address::parse(named).map_err(wrong)).collect()
     }
 
-    /// Leaves connections that lead to no broker any more to their last questions, and forgets who keeps groups that nobody
-    /// asks about.
+    /// Drops connections that lead to no broker any more once their last questions are done, and forgets the
+    /// coordinators of groups that no trigger asks about.
     fn forget_unused(&self) {
         let named = self.named().unwrap_or_default();
         let brokers: HashSet<Address> = self.brokers.lock().values().cloned().collect();

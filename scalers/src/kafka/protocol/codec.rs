@@ -15,7 +15,7 @@ const BESIDES: usize = 1 << 10;
 /// The bytes that the allocator adds to a text.
 pub(super) const ALLOCATION: usize = 16;
 
-/// The memory that an answer of `length` bytes takes, with what it is read as.
+/// The memory that an answer of `length` bytes takes, with its parsed values.
 pub(super) const fn memory(length: usize) -> usize {
     length + TIMES * length + BESIDES
 }
@@ -25,7 +25,7 @@ pub(super) const fn longest(memory: usize) -> usize {
     (memory - BESIDES) / (1 + TIMES)
 }
 
-/// An answer that is none: what was expected where.
+/// A malformed answer: the part that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kafka) struct Malformed(pub(super) &'static str);
 
@@ -100,7 +100,7 @@ impl Writer {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::kafka) struct Reader<'a> {
     bytes: &'a [u8],
-    /// Memory that what is read may take yet.
+    /// The memory that parsed values may still take.
     allowance: usize,
 }
 
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         Self { bytes, allowance: memory(bytes.len()) - bytes.len() }
     }
 
-    /// Takes memory for what is read.
+    /// Takes memory for parsed values.
     pub(super) fn take_memory(&mut self, bytes: usize) -> Result<(), Malformed> {
         self.allowance = self.allowance.checked_sub(bytes).ok_or(Malformed("it takes too much memory"))?;
         Ok(())
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
         Ok(bytes.to_vec())
     }
 
-    /// As much as there is of what may be cut off.
+    /// Up to `length` bytes of a part that may be cut off.
     pub(super) fn take_most(&mut self, length: usize) -> &'a [u8] {
         let (taken, left) = self.bytes.split_at(length.min(self.bytes.len()));
         self.bytes = left;

@@ -1,6 +1,7 @@
 //! The types of flexible versions (KIP-482): compact texts and arrays, and tagged fields. Pure.
 //!
-//! The same rule as in [`codec`](super::codec) holds: no length is believed, and what is read takes a few times what came.
+//! The same rule as in [`codec`](super::codec) holds: no length is believed, and parsed values take a small multiple of
+//! the bytes that came.
 
 use super::codec::{ALLOCATION, Malformed, Reader, Writer};
 
@@ -48,7 +49,7 @@ fn length(from: &mut Reader<'_>) -> Result<u32, Malformed> {
     Err(Malformed("a length has too many digits"))
 }
 
-/// A compact length is one more than what it counts; zero is null.
+/// A compact length is one more than the number of elements; zero is null.
 fn nullable_length(from: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
     let length = length(from)?;
     Ok(length.checked_sub(1).map(|length| length as usize))

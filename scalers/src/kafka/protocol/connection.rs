@@ -82,11 +82,11 @@ struct Waiting {
     read: usize,
 }
 
-/// An answer as it came, and the memory for it and for what it is read as.
+/// An answer as it came, and the memory for it and for its parsed values.
 type Body = (Vec<u8>, Reservation);
 
 impl Shared {
-    /// Ends it, for the first reason that there is. All who wait get it.
+    /// Ends the connection, for the first reason that there is. All waiting callers get the reason.
     fn end(&self, why: String) {
         let mut state = self.0.lock();
         state.ended.get_or_insert(why);
@@ -148,7 +148,7 @@ impl Connection {
         !renewed && self.shared.0.lock().ended.is_none()
     }
 
-    /// The version to ask this broker in what share groups have read; none if it does not know.
+    /// The version of this broker's question about the offsets of share groups; none if it does not know the question.
     pub(super) fn share_offsets(&self) -> Option<i16> {
         self.share_offsets
     }
@@ -264,7 +264,7 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// Hands every answer to who waits for it, until one is none.
+/// Hands every answer to its waiting caller, until one is malformed.
 async fn read_answers(from: &mut (impl AsyncRead + Unpin), shared: &Shared, budget: &Budget) -> io::Error {
     loop {
         if let Err(error) = read_answer(from, shared, budget).await {

@@ -10,7 +10,7 @@ use crate::net::peer::said;
 pub(in crate::kafka) enum Fault {
     /// A broker answered, and said no.
     Refused(Code),
-    /// The way to the broker, and what is wrong with it.
+    /// The way to the broker is the fault: its error.
     Unreachable(String),
     /// No answer in time.
     Timeout,
@@ -25,7 +25,7 @@ impl Fault {
     /// The same, with whose fault it is.
     pub(super) fn at(self, address: &Address) -> Self {
         match self {
-            // The broker's address may be another broker's words.
+            // The broker's address may come from another broker.
             Self::Unreachable(why) => Self::Unreachable(format!("{}: {why}", said(address))),
             fault => fault,
         }

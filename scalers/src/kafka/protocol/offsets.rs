@@ -6,7 +6,7 @@ use super::api::Request;
 use super::codec::{Malformed, Reader, Writer};
 use super::error::Code;
 
-/// The isolation level of consumers that get only what belongs to no open and to no aborted transaction (KIP-98).
+/// The isolation level of consumers that get records of no open and of no aborted transaction (KIP-98).
 pub(super) const READ_COMMITTED: i8 = 1;
 /// The replica that a client is: none.
 pub(super) const NO_REPLICA: i32 = -1;
@@ -20,7 +20,7 @@ pub(in crate::kafka) enum End {
     LastStable,
 }
 
-/// A partition and what was found for it: an offset, or why there is none.
+/// A partition and its answer: an offset, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::kafka) struct PartitionOffset {
     pub(in crate::kafka) topic: Arc<str>,

@@ -28,10 +28,10 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Whether it can be written down.
+    /// Checks that the mechanism can express the credentials.
     ///
     /// # Errors
-    /// What is in it that the mechanism has no form for.
+    /// The part of them that it cannot express.
     fn check(&self) -> Result<(), String> {
         match self {
             Self::Password { username, password, .. } if username.contains('\0') || password.contains('\0') => {
@@ -67,7 +67,7 @@ impl<'a> Proof<'a> {
 /// Authenticates a connection. Returns how long it may be used, where that has an end.
 ///
 /// # Errors
-/// The broker refuses it: with the broker's words.
+/// The broker refuses it: with the broker's text.
 pub(super) async fn authenticate(
     connection: &Connection,
     proof: Proof<'_>,

@@ -36,21 +36,21 @@ impl Hash {
     }
 }
 
-/// A client that has said who it is.
+/// A client that has sent its name.
 pub(super) struct First {
     hash: Hash,
     bare: String,
     nonce: String,
 }
 
-/// A client that has shown that it knows the password, and what the server has to say to show the same.
+/// A client that has proved that it knows the password, and the proof that the server has to give.
 pub(super) struct Last {
     pub(super) message: String,
     signature: String,
 }
 
 impl First {
-    /// Says who it is, with a nonce of its own.
+    /// Makes the first message, with a nonce of its own.
     ///
     /// # Errors
     /// The system gives no random numbers.
@@ -101,10 +101,10 @@ impl First {
 }
 
 impl Last {
-    /// Whether the server knows the password, too.
+    /// Checks that the server knows the password, too.
     ///
     /// # Errors
-    /// It does not, or says what is wrong.
+    /// The server does not know it, or reports an error.
     pub(super) fn check(&self, server: &str) -> Result<(), String> {
         if let Ok([error]) = fields(server, ["e"]) {
             return Err(error.to_owned());

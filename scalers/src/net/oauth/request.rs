@@ -21,7 +21,7 @@ use crate::net::outbound::Outbound;
 use crate::net::peer::said;
 use crate::scaler::ReadError;
 
-/// No token is as long. With what it is read as the answer takes 64 KiB.
+/// No token is as long. Parsed, the answer takes 64 KiB.
 const LARGEST_ANSWER: usize = 32 << 10;
 
 /// How the client shows its secret (RFC 6749, section 2.3.1).
@@ -106,7 +106,7 @@ impl Requester {
         let build = || -> Result<reqwest::Client, Box<dyn Error>> {
             let url = Url::parse(&account.credentials.token_url)?;
             let client = outbound.http(&url, account.tls.client_config(outbound)?, 1)?.timeout(timeout);
-            // A redirect would hand the secret to somebody else.
+            // A redirect would hand the secret to another server.
             Ok(client.redirect(Policy::none()).build()?)
         };
         let http = build().map_err(|error| error.to_string());
@@ -186,7 +186,7 @@ impl Requester {
         format!("the token endpoint {}", self.credentials.endpoint())
     }
 
-    /// `what` may hold the endpoint's own words: they are cut, and cleaned of the secret should they repeat it.
+    /// `what` may hold the endpoint's own text: it is cut, and cleaned of the secret should it repeat it.
     fn refused(&self, what: &str) -> ReadError {
         let mut what = what.to_owned();
         for secret in [self.credentials.client_secret.clone(), form_encode(&self.credentials.client_secret)] {

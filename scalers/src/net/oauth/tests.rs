@@ -10,7 +10,7 @@ use super::*;
 
 const SECRET: &str = "hunter2&co";
 
-/// An endpoint that answers each request with what `answer` makes of it and of how many came before.
+/// An endpoint that answers each request with `answer`, which gets the number of earlier requests and the request.
 struct Endpoint {
     url: String,
     asked: Arc<AtomicUsize>,

@@ -15,8 +15,8 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// Reads every file in `folders`, as KEDA does: folders in them, and what begins with two dots, are passed over, and
-    /// so is a folder that is not there. Gives what could not be read, a text each.
+    /// Reads every file in `folders`, as KEDA does. Subfolders, names that begin with two dots, and missing folders are
+    /// passed over. Gives the files that could not be read, a text each.
     pub fn read<P: AsRef<Path>>(folders: &[P]) -> (Self, Vec<String>) {
         let (mut extra, mut troubles) = (Vec::new(), Vec::new());
         for folder in folders.iter().map(AsRef::as_ref).filter(|folder| folder.exists()) {

@@ -28,7 +28,7 @@ impl MinVersion {
     /// Reads KEDA's word for a version.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is no version.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "TLS10" | "TLS11" | "TLS12" => Ok(Self::Tls12),
@@ -71,7 +71,7 @@ impl Ciphers {
     /// Reads names of cipher suites that are separated by commas or colons.
     ///
     /// # Errors
-    /// Names one that is none, or says that none of them can be had.
+    /// Names a text that is no suite, or says that rustls has none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut ciphers = Self { suites: Vec::new(), tls13: false, unsupported: Vec::new() };
         for name in text.split([',', ':']).map(str::trim).filter(|name| !name.is_empty()) {

@@ -13,7 +13,7 @@ const EXCLUSIVE: [&str; 3] = ["bearer", "basic", "oauth"];
 /// Modes that KEDA takes and that change nothing in its requests.
 pub(super) const HAVE_NO_EFFECT: [&str; 2] = ["apiKey", "oauth"];
 
-/// How a trigger proves who it is. Headers go where the others are.
+/// A trigger's credentials. Those that are headers are among the other headers.
 pub(super) struct Login {
     pub(super) tls: Tls,
     /// User and password.

@@ -4,26 +4,26 @@ use std::fmt;
 
 use crate::net::tls::Tls;
 
-/// Where a connection leads and as whom. Triggers with equal endpoints share one connection.
+/// The address and the credentials of a connection. Triggers with equal endpoints share one connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint(EndpointParts);
 
 /// The parts of an [`Endpoint`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointParts {
-    /// `amqps` instead of `amqp`, and whom to trust.
+    /// `amqps` instead of `amqp`, and the trusted authorities.
     pub tls: Option<Tls>,
     /// Name or address.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// As whom.
+    /// The credentials.
     pub login: Login,
     /// Virtual host; empty for the default one, `/`.
     pub vhost: String,
 }
 
-/// How to prove who asks.
+/// The credentials of a connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Login {
     /// By user and password.
@@ -35,7 +35,7 @@ pub enum Login {
         /// How both are sent.
         mechanism: Mechanism,
     },
-    /// As the user whom the broker finds in the client's certificate (SASL EXTERNAL).
+    /// The broker takes the user from the client's certificate (SASL EXTERNAL).
     Certificate,
 }
 

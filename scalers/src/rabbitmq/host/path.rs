@@ -5,8 +5,8 @@ pub(super) fn amqp_vhost(path: &str) -> &str {
     path.strip_prefix('/').unwrap_or(path)
 }
 
-/// HTTP: the last segment, as the management API may live below a path of its own, which is what comes before. Empty
-/// segments of that path mean nothing.
+/// HTTP: the virtual host is the last segment. The segments before it are a path of the management API's own; empty
+/// ones mean nothing.
 pub(super) fn prefix_and_vhost(path: &str) -> (String, &str) {
     let (before, vhost) = path.rsplit_once('/').unwrap_or(("", path));
     let segments = before.split('/').filter(|segment| !segment.is_empty());

@@ -12,7 +12,7 @@ pub(in crate::rabbitmq) struct Query {
     pub(in crate::rabbitmq) names_files: bool,
 }
 
-/// How SASL is to prove who asks.
+/// The SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::rabbitmq) enum AuthMechanism {
     Plain,

@@ -19,7 +19,7 @@ pub(super) struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Takes apart what follows the scheme and its colon.
+    /// Parses the part after the scheme and its colon.
     pub(super) fn parse(rest: &'a str) -> Result<Self, Unreadable> {
         if rest.contains(|letter: char| letter.is_ascii_control()) {
             return Err(Unreadable);

@@ -167,7 +167,7 @@ impl Switches {
     pub(super) const COLUMNS: &str = "disable_stats,rates_mode";
 }
 
-/// The API's words for what is wrong with a request.
+/// The API's error about a request.
 #[derive(Deserialize, Default)]
 pub(super) struct Complaint {
     #[serde(default)]
@@ -210,7 +210,7 @@ impl<'de> Deserialize<'de> for Words {
 }
 
 impl Complaint {
-    /// Reads an answer that says no. One in another form has no words.
+    /// Reads a refusing answer. An answer in another form has no error text.
     pub(super) fn read(answer: &[u8]) -> Self {
         let whole = answer.len() <= LONGEST_REFUSAL;
         whole.then(|| serde_json::from_slice(answer).ok()).flatten().unwrap_or_default()

@@ -8,7 +8,7 @@ use url::Url;
 use crate::net::oauth::Account;
 use crate::net::tls::Tls;
 
-/// As whom to ask.
+/// The credentials.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// As nobody, or with the certificate of the TLS settings.
@@ -34,9 +34,9 @@ impl fmt::Debug for Identity {
 pub struct Endpoint {
     /// The URL below which `/api` lies, without credentials.
     pub base: Url,
-    /// As whom.
+    /// The credentials.
     pub identity: Identity,
-    /// Whom to trust.
+    /// The trusted authorities.
     pub tls: Tls,
     /// How long one exchange may take. None: as long as in all clients.
     pub timeout: Option<Duration>,

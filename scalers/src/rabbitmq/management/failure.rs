@@ -8,7 +8,7 @@ pub(super) enum Failure {
     Refused(ReadError),
     /// The page that was asked for is not there (any more).
     PageOutOfRange,
-    /// The broker as a whole is not to be had.
+    /// The broker as a whole cannot be reached or used.
     Broker(ReadError),
     /// It was not asked: it failed a moment ago, with this error.
     Resting(ReadError),

@@ -51,7 +51,7 @@ struct Answer {
 }
 
 impl QueueStatsCache {
-    /// Notes that `queue` is asked about, and gives what was heard of it a moment ago.
+    /// Notes a question about `queue`, and gives its statistics if they are a moment old.
     pub(super) fn ask(&mut self, queue: &str, now: Instant) -> Option<QueueStats> {
         while self.counted.front().is_some_and(|at| now.duration_since(*at) >= FRESH) {
             self.counted.pop_front();
@@ -118,7 +118,7 @@ impl QueueStatsCache {
         self.forget_at = self.queues.len() * 2 + 16;
     }
 
-    /// Notes that there was no list to be had.
+    /// Notes that the broker gave no list.
     pub(super) fn list_failed(&mut self, now: Instant) {
         self.no_list_until = Some(now + NO_LIST_FOR);
     }

@@ -28,7 +28,7 @@ pub(super) struct Access {
     other_ways: Vec<String>,
     oauth: OAuth,
     workload_identity: bool,
-    /// Whether what is given is refused already, so that no login follows from it.
+    /// Whether the given credentials are refused already, so that no login follows from them.
     refused: bool,
 }
 
@@ -84,7 +84,7 @@ impl Access {
         }
     }
 
-    /// Notes what does not go together, or not with the protocol.
+    /// Notes credentials that do not fit together, or not to the protocol.
     pub(super) fn check(&self, reader: &mut ParamReader<'_>, is_amqp: bool) {
         if self.workload_identity && is_amqp {
             reader.problem("workload identity is not supported for the AMQP protocol at the moment");

@@ -33,7 +33,7 @@ pub(super) enum Certificate {
     Used,
 }
 
-/// Why there is no login: what is wrong, and how to put it right.
+/// Why there is no login: the mistake, and a hint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) problem: String,
@@ -108,7 +108,7 @@ fn password<'a>(given: Given<'a>, user: Option<&'a UserInfo>) -> Result<Option<(
     }
 }
 
-/// With a certificate and no password the certificate is what to log in with, as in KEDA.
+/// With a certificate and no password the certificate is the login, as in KEDA.
 fn external(host: &Host) -> Result<Login, Refusal> {
     if host.encrypted {
         Ok(Login::Certificate)
@@ -130,7 +130,7 @@ fn asked_for_external(given: Given<'_>, host: &Host) -> Result<Login, Refusal> {
     external(host)
 }
 
-/// Whether there is nothing that a default account would stand in for.
+/// Checks that no credentials were given in any form, so that the default account may be used.
 fn nothing_else_was_meant(given: Given<'_>, user: Option<&UserInfo>) -> Result<(), Refusal> {
     let ways: Vec<_> = given.empty_credentials.iter().chain(given.other_ways).map(String::as_str).collect();
     if !ways.is_empty() {

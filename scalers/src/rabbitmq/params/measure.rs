@@ -3,7 +3,7 @@
 use crate::params::ParamReader;
 use crate::rabbitmq::mode::Mode;
 
-/// Messages a replica is meant to bear when the trigger does not say (KEDA's `defaultRabbitMQQueueLength`).
+/// Messages for each replica where the trigger gives no number (KEDA's `defaultRabbitMQQueueLength`).
 const DEFAULT_QUEUE_LENGTH: f64 = 20.0;
 /// The HPA's targets are in thousandths.
 const LEAST_TARGET: f64 = 0.001;
@@ -21,7 +21,7 @@ impl Measure {
         // A number that is 0 and one that is not given are the same to KEDA.
         let given = |number: Option<f64>| number.filter(|number| *number != 0.0);
         let word = reader.text("mode").filter(|word| *word != "Unknown");
-        // One that is no number has been noted, and is given.
+        // A text that is no number has been noted as a problem, and counts as given.
         let mut number = |key| {
             let number = reader.number(key);
             given(number.or_else(|| reader.text(key).map(|_| 1.0)))
