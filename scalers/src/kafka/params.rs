@@ -186,7 +186,7 @@ fn rules(reader: &mut ParamReader<'_>, flavor: Flavor, no_topic: bool) -> Rules 
 }
 
 /// `version` and `fullMetadata` configure KEDA's client library. They are checked as KEDA checks them, and have no
-/// effect: Ebb agrees on versions with each broker, and fetches metadata for the topics in use only.
+/// effect: Ebb's requests have versions that every broker knows, and metadata is fetched for topics in use only.
 fn check_what_has_no_effect(reader: &mut ParamReader<'_>, no_topic: bool) {
     if let Some(version) = reader.text("version") {
         let parts: Vec<_> = version.split('.').collect();
