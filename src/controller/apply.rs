@@ -16,7 +16,7 @@ use ebb_plan::failure::Failure;
 use ebb_plan::hpa::write::is_own;
 use ebb_plan::reconcile::{Marks, Plan, Replicas};
 
-/// How often a count is set that another writer came before.
+/// The most attempts to set a count where another writer comes first.
 const ATTEMPTS: u32 = 3;
 
 /// Carries out a plan, in the order of its fields. Nothing is written while another replica leads.
@@ -132,8 +132,8 @@ async fn mark(client: &Client, object: &ScaledObject, marks: &Marks) -> Result<(
     patch(client, object, metadata).await
 }
 
-/// Takes the finalizer off, so that the API server lets the object go. False if the object had gone: the watch may show an
-/// older state.
+/// Takes the finalizer off, so that the API server can delete the object. False if the object had gone: the watch may
+/// show an older state.
 async fn release(client: &Client, object: &ScaledObject, finalizers: &[String]) -> Result<bool, kube::Error> {
     let metadata = json!({"finalizers": finalizers, "resourceVersion": object.resource_version()});
     match patch(client, object, metadata).await {

@@ -126,8 +126,8 @@ impl Authentications {
         })
     }
 
-    /// Watches both kinds for as long as the process runs and looks after them. Comes back when both have been listed, or
-    /// cannot be for a while.
+    /// Watches both kinds for as long as the process runs, and writes their finalizers and statuses. Returns when both
+    /// have been listed, or cannot be for a while.
     pub(super) async fn start(self: &Arc<Self>, watching: &Client) {
         let own = self.scope.apis::<TriggerAuthentication>(watching);
         let cluster = kube::Api::<ClusterTriggerAuthentication>::all(watching.clone());
@@ -158,7 +158,7 @@ impl Authentications {
         self.scope.authentications.get()
     }
 
-    /// Has all of them looked after: another replica did it before.
+    /// Queues the writes of all of them: another replica did them before.
     pub(super) fn look_after_all(&self) {
         let mut state = self.state.lock();
         let all: Vec<_> = state.known.keys().cloned().collect();
@@ -174,7 +174,7 @@ impl Authentications {
         if affected.is_empty() {
             return;
         }
-        // Their status lists nobody, as there is none.
+        // Their status lists no user, as there is none.
         for absent in affected.iter().filter(|key| !state.known.contains_key(*key)).cloned().collect::<Vec<_>>() {
             state.users.forget_former(&absent);
         }
@@ -231,7 +231,7 @@ impl Authentications {
     }
 
     fn requeue(&self, users: &[Key]) {
-        // At the start nobody has been checked yet.
+        // At the start no ScaledObject has been checked yet.
         if self.serving.load(Ordering::Relaxed) {
             for user in users {
                 self.changed.add(user);

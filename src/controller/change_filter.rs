@@ -13,7 +13,7 @@ use crate::kube_api::key::Key;
 use crate::kube_api::watch::{Index, Relist, Source};
 use crate::store::watched_object::WatchedObject;
 
-/// The store's one writer. The object in the store is what a new one is compared with.
+/// The store's one writer. A new object is compared with the one in the store.
 pub(super) struct ChangeFilter {
     writer: Writer<WatchedObject>,
     store: Store<WatchedObject>,
@@ -37,7 +37,7 @@ impl ChangeFilter {
 
 impl Index<ScaledObject> for ChangeFilter {
     fn apply(&mut self, key: &Key, object: &ScaledObject, _: Source) {
-        // One that has no JSON would be a bug, and no reason to stop following all others.
+        // An object without JSON would be a bug, and no reason to stop following all others.
         let before = self.store.get(&object_ref(key));
         let record = match WatchedObject::new(object, before.as_deref()) {
             Ok(record) => record,
@@ -76,7 +76,7 @@ impl Index<ScaledObject> for ChangeFilter {
     }
 }
 
-/// How kube's controller names it.
+/// The name of an object in kube's controller.
 pub(super) fn object_ref(key: &Key) -> ObjectRef<WatchedObject> {
     ObjectRef::new(&key.name).within(&key.namespace)
 }
@@ -93,7 +93,7 @@ mod tests {
     struct Filter(ChangeFilter, mpsc::UnboundedReceiver<ObjectRef<WatchedObject>>);
 
     impl Filter {
-        /// One whose first lists were complete, and empty.
+        /// A filter whose first lists were complete, and empty.
         fn new() -> Self {
             let mut filter = Self::listing();
             filter.0.synced(&Relist::new(1));

@@ -82,13 +82,13 @@ pub struct Context {
     /// Digests of triggers' parameters. The seed is this process's own: secrets are among them.
     pub(super) digests: RandomState,
     pub(super) hpas: Arc<Hpas>,
-    /// The ScaledObjects as the watch has them, and the end that it writes to.
+    /// The ScaledObjects as the watch has them, and the writer of that store.
     pub(super) objects: (Store<WatchedObject>, parking_lot::Mutex<Option<Writer<WatchedObject>>>),
 }
 
 impl Context {
-    /// A context without any ScaledObject yet. `config` leads to the API server, as `client` does, through which nothing is
-    /// written but while this replica leads.
+    /// A context without any ScaledObject yet. `config` and `client` lead to the API server. Through `client` nothing
+    /// is written but while this replica leads.
     pub fn new(
         config: kube::Config,
         client: Client,

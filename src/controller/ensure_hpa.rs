@@ -21,7 +21,7 @@ use ebb_plan::hpa::fingerprint::{self, Fingerprint};
 use ebb_plan::hpa::write::{self, Corrected, Write};
 use ebb_plan::names::is_object_name;
 
-/// How often a write is tried that another writer came before.
+/// The most attempts of a write where another writer comes first.
 const ATTEMPTS: u32 = 4;
 
 /// Why an HPA could not be written.
@@ -111,7 +111,7 @@ pub(super) async fn ensure(client: &Client, hpas: &Hpas, wanted: &Wanted<'_>) ->
     Ok(Ensured { left_for, contest, released: false })
 }
 
-/// The HPA that is there in the end.
+/// The HPA after the writes.
 struct Outcome {
     hpa: HorizontalPodAutoscaler,
     left_until: Option<DateTime<Utc>>,

@@ -29,14 +29,14 @@ use ebb_plan::hpa::{self, TargetReport};
 use ebb_plan::status::{Check, Facts};
 use ebb_plan::trail::HpaView;
 
-/// From a change of an HPA to the look at whether it was Ebb's own: the answer to Ebb's write may come after its echo
-/// in the watch.
+/// The time between a change of an HPA and the check whether the change was Ebb's own: the answer to Ebb's write may
+/// come after its echo in the watch.
 const ECHO: Duration = Duration::from_millis(250);
 /// How many different conditions of HPAs are remembered to be shared.
 const CONDITIONS: usize = 8;
 
-/// How many statuses are written at the same time because of an HPA's condition. HPAs that were created together have their
-/// first conditions within the same seconds, in which ScaledObjects wait for their first status.
+/// The most statuses that are written at the same time because of an HPA's condition. HPAs that were created together
+/// have their first conditions within the same seconds, in which ScaledObjects wait for their first status.
 const AT_ONCE: usize = 4;
 
 /// The HPAs that have been seen, by namespace and name.
@@ -84,7 +84,7 @@ impl Hpas {
         Some(found)
     }
 
-    /// Takes over into the facts of a ScaledObject which HPA it has, and that HPA's condition. To be called whenever either may
+    /// Takes the name of a ScaledObject's HPA, and that HPA's condition, into the facts. Call this whenever either may
     /// have changed: the watch often shows an HPA before the check that finds it to be the right one.
     pub(super) fn fill(&self, object: &Key, facts: &mut Facts) {
         facts.left_hpa = match (&facts.check, &facts.served) {
@@ -135,7 +135,7 @@ impl Index<HorizontalPodAutoscaler> for HpaIndex {
     fn apply(&mut self, key: &Key, hpa: &HorizontalPodAutoscaler, _: Source) {
         let owner = owner(hpa);
         let object = owner.as_ref().and_then(|owner| self.registry.get(owner));
-        // The name that is there anyway rather than another copy of it.
+        // The known name rather than another copy of it.
         let owner = object.as_ref().map(|object| object.key.clone()).or(owner);
         let seen =
             ObservedHpa { print: Fingerprint::of(hpa), owner: owner.clone(), condition: self.hpas.scaling_active(hpa) };
@@ -186,8 +186,8 @@ fn queue(owner: Option<Key>, drifted: &mpsc::UnboundedSender<ObjectRef<WatchedOb
     }
 }
 
-/// Has the target read at once where another writer took it to zero or away from it, or where the HPA controller cannot read
-/// it: it may have been deleted.
+/// Has the target read at once where another writer took it to zero or away from it, or where the HPA controller cannot
+/// read it, because it may have been deleted.
 fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
     let report = found.status.as_ref().map_or(TargetReport::None, hpa::target_report);
     let serving = object.serving();

@@ -22,7 +22,7 @@ use super::context::ReferenceSettings;
 use super::references::{Kind, ReadVersions, Reference, Version};
 use ebb_plan::names::is_object_name;
 
-/// Why something that a ScaledObject refers to cannot be had.
+/// The error of an object that a ScaledObject refers to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LookupError {
     /// It is not there; it may come.
@@ -47,7 +47,7 @@ struct Content {
 
 type Answer = Result<Option<Arc<Content>>, Arc<kube::Error>>;
 
-/// Where all checks read.
+/// The sources of all checks.
 pub(super) struct Sources {
     client: Client,
     tokens: Tokens,

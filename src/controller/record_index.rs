@@ -34,8 +34,8 @@ struct FirstChecks {
 }
 
 impl RecordIndex {
-    /// No record is known yet. `warm` is set when every ScaledObject of the first lists has been checked, and after ten seconds in
-    /// any case.
+    /// An index without a record. `warm` is set when every ScaledObject of the first lists has been checked, and after
+    /// ten seconds in any case.
     pub(super) fn new(registry: Arc<Registry>, references: Arc<References>, warm: Arc<AtomicBool>) -> Self {
         let late = Arc::clone(&warm);
         tokio::spawn(async move {
@@ -64,7 +64,7 @@ impl Index<ScaledObject> for RecordIndex {
         self.references.forget(key);
     }
 
-    /// A pass that was under way when its ScaledObject went may have opened a record again: that one goes here.
+    /// Closes the records of ScaledObjects that have gone: a pass under way may have opened one again.
     fn synced(&mut self, present: &Relist) {
         for gone in self.registry.keys().iter().filter(|key| !present.contains(key)) {
             self.delete(gone);

@@ -23,7 +23,8 @@ use crate::kube_api::key::Key;
 use watch::ReferenceWatcher;
 use watch_connections::WatchConnections;
 
-/// From a check that read another version than the watch has seen to the look at which of the two was behind.
+/// The time between a check that read another version than the watch has seen, and the decision which of the two was
+/// behind.
 const ECHO: Duration = Duration::from_millis(250);
 
 /// The kind of a referenced object.
@@ -195,7 +196,7 @@ impl References {
 }
 
 impl State {
-    /// Takes `user` off those of its references that `gone` picks; a watch that nobody needs any more ends.
+    /// Takes `user` off those of its references that `gone` picks; a watch without users ends.
     fn leave(&mut self, user: &Key, gone: impl Fn(&Reference) -> bool) {
         for reference in self.uses.remove(user).unwrap_or_default().into_iter().filter(|reference| gone(reference)) {
             if let Some(watched) = self.watched.get_mut(&reference) {
@@ -272,7 +273,7 @@ mod tests {
         references.set(&key("unread"), &[(secret("one"), Version::Unknown)].into());
         tokio::time::sleep(ECHO * 2).await;
         assert_eq!(queued(&changed, &["a", "late", "unread"]), [true, true, false]);
-        // One that is ahead of the watch is left alone as soon as the watch is there too.
+        // A check that is ahead of the watch is left alone as soon as the watch has the same version.
         references.set(&key("late"), &[(secret("one"), Version::At(3))].into());
         references.saw(&secret("one"), Version::At(3));
         tokio::time::sleep(ECHO * 2).await;

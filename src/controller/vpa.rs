@@ -7,8 +7,8 @@ use crate::kube_api::key::Key;
 use ebb_plan::resource::ResourceMetric;
 use ebb_plan::vpa;
 
-/// The conflicts with the resources that a ScaledObject scales on, a text each. None: they are unknown. A warning that
-/// cannot be given is no reason to scale less.
+/// The conflicts with the resources that a ScaledObject scales on, a text each. None: they are unknown. A failed read
+/// of them does not keep the ScaledObject from being served.
 pub(super) async fn conflicts(
     client: &Client,
     object: &ScaledObject,

@@ -10,10 +10,10 @@ use futures::future::{join_all, select_all};
 use crate::store::record::Serving;
 use crate::store::trigger::Trigger;
 
-/// Waits until a new reading of some triggers may differ from the last. Gives the places of those that may.
+/// Waits until a new reading of some triggers may differ from the last. Gives the places of these triggers.
 pub(super) async fn changed(triggers: &[Arc<Trigger>]) -> Vec<usize> {
     match triggers {
-        // Most have one, which needs no memory for a list.
+        // Most objects have one trigger, which needs no memory for a list.
         [trigger] => {
             trigger.changed().await;
             vec![0]
@@ -36,8 +36,8 @@ async fn first_ready<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) -
     ready
 }
 
-/// Whether a look at these triggers found activity, or an error, which the poll will come upon and report. With a formula a
-/// trigger's own activity says nothing: there it is another value that is worth asking the others.
+/// Whether readings of these triggers call for a poll: one is active, or fails, which the poll will report. With a
+/// formula a trigger's own activity does not count: there another value than the last calls for a poll.
 pub(super) async fn needs_poll(live: &Serving, triggers: &[usize]) -> bool {
     let looked_at: Vec<&Arc<Trigger>> = triggers.iter().filter_map(|index| live.triggers.get(*index)).collect();
     let looks = looked_at.iter().map(|trigger| async {

@@ -20,11 +20,11 @@ use crate::store::registry::Registry;
 use ebb_plan::trail::object::{self, TargetReference};
 use ebb_plan::trail::{self, Entry, Point, Trail, TriggerInfo};
 
-/// The decisions that this replica knows. Those of another replica that leads are asked of it.
+/// The decisions that this replica knows. A standby asks the leader for its decisions.
 pub struct Decisions {
     registry: Arc<Registry>,
     leader: LeaderClient,
-    /// When this replica began to look on.
+    /// The time at which this replica began to record.
     since: DateTime<Utc>,
 }
 
@@ -42,7 +42,7 @@ impl DecisionSource for Decisions {
     }
 
     fn snapshot(&self, namespace: Option<&str>) -> Snapshot {
-        // First: a decision that is made meanwhile has a greater number, and is left to the watch.
+        // The number is read first: a decision that is made meanwhile has a greater one, and is left to the watch.
         let number = trail::last_number();
         let mut items = Vec::new();
         for record in self.registry.records(namespace) {

@@ -67,7 +67,7 @@ impl Poller {
                 record.woken().await;
                 continue;
             };
-            // Boxed: a thousand loops that wait must not each hold the space of a tick.
+            // Boxed: a thousand waiting loops must not each hold the space of a tick.
             Box::pin(self.tick(record, &serving)).await;
             wait(record, &serving).await;
         }
@@ -132,8 +132,8 @@ impl Poller {
         self.report(record, *report, &samples).await;
     }
 
-    /// Whether this replica leads, and the specification is in force still: it may have been paused or changed during the
-    /// tick.
+    /// Whether this replica leads, and the specification is still in force: it may have been paused or changed during
+    /// the tick.
     fn may_set(&self, record: &Record, serving: &Serving) -> bool {
         self.leadership.is_leader() && record.serving().is_some_and(|now| std::ptr::eq(Arc::as_ptr(&now), serving))
     }
@@ -160,7 +160,7 @@ impl Poller {
             record.metrics.errors.inc();
         }
         if samples.iter().any(|sample| matches!(sample, Err(ReadError::Connect { .. }))) {
-            // The controller lives as long as its loops; without it nobody reads the references again.
+            // The controller lives as long as its loops; without it no part reads the references again.
             let _ = self.recheck.send(record.key.clone());
         }
         record

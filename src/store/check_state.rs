@@ -9,9 +9,9 @@ pub struct CheckState(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     is_checked: bool,
-    /// How many checks in a row have failed, for reasons of one kind.
+    /// The number of checks in a row that have failed, for causes of one kind.
     failures: u32,
-    /// The kind: the reason lies in the ScaledObject, not at the API server.
+    /// Whether the cause is the ScaledObject, not the API server.
     is_final: bool,
     is_well: bool,
     served: Option<i64>,
@@ -29,8 +29,8 @@ struct Trouble {
 }
 
 impl CheckState {
-    /// A check has succeeded. `served` is the generation that is in force now, if any is. Returns how many checks had failed
-    /// before, if the log has a line about them.
+    /// A check has succeeded. `served` is the generation in force now, if there is one. Returns the number of failed
+    /// checks before, if the log has a line about them.
     pub fn succeeded(&self, served: Option<i64>) -> Option<u32> {
         let mut state = self.0.lock();
         let (target, trouble) = (state.target, state.trouble);
@@ -38,8 +38,8 @@ impl CheckState {
         trouble.map(|trouble| trouble.checks)
     }
 
-    /// A check has failed for a reason with this digest, which the log is to have. Whether it has no line about it yet: the
-    /// same reason lasts until a check succeeds.
+    /// A check has failed for a reason with this digest, which belongs into the log. Returns whether the log has no
+    /// line about it yet: the same reason lasts until a check succeeds.
     pub fn is_new_trouble(&self, reason: u64) -> bool {
         let mut state = self.0.lock();
         let before = state.trouble;
@@ -80,7 +80,7 @@ impl CheckState {
         self.0.lock().target.is_some_and(|before| before != target)
     }
 
-    /// The status has the count of this target, where it is to have it.
+    /// Notes that the status has the count of this target.
     pub fn target_noted(&self, target: u64) {
         self.0.lock().target = Some(target);
     }

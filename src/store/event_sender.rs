@@ -35,7 +35,7 @@ const QUEUE: usize = 131_072;
 const AT_ONCE: usize = 8;
 /// How long an event counts as the same when its text comes again.
 const SAME_EVENT: Duration = Duration::from_mins(10);
-/// How long an event is tried to be written that the API server has not answered about: as long as it would keep the event.
+/// How long Ebb tries to write an event without an answer: as long as the API server would keep the event.
 const UNANSWERED: Duration = Duration::from_hours(1);
 /// The same where the API server is not available for this request.
 const UNAVAILABLE: Duration = Duration::from_mins(5);
@@ -44,7 +44,7 @@ const HELD_UP: Duration = Duration::from_secs(2);
 /// The first and the longest pause between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// How often those that were sent longer ago are forgotten.
+/// The interval at which old events are forgotten.
 const PRUNED_EVERY: Duration = Duration::from_mins(1);
 /// The most characters of an object's name in an event's name. With the rest, an event's name may have 253.
 const LONGEST_NAME: usize = 230;
@@ -116,12 +116,12 @@ async fn deliver(api: &Api<Event>, event: &Event, outage: &Outage) {
     }
 }
 
-/// How long an event is tried to be written that got this error.
+/// How long Ebb tries to write an event that got this error.
 fn patience(error: &kube::Error) -> Duration {
     match error {
         error if errors::is_unanswered(error) => UNANSWERED,
         kube::Error::Api(status) if status.code == 503 => UNAVAILABLE,
-        // A webhook in the way of one namespace, for instance: the events of others do not wait for it.
+        // For instance a broken webhook for one namespace: the events of others do not wait for it.
         kube::Error::Api(status) if status.code >= 500 => HELD_UP,
         kube::Error::Api(_) => Duration::ZERO,
         _ => UNAVAILABLE,

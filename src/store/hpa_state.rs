@@ -10,7 +10,7 @@ use ebb_plan::hpa::fingerprint::Fingerprint;
 #[derive(Debug, Default)]
 pub struct HpaState(Mutex<Option<Applied>>);
 
-/// An HPA as the API server answered that it is.
+/// An HPA as the API server has answered about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
     /// Its name.

@@ -128,7 +128,7 @@ impl Record {
         object.uid().as_ref() == Some(&self.uid)
     }
 
-    /// Takes over from another replica, which has left the ScaledObject like this.
+    /// Takes over from another replica, which has left this status.
     pub async fn take_over(&self, found: &ScaledObject) {
         let written = &found.status.clone().unwrap_or_default();
         self.status.observe(Version::of(found), written, true);
@@ -163,7 +163,7 @@ impl Record {
         self.changed.notified().await;
     }
 
-    /// Its poll loop runs in this task, unless the record has been closed already.
+    /// Binds its poll loop to this task, unless the record has been closed already.
     pub fn polled_by(&self, task: AbortHandle) {
         let mut present = self.task.lock();
         if matches!(*present, PollTask::Ended) {

@@ -58,12 +58,13 @@ struct State {
     agreed: Option<u64>,
     /// How many writes in a row have failed.
     failed: u32,
-    /// The error that the log has of the last one.
+    /// The last error that the log has.
     logged: Option<String>,
 }
 
 impl StatusWriter {
-    /// The writer for a ScaledObject that has this status, written to during `leadership` only. `retries` repeats its writes.
+    /// The writer for a ScaledObject with this status, which writes during `leadership` only. `retries` repeats its
+    /// writes.
     pub fn new(
         key: &Key,
         found: &ScaledObject,
@@ -105,8 +106,8 @@ impl StatusWriter {
         self.change(&mut state, change);
     }
 
-    /// Takes over from another replica, which has left this status. The next change reports all that its events have
-    /// not.
+    /// Takes over from another replica, which has left this status. The next change reports every fact that the other
+    /// replica's events have not.
     pub async fn take_over(&self, status: &ScaledObjectStatus) {
         let mut state = self.state.lock().await;
         let found = Found::of(status);
@@ -150,8 +151,8 @@ impl StatusWriter {
         })
     }
 
-    /// Notes facts that come by the way. They are written at once, as by [`StatusWriter::report`], unless the check or the first
-    /// tick, which writes too, is still to come.
+    /// Notes facts that need no check or tick. They are written at once, as by [`StatusWriter::report`], unless the
+    /// check or the first tick, which writes too, is still to come.
     pub async fn add(&self, client: &Client, change: impl FnOnce(&mut Facts)) {
         let mut state = self.state.lock().await;
         self.change(&mut state, change);
@@ -201,7 +202,7 @@ impl StatusWriter {
         if doubted {
             let found = api.get_opt(&self.key.name).await?;
             let Some(found) = found.filter(|found| found.uid().as_ref() == Some(&self.uid)) else {
-                // It has gone, and the watch is about to say so.
+                // It has gone, and the watch will show that.
                 return Ok(());
             };
             self.observed.lock().answered(Version::of(&found), &found.status.unwrap_or_default());
@@ -232,8 +233,8 @@ impl StatusWriter {
         }
     }
 
-    /// Has the write repeated. The log has each error of a row once, as long as it stays the same, and none that is about the
-    /// API server alone.
+    /// Repeats the write. During a row of failures the log has one line for each new error, and none for a silent API
+    /// server.
     fn repeat(&self, state: &mut State, error: &kube::Error) {
         let text = error.to_string();
         if !errors::is_unanswered(error) && state.logged.as_ref() != Some(&text) {

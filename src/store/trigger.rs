@@ -1,4 +1,4 @@
-//! A live trigger: its scaler, and the last thing it read. The poll and the HPA's question take the same way here.
+//! A live trigger: its scaler, and its last reading. The poll and the HPA's question take the same way here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -61,7 +61,7 @@ impl Trigger {
         &self.metrics
     }
 
-    /// `trigger 0 (rabbitmq)`: how errors call it.
+    /// `trigger 0 (rabbitmq)`: its name in errors.
     pub fn display(&self) -> String {
         let labels = self.metrics.labels();
         format!("trigger {} ({})", labels.index, labels.kind)

@@ -11,8 +11,7 @@ use crate::controller::lookup::Values;
 /// Adds the parameters with which a trigger of this kind gets its tokens.
 ///
 /// Every trigger gets KEDA's parameters. A kind with other parameters for the same purpose declares them, and gets
-/// those too.
-/// `metadata` is the trigger's: a value that it gives is kept.
+/// those too. The trigger's own `metadata` wins: a value that it gives is kept.
 pub(super) fn add(
     parameters: &mut Values,
     oauth2: &OAuth2,

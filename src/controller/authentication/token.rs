@@ -1,5 +1,5 @@
-//! `boundServiceAccountToken`: tokens of service accounts, asked for with the TokenRequest API, reused while they are
-//! good and renewed before they end (keda.sh/docs, "Bound service account token").
+//! `boundServiceAccountToken`: tokens of service accounts from the TokenRequest API. They are reused while they are
+//! valid, and renewed before they end (keda.sh/docs, "Bound service account token").
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use ebb_plan::status;
 const LIVES: (Duration, Duration) = (Duration::from_hours(1), Duration::from_hours(6));
 /// The part of its life after which a token is renewed.
 const RENEWED_AFTER: f64 = 0.8;
-/// A token that the other side may have refused is renewed if it is older than this.
+/// A token that a broker may have refused is renewed if it is older than this.
 const DOUBTED: Duration = Duration::from_mins(1);
 
 /// A token and when it is to be renewed.

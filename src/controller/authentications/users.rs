@@ -19,7 +19,7 @@ pub(super) struct Users {
     complete: bool,
 }
 
-/// Each change gives the authentications whose users are others now.
+/// Each change gives the authentications whose users have changed.
 impl Users {
     /// A ScaledObject is there.
     pub(super) fn apply(&mut self, user: &Key, object: &ScaledObject) -> BTreeSet<AuthKey> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Spaces questions of many askers.
+/// Spaces the questions of many callers.
 #[derive(Debug)]
 pub(super) struct Budget {
     gap: Duration,
@@ -18,7 +18,7 @@ impl Budget {
         Self { gap: Duration::from_secs(1) / per_second.max(1), next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for the asker's turn.
+    /// Waits for the caller's turn.
     pub(super) async fn turn(&self) {
         let turn = {
             let mut next = self.next.lock();

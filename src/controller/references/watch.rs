@@ -27,18 +27,18 @@ use crate::kube_api::errors;
 
 /// How long the API server may take to begin a watch, and to answer a question.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long one watch lasts, at least; and by how much more, so that those begun together do not end together.
+/// The least time that one watch lasts, and the random addition, so that watches begun together do not end together.
 const LASTS: (Duration, Duration) = (Duration::from_secs(200), Duration::from_secs(90));
 /// The interval of reads where a watch is not possible.
 const ASK: Duration = Duration::from_millis(1500);
-/// Questions a second, of all that cannot be watched together.
+/// The questions a second, of all objects without a watch together.
 const QUESTIONS: u32 = 40;
 /// Questions between two attempts to watch: doubled after each that failed, up to about five minutes.
 const MOST_QUESTIONS: u32 = 200;
 /// How often a file is looked at.
 const FILE: Duration = Duration::from_secs(1);
 
-/// Watches referenced objects, or reads their metadata where that cannot be.
+/// Watches referenced objects, or reads their metadata where a watch is not possible.
 pub(super) struct ReferenceWatcher {
     connections: WatchConnections,
     client: Client,
@@ -109,7 +109,7 @@ where
     }
 }
 
-/// Watches until the API server ends the watch in time, and gives where the next one goes on.
+/// Watches until the API server ends the watch in time, and gives the version from which the next one goes on.
 async fn watch<K>(
     watcher: &ReferenceWatcher,
     reference: &Reference,
@@ -140,7 +140,7 @@ where
                 object.resource_version()
             }
             WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
-            // 410 above all: the place to go on from is too old.
+            // 410 above all: the version to go on from is too old.
             WatchEvent::Error(status) => return Err(WatchError::Ended(status.message)),
         };
     }
@@ -151,7 +151,7 @@ async fn ask<K>(watcher: &ReferenceWatcher, reference: &Reference, saw: &(impl F
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + 'static,
 {
-    // Those that were interrupted together are not to ask together.
+    // Watches that were interrupted together must not ask together.
     tokio::time::sleep(ASK.mul_f64(0.6 + 0.4 * jitter(reference))).await;
     watcher.budget.turn().await;
     let api: Api<K> = Api::namespaced(watcher.client.clone(), &reference.namespace);

@@ -46,7 +46,7 @@ impl WatchConnections {
     /// A slot for one watch. Does no I/O.
     ///
     /// # Errors
-    /// The configuration is of no use.
+    /// The configuration of the API server is not valid.
     pub(super) fn take(&self) -> Result<WatchSlot, kube::Error> {
         let mut open = self.open.lock();
         let free = open.iter().find(|connection| connection.taken.load(Ordering::Relaxed) < PER_CONNECTION);

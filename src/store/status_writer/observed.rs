@@ -1,4 +1,4 @@
-//! A ScaledObject's status as the API server was last seen to have it.
+//! The last observed status of a ScaledObject.
 
 use ebb_crds::{ScaledObject, ScaledObjectStatus};
 use kube::ResourceExt as _;

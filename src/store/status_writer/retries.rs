@@ -53,13 +53,13 @@ impl Turn {
         let mut foreign = self.foreign.lock();
         let times = foreign.filter(|(_, last)| now.duration_since(*last) < CALM).map_or(0, |(times, _)| times);
         *foreign = Some((times.saturating_add(1), now));
-        // Three are free: a failover or an edit by hand is put right at once.
+        // Three writes are free: Ebb corrects a failover or an edit by hand at once.
         (FOREIGN * 2_u32.pow(times.saturating_sub(2).min(8))).min(FOREIGN_LONGEST)
     }
 }
 
 impl StatusRetries {
-    /// A queue, and its other end.
+    /// A queue, and its receiver.
     pub fn new() -> (Self, Asked) {
         let (asking, asked) = mpsc::unbounded_channel();
         (Self(asking), asked)
