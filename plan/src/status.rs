@@ -2,9 +2,8 @@
 //!
 //! The status follows from the specification and from observations. Four things are history by their meaning and are
 //! carried over from the present status: `lastActiveTime`, `originalReplicaCount`, every `lastTransitionTime`, and the
-//! reason of
-//! `Paused=False`, which says whether the ScaledObject has been paused before. Everything else is carried over only
-//! until the first check has come to an end.
+//! reason of `Paused=False`, which says whether the ScaledObject has been paused before. Everything else is carried
+//! over only until the first check has come to an end.
 
 mod facts;
 

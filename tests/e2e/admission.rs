@@ -1,6 +1,5 @@
 //! The output of kubectl when a mistake is applied: an error where KEDA's webhook has one, a warning where KEDA says
-//! nothing.
-//! `ebb check` finds the same in the same file.
+//! nothing. `ebb check` finds the same in the same file.
 
 use anyhow::{Result, ensure};
 use ebb_tests::ebb::{self, ADMISSION_LABEL};

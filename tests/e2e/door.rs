@@ -1,6 +1,5 @@
 //! Attacks on the external metrics API, each on the running Ebb, and each with a good client that is served all the
-//! while.
-//! `docs/certificates.md` lists the clients that are authenticated.
+//! while. `docs/certificates.md` lists the clients that are authenticated.
 
 use std::time::{Duration, Instant};
 

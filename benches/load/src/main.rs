@@ -1,8 +1,7 @@
 //! `make load`: the cost of many ScaledObjects for Ebb, in one table, with another autoscaler of KEDA's API beside it.
 //!
 //! Each contender has a new control plane and new brokers on 127.0.0.1, the same Deployments and the same
-//! ScaledObjects.
-//! `docs/load.md` describes each figure, and the duties of `PEER`.
+//! ScaledObjects. `docs/load.md` describes each figure, and the duties of `PEER`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // The terminal is what this program is for.
 
