@@ -15,7 +15,7 @@
 //! objects get the new authority beside the old one. Once they have it and the API server has noticed, each replica presents
 //! the new certificate. Ten minutes later the old authority is removed. A user who wants a new authority deletes the Secret.
 //!
-//! The module knows nothing of what the servers serve.
+//! The module does not depend on the servers that present the certificates.
 //!
 //! # RBAC
 //!

@@ -31,7 +31,7 @@ const NAMES: [&str; 2] = ["name-too-long", "hpa-name-too-long"];
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It works, and part of it has no effect. Nothing is refused for it, however strict a review is.
+    /// The object works, and part of it has no effect. No review refuses it for that, not even a strict one.
     Advice,
     /// The object is accepted, and will not do what its author means it to.
     Warning,
@@ -39,7 +39,7 @@ pub enum Severity {
     Refusal,
 }
 
-/// Something that is wrong.
+/// A mistake, or a setting without effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How bad it is.
@@ -48,7 +48,7 @@ pub struct Finding {
     pub path: String,
     /// The mistake, on one line.
     pub text: String,
-    /// How to put it right, a line each.
+    /// Advice, a line each.
     pub hints: Vec<String>,
     /// The word for it in `keda_webhook_scaled_object_validation_errors_total`.
     pub reason: &'static str,
@@ -106,7 +106,7 @@ impl Finding {
     }
 }
 
-/// The parameters that a trigger is given by the authentication that it refers to, whose values nobody knows yet.
+/// The parameters that a trigger gets from its authentication. Their values are not known yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AuthParams {
     /// It refers to none.
@@ -350,8 +350,8 @@ fn only_resources(spec: &ScaledObjectSpec) -> Result<(), String> {
         .into())
 }
 
-/// KEDA's `verifyFallback`: cpu and memory are read by the HPA, so that nobody sees them fail, and only a formula can have
-/// holes.
+/// KEDA's `verifyFallback`: the HPA reads cpu and memory, so that Ebb does not see them fail, and only a formula can do
+/// without a value.
 fn fallback(spec: &ScaledObjectSpec) -> Result<(), String> {
     let fallback = Fallback::of(spec)?;
     let holes = spec.fallback.as_ref().is_some_and(|fallback| fallback.behavior() == "scalingModifiers");

@@ -1,4 +1,4 @@
-//! `ebb run`: puts the parts together, and takes them apart in order when the process is asked to end.
+//! `ebb run`: starts the parts of the process, and ends them in order at its end.
 
 mod clients;
 mod listeners;
@@ -140,7 +140,7 @@ async fn first_of(
 ) -> Result<(), RunError> {
     tokio::pin!(controlling);
     tokio::select! {
-        // First: parts that end as they are asked to are no error.
+        // First: parts that end because they are asked to are no error.
         biased;
         () = shutdown.stop.cancelled() => {}
         () = &mut controlling => return Ok(()),
@@ -287,7 +287,7 @@ async fn wait_for_kinds(client: &Client, scope: &Scope, warm: &AtomicBool, shutd
     }
 }
 
-/// Where other replicas find this one's API. In a pod, the manifest sets the variable POD_IP.
+/// The address of this replica's API for other replicas. In a pod, the manifest sets the variable POD_IP.
 fn address(settings: &Run) -> Option<String> {
     let bound = settings.serving.bind_address;
     let own = std::env::var("POD_IP").ok().and_then(|ip| ip.parse().ok());

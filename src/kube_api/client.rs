@@ -35,7 +35,7 @@ pub enum ConfigError {
     Nowhere(#[from] InferConfigError),
 }
 
-/// The way to the API server: of a kubeconfig file, of the variable KUBECONFIG, or of the pod.
+/// The configuration of the API server: from a kubeconfig file, from the variable KUBECONFIG, or from the pod.
 ///
 /// # Errors
 /// None of them leads to an API server.
@@ -94,7 +94,7 @@ pub fn connect(config: &Config, answer: Option<Duration>) -> Result<Client, kube
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }
 
-/// The same way, on which each request is counted.
+/// The same client; each request is counted.
 pub fn measured(client: &Client, host: &str, metrics: &Arc<Metrics>) -> Client {
     let (inner, host, metrics) = (client.clone(), Arc::<str>::from(host), Arc::clone(metrics));
     let send = service_fn(move |request: http::Request<Body>| {
@@ -110,7 +110,7 @@ pub fn measured(client: &Client, host: &str, metrics: &Arc<Metrics>) -> Client {
     Client::new(send, client.default_namespace())
 }
 
-/// The same way, on which requests wait for their turn, and writes pass only while this replica leads.
+/// The same client; requests wait for their turn, and writes pass only while this replica leads.
 ///
 /// The right to write is checked after the wait: it may have ended meanwhile.
 pub fn for_leader(client: &Client, leadership: Arc<Leadership>, limiter: &Arc<Limiter>) -> Client {

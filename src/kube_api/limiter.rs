@@ -93,7 +93,7 @@ impl Limiter {
         Permit { limiter: Some(Arc::clone(self)), begun: Instant::now() }
     }
 
-    /// Lets requests go that wait, as many as the window has room for.
+    /// Sends waiting requests, as many as the window has room for.
     fn dispatch(self: &Arc<Self>, state: &mut State) {
         let only_urgent = self.now() < state.window.pause_until();
         while state.out < state.window.size() {
@@ -162,7 +162,7 @@ impl Drop for Permit {
     }
 }
 
-/// The same way to the API server, on which requests wait for their turn.
+/// The same client of the API server; requests wait for their turn.
 pub fn limited(client: &Client, limiter: &Arc<Limiter>) -> Client {
     let (inner, limiter) = (client.clone(), Arc::clone(limiter));
     let send = tower::service_fn(move |request: Request<Body>| {

@@ -88,7 +88,7 @@ pub enum TargetError {
     /// No object can have this name.
     #[error("scaleTargetRef.name {0:?} is no name of an object: write letters, digits, '-' and '.'")]
     Name(String),
-    /// The object does not say how many replicas it wants.
+    /// The object has no count of replicas.
     #[error(
         "{resource} {name:?} has no count of replicas: set the field that its definition names as specReplicasPath ({text})"
     )]
@@ -117,7 +117,7 @@ pub enum TargetError {
 }
 
 impl TargetError {
-    /// Whether the API server answered, and said no: asking again at once would give the same.
+    /// Whether the API server answered with a refusal: asking again at once would give the same.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Api(error) if matches!(**error, kube::Error::Api(ref status)
             if (400..500).contains(&status.code) && !matches!(status.code, 409 | 429)))
@@ -247,7 +247,7 @@ impl Targets {
             .map_err(|error| self.explain(error, kind, name))
     }
 
-    /// How many of the target's pods are ready, as its status says; as many as there are, where it does not say.
+    /// The number of the target's ready pods by its status; all its replicas where the status has none.
     pub async fn ready(&self, kind: &Kind, namespace: &str, name: &str) -> Result<i32, TargetError> {
         let found = self.object(kind, namespace, name).await?;
         let ready = found.data.pointer("/status/readyReplicas").and_then(serde_json::Value::as_i64);
@@ -258,7 +258,7 @@ impl Targets {
         Ok(scale.status.map_or(0, |status| status.replicas))
     }
 
-    /// The target as it is.
+    /// The target as the API server has it.
     pub async fn object(&self, kind: &Kind, namespace: &str, name: &str) -> Result<DynamicObject, TargetError> {
         check(name)?;
         self.api(kind, namespace).get(name).await.map_err(|error| self.explain(error, kind, name))

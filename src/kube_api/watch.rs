@@ -26,8 +26,8 @@ pub use relist::Relist;
 /// The shortest and the longest pause between two attempts. The library's own longest is half a minute, in which an
 /// API server that is back has work for Ebb.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
-/// Objects in one answer of a list. The client holds a page as a whole, with fields that nobody wants, before it gives out
-/// the first object.
+/// Objects in one answer of a list. The client holds a whole page, with unused fields, before it gives out the first
+/// object.
 const PAGE: u32 = 50;
 /// How long indexes wait for the first list of every namespace before they go on with the namespaces that are listed.
 const GRACE: Duration = Duration::from_secs(10);

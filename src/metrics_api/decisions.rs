@@ -121,10 +121,10 @@ pub trait DecisionSource: Send + Sync + 'static {
     /// The readings of a ScaledObject. None: there is no such ScaledObject, or it is not served.
     fn readings(&self, namespace: &str, scaled_object: &str) -> Option<Readings>;
 
-    /// Has the replica that leads answer a request whose user has the right.
+    /// Has the leader answer a request whose user has the right.
     ///
     /// # Errors
-    /// Why that replica cannot be asked.
+    /// The reason why the leader cannot be asked.
     async fn ask_leader(&self, path_and_query: &str, accept: Option<HeaderValue>) -> Result<Response, String>;
 }
 

@@ -5,10 +5,10 @@ use ebb_crds::{ScaleTrigger, ScaledObjectSpec, TriggerAuthenticationSpec};
 use super::{Environment, Finding};
 use ebb_plan::names::{data_key_mistake, label_mistake, subdomain_mistake, variable_mistake};
 
-/// Whether a name, a key or a variable can be.
+/// Whether a name, a key or a variable is possible.
 type Check = fn(&str) -> Option<String>;
 
-/// The names in a ScaledObject that cannot be, and variables that no pod can give.
+/// The impossible names in a ScaledObject, and variables that no pod can give.
 pub(super) fn of_scaled_object(spec: &ScaledObjectSpec, environment: &Environment) -> Vec<Finding> {
     let mut findings = Vec::new();
     let target = &spec.scale_target_ref;
@@ -43,7 +43,7 @@ fn of_trigger(place: &str, trigger: &ScaleTrigger, environment: &Environment, fi
     }
 }
 
-/// The names in an authentication that cannot be.
+/// The impossible names in an authentication.
 pub(super) fn of_authentication(spec: &TriggerAuthenticationSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     let lists = [("secretTargetRef", &spec.secret_target_ref), ("configMapTargetRef", &spec.config_map_target_ref)];
@@ -73,7 +73,7 @@ pub(super) fn of_authentication(spec: &TriggerAuthenticationSpec) -> Vec<Finding
     findings
 }
 
-/// Notes a name that cannot be. An empty one is another matter.
+/// Notes an impossible name. An empty one is another matter.
 fn note(findings: &mut Vec<Finding>, path: &str, name: &str, check: Check) {
     let mistake = Some(name).filter(|name| !name.is_empty()).and_then(check);
     findings.extend(mistake.map(|text| Finding::warning(path, text)));

@@ -30,7 +30,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// The finding at the key that it speaks of, or at the whole trigger.
+    /// The finding at the key that the problem names, or at the whole trigger.
     pub(super) fn at(self, place: &str, trigger: &ScaleTrigger) -> Finding {
         let path = match self.key(trigger) {
             Some(key) => format!("{place}.metadata.{key}"),
@@ -40,7 +40,7 @@ impl Problem {
         Finding::warning(path, self.text).with_hints(self.hints)
     }
 
-    /// The key of the trigger's metadata that it speaks of.
+    /// The key of the trigger's metadata that the problem names.
     fn key<'a>(&self, trigger: &'a ScaleTrigger) -> Option<&'a String> {
         let quoted = |key: &&String| {
             let shown = key.strip_suffix("FromEnv").unwrap_or(key);
@@ -57,7 +57,7 @@ impl Problem {
         self.text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name)
     }
 
-    /// Whether it says that the parameter called `name`, which the trigger is not given, is missing.
+    /// Whether it is about the missing parameter `name`, which the trigger is not given.
     pub(super) fn misses(&self, name: &str, trigger: &ScaleTrigger) -> bool {
         self.key(trigger).is_none() && self.speaks_of(name)
     }
@@ -110,7 +110,7 @@ pub(super) fn sample(
     let bare = || TriggerConfig { index, kind: trigger.type_.clone(), ..TriggerConfig::default() };
     let Some(kind) = ebb_scalers::kind(&trigger.type_) else { return ebb_scalers::build(&bare(), known.brokers) };
     let mut sets: Vec<_> = sample_sets(trigger, kind, known).collect();
-    // A value that it could have says more than none.
+    // A possible value shows more than none.
     sets.sort_by_key(|set| *set == SampleSet::Empty);
     let of = |set| ebb_scalers::build(&filled(index, trigger, kind, known, set), known.brokers);
     let mut built = sets.into_iter().map(of);
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// A trigger whose every parameter that is needed comes from where nobody can look.
+    /// A trigger whose every required parameter comes from a source that a review cannot read.
     #[test]
     fn a_trigger_of_any_kind_is_not_blamed_for_values_that_are_not_known() {
         for kind in KINDS {

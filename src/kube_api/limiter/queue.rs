@@ -45,7 +45,7 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Adds a request, which waits on the other end.
+    /// Adds a request. It waits on the returned receiver.
     pub(super) fn add(&mut self, urgency: Urgency) -> oneshot::Receiver<T> {
         let (wake, woken) = oneshot::channel();
         self.waiting[urgency as usize].push_back(wake);
@@ -62,8 +62,9 @@ impl<T> Queue<T> {
         self.waiting[..=urgency as usize].iter().all(VecDeque::is_empty)
     }
 
-    /// Gives `permit` to the next request: the first of the most urgent, or, once in a while, the first of the least urgent.
-    /// Where `only_urgent`, requests that can wait stay. Gives the permit back if nobody takes it.
+    /// Gives `permit` to the next request: the first of the most urgent, or, once in a while, the first of the least
+    /// urgent. With
+    /// `only_urgent`, requests that can wait stay. Gives the permit back if no request takes it.
     pub(super) fn wake_next(&mut self, mut permit: T, only_urgent: bool) -> Result<(), T> {
         let last_first = self.turns % TURN_OF_THE_LAST == TURN_OF_THE_LAST - 1;
         let order: &[usize] = match (only_urgent, last_first) {
@@ -74,7 +75,7 @@ impl<T> Queue<T> {
         for place in order {
             let waiting = &mut self.waiting[*place];
             while let Some(wake) = waiting.pop_front() {
-                // One that was given up is passed over.
+                // A request that was given up is passed over.
                 permit = match wake.send(permit) {
                     Ok(()) => {
                         self.turns = self.turns.wrapping_add(1);

@@ -55,7 +55,7 @@ pub(super) struct Window {
     /// When it last shrank, and when it last grew.
     shrunk: Option<Duration>,
     grown: Duration,
-    /// The first and the last overload of the present time, and their number.
+    /// The first and the last overload of the present period, and their number.
     overload: Option<(Duration, Duration, u64)>,
     pause_until: Duration,
 }
@@ -85,7 +85,7 @@ impl Window {
         self.pause_until
     }
 
-    /// A request has ended that was out for `took`. `is_full` says that the window was in use as a whole.
+    /// A request has ended after `took`. `is_full`: the whole window was in use.
     pub(super) fn ended(&mut self, outcome: Outcome, took: Duration, is_full: bool, now: Duration) -> Option<Turn> {
         match outcome {
             Outcome::Answered if took > LATE => {
@@ -93,7 +93,7 @@ impl Window {
                 self.calm(now)
             }
             Outcome::Answered => {
-                // A window that nobody uses says nothing about what the API server bears.
+                // A window that is not in use shows nothing about the API server's capacity.
                 if is_full && now.saturating_sub(self.grown) >= GROWTH {
                     self.size = (self.size + 1.0).min(GREATEST);
                     self.grown = now;
@@ -113,8 +113,8 @@ impl Window {
         }
     }
 
-    /// Shrinks once for all requests that were out together: one that began before it last shrank says nothing of its present
-    /// size.
+    /// Shrinks once for all requests that were out together: a request that began before the last shrinking shows
+    /// nothing about the present size.
     fn shrink(&mut self, part: f64, took: Duration, now: Duration) {
         let begun = now.saturating_sub(took);
         if self.shrunk.is_none_or(|shrunk| begun >= shrunk) {

@@ -113,8 +113,8 @@ impl Place {
         Change::Apply(key, object, source)
     }
 
-    /// Takes the list that is under way for complete. Gives the keys of the objects that it did not show, nor any event since
-    /// it began.
+    /// Takes the list that is under way for complete. Gives the keys of objects that neither it nor an event since its
+    /// beginning showed.
     fn end_list(&mut self) -> Vec<Key> {
         self.listed = true;
         let round = self.round;

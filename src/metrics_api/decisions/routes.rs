@@ -24,7 +24,7 @@ use crate::metrics_api::auth::{Action, Resource};
 use crate::metrics_api::routes::{Api, parameter};
 use crate::metrics_api::status::Failure;
 
-/// How long a watch lasts that does not say how long.
+/// The length of a watch without a time limit of its own.
 const WATCH: Duration = Duration::from_mins(30);
 /// The longest watch, in seconds.
 const LONGEST_WATCH: u64 = 3_600;
@@ -80,7 +80,8 @@ async fn answer(
         }
         ("watch", "") => {
             if let Err(expired) = query.check_epoch(epoch) {
-                // As the API server does: clients take an error of the answer for one of the moment, and ask for the same again.
+                // As the API server does: clients take an error in the answer itself for a transient one, and ask for
+                // the same again.
                 return Ok(json_response(watch::error(expired)));
             }
             let request = watch::Request {

@@ -1,4 +1,4 @@
-//! The events of a watch: decisions that are kept, and then those that are made, until the term of leadership ends.
+//! The events of a watch: the kept decisions, and then the new ones, until the term of leadership ends.
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;

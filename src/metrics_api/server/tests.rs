@@ -46,7 +46,7 @@ impl MetricSource for Values {
     }
 }
 
-/// Knows the token `secret` of joe, who may read metrics in `shop` only, and counts what it is asked.
+/// Knows the token `secret` of joe, who may read metrics in `shop` only, and counts its questions.
 #[derive(Default)]
 struct Review {
     asked: Mutex<Vec<String>>,
