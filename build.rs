@@ -1,7 +1,8 @@
 //! Puts the git commit into the program, for `ebb --version` and the series `keda_build_info`.
 //!
-//! The variable `EBB_GIT_COMMIT` takes precedence over git. Without both, as in a build from an archive, the program has
-//! no commit. Nothing else of the machine or the time of the build enters the program: the same commit gives the same bits.
+//! The variable `EBB_GIT_COMMIT` takes precedence over git. Without both, as in a build from an archive, the
+//! program has no commit. Nothing else of the machine or the time of the build enters the program: the same
+//! commit gives the same bits.
 // Cargo reads what a build script prints.
 #![allow(clippy::print_stdout)]
 

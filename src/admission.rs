@@ -1,8 +1,8 @@
 //! The admission webhook: the API server calls it before it stores a ScaledObject or an authentication.
 //!
-//! This module reads what a review needs besides the object: the other ScaledObjects, HPAs that do not belong to Ebb, and
-//! the requests of the target's containers. [`crate::review`] finds the mistakes in the object itself. An object that
-//! cannot be reviewed is accepted.
+//! This module reads what a review needs besides the object: the other ScaledObjects, HPAs that do not belong to Ebb,
+//! and the requests of the target's containers. [`crate::review`] finds the mistakes in the object itself. An object
+//! that cannot be reviewed is accepted.
 
 mod kinds;
 mod requests;
@@ -146,8 +146,8 @@ impl Admission {
         spec.map(|spec| rules::authentication(&spec, cluster)).unwrap_or_default()
     }
 
-    /// Finds another object that scales the same workload, or has an HPA of the same name (KEDA's `verifyScaledObjects`,
-    /// `verifyHpas`).
+    /// Finds another object that scales the same workload, or has an HPA of the same name (KEDA's
+    /// `verifyScaledObjects`, `verifyHpas`).
     fn clash(&self, object: &ScaledObject, namespace: &str) -> Option<Finding> {
         let (target, name, hpa) = (&object.spec.scale_target_ref, object.name_any(), hpa::name(object));
         let kind = rules::kind_of(target);

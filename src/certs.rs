@@ -1,30 +1,32 @@
 //! The certificates of Ebb's servers, and the `caBundle`s by which the API server trusts them.
 //!
-//! By default Ebb is its own certificate authority. The authority, the certificate and their keys are in one Secret, so that
-//! every replica presents the same certificate and a restart changes nothing. If cert-manager writes that Secret, or the
-//! settings name files, Ebb presents those certificates instead.
+//! By default Ebb is its own certificate authority. The authority, the certificate and their keys are in one Secret, so
+//! that every replica presents the same certificate and a restart changes nothing. If cert-manager writes that Secret,
+//! or the settings name files, Ebb presents those certificates instead.
 //!
 //! - [`authority`]: creates and validates certificates; pure.
 //! - [`store`]: reads the Secret, repairs it, and resolves races between replicas.
 //! - [`files`]: certificates in files.
 //! - [`serving`]: the certificate that a TLS server presents, replaced while the server runs.
 //! - [`ca_bundle`]: writes the authorities into the `APIService` and the webhook configurations, and keeps them there.
-//! - `bundle`: the desired content of those objects; pure. `trusted`: whether they have it. `hints`: when to check again.
+//! - `bundle`: the desired content of those objects; pure. `trusted`: whether they have it. `hints`: when to
+//!   check again.
 //!
 //! **A new authority** is introduced in three steps, so that the API server can verify each replica at each moment. The
-//! objects get the new authority beside the old one. Once they have it and the API server has noticed, each replica presents
-//! the new certificate. Ten minutes later the old authority is removed. A user who wants a new authority deletes the Secret.
+//! objects get the new authority beside the old one. Once they have it and the API server has noticed, each replica
+//! presents the new certificate. Ten minutes later the old authority is removed. A user who wants a new authority
+//! deletes the Secret.
 //!
 //! The module does not depend on the servers that present the certificates.
 //!
 //! # RBAC
 //!
-//! - In Ebb's namespace: `get`, `create` and `update` on Secrets, and `list` and `watch` to see changes at once. A rule can
-//!   bind all but `create` to the name of the Secret. If Ebb only reads the Secret: `get`, `list` and `watch`.
+//! - In Ebb's namespace: `get`, `create` and `update` on Secrets, and `list` and `watch` to see changes at once. A rule
+//!   can bind all but `create` to the name of the Secret. If Ebb only reads the Secret: `get`, `list` and `watch`.
 //! - `get`, `list`, `watch` and `patch` on `apiservices.apiregistration.k8s.io`, bound to
 //!   `v1beta1.external.metrics.k8s.io`.
-//! - `get`, `list`, `watch` and `update` on `validatingwebhookconfigurations.admissionregistration.k8s.io`, bound to Ebb's
-//!   own, if Ebb writes its bundle too.
+//! - `get`, `list`, `watch` and `update` on `validatingwebhookconfigurations.admissionregistration.k8s.io`, bound to
+//!   Ebb's own, if Ebb writes its bundle too.
 //!
 //! Without `list` and `watch`, Ebb notices changes some seconds later.
 
@@ -59,7 +61,8 @@ pub use trusted::Trusted;
 const CHECK: Duration = Duration::from_secs(15);
 /// The interval of checks of files.
 const CHECK_FILES: Duration = Duration::from_secs(3);
-/// The longest wait of a new certificate until the API server knows its authority, while the present certificate is valid.
+/// The longest wait of a new certificate until the API server knows its authority, while the present
+/// certificate is valid.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The purpose and the source of the certificates.
@@ -113,8 +116,8 @@ pub struct Certificates {
     pub trusted: Trusted,
 }
 
-/// Creates or reads the certificates, and keeps them valid until `shutdown`. The first client has no time limit: it is for
-/// watches.
+/// Creates or reads the certificates, and keeps them valid until `shutdown`. The first client has no time
+/// limit: it is for watches.
 pub async fn start(
     (watching, client): (Client, Client),
     config: CertsConfig,

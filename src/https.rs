@@ -1,5 +1,5 @@
-//! The HTTPS server of the metrics API and of the webhook: it accepts connections, with TLS, limits and a graceful shutdown.
-//! A router answers the requests.
+//! The HTTPS server of the metrics API and of the webhook: it accepts connections, with TLS, limits and a graceful
+//! shutdown. A router answers the requests.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -72,7 +72,8 @@ pub enum ServeError {
     Tls(#[from] rustls::Error),
 }
 
-/// A TLS listener with its routes. `T` gives the TLS settings of a new connection, and `P` is the client of a connection.
+/// A TLS listener with its routes. `T` gives the TLS settings of a new connection, and `P` is the client of a
+/// connection.
 pub(crate) struct HttpsServer<T, P> {
     /// The name in logs.
     pub(crate) name: &'static str,

@@ -1,10 +1,12 @@
 //! The `external.metrics.k8s.io/v1beta1` server that `HorizontalPodAutoscalers` read their metrics from.
 //!
-//! This module owns TLS, authentication and authorization ([`auth`]), the documents and errors, and the end of connections.
-//! It gets the value of a metric from a [`MetricSource`]. It must never import the controller, a scaler or a broker.
+//! This module owns TLS, authentication and authorization ([`auth`]), the documents and errors, and the end of
+//! connections. It gets the value of a metric from a [`MetricSource`]. It must never import the controller, a
+//! scaler or a broker.
 //!
-//! The path of a request: `server` (connection, TLS) → `routes` (the user), `action` (the action) → [`auth`] (the right) →
-//! [`MetricSource::value`] → `quantity` → JSON. [`decisions`] is a second group on the same way. Every error is a `meta/v1` Status, built in `status`.
+//! The path of a request: `server` (connection, TLS) → `routes` (the user), `action` (the action) → [`auth`] (the
+//! right) → [`MetricSource::value`] → `quantity` → JSON. [`decisions`] is a second group on the same way. Every error
+//! is a `meta/v1` Status, built in `status`.
 //!
 //! # RBAC
 //!
@@ -69,8 +71,8 @@ pub enum MetricError {
     /// The ScaledObject does not exist, or has no such metric. The answer is 404 and names all metrics.
     #[error("not found: {0}")]
     NotFound(String),
-    /// The metric exists, but its value cannot be read. The answer is 500 with this text, which the `HorizontalPodAutoscaler`
-    /// repeats in its conditions.
+    /// The metric exists, but its value cannot be read. The answer is 500 with this text, which the
+    /// `HorizontalPodAutoscaler` repeats in its conditions.
     #[error("{0}")]
     Failed(String),
 }

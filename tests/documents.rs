@@ -1,6 +1,6 @@
 //! The documents agree with each other and with the tree: links lead somewhere, the table of contents has every page,
-//! `docs/develop/evidence.md` has a row for each difference from KEDA, the files that it names exist, and the reference has each
-//! event, reason and right.
+//! `docs/develop/evidence.md` has a row for each difference from KEDA, the files that it names exist, and the reference
+//! has each event, reason and right.
 // A document that cannot be read fails the test.
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,5 @@
-//! The shape of the source: the layers of ARCHITECTURE.md and their one direction, and the sizes of files and functions.
+//! The shape of the source: the layers of ARCHITECTURE.md and their one direction, and the sizes of files and
+//! functions.
 // A file that cannot be read fails the test.
 #![allow(clippy::unwrap_used)]
 

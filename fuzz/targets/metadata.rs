@@ -1,7 +1,9 @@
-//! Any parameters of any kind of trigger: an error, or a scaler with a metric that the HPA can use. No password in either.
+//! Any parameters of any kind of trigger: an error, or a scaler with a metric that the HPA can use. No password
+//! in either.
 //!
-//! The input is text. Its first line is the kind; each further line is a letter, a key and a value, separated by spaces:
-//! `m` for the metadata, `a` for the TriggerAuthentication, `e` for the environment. A line `c` sets `useCachedMetrics`.
+//! The input is text. Its first line is the kind; each further line is a letter, a key and a value, separated by
+//! spaces: `m` for the metadata, `a` for the TriggerAuthentication, `e` for the environment. A line `c` sets
+//! `useCachedMetrics`.
 #![no_main]
 
 use std::cell::RefCell;

@@ -1,8 +1,8 @@
-//! The values of a container's environment variables, as the kubelet makes them (Kubernetes docs, "Define Dependent Environment
-//! Variables", "Expose Pod Information to Containers Through Environment Variables").
+//! The values of a container's environment variables, as the kubelet makes them (Kubernetes docs, "Define Dependent
+//! Environment Variables", "Expose Pod Information to Containers Through Environment Variables").
 //!
-//! The pods themselves are not looked at: there may be none. So the value of a field is known where the pod template and the
-//! namespace determine it.
+//! The pods themselves are not looked at: there may be none. So the value of a field is known where the pod template
+//! and the namespace determine it.
 
 use std::collections::BTreeMap;
 

@@ -1,18 +1,18 @@
 //! The expression of `advanced.scalingModifiers.formula`: one number from the values of the triggers.
 //!
 //! The language is [expr-lang's](https://expr-lang.org/docs/language-definition) as KEDA uses it: KEDA compiles
-//! `float(FORMULA)` with each named trigger as a float and reads the result as a float. Dates, JSON, regular expressions,
-//! functions of texts and methods are not supported, because all values are numbers. `docs/scaling-modifiers.md` is the page
-//! for users.
+//! `float(FORMULA)` with each named trigger as a float and reads the result as a float. Dates, JSON, regular
+//! expressions, functions of texts and methods are not supported, because all values are numbers.
+//! `docs/scaling-modifiers.md` is the page for users.
 //!
-//! The text goes through [`lexer`], [`parser`] and [`checker`] once, in [`Formula::parse`], and through [`evaluator`] for
-//! each reading. [`builtins`] has a row for each function. The module knows nothing of triggers but their names: the caller
-//! gives the values.
+//! The text goes through [`lexer`], [`parser`] and [`checker`] once, in [`Formula::parse`], and through [`evaluator`]
+//! for each reading. [`builtins`] has a row for each function. The module knows nothing of triggers but their names:
+//! the caller gives the values.
 //!
 //! # Grammar
 //!
-//! Blanks and comments (`// …`, `/* … */`) may separate tokens. The operators are listed from the strongest to the weakest
-//! binding. All but the power are left-associative.
+//! Blanks and comments (`// …`, `/* … */`) may separate tokens. The operators are listed from the strongest to the
+//! weakest binding. All but the power are left-associative.
 //!
 //! ```text
 //! formula    = sequence
@@ -49,8 +49,8 @@
 //! # Rules of numbers
 //!
 //! A trigger is a float. A literal without point and exponent is an integer of 64 bits. `+ - *` of two integers give an
-//! integer, which must fit; `/` and `**` always give a float; `%` takes integers only. Integers and floats compare by value.
-//! A list is indexed by integers.
+//! integer, which must fit; `/` and `**` always give a float; `%` takes integers only. Integers and floats compare by
+//! value. A list is indexed by integers.
 
 mod ast;
 mod builtins;
@@ -86,8 +86,8 @@ impl Formula {
     /// Parses and checks `text`, in which `names` are the names of the triggers.
     ///
     /// # Errors
-    /// The mistake, its place and a hint: wrong syntax, an unknown name or function, a wrong number of arguments, types that
-    /// do not fit, a result that is not a number. Also a formula that fails for each of a few sets of values.
+    /// The mistake, its place and a hint: wrong syntax, an unknown name or function, a wrong number of arguments, types
+    /// that do not fit, a result that is not a number. Also a formula that fails for each of a few sets of values.
     pub fn parse(text: &str, names: &[&str]) -> Result<Self, FormulaError> {
         if text.len() > LONGEST {
             return Err(FormulaError::whole(format!(
@@ -133,8 +133,8 @@ impl Formula {
     /// The formula's result, a finite number. `value` gives the value of a trigger by its name; None is nil.
     ///
     /// # Errors
-    /// Nil where a number is needed, a result that is not finite (after a division by zero), more steps or memory than a
-    /// formula may take.
+    /// Nil where a number is needed, a result that is not finite (after a division by zero), more steps or memory than
+    /// a formula may take.
     pub fn evaluate(&self, value: impl Fn(&str) -> Option<f64>) -> Result<f64, EvalError> {
         let values: Vec<Option<f64>> = self.used.iter().map(|name| value(name)).collect();
         let result = self.result(&values)?;
@@ -153,8 +153,8 @@ impl Formula {
             .map_err(|fault| EvalError::new(&self.text, fault))
     }
 
-    /// Evaluates the formula for a few sets of values. The first is -1 for all triggers, which KEDA tries, too. A formula
-    /// that fails for all sets is refused. An infinite result is a failure only if the formula uses no trigger.
+    /// Evaluates the formula for a few sets of values. The first is -1 for all triggers, which KEDA tries, too. A
+    /// formula that fails for all sets is refused. An infinite result is a failure only if the formula uses no trigger.
     fn try_out(&self) -> Result<(), FormulaError> {
         if self.used.is_empty() {
             return self.evaluate(|_| None).map(drop).map_err(FormulaError::from);

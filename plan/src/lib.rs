@@ -1,7 +1,8 @@
 //! Every decision that Ebb makes, as pure functions: no async, no client, no clock, no logging. `now` is an argument.
 //!
-//! The controller and the poll loops of the process carry out these decisions, and decide nothing themselves. This crate
-//! builds without a client of Kubernetes, without a broker's client and without a runtime, so that its tests are cheap.
+//! The controller and the poll loops of the process carry out these decisions, and decide nothing themselves.
+//! This crate builds without a client of Kubernetes, without a broker's client and without a runtime, so that
+//! its tests are cheap.
 
 pub mod activate_to;
 pub mod activation;

@@ -7,8 +7,9 @@ use kube::ResourceExt as _;
 
 use super::hpa;
 
-/// Whether an object may have this name, as far as a request's path goes: `foo?x` would read the object `foo`, and an empty name
-/// all of them (Kubernetes, `IsValidPathSegmentName`; the names of almost all kinds are DNS subdomains, RFC 1123).
+/// Whether an object may have this name, as far as a request's path goes: `foo?x` would read the object `foo`,
+/// and an empty name all of them (Kubernetes, `IsValidPathSegmentName`; the names of almost all kinds are DNS
+/// subdomains, RFC 1123).
 pub fn is_object_name(name: &str) -> bool {
     let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':');
     !name.is_empty() && name.len() <= 253 && name != "." && name != ".." && name.chars().all(fits)

@@ -18,8 +18,8 @@ pub enum Pause {
     At(Option<i32>),
 }
 
-/// Reads `paused-replicas` and `paused`; the former wins, even over `paused: "false"`. Both win over the annotations that
-/// pause one direction.
+/// Reads `paused-replicas` and `paused`; the former wins, even over `paused: "false"`. Both win over the annotations
+/// that pause one direction.
 ///
 /// # Errors
 /// A `paused-replicas` that is no count of replicas.
@@ -42,7 +42,8 @@ pub fn is_set(annotations: Option<&BTreeMap<String, String>>, name: &str) -> boo
     annotations.and_then(|annotations| annotations.get(name)).is_some_and(|value| go::boolean(value) != Some(false))
 }
 
-/// The behavior of the HPA: the user's, with the paused directions disabled. An HPA still keeps to its minimum and maximum.
+/// The behavior of the HPA: the user's, with the paused directions disabled. An HPA still keeps to its minimum
+/// and maximum.
 pub fn hold(
     behavior: Option<HorizontalPodAutoscalerBehavior>,
     annotations: Option<&BTreeMap<String, String>>,

@@ -250,7 +250,8 @@ fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> String {
     once.join(",")
 }
 
-/// Whether the target's count is to be written down before it is changed for the first time, because it is to be restored.
+/// Whether the target's count is to be written down before it is changed for the first time, because it is to
+/// be restored.
 fn saves_count(object: &ScaledObject, observed: &Observed) -> bool {
     let saved = object.status.as_ref().is_some_and(|status| status.original_replica_count.is_some());
     let is_known = observed.replicas.as_ref().is_some_and(Result::is_ok);

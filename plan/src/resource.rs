@@ -1,4 +1,5 @@
-//! The triggers `cpu` and `memory`: metrics that the HPA reads by itself, from the pods (keda.sh/docs, "CPU", "Memory").
+//! The triggers `cpu` and `memory`: metrics that the HPA reads by itself, from the pods (keda.sh/docs, "CPU",
+//! "Memory").
 
 use std::fmt;
 

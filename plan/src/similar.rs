@@ -1,7 +1,7 @@
 //! A search for the known word that a misspelled one was meant to be.
 
-/// The word of `known` that `word` is a misspelling of: the same in another case, or one or two letters away. None if several
-/// are as near.
+/// The word of `known` that `word` is a misspelling of: the same in another case, or one or two letters away. None if
+/// several are as near.
 pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let bound = if word.chars().count() > 5 { 2 } else { 1 };
     let near = |other: &&str| *other != word && !other.is_empty();

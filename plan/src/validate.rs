@@ -56,8 +56,8 @@ fn joined(mistakes: impl IntoIterator<Item = impl ToString>) -> String {
     mistakes.into_iter().map(|mistake| mistake.to_string()).collect::<Vec<_>>().join("; ")
 }
 
-/// Checks that the name can be the value of the labels that belong to a served ScaledObject. Without them the HPA could not
-/// be found, so this comes before anything is written.
+/// Checks that the name can be the value of the labels that belong to a served ScaledObject. Without them the HPA could
+/// not be found, so this comes before anything is written.
 ///
 /// # Errors
 /// The name is longer than a label's value may be.
@@ -174,8 +174,8 @@ pub struct WrongCount {
     pub crossed: bool,
 }
 
-/// The minimum that `idleReplicaCount` must stay below. As in KEDA, a `minReplicaCount` of 0 that is given counts as 1, the
-/// least that an HPA has; one that is left out counts as 0.
+/// The minimum that `idleReplicaCount` must stay below. As in KEDA, a `minReplicaCount` of 0 that is given counts as 1,
+/// the least that an HPA has; one that is left out counts as 0.
 fn active_minimum(spec: &ScaledObjectSpec) -> i32 {
     spec.min_replica_count.map_or(0, |min| min.max(1))
 }

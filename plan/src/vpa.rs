@@ -39,8 +39,8 @@ fn mode(spec: &Value) -> Option<&str> {
     ["Auto", "Recreate", "Initial", "InPlaceOrRecreate"].contains(&mode).then_some(mode)
 }
 
-/// Whether it changes this resource of a container that counts. A policy for `*` holds for all containers without one of
-/// their own; where there is no policy, both resources are controlled.
+/// Whether it changes this resource of a container that counts. A policy for `*` holds for all containers without one
+/// of their own; where there is no policy, both resources are controlled.
 fn controls(spec: &Value, metric: &ResourceMetric) -> bool {
     let policies: Vec<&Value> = spec["resourcePolicy"]["containerPolicies"].as_array().into_iter().flatten().collect();
     let of = |container: &str| policies.iter().copied().find(|policy| policy["containerName"] == container);

@@ -87,7 +87,8 @@ pub struct ClusterAccess {
 }
 
 impl ClusterAccess {
-    /// Access to `namespace` with these rights. Without a reader every read fails, as for a trigger that is only checked.
+    /// Access to `namespace` with these rights. Without a reader every read fails, as for a trigger that is
+    /// only checked.
     pub(crate) fn new(
         reader: Option<Arc<dyn ClusterReader>>,
         rights: &'static [ClusterRight],

@@ -74,8 +74,8 @@ impl Kind {
         (self.build)(trigger, &pools.with_rights(self.rights))
     }
 
-    /// Credentials that `trigger` is given and does not use, and a hint at how to have them used. `is_given` says whether
-    /// the trigger's authentication gives a parameter.
+    /// Credentials that `trigger` is given and does not use, and a hint at how to have them used. `is_given` says
+    /// whether the trigger's authentication gives a parameter.
     pub fn unused_credentials(
         &self,
         trigger: &TriggerConfig,

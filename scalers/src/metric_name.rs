@@ -1,4 +1,5 @@
-//! The names that KEDA gives to external metrics. HPAs and dashboards refer to them, so they are the same to the letter.
+//! The names that KEDA gives to external metrics. HPAs and dashboards refer to them, so they are the same to
+//! the letter.
 
 use std::fmt::Write as _;
 

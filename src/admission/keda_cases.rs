@@ -1,9 +1,9 @@
-//! The cases of KEDA's own tests of admission: those of its two webhooks, the metadata tables of its scalers cron, cpu and
-//! memory, and its end-to-end manifests; and mistakes beside them. Each case goes through the webhook's review and through `ebb check`. If Ebb's answer
-//! differs from KEDA's, `docs/keda-differences.md` has a row for it.
+//! The cases of KEDA's own tests of admission: those of its two webhooks, the metadata tables of its scalers cron, cpu
+//! and memory, and its end-to-end manifests; and mistakes beside them. Each case goes through the webhook's review and
+//! through `ebb check`. If Ebb's answer differs from KEDA's, `docs/keda-differences.md` has a row for it.
 //!
-//! KEDA's answer is that of its code. Some of its tests repeat a creation until it fails; the second creation of a valid
-//! object fails, too.
+//! KEDA's answer is that of its code. Some of its tests repeat a creation until it fails; the second creation of a
+//! valid object fails, too.
 
 mod authentications;
 mod manifests;
@@ -119,8 +119,8 @@ fn merge(value: &mut Value, changes: &Value) {
     }
 }
 
-/// A ScaledObject `test-so` in the namespace `shop` of the Deployment `workload`, with these changes of its metadata and
-/// spec.
+/// A ScaledObject `test-so` in the namespace `shop` of the Deployment `workload`, with these changes of its
+/// metadata and spec.
 fn scaled_object(metadata: &Value, spec: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "test-so", "namespace": "shop"},

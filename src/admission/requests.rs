@@ -17,8 +17,8 @@ use crate::review::{Finding, requests};
 /// The time limit of the requests. The API server itself waits for the review meanwhile.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Finds a container that lacks a request. A target that does not exist yet, or of a kind whose pods Ebb cannot read, gives
-/// no finding. KEDA checks Deployments and StatefulSets only, so a Rollout gives a warning.
+/// Finds a container that lacks a request. A target that does not exist yet, or of a kind whose pods Ebb cannot read,
+/// gives no finding. KEDA checks Deployments and StatefulSets only, so a Rollout gives a warning.
 pub(super) async fn missing(
     client: &Client,
     targets: &Targets,

@@ -1,5 +1,5 @@
-//! The wire types of an admission review: the API server's request and the response (Kubernetes docs, "Dynamic Admission
-//! Control").
+//! The wire types of an admission review: the API server's request and the response (Kubernetes docs, "Dynamic
+//! Admission Control").
 
 use serde::Deserialize;
 use serde_json::{Value, json};

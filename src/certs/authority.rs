@@ -36,7 +36,8 @@ macro_rules! day {
 /// An authority and a certificate that it signed, as PEM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The authority's certificate, followed by an older one as long as a replica may present a certificate that it signed.
+    /// The authority's certificate, followed by an older one as long as a replica may present a certificate
+    /// that it signed.
     pub ca: String,
     /// The authority's key.
     pub ca_key: String,
@@ -92,8 +93,8 @@ impl Pair {
         Ok(Self { ca: self.ca.clone(), ca_key: self.ca_key.clone(), certificate, key })
     }
 
-    /// A new authority and a new certificate. The authority of `old` stays trusted if it is valid, even without its key,
-    /// because replicas may still present a certificate that it signed.
+    /// A new authority and a new certificate. The authority of `old` stays trusted if it is valid, even without its
+    /// key, because replicas may still present a certificate that it signed.
     pub fn make_after(old: &Self, names: &[String], now: DateTime<Utc>) -> Result<Self, MakeError> {
         let mut pair = Self::make(names, now)?;
         pair.ca.extend(bundle::first_authority(&old.ca, now));

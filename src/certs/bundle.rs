@@ -131,7 +131,8 @@ mod tests {
         assert_eq!(overlap.merge(both.as_bytes(), &new, begin + OVERLAP / 2, clock()), None);
         let after = overlap.merge(both.as_bytes(), &new, begin + OVERLAP, clock()).unwrap();
         assert_eq!(after, new);
-        // Another writer has restored the authority. The time starts again, so that two writers do not overwrite each other.
+        // Another writer has restored the authority. The time starts again, so that two writers do not
+        // overwrite each other.
         assert_eq!(overlap.merge(both.as_bytes(), &new, begin + OVERLAP, clock()), None);
     }
 

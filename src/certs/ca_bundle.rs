@@ -1,8 +1,8 @@
 //! Writes the authorities' certificates into the objects in which the API server looks for them, and keeps them right.
 //!
 //! It writes only if the field differs, and only that one field. If cert-manager writes the field, it only reads it. It
-//! never writes an object that leads to another Service than Ebb's own: that is KEDA's, beside which a user tries Ebb, or a
-//! second Ebb's.
+//! never writes an object that leads to another Service than Ebb's own: that is KEDA's, beside which a user tries Ebb,
+//! or a second Ebb's.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -27,8 +27,8 @@ use super::bundle::{self, Overlap};
 use super::hints::hints;
 use super::trusted::{Line, Trusted};
 
-/// The interval of checks, besides one at each change: once in a sync of the HPA controller, which gets no metrics while the
-/// bundle is wrong.
+/// The interval of checks, besides one at each change: once in a sync of the HPA controller, which gets no metrics
+/// while the bundle is wrong.
 const CHECK: Duration = Duration::from_secs(15);
 /// The interval of checks while the bundle is not right yet.
 const RETRY: Duration = Duration::from_secs(2);
@@ -82,9 +82,9 @@ impl BundleError {
 }
 
 impl CaBundle {
-    /// Keeps the authorities in the object until `shutdown`, if it leads to one of the Services in `own`. It writes at once
-    /// when the authorities change, or when another program changes or recreates the object. `watching` is a client without
-    /// a time limit.
+    /// Keeps the authorities in the object until `shutdown`, if it leads to one of the Services in `own`. It writes at
+    /// once when the authorities change, or when another program changes or recreates the object. `watching` is a
+    /// client without a time limit.
     ///
     /// A change of the authority waits for this object from this call on, not only from the first poll of the future.
     pub fn keep(
@@ -315,7 +315,8 @@ impl Bundled for ValidatingWebhookConfiguration {
     }
 }
 
-/// Whether the API server calls a webhook at one of these Services. A webhook with a URL was set up by hand, for this Ebb.
+/// Whether the API server calls a webhook at one of these Services. A webhook with a URL was set up by hand,
+/// for this Ebb.
 fn leads_to(webhook: &ValidatingWebhook, own: &CertsConfig) -> bool {
     let service = webhook.client_config.service.as_ref();
     service.is_none_or(|service| own.serves(&service.namespace, &service.name))

@@ -1,4 +1,5 @@
-//! A watch on one object that only signals when to check it again. Without the right to watch, the periodic check remains.
+//! A watch on one object that only signals when to check it again. Without the right to watch, the periodic
+//! check remains.
 
 use std::fmt::Debug;
 

@@ -1,5 +1,5 @@
-//! The Secret with the certificates. This module reads and writes it, and takes over the certificates of another replica
-//! that was faster. `authority` validates them. A Secret that cert-manager writes is only read.
+//! The Secret with the certificates. This module reads and writes it, and takes over the certificates of another
+//! replica that was faster. `authority` validates them. A Secret that cert-manager writes is only read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -85,8 +85,8 @@ impl SecretStore {
         Self { api: Api::namespaced(client, namespace), namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    /// The pair in the Secret. It is created or replaced first if it is missing, damaged or near its expiry. `known` is the
-    /// pair that this process has presented so far: its authority stays trusted beside a new one.
+    /// The pair in the Secret. It is created or replaced first if it is missing, damaged or near its expiry. `known` is
+    /// the pair that this process has presented so far: its authority stays trusted beside a new one.
     pub async fn ensure(&self, names: &[String], known: Option<&Pair>, now: DateTime<Utc>) -> Result<Pair, CertsError> {
         for _ in 0..ROUNDS {
             let present = self.limited("get", self.api.get_opt(&self.name)).await?;

@@ -1,5 +1,5 @@
-//! The authorities that the API server must trust, and whether the objects name them already. The part that replaces the
-//! certificate and the parts that write bundles meet here. No I/O.
+//! The authorities that the API server must trust, and whether the objects name them already. The part that replaces
+//! the certificate and the parts that write bundles meet here. No I/O.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! `ebb check`: the findings of the API server's schema and of the admission webhook about manifests, without a cluster.
+//! `ebb check`: the findings of the API server's schema and of the admission webhook about manifests, without a
+//! cluster.
 
 mod authentications;
 mod claims;
@@ -256,8 +257,8 @@ struct Seen(HashMap<Identity, (Rc<str>, usize)>);
 type Identity = (PathBuf, String, String, String);
 
 impl Seen {
-    /// A finding if the same object was read before. Files of one folder are applied together; those of others may be another
-    /// environment's.
+    /// A finding if the same object was read before. Files of one folder are applied together; those of others may be
+    /// another environment's.
     fn again(&mut self, manifest: &Manifest) -> Option<Finding> {
         if manifest.name.is_empty() {
             return None;

@@ -1,7 +1,7 @@
 //! `ebb schema`: a kind as JSON Schema, draft 7, for editors and for checks of files without Ebb.
 //!
-//! It is stricter than the API server: a field that the kind does not have is a mistake, and so is a parameter that a trigger
-//! does not read. [`trigger`] describes the triggers.
+//! It is stricter than the API server: a field that the kind does not have is a mistake, and so is a parameter that a
+//! trigger does not read. [`trigger`] describes the triggers.
 
 mod trigger;
 

@@ -54,8 +54,8 @@ impl Document {
     }
 }
 
-/// Every document of `text` that is not empty, or its line and the reason why it is not valid. A document that is not valid
-/// does not hide the others.
+/// Every document of `text` that is not empty, or its line and the reason why it is not valid. A document that is not
+/// valid does not hide the others.
 pub(super) fn read(text: &str) -> Vec<Result<Document, Mistake>> {
     let mut documents = Vec::new();
     for (line, part) in parts(text) {
@@ -71,8 +71,8 @@ pub(super) fn read(text: &str) -> Vec<Result<Document, Mistake>> {
     documents
 }
 
-/// The documents of a text with the line at which each begins, as kubectl takes them apart: JSON values one after the other, or
-/// YAML between lines of `---`.
+/// The documents of a text with the line at which each begins, as kubectl takes them apart: JSON values one after the
+/// other, or YAML between lines of `---`.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     json_values(text).unwrap_or_else(|| yaml_documents(text))
 }

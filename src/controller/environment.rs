@@ -30,8 +30,8 @@ pub(super) fn container<'a>(pod: &'a PodSpec, name: Option<&str>) -> Result<&'a 
 /// The values of the variables `wanted` in a container. A variable that is not defined is not in the answer.
 ///
 /// # Errors
-/// The Secret, ConfigMap or key of a variable is missing and not optional, or the value of a wanted one is known only of a
-/// running pod.
+/// The Secret, ConfigMap or key of a variable is missing and not optional, or the value of a wanted one is known only
+/// of a running pod.
 pub(super) async fn resolve(
     container: &Container,
     template: &PodTemplate,

@@ -69,7 +69,8 @@ impl Hpas {
         seen.iter().filter(|(_, seen)| seen.owner.as_ref() == Some(owner)).map(|(key, _)| key.name.clone()).collect()
     }
 
-    /// The HPA's condition `ScalingActive` without its time, which no status of Ebb shows. HPAs with the same condition share it.
+    /// The HPA's condition `ScalingActive` without its time, which no status of Ebb shows. HPAs with the same
+    /// condition share it.
     fn scaling_active(&self, hpa: &HorizontalPodAutoscaler) -> Option<Arc<HorizontalPodAutoscalerCondition>> {
         let conditions = hpa.status.as_ref()?.conditions.as_deref()?;
         let found = conditions.iter().find(|condition| condition.type_ == "ScalingActive")?;

@@ -15,7 +15,8 @@ use crate::store::registry::Registry;
 
 /// The pause between two looks at whether the first checks are done.
 const STEP: Duration = Duration::from_millis(50);
-/// How long a start waits for the first checks. One object that cannot be checked must not keep the rest from being served.
+/// How long a start waits for the first checks. One object that cannot be checked must not keep the rest from
+/// being served.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The records of the ScaledObjects that are there.

@@ -107,8 +107,8 @@ impl Drop for Watched {
 }
 
 impl References {
-    /// Nothing is in use yet. Watches go to the API server of `config`; `client` reads metadata where a watch is refused;
-    /// `changed` takes the ScaledObjects that need another check.
+    /// Nothing is in use yet. Watches go to the API server of `config`; `client` reads metadata where a watch is
+    /// refused; `changed` takes the ScaledObjects that need another check.
     pub(super) fn new(
         config: kube::Config,
         client: Client,

@@ -1,7 +1,7 @@
 //! The meaning of an error of a request: an overloaded API server, a silent one, or a refusal.
 
-/// Whether an answer with this code says that the API server cannot keep up: 429 (API Priority and Fairness), 504 (a time limit of
-/// its own).
+/// Whether an answer with this code says that the API server cannot keep up: 429 (API Priority and Fairness), 504 (a
+/// time limit of its own).
 pub fn is_overload(code: u16) -> bool {
     matches!(code, 429 | 504)
 }

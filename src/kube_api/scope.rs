@@ -47,7 +47,8 @@ impl Scope {
         self.namespaces.0.is_empty() || self.namespaces.0.iter().any(|served| served == namespace)
     }
 
-    /// Whether every ScaledObject that may use an authentication is served here. `cluster`: one of the cluster-wide kind.
+    /// Whether every ScaledObject that may use an authentication is served here. `cluster`: one of the
+    /// cluster-wide kind.
     pub(crate) fn knows_all_users(&self, cluster: bool) -> bool {
         self.objects.0.is_none() && (self.namespaces.0.is_empty() || !cluster)
     }

@@ -56,8 +56,8 @@ pub trait Index<K>: Send {
     /// An object has gone.
     fn delete(&mut self, key: &Key);
 
-    /// All objects of the namespaces that are listed have been applied, and `present` has their keys. It is called after
-    /// the first lists, and again after each later list.
+    /// All objects of the namespaces that are listed have been applied, and `present` has their keys. It is called
+    /// after the first lists, and again after each later list.
     fn synced(&mut self, present: &Relist) {
         let _ = present;
     }

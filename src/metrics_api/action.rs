@@ -1,5 +1,5 @@
-//! The action of a request: its verb and its resource or path, as in RBAC. It follows the rules of `k8s.io/apiserver`, so
-//! that a role has the same meaning here. Pure.
+//! The action of a request: its verb and its resource or path, as in RBAC. It follows the rules of `k8s.io/apiserver`,
+//! so that a role has the same meaning here. Pure.
 
 use http::Method;
 use percent_encoding::percent_decode_str;

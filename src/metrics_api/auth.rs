@@ -4,8 +4,8 @@
 //! - `Peer`: the certificate of one connection, verified against them.
 //! - [`Reviewer`]: the API server's answers about bearer tokens and rights, through a short cache.
 //!
-//! Everything here fails closed: an identity that cannot be verified is refused, and so is a request that the API server
-//! gives no answer about. The error says so.
+//! Everything here fails closed: an identity that cannot be verified is refused, and so is a request that the API
+//! server gives no answer about. The error says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,8 @@ impl Gate {
         Self { trust, reviewer, tokens, permissions }
     }
 
-    /// The user of a request: the user that a front proxy names, or that of the client certificate, or that of the token.
+    /// The user of a request: the user that a front proxy names, or that of the client certificate, or that of
+    /// the token.
     pub(super) async fn who(&self, peer: &Peer, headers: &HeaderMap) -> Result<Arc<User>, Refusal> {
         let trust = Arc::clone(&self.trust.borrow());
         let verdict = peer.judged_by(&trust);
@@ -103,8 +104,8 @@ impl Gate {
 
     /// Whether `user` may do `action`.
     ///
-    /// For a metric, the first question is whether the user may list all metrics in all namespaces. The HPA controller may,
-    /// so that its thousands of metrics cost one question every ten seconds.
+    /// For a metric, the first question is whether the user may list all metrics in all namespaces. The HPA controller
+    /// may, so that its thousands of metrics cost one question every ten seconds.
     pub(super) async fn may(&self, user: &Arc<User>, action: &Action) -> Result<(), Refusal> {
         if user.is_master() {
             return Ok(());

@@ -1,4 +1,5 @@
-//! The virtual kind `ScalingDecision` of `decisions.ebb.dev/v1alpha1`: read-only, from the memory of the replica that leads.
+//! The virtual kind `ScalingDecision` of `decisions.ebb.dev/v1alpha1`: read-only, from the memory of the
+//! replica that leads.
 //!
 //! [`DecisionSource`] gives the decisions. `routes` answers, as lists, as tables for kubectl and as watches. Nothing is
 //! stored, so that a `resourceVersion` holds for one term of leadership only (`version`).

@@ -1,7 +1,8 @@
-//! The OpenAPI documents: version 2 for the cluster's merged document, version 3 for clients that read one group at a time.
+//! The OpenAPI documents: version 2 for the cluster's merged document, version 3 for clients that read one
+//! group at a time.
 //!
-//! Kubernetes' own types (Time, Quantity, `ListMeta`) are written inline. The API server would rename a definition with the
-//! same name and another text when it merges the documents.
+//! Kubernetes' own types (Time, Quantity, `ListMeta`) are written inline. The API server would rename a definition with
+//! the same name and another text when it merges the documents.
 
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 /// A number in thousandths, the precision of the `HorizontalPodAutoscaler`.
 ///
-/// Whole numbers print without a suffix (`12`), others as thousandths (`2500m`). Numbers outside the range of 64 bits of
-/// thousandths are clamped, because the `HorizontalPodAutoscaler` would read a larger one as zero.
+/// Whole numbers print without a suffix (`12`), others as thousandths (`2500m`). Numbers outside the range of 64 bits
+/// of thousandths are clamped, because the `HorizontalPodAutoscaler` would read a larger one as zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(i64);
 

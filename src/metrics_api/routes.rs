@@ -1,7 +1,7 @@
 //! The routes: they authenticate and authorize a request, and answer it.
 //!
-//! They know nothing of connections, and get values from [`MetricSource`] only. No handler reads a body, so no body is ever
-//! buffered.
+//! They know nothing of connections, and get values from [`MetricSource`] only. No handler reads a body, so no body is
+//! ever buffered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,8 +105,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// Passes only requests of authenticated users with the right for the action, and only the headers that the handlers read,
-/// so that no handler sees a header that claims an identity.
+/// Passes only requests of authenticated users with the right for the action, and only the headers that the handlers
+/// read, so that no handler sees a header that claims an identity.
 async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let claims = std::mem::take(request.headers_mut());
     for name in [header::ACCEPT, header::IF_NONE_MATCH, PASSED_ON] {

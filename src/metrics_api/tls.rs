@@ -1,5 +1,5 @@
-//! The TLS settings of new connections. They authenticate nobody: a client certificate that passes the handshake was signed
-//! by one of the trusted authorities, and no more.
+//! The TLS settings of new connections. They authenticate nobody: a client certificate that passes the handshake was
+//! signed by one of the trusted authorities, and no more.
 
 use std::sync::Arc;
 

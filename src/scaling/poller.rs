@@ -38,8 +38,8 @@ pub struct Poller {
     pub targets: Targets,
     /// When replicas may be set.
     pub leadership: Arc<Leadership>,
-    /// Takes ScaledObjects whose triggers cannot be read: the controller reads the objects that they refer to again, as a
-    /// password may have changed.
+    /// Takes ScaledObjects whose triggers cannot be read: the controller reads the objects that they refer to again, as
+    /// a password may have changed.
     pub recheck: mpsc::UnboundedSender<Key>,
 }
 
@@ -173,8 +173,8 @@ impl Poller {
     }
 }
 
-/// Waits for the next tick: for its time, for a change of the specification, or, while the workload is idle, for a trigger
-/// that may have something new.
+/// Waits for the next tick: for its time, for a change of the specification, or, while the workload is idle, for a
+/// trigger that may have something new.
 async fn wait(record: &Record, serving: &Serving) {
     let Some(wakeup) = record.poll.next_wakeup() else { return };
     let (due, poll) = (clock::instant(wakeup.at), clock::instant(wakeup.poll));

@@ -47,8 +47,8 @@ impl CheckState {
         before.is_none_or(|before| before.reason != reason)
     }
 
-    /// A check has failed. `is_final`: the cause is the ScaledObject, not the API server. Returns how many have failed in
-    /// a row for a cause of this kind: after weeks with a wrong specification, a lost answer causes no long pause.
+    /// A check has failed. `is_final`: the cause is the ScaledObject, not the API server. Returns how many have failed
+    /// in a row for a cause of this kind: after weeks with a wrong specification, a lost answer causes no long pause.
     pub fn failed(&self, is_final: bool) -> u32 {
         let mut state = self.0.lock();
         let before = if state.is_final == is_final { state.failures } else { 0 };

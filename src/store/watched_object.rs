@@ -79,7 +79,8 @@ impl WatchedObject {
         self.served.open(&self.metadata)
     }
 
-    /// Whether it scales the workload of this name. `kind`: the workload's group and kind, as [`review::kind_of`] gives them.
+    /// Whether it scales the workload of this name. `kind`: the workload's group and kind, as
+    /// [`review::kind_of`] gives them.
     pub fn scales(&self, kind: &str, name: &str) -> bool {
         *self.target.1 == *name && *self.target.0 == *kind
     }

@@ -31,7 +31,8 @@ pub struct Config {
 pub enum Format {
     /// For people.
     Text,
-    /// One JSON object per line, with the keys of KEDA's logs: level, ts, logger, msg, and the object that the line is about.
+    /// One JSON object per line, with the keys of KEDA's logs: level, ts, logger, msg, and the object that the
+    /// line is about.
     Json,
 }
 

@@ -3,9 +3,9 @@
 //! Owns the series of this process; each trigger and each ScaledObject holds a handle to its own, which takes them
 //! away when it is dropped. Must not know what the figures mean.
 //!
-//! Series of ScaledObjects and their triggers come from the leader only, so that a sum over all replicas counts each once.
-//! [`Metrics::text`] decides that at each scrape. A gauge is set on every replica, and is current when its replica takes
-//! over; a count moves only while its replica leads ([`LeaderCount`]).
+//! Series of ScaledObjects and their triggers come from the leader only, so that a sum over all replicas counts each
+//! once. [`Metrics::text`] decides that at each scrape. A gauge is set on every replica, and is current when its
+//! replica takes over; a count moves only while its replica leads ([`LeaderCount`]).
 
 mod api_server;
 mod decisions;
@@ -138,8 +138,8 @@ pub struct TriggerLabels {
 }
 
 impl Metrics {
-    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger. `leadership`:
-    /// whether this replica leads.
+    /// All series, still empty. `high_cardinality`: the durations of HTTP requests are kept for each trigger.
+    /// `leadership`: whether this replica leads.
     ///
     /// # Errors
     /// A name that is registered twice.

@@ -53,8 +53,8 @@ fn messages_are_consumed_exactly_once_and_the_replicas_return_to_zero() -> Outco
         watch.never_since(first.at, "0 while there is work", |replicas| replicas == 0)?;
 
         let asleep = watch.wait_since(consumed, "0", secs(60), |replicas| replicas == 0).await?;
-        // The cooldown begins with the last look that found a message, which is up to a pollingInterval before the queue is
-        // empty. The last workers then have two seconds of work in hand.
+        // The cooldown begins with the last look that found a message, which is up to a pollingInterval before the
+        // queue is empty. The last workers then have two seconds of work in hand.
         ensure!(asleep.at - consumed >= secs(COOLDOWN - 8), "before the cooldown: {}", watch.story());
         let most = i32::try_from(messages / 5)?;
         watch.never_since(begin, &format!("more than {most}"), |replicas| replicas > most)?;

@@ -227,7 +227,8 @@ fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
     })
 }
 
-/// The HPA that KEDA left, with what a user and a GitOps tool put on it, is what the ScaledObject says from the start on.
+/// The HPA that KEDA left, with what a user and a GitOps tool put on it, is what the ScaledObject says from the
+/// start on.
 #[test]
 fn an_hpa_that_keda_left_is_put_right_at_the_start() -> Outcome {
     story(async |world| {

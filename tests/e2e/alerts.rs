@@ -1,5 +1,5 @@
-//! The alerting rules: promtool accepts them and plays their cases, each has its section in the documentation, and each asks
-//! for series that a real Ebb exports.
+//! The alerting rules: promtool accepts them and plays their cases, each has its section in the documentation, and each
+//! asks for series that a real Ebb exports.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -28,7 +28,8 @@ async fn good(world: &World) -> Result<Duration> {
     Ok(begin.elapsed())
 }
 
-/// Its name, what is shown, the headers, and what comes back: a code, or nothing, where the connection ends in the handshake.
+/// Its name, what is shown, the headers, and what comes back: a code, or nothing, where the connection ends in
+/// the handshake.
 type Attack = (&'static str, Option<Identity>, &'static [(&'static str, &'static str)], Option<u16>);
 
 #[test]

@@ -265,8 +265,8 @@ fn a_name_that_no_object_can_have_is_refused_and_reads_no_other() -> Outcome {
     })
 }
 
-/// A process that died between the two writes of a change of the HPA's name leaves both HPAs. One of them goes, although the
-/// specification cannot be served.
+/// A process that died between the two writes of a change of the HPA's name leaves both HPAs. One of them goes,
+/// although the specification cannot be served.
 #[test]
 fn of_two_hpas_the_one_of_the_specification_stays_also_where_it_cannot_be_served() -> Outcome {
     story(async |world| {

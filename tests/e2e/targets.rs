@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::story;
 
-/// The definition of a kind, `Things` of the group in `thing`: `(kind, plural, group)`. `scale` is its scale subresource, if it
-/// has one; every version is served.
+/// The definition of a kind, `Things` of the group in `thing`: `(kind, plural, group)`. `scale` is its scale
+/// subresource, if it has one; every version is served.
 fn definition((kind, plural, group): (&str, &str, &str), versions: &[&str], scale: &Value) -> Value {
     let version = |(index, name): (usize, &&str)| {
         let mut version = json!({

@@ -1,5 +1,5 @@
-//! The Helm chart and the manifests of `deploy/`: rendered by Helm 3, Helm 4 and kustomize, and applied to a test cluster.
-//! `make release-test` installs the tools and runs these tests; `make test` leaves them out.
+//! The Helm chart and the manifests of `deploy/`: rendered by Helm 3, Helm 4 and kustomize, and applied to a test
+//! cluster. `make release-test` installs the tools and runs these tests; `make test` leaves them out.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
@@ -29,7 +29,8 @@ static BED: OnceCell<Bed> = OnceCell::const_new();
 /// A cluster has one Ebb, so that these tests run one after the other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Runs a test on the test cluster, which has RabbitMQ, which the first such test starts, and which has no kind of keda.sh.
+/// Runs a test on the test cluster, which has RabbitMQ, which the first such test starts, and which has no kind
+/// of keda.sh.
 fn on_cluster(test: impl AsyncFnOnce(&'static Bed) -> Result<()>) -> Outcome {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = async || {

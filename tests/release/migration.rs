@@ -1,5 +1,5 @@
-//! The way from KEDA to Ebb and back: the commands of `docs/migrate/from-keda.md`, run with each Helm on a cluster with a
-//! hundred ScaledObjects that are as KEDA's release leaves them.
+//! The way from KEDA to Ebb and back: the commands of `docs/migrate/from-keda.md`, run with each Helm on a cluster with
+//! a hundred ScaledObjects that are as KEDA's release leaves them.
 
 mod guide;
 mod keda;

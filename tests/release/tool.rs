@@ -1,4 +1,5 @@
-//! Helm 3, Helm 4 and kustomize, as `deploy/helm/tools.sh` installs them; kubeconform, as `tests/release/tools.sh` does.
+//! Helm 3, Helm 4 and kustomize, as `deploy/helm/tools.sh` installs them; kubeconform, as
+//! `tests/release/tools.sh` does.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -90,7 +90,8 @@ fn what_does_not_change_is_not_written() -> Outcome {
     })
 }
 
-/// Each write is work for the API server, for everybody who watches, and for Ebb: it is what a start with many waits for.
+/// Each write is work for the API server, for everybody who watches, and for Ebb: it is what a start with many
+/// waits for.
 #[test]
 fn a_new_one_is_written_to_no_more_than_is_needed() -> Outcome {
     const COUNT: usize = 20;

@@ -1,4 +1,5 @@
-//! End-to-end tests that measure or count: one after the other, on a test cluster of their own, while nothing else runs.
+//! End-to-end tests that measure or count: one after the other, on a test cluster of their own, while nothing
+//! else runs.
 //!
 //! The HPA controller runs with Kubernetes' defaults: it looks every 15 seconds and scales down after five minutes.
 

@@ -30,8 +30,8 @@ struct Size {
     /// The most memory that they take beside the memory before. Ten kilobytes each are promised; the part that the
     /// allocator cannot give back differs from run to run.
     memory_kb: u64,
-    /// How soon a message wakes the last of them. One connection bears 250 looks a second: each queue of a thousand has its
-    /// turn every four seconds.
+    /// How soon a message wakes the last of them. One connection bears 250 looks a second: each queue of a thousand has
+    /// its turn every four seconds.
     wake: Duration,
 }
 

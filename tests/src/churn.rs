@@ -1,4 +1,5 @@
-//! Hundreds of edits in random order, while Ebb is killed or its writes are lost, end in the state that a fresh start gives.
+//! Hundreds of edits in random order, while Ebb is killed or its writes are lost, end in the state that a fresh
+//! start gives.
 //!
 //! Several namespaces, each with its seed, can go through it side by side: they share the kills.
 
@@ -164,7 +165,8 @@ pub async fn edit_and_kill(world: &World, runs: &mut [Run], size: Size, seed: u6
     Ok(())
 }
 
-/// Waits until nothing changes any more, and compares with a restart and with the same ScaledObjects in fresh namespaces.
+/// Waits until nothing changes any more, and compares with a restart and with the same ScaledObjects in fresh
+/// namespaces.
 pub async fn compare(world: &World, runs: &[Run]) -> Result<()> {
     let begin = Instant::now();
     let users: Vec<&Sandbox> = runs.iter().map(|run| &run.user).collect();

@@ -1,8 +1,8 @@
 //! The queries of Grafana dashboards, Ebb's and KEDA's, asked of a [`Prometheus`] as Grafana would.
 //!
 //! There is no Grafana here: this shows that the queries find the right numbers, not how they look. The namespace in
-//! question has three ScaledObjects: `my-app` with a RabbitMQ trigger, which is active; `broken` with one whose queue does
-//! not exist; and [`timed`].
+//! question has three ScaledObjects: `my-app` with a RabbitMQ trigger, which is active; `broken` with one whose queue
+//! does not exist; and [`timed`].
 
 use std::fs;
 
@@ -161,8 +161,8 @@ fn check_numbers(title: &str, query: &str, found: &[Sample], value: f64) -> Resu
     Ok(())
 }
 
-/// Asks everything that KEDA's dashboard asks of KEDA's series, in its own words where Ebb is scraped by a ServiceMonitor,
-/// which is how KEDA's chart has it. `value`: the metric of `my-app`, `s0-rabbitmq-<queue>`.
+/// Asks everything that KEDA's dashboard asks of KEDA's series, in its own words where Ebb is scraped by a
+/// ServiceMonitor, which is how KEDA's chart has it. `value`: the metric of `my-app`, `s0-rabbitmq-<queue>`.
 pub async fn check_kedas(prometheus: &Prometheus, namespace: &str, queue: &str, value: f64) -> Result<()> {
     let metric = format!("s0-rabbitmq-{queue}");
     let words = |query: &str| {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// The file for the test cluster whose data are in this folder: one line for each test, with its seconds, its program and its name.
+/// The file for the test cluster whose data are in this folder: one line for each test, with its seconds, its
+/// program and its name.
 pub fn file(dir: &Path) -> PathBuf {
     dir.with_extension("durations")
 }

@@ -313,8 +313,8 @@ pub async fn admit_from(bed: &Bed, port: u16) -> Result<()> {
     patch_webhooks(bed, &["clientConfig", "service", "port"], &json!(port), "replace", 3).await
 }
 
-/// Has the admission webhook asked about objects of namespaces only that have the label `admission: "true"`: most tests are
-/// of what is wrong and is there all the same.
+/// Has the admission webhook asked about objects of namespaces only that have the label `admission: "true"`: most tests
+/// are of what is wrong and is there all the same.
 pub async fn admit_where_asked(bed: &Bed) -> Result<()> {
     let selector = json!({"matchLabels": {ADMISSION_LABEL: "true"}});
     patch_webhooks(bed, &["namespaceSelector"], &selector, "add", 2).await
@@ -329,8 +329,8 @@ async fn patch_webhooks(bed: &Bed, path: &[&str], value: &serde_json::Value, op:
     bed.kubectl().run(&[&what[..], &[text.as_str()]].concat()).await.map(drop)
 }
 
-/// Whether Ebb's account may do this, as `kubectl auth can-i` says. `deployments.apps:scale` is the subresource, `secrets/x` the
-/// one with that name.
+/// Whether Ebb's account may do this, as `kubectl auth can-i` says. `deployments.apps:scale` is the subresource,
+/// `secrets/x` the one with that name.
 pub async fn may(bed: &Bed, verb: &str, resource: &str, namespace: &str) -> Result<bool> {
     let (resource, subresource) = resource.split_once(':').unwrap_or((resource, ""));
     let subresource = format!("--subresource={subresource}");

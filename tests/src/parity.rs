@@ -163,8 +163,8 @@ impl Case {
         self.item("ScaledObject")["spec"]["triggers"].as_array().into_iter().flatten()
     }
 
-    /// Makes the queues and topics that KEDA found: empty queues, and three partitions. Those were empty, and KEDA counts 1 for
-    /// each without a commit; Ebb does so where there is a record.
+    /// Makes the queues and topics that KEDA found: empty queues, and three partitions. Those were empty, and KEDA
+    /// counts 1 for each without a commit; Ebb does so where there is a record.
     async fn prepare(&self, rabbit: &Rabbit, kafka: &Kafka) -> Result<()> {
         let conditions = self.observed()["scaledObject"]["status"]["conditions"].as_array();
         let ready = conditions.and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));

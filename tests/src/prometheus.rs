@@ -1,5 +1,5 @@
-//! A Prometheus of a test's own, which scrapes Ebb as its users' do, or has a series to scale by. Debian's program; ends with
-//! the test.
+//! A Prometheus of a test's own, which scrapes Ebb as its users' do, or has a series to scale by. Debian's program;
+//! ends with the test.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -72,8 +72,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes these replicas each second. There is no kube-state-metrics here: a rule makes the series that
-    /// it would have of the HPA of the ScaledObject `my-app` in `namespace`.
+    /// Starts one that scrapes these replicas each second. There is no kube-state-metrics here: a rule makes the series
+    /// that it would have of the HPA of the ScaledObject `my-app` in `namespace`.
     pub async fn start(scraping: Scraping, replicas: &[Ebb], namespace: &str) -> Result<Self> {
         let dir = folder(&format!("{namespace}-{scraping:?}"))?;
         let targets: Vec<_> = replicas

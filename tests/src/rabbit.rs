@@ -116,8 +116,8 @@ impl Rabbit {
         Ok(())
     }
 
-    /// Takes up to `most` messages out of a queue, as a worker that acknowledges each, and hands their bodies over before
-    /// it does.
+    /// Takes up to `most` messages out of a queue, as a worker that acknowledges each, and hands their bodies over
+    /// before it does.
     pub async fn work_off(&self, queue: &str, most: usize, mut done: impl FnMut(&str)) -> Result<usize> {
         let channel = self.channel().await?;
         for count in 0..most {

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::wait;
 
-/// The names of the Deployments of a namespace that `config` names with their `spec.replicas`, again after each change of
-/// them. It lists again by itself after the API server was away.
+/// The names of the Deployments of a namespace that `config` names with their `spec.replicas`, again after each change
+/// of them. It lists again by itself after the API server was away.
 pub fn replicas(client: Client, namespace: &str, config: watcher::Config) -> BoxStream<'static, (String, i32)> {
     let api: Api<Deployment> = Api::namespaced(client, namespace);
     let changes = watcher(api, config).default_backoff().applied_objects();

@@ -1,5 +1,5 @@
-//! `ebb ui` in headless Chromium, against a real Ebb on a test cluster. `make test-ui` installs Chromium and runs these tests; `make
-//! test` leaves them out.
+//! `ebb ui` in headless Chromium, against a real Ebb on a test cluster. `make test-ui` installs Chromium and runs these
+//! tests; `make test` leaves them out.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 

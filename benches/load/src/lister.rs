@@ -16,7 +16,8 @@ use crate::requests::Span;
 
 /// Between the beginnings of two lists.
 const APART: Duration = Duration::from_millis(500);
-/// The most lists that wait for their answers. A client has a timeout; without one the lists would pile up in this program.
+/// The most lists that wait for their answers. A client has a timeout; without one the lists would pile up in
+/// this program.
 const OPEN: usize = 40;
 /// The resource.
 const PATH: &str = "/apis/keda.sh/v1alpha1/scaledobjects";

@@ -209,7 +209,8 @@ impl Run<'_> {
         self.note(&before, "until all Ready", false)
     }
 
-    /// Waits until it has written nothing for a while: what nobody waits for, such as events, comes after all are Ready.
+    /// Waits until it has written nothing for a while: what nobody waits for, such as events, comes after all
+    /// are Ready.
     async fn quiet(&self) -> Result<DateTime<Utc>> {
         let user = self.contender.role.user();
         wait::until("it to write nothing more", QUIET_LIMIT, async || {

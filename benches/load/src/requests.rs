@@ -28,7 +28,8 @@ pub(crate) fn by_verb_and_code(requests: &[Request], user: &str, span: Span) -> 
     counts
 }
 
-/// When a user last changed an object. A Lease that is renewed is no change, nor is a question that has the form of one.
+/// When a user last changed an object. A Lease that is renewed is no change, nor is a question that has the
+/// form of one.
 pub(crate) fn last_write(requests: &[Request], user: &str) -> Option<DateTime<Utc>> {
     let changes = requests
         .iter()

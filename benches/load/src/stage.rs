@@ -1,4 +1,5 @@
-//! Everything that one contender is measured on: a new control plane, brokers behind proxies, applications, Deployments.
+//! Everything that one contender is measured on: a new control plane, brokers behind proxies, applications,
+//! Deployments.
 
 use anyhow::{Context, Result};
 use ebb_tests::bed::{Bed, Options};

@@ -14,8 +14,8 @@ use crate::workloads::{AT_ONCE, Workload};
 /// How long a workload may take to be woken. KEDA's default interval is 30 s.
 const LIMIT: Duration = secs(120);
 
-/// Wakes workloads one after the other, `apart` from each other, and gives how long each took from when its message was to
-/// be sent to its first replica.
+/// Wakes workloads one after the other, `apart` from each other, and gives how long each took from when its message was
+/// to be sent to its first replica.
 pub(crate) async fn one_by_one(stage: &Stage, workloads: &[Workload], apart: Duration) -> Result<Vec<Duration>> {
     let watches = try_join_all(workloads.iter().map(|one| stage.user.watch_replicas(&one.name))).await?;
     for (watch, workload) in watches.iter().zip(workloads) {

@@ -378,7 +378,8 @@ fn scalings_and_fallbacks_become_kedas_events() {
     ]);
 }
 
-/// The new leader reports the errors that it has seen, and neither scalers that were started nor replicas that were set.
+/// The new leader reports the errors that it has seen, and neither scalers that were started nor replicas that
+/// were set.
 #[test]
 fn a_new_leader_reports_what_the_status_does_not_say() {
     let standby = Facts {

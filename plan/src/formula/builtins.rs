@@ -1,5 +1,5 @@
-//! The functions of the formula language: one row of [`BUILTINS`] for each, with its name, the number of its arguments, its
-//! type check and its evaluation. The modules below hold the checks and evaluations, by the kind of argument.
+//! The functions of the formula language: one row of [`BUILTINS`] for each, with its name, the number of its arguments,
+//! its type check and its evaluation. The modules below hold the checks and evaluations, by the kind of argument.
 
 mod elements;
 mod lists;

@@ -23,7 +23,8 @@ pub fn mistakes(behavior: &HorizontalPodAutoscalerBehavior) -> Vec<Mistake> {
     directions.into_iter().filter_map(|(name, rules)| Some((name, rules.as_ref()?))).flat_map(of_rules).collect()
 }
 
-/// `behavior` as KEDA writes it into an HPA: without empty lists of policies, in whose place the API server puts its defaults.
+/// `behavior` as KEDA writes it into an HPA: without empty lists of policies, in whose place the API server
+/// puts its defaults.
 pub fn without_empty_policies(mut behavior: HorizontalPodAutoscalerBehavior) -> HorizontalPodAutoscalerBehavior {
     for rules in [&mut behavior.scale_up, &mut behavior.scale_down].into_iter().flatten() {
         rules.policies = rules.policies.take().filter(|policies| !policies.is_empty());

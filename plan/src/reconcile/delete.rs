@@ -6,8 +6,8 @@ use super::marks::{is_marked, without_finalizer};
 use super::{Checked, Observed, Plan, Replicas, known_hpas};
 use crate::hpa;
 
-/// The HPA goes, the replicas come back where that is asked for, and the finalizer goes last. A target that has gone needs
-/// no replicas.
+/// The HPA goes, the replicas come back where that is asked for, and the finalizer goes last. A target that has gone
+/// needs no replicas.
 pub(super) fn plan(object: &ScaledObject, observed: &Observed) -> Plan {
     let mut plan = Plan::nothing(object);
     plan.report.stops = true;

@@ -23,8 +23,8 @@ pub enum Intent {
 }
 
 impl Intent {
-    /// The intent of a ScaledObject. An annotation that cannot be understood wins over everything but the deletion, and a
-    /// pause wins over the specification. `catalog` has the kinds of trigger.
+    /// The intent of a ScaledObject. An annotation that cannot be understood wins over everything but the deletion, and
+    /// a pause wins over the specification. `catalog` has the kinds of trigger.
     pub fn of(object: &ScaledObject, catalog: Catalog) -> Self {
         if object.metadata.deletion_timestamp.is_some() {
             return Self::Delete;

@@ -6,8 +6,8 @@ use super::{Checked, Marks, Observed, Plan, RECHECK, Replicas, SETTLED, known_hp
 use crate::failure::Failure;
 use crate::hpa;
 
-/// Polling ends and the HPA goes. The target gets the count of the annotation `paused-replicas`, and is left alone without
-/// it.
+/// Polling ends and the HPA goes. The target gets the count of the annotation `paused-replicas`, and is left
+/// alone without it.
 pub(super) fn plan(object: &ScaledObject, replicas: Option<i32>, observed: &Observed) -> Plan {
     let mut plan = Plan::nothing(object);
     plan.marks = Marks::missing(object, false);

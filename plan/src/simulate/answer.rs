@@ -18,8 +18,8 @@ pub(crate) struct Metrics<'a> {
 }
 
 impl Metrics<'_> {
-    /// The value of the external metric called `name`, in thousandths. None: it cannot be had. `readings` has one for each
-    /// trigger.
+    /// The value of the external metric called `name`, in thousandths. None: it cannot be had. `readings` has
+    /// one for each trigger.
     pub(crate) fn answer(&self, name: &str, readings: &[TriggerReading<'_>], counts: TargetCounts) -> Option<i64> {
         let falls_back = |spec: &MetricSpec, fallback: &Fallback| {
             fallback::value(spec, fallback.replicas(counts.replicas), counts.ready)

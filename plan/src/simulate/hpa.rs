@@ -1,8 +1,8 @@
 //! The HorizontalPodAutoscaler controller as a model: Kubernetes 1.37's arithmetic on external metrics, with tolerance,
 //! stabilization, policies and bounds (`pkg/controller/podautoscaler/horizontal.go`, `replica_calculator.go`).
 //!
-//! Two things are simpler than there: the controller looks exactly once in each period, and a Deployment has the pods that it
-//! asks for at once. Resource metrics (`cpu`, `memory`) are left out.
+//! Two things are simpler than there: the controller looks exactly once in each period, and a Deployment has the pods
+//! that it asks for at once. Resource metrics (`cpu`, `memory`) are left out.
 
 mod rules;
 #[cfg(test)]
@@ -18,7 +18,8 @@ use crate::trail::Bound;
 pub use rules::ControllerFlags;
 use rules::{HpaRules, MetricTarget};
 
-/// How far the counts of an HPA without `behavior` go up in one look: to this many times as many, or to [`LEAST_LIMIT`].
+/// How far the counts of an HPA without `behavior` go up in one look: to this many times as many, or to
+/// [`LEAST_LIMIT`].
 const LIMIT_FACTOR: i32 = 2;
 /// The count that one look may always go up to.
 const LEAST_LIMIT: i32 = 4;
@@ -102,8 +103,8 @@ impl HpaModel {
         self.rules.max
     }
 
-    /// One look, which sets the target to the count that it finds. `metric` gives an external metric's value by its name, in
-    /// thousandths, or none if it cannot be had.
+    /// One look, which sets the target to the count that it finds. `metric` gives an external metric's value by its
+    /// name, in thousandths, or none if it cannot be had.
     pub fn look(&mut self, now: Duration, target: TargetCounts, metric: impl FnMut(&str) -> Option<i64>) -> Look {
         if self.recommendations.is_empty() {
             self.recommendations.push((now, target.replicas));

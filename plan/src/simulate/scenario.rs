@@ -31,7 +31,8 @@ pub struct Scenario {
     pub start_up: Duration,
     /// The settings of the HPA controller.
     pub controller: ControllerFlags,
-    /// When the HPA controller looks first. None: in the middle of its period, which has nothing to do with that of the polls.
+    /// When the HPA controller looks first. None: in the middle of its period, which has nothing to do with
+    /// that of the polls.
     pub first_look: Option<Duration>,
 }
 

@@ -11,7 +11,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// The values at these times since the start. They are put into order; of two at the same time the later one counts.
+    /// The values at these times since the start. They are put into order; of two at the same time the later
+    /// one counts.
     pub fn new(mut points: Vec<(Duration, Option<f64>)>) -> Self {
         points.sort_by_key(|(at, _)| *at);
         points.dedup_by(|later, earlier| {

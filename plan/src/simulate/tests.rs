@@ -76,8 +76,8 @@ fn changes(run: &Run) -> Vec<(u64, i32, &'static str)> {
 fn from_zero_up_and_back_after_the_cooldown() {
     let load = values(&[(0, Some(0.0)), (600, Some(40.0)), (900, Some(0.0))]);
     let run = run(&scenario(json!({"cooldownPeriod": 60}), &json!({}), vec![load]), "so.yaml");
-    // A poll at 600 s finds the messages, the HPA's look at 607 s asks for four. At 900 s a poll finds nothing, after the HPA
-    // has seen activity last at 892 s.
+    // A poll at 600 s finds the messages, the HPA's look at 607 s asks for four. At 900 s a poll finds nothing, after
+    // the HPA has seen activity last at 892 s.
     assert_eq!(changes(&run), [(600, 1, "Activated"), (607, 4, "MetricsAboveTarget"), (952, 0, "Deactivated")]);
     let Summary { replica_hours, peak, seconds_at_zero, scalings, reversals, .. } = run.summary;
     assert_eq!((peak, scalings, reversals), (4, 3, 1));

@@ -94,8 +94,8 @@ impl<'a> TriggerState<'a> {
         if is_schedule { self.series.next_change(now) } else { None }
     }
 
-    /// The next time at which the run has to stop for it: for another rate of arrivals, or, while the workload is idle, for a
-    /// change of its source.
+    /// The next time at which the run has to stop for it: for another rate of arrivals, or, while the workload is idle,
+    /// for a change of its source.
     pub(super) fn next_stop(&mut self, now: Duration, is_idle: bool) -> Option<Duration> {
         let notices = is_idle && self.spec.notices_changes;
         if self.queue.is_none() && !notices {

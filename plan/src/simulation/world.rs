@@ -1,6 +1,6 @@
-//! One ScaledObject with its triggers, its workload, its HPA, an API server that may lose answers, and an Ebb that may be
-//! restarted. Its poll loop is the state machine that the process runs ([`crate::tick`]); the answers to the HPA and the
-//! controller's pass use the same pure functions as the process.
+//! One ScaledObject with its triggers, its workload, its HPA, an API server that may lose answers, and an Ebb that may
+//! be restarted. Its poll loop is the state machine that the process runs ([`crate::tick`]); the answers to the HPA and
+//! the controller's pass use the same pure functions as the process.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -266,8 +266,8 @@ pub struct Tick {
     pub forced: bool,
     /// The external metrics, in the triggers' order.
     pub metric_names: Arc<[String]>,
-    /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive. With a formula none
-    /// is active by itself.
+    /// Whether each metric's trigger is active; a trigger that could not be read counts as inactive. With a formula
+    /// none is active by itself.
     pub active: Box<[bool]>,
     /// The triggers that could not be read: place and error, in the triggers' order.
     pub errors: Vec<(usize, String)>,

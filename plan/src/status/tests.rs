@@ -314,7 +314,8 @@ fn a_process_finds_what_the_status_says() {
     }
 }
 
-/// The fields that follow from the specification in force: external metrics, resources, the formula's metric, and activity.
+/// The fields that follow from the specification in force: external metrics, resources, the formula's metric,
+/// and activity.
 #[test]
 fn what_is_in_force_is_named() {
     let with = |metrics: &[&str], resources: &[&str], composite| {

@@ -141,7 +141,8 @@ pub enum OAuth2Field {
     ClientSecret,
     /// `tokenUrl`.
     TokenUrl,
-    /// This word, where neither the metadata nor the rest of the authentication gives the parameter: `oauth2` chooses it.
+    /// This word, where neither the metadata nor the rest of the authentication gives the parameter: `oauth2`
+    /// chooses it.
     Word(&'static str),
 }
 

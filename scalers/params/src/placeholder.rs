@@ -1,6 +1,7 @@
 //! Placeholders: texts that the author of a manifest was meant to replace.
 
-/// Whether a text holds a placeholder, such as `<your-namespace>`, `$HOST`, `${HOST}`, `$(HOST)` or `{{ .Values.host }}`.
+/// Whether a text holds a placeholder, such as `<your-namespace>`, `$HOST`, `${HOST}`, `$(HOST)` or `{{
+/// .Values.host }}`.
 pub fn is_placeholder(text: &str) -> bool {
     let within = |open: &str, close: &str| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
     let variable = text.split('$').skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_uppercase()));

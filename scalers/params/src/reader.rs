@@ -30,7 +30,8 @@ impl<'a> ParamReader<'a> {
         param.sources.iter().find_map(|source| param.names().find_map(|name| self.value(name, *source)))
     }
 
-    /// The source that names the parameter and gives it no value, in words; `None` if none does, or another has a value.
+    /// The source that names the parameter and gives it no value, in words; `None` if none does, or another has
+    /// a value.
     pub fn empty(&self, name: &str) -> Option<String> {
         if self.text(name).is_some() {
             return None;
@@ -94,8 +95,8 @@ impl<'a> ParamReader<'a> {
         number
     }
 
-    /// A truth value in the forms of Go's `strconv.ParseBool`, which KEDA's users write. The declared default when absent,
-    /// or else false.
+    /// A truth value in the forms of Go's `strconv.ParseBool`, which KEDA's users write. The declared default when
+    /// absent, or else false.
     pub fn flag(&mut self, name: &str) -> bool {
         let default = self.default(name) == "true";
         let Some(value) = self.text(name) else { return default };

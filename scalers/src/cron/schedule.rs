@@ -1,5 +1,6 @@
-//! When a cron expression fires: the expression as KEDA's users write it ([`parse`]), its search through the calendar
-//! ([`calendar`]), and one rule for the days on which the clocks change. Pure: the instant to start from is an argument.
+//! When a cron expression fires: the expression as KEDA's users write it ([`parse`]), its search through the
+//! calendar ([`calendar`]), and one rule for the days on which the clocks change. Pure: the instant to start
+//! from is an argument.
 
 mod calendar;
 mod parse;
@@ -11,8 +12,8 @@ use chrono_tz::{GapInfo, Tz};
 
 use self::calendar::Calendar;
 
-/// The years of the instants that a next time can be asked for. The calendar reaches from 1970 to 2100: a clock may be a
-/// day apart from UTC, and the search needs five years ahead.
+/// The years of the instants that a next time can be asked for. The calendar reaches from 1970 to 2100: a clock may be
+/// a day apart from UTC, and the search needs five years ahead.
 pub const ANSWERABLE_YEARS: RangeInclusive<i32> = 1971..=2094;
 
 /// A five-field cron expression: minute, hour, day of month, month, day of week.

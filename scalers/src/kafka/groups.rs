@@ -189,8 +189,8 @@ struct NotCounted;
 
 /// None if there is no partition that the group has begun to read: then it is no share group, as far as is known.
 ///
-/// The lag does not follow from the place: brokers write down the place before records are acknowledged, so that a group
-/// that has read everything may keep an old one.
+/// The lag does not follow from the place: brokers write down the place before records are acknowledged, so that a
+/// group that has read everything may keep an old one.
 fn share_positions(found: Vec<SharePartition>) -> Result<Option<Positions>, NotCounted> {
     let mut by_partition = HashMap::new();
     for SharePartition { topic, partition, read } in found {

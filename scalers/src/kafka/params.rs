@@ -1,6 +1,7 @@
 //! The parameters of `kafka` and `apache-kafka` triggers ([`declared`]) and the rules between them.
 //!
-//! Both kinds ask the same brokers the same questions; they differ in a few parameters and in the words of their errors.
+//! Both kinds ask the same brokers the same questions; they differ in a few parameters and in the words of
+//! their errors.
 
 mod declared;
 mod sasl;

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// The most that a small answer may take. Small answers wait only for other small ones: a few brokers with much to say do not
-/// hold up the many with little.
+/// The most that a small answer may take. Small answers wait only for other small ones: a few brokers with much to say
+/// do not hold up the many with little.
 pub const SMALL: usize = 64 << 10;
 /// The most bytes that all small answers take together.
 const ALL_SMALL: usize = 8 << 20;

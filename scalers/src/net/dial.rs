@@ -20,8 +20,8 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 impl Outbound {
-    /// Connects to `host`: to the first of its addresses that may be reached and answers within `each`. With `tls` the server
-    /// is verified as `host`.
+    /// Connects to `host`: to the first of its addresses that may be reached and answers within `each`. With `tls` the
+    /// server is verified as `host`.
     ///
     /// # Errors
     /// The name cannot be resolved, every address is denied or does not answer, or the TLS handshake fails.

@@ -82,8 +82,8 @@ impl Outbound {
 }
 
 impl Outbound {
-    /// Redirects for an HTTP client whose requests carry credentials that the HTTP library does not know as such: it follows
-    /// them to the host of `url` only, and never from https to http.
+    /// Redirects for an HTTP client whose requests carry credentials that the HTTP library does not know as such: it
+    /// follows them to the host of `url` only, and never from https to http.
     pub fn redirects_within(&self, url: &Url) -> Policy {
         let (host, encrypted) = (url.host_str().map(ToOwned::to_owned), url.scheme() == "https");
         self.denied.redirects_if(move |to| {

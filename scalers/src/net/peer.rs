@@ -61,8 +61,8 @@ impl std::fmt::Write for Cut {
     }
 }
 
-/// Whether a character does something in place of being seen: control characters, line and paragraph separators, and those
-/// that turn the direction of a text around or have no width (Unicode Standard Annex 9; general category Cf).
+/// Whether a character does something in place of being seen: control characters, line and paragraph separators, and
+/// those that turn the direction of a text around or have no width (Unicode Standard Annex 9; general category Cf).
 fn acts(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -27,8 +27,8 @@ struct AnyPool {
 
 /// Every shared client of the process, by its type and the type of its endpoint. Cloning shares them.
 ///
-/// Kinds of triggers get the way out of the process ([`Outbound`]) here and nowhere else, with the client that they make:
-/// so the namespace's quota holds for each.
+/// Kinds of triggers get the way out of the process ([`Outbound`]) here and nowhere else, with the client that they
+/// make: so the namespace's quota holds for each.
 #[derive(Clone, Default)]
 pub struct ClientPools {
     pools: Arc<Mutex<HashMap<TypeId, AnyPool>>>,
@@ -74,8 +74,8 @@ impl ClientPools {
         ClusterAccess::new(self.cluster.clone(), self.rights, Arc::clone(&self.namespace))
     }
 
-    /// The client of `endpoint` for triggers of the type `kind`, made by `make` when there is none. `make` does no I/O. The
-    /// client is dropped with its last user.
+    /// The client of `endpoint` for triggers of the type `kind`, made by `make` when there is none. `make` does no I/O.
+    /// The client is dropped with its last user.
     ///
     /// # Errors
     /// It would be one more than the namespace may use.

@@ -145,7 +145,8 @@ impl Client {
         answer::read(&body.bytes, &query.expression).map_err(|text| self.refused(query, &text))
     }
 
-    /// The body of the answer to a question at `path`, whose further parameters begin with `&`. It has `longest` bytes at most.
+    /// The body of the answer to a question at `path`, whose further parameters begin with `&`. It has
+    /// `longest` bytes at most.
     pub(super) async fn fetch(
         &self,
         query: &Query,

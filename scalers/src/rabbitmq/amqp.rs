@@ -88,8 +88,8 @@ impl Client {
         self.flights.join(&queue.to_owned(), async move { client.ask(&asked).await }).await
     }
 
-    /// Resolves when `queue` has another count than `seen`, or cannot be asked about. Never resolves while the connection is
-    /// not open, or for a queue that does not exist: asking about one costs a channel.
+    /// Resolves when `queue` has another count than `seen`, or cannot be asked about. Never resolves while the
+    /// connection is not open, or for a queue that does not exist: asking about one costs a channel.
     pub async fn changed(self: &Arc<Self>, queue: &Arc<str>, seen: u32) {
         let is_open = self.open().is_some();
         if !is_open || self.missing.lock().contains(&**queue) {

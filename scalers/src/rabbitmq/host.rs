@@ -1,7 +1,7 @@
 //! A `rabbitmq` trigger's `host`: an address that says protocol, credentials and virtual host in one.
 //!
-//! It is read by RFC 3986, as by Go's `net/url` and RabbitMQ's URI specification (rabbitmq.com/docs/uri-spec), and not by
-//! the rules of browsers, which take dots, slashes and line ends out of a path.
+//! It is read by RFC 3986, as by Go's `net/url` and RabbitMQ's URI specification (rabbitmq.com/docs/uri-spec), and not
+//! by the rules of browsers, which take dots, slashes and line ends out of a path.
 
 mod path;
 mod query;

@@ -52,7 +52,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const CONNECTIONS: usize = 2;
 /// The most queues that the broker gives on one page.
 pub(super) const LARGEST_PAGE: u32 = 500;
-/// No page of [`LARGEST_PAGE`] queues with the columns that are asked for is longer: four kilobytes are left for a name.
+/// No page of [`LARGEST_PAGE`] queues with the columns that are asked for is longer: four kilobytes are left
+/// for a name.
 const LARGEST_ANSWER: usize = 2 << 20;
 /// How long all pages of a list may take together.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);

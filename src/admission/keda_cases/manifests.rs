@@ -1,5 +1,5 @@
-//! The ScaledObjects of KEDA's end-to-end tests (`tests/internals`, `tests/sequential`, `tests/scalers/cron`). Most have a
-//! trigger of a kind that Ebb does not have; those are warned of for that alone.
+//! The ScaledObjects of KEDA's end-to-end tests (`tests/internals`, `tests/sequential`, `tests/scalers/cron`). Most
+//! have a trigger of a kind that Ebb does not have; those are warned of for that alone.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Mistakes that KEDA's tests do not have, and manifests that only look like mistakes. KEDA's answer is that of its webhook's
-//! code.
+//! Mistakes that KEDA's tests do not have, and manifests that only look like mistakes. KEDA's answer is that of its
+//! webhook's code.
 
 use super::*;
 

@@ -97,8 +97,8 @@ impl Authentications {
         users.filter(move |user| reference.kind() == CLUSTER || may_share(&user.object.0, namespace))
     }
 
-    /// References of a ScaledObject to an authentication that the files have in another namespace or of another kind, and
-    /// variables that the target's container does not set.
+    /// References of a ScaledObject to an authentication that the files have in another namespace or of another kind,
+    /// and variables that the target's container does not set.
     pub(super) fn references(
         &self,
         object: &ScaledObject,

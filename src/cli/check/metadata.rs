@@ -12,7 +12,8 @@ use ebb_plan::names::{LONGEST_LABEL, label_mistake, subdomain_mistake};
 /// The longest of all annotations of an object together, in bytes.
 const LONGEST_ANNOTATIONS: usize = 256 * 1024;
 
-/// `ObjectMeta` as far as users write it. The fields that the API server writes are there in objects that were read from it.
+/// `ObjectMeta` as far as users write it. The fields that the API server writes are there in objects that were
+/// read from it.
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let text = json!({"type": "string"});
     let texts = json!({"type": "object", "additionalProperties": text});

@@ -93,7 +93,8 @@ fn of_authentications(
     specs.flat_map(sources).collect::<Vec<_>>().into_iter()
 }
 
-/// The stores and identities of an authentication that Ebb has no client for, as `podIdentity aws` and `hashiCorpVault`.
+/// The stores and identities of an authentication that Ebb has no client for, as `podIdentity aws` and
+/// `hashiCorpVault`.
 fn sources(spec: &TriggerAuthenticationSpec) -> impl Iterator<Item = String> {
     let provider = spec.pod_identity.as_ref().map(|identity| identity.provider.replace(char::is_control, " "));
     let provider = provider.unwrap_or_default();

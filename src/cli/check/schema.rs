@@ -1,8 +1,8 @@
-//! Validates an object against the schema of its CustomResourceDefinition, as the API server does before any webhook sees the
-//! object (Kubernetes docs, "CustomResourceDefinition", structural schemas).
+//! Validates an object against the schema of its CustomResourceDefinition, as the API server does before any webhook
+//! sees the object (Kubernetes docs, "CustomResourceDefinition", structural schemas).
 //!
-//! A value of the wrong type does not end the check. It is put right where its meaning is clear, such as a number that lacks its
-//! quotes, or replaced by an empty one, so that the other mistakes of the object are found in the same round.
+//! A value of the wrong type does not end the check. It is put right where its meaning is clear, such as a number that
+//! lacks its quotes, or replaced by an empty one, so that the other mistakes of the object are found in the same round.
 
 use std::collections::BTreeMap;
 

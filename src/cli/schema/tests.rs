@@ -23,7 +23,8 @@ thread_local! {
     };
 }
 
-/// The mistakes that the schema of the object's kind finds, ScaledObject's if there is none; empty for a manifest without one.
+/// The mistakes that the schema of the object's kind finds, ScaledObject's if there is none; empty for a
+/// manifest without one.
 fn mistakes(object: &Value) -> String {
     COMPILED.with(|(schemas, index)| {
         let kind = object["kind"].as_str().unwrap_or_default();

@@ -103,8 +103,8 @@ async fn list<K: Kind>(api: &Api<K>, labels: &Labels) -> Result<Vec<PartialObjec
     }
 }
 
-/// Removes Ebb's finalizer from the objects with these labels, and gives from how many. `within` is an interface to the objects
-/// of one namespace. A kind that the cluster does not have has no objects.
+/// Removes Ebb's finalizer from the objects with these labels, and gives from how many. `within` is an interface to the
+/// objects of one namespace. A kind that the cluster does not have has no objects.
 pub(super) async fn remove_finalizers<K: Kind>(
     apis: &[Api<K>],
     within: impl Fn(&str) -> Api<K>,

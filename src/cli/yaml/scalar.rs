@@ -1,5 +1,5 @@
-//! The value of a YAML scalar by the rules of YAML 1.1, which kubectl and the API server use: `yes` is a boolean and `010` is
-//! eight.
+//! The value of a YAML scalar by the rules of YAML 1.1, which kubectl and the API server use: `yes` is a boolean and
+//! `010` is eight.
 
 use std::borrow::Cow;
 

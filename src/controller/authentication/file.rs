@@ -1,7 +1,7 @@
 //! `filePath`: parameters from a file that is mounted into Ebb's pod (keda.sh/docs, "File path").
 //!
-//! A file counts only inside the folder that the operator allowed, wherever symbolic links lead (mounted Secrets consist
-//! of links, so links inside the folder are followed).
+//! A file counts only inside the folder that the operator allowed, wherever symbolic links lead (mounted Secrets
+//! consist of links, so links inside the folder are followed).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -56,8 +56,8 @@ impl Users {
         Some(list(present, &users, stays))
     }
 
-    /// Forgets the former users that a status does not list any more. `present` is what it lists, with every write of Ebb's
-    /// in it: a write that is not shown yet could list one of them again.
+    /// Forgets the former users that a status does not list any more. `present` is what it lists, with every write of
+    /// Ebb's in it: a write that is not shown yet could list one of them again.
     pub(super) fn settle(&mut self, key: &AuthKey, present: &str) {
         if let Some(former) = self.former.get_mut(key) {
             former.retain(|name| present.split(',').any(|listed| listed == name));

@@ -1,8 +1,8 @@
 //! The watch on one referenced object, for as long as a ScaledObject uses it.
 //!
 //! A watch by name, of the metadata, needs the verb `watch` alone: it begins at the API server's present state, so that
-//! nothing is listed. Where the API server refuses it or ends it early, the metadata is read every second or two, within a
-//! budget, until a watch begins.
+//! nothing is listed. Where the API server refuses it or ends it early, the metadata is read every second or two,
+//! within a budget, until a watch begins.
 
 use std::fmt::Debug;
 use std::path::PathBuf;

@@ -11,7 +11,8 @@ use crate::kube_api::client::for_leader;
 use crate::leader::Leadership;
 use crate::telemetry::metrics::Metrics;
 
-/// An API server that bears a few requests at the same time. More make it answer 429, as API Priority and Fairness does.
+/// An API server that bears a few requests at the same time. More make it answer 429, as API Priority and
+/// Fairness does.
 struct Server {
     bears: usize,
     out: AtomicUsize,
@@ -143,7 +144,8 @@ async fn a_request_that_its_caller_gives_up_frees_its_place() {
     read(client).await.unwrap();
 }
 
-/// Requests wait for the end of a pause that the API server has asked for, and are given up. The next one does not wait for them.
+/// Requests wait for the end of a pause that the API server has asked for, and are given up. The next one does
+/// not wait for them.
 #[tokio::test(start_paused = true)]
 async fn requests_that_were_given_up_in_a_pause_hold_up_no_other() {
     let (server, limiter) = (Server::new(1000), limiter());

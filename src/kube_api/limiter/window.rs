@@ -26,8 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) enum Outcome {
     /// The API server has answered, with success or with an error.
     Answered,
-    /// No answer came, or the answer says that the API server cannot keep up (429, 503, 504). `retry_after` is its wish for a
-    /// pause.
+    /// No answer came, or the answer says that the API server cannot keep up (429, 503, 504). `retry_after` is
+    /// its wish for a pause.
     Overloaded {
         /// The pause of the header `Retry-After`.
         retry_after: Option<Duration>,

@@ -1,5 +1,5 @@
-//! A cache that keeps answers for a short time and asks each question only once at a time. It knows neither users nor the API
-//! server.
+//! A cache that keeps answers for a short time and asks each question only once at a time. It knows neither users nor
+//! the API server.
 
 use std::collections::HashMap;
 use std::hash::Hash;

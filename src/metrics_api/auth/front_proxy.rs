@@ -19,8 +19,8 @@ pub(in crate::metrics_api) struct FrontProxy {
 }
 
 impl FrontProxy {
-    /// Whether the holder of a verified certificate with this common name may name other users. An empty list allows every
-    /// name.
+    /// Whether the holder of a verified certificate with this common name may name other users. An empty list
+    /// allows every name.
     pub(super) fn allows(&self, common_name: &str) -> bool {
         self.allowed_names.is_empty() || self.allowed_names.iter().any(|name| name == common_name)
     }

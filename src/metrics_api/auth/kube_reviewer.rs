@@ -16,11 +16,12 @@ use tokio::time::timeout;
 use super::{Access, Action, ReviewError, Reviewer, User};
 use crate::metrics_api::{GROUP, VERSION};
 
-/// The time limit of a review. It is shorter than that of a request, so that the client gets a Status that names the reason.
+/// The time limit of a review. It is shorter than that of a request, so that the client gets a Status that
+/// names the reason.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// The maximum of reviews of one kind at the same time. It keeps a client that sends many invalid tokens from flooding the
-/// API server, and from delaying reviews of the other kind.
+/// The maximum of reviews of one kind at the same time. It keeps a client that sends many invalid tokens from flooding
+/// the API server, and from delaying reviews of the other kind.
 const AT_ONCE: usize = 32;
 
 /// The API server as a [`Reviewer`].

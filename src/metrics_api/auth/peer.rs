@@ -1,5 +1,5 @@
-//! The client certificate of one connection. It is verified at first use, again each minute, and again whenever the trusted
-//! authorities change, because a connection may outlive its certificate.
+//! The client certificate of one connection. It is verified at first use, again each minute, and again whenever the
+//! trusted authorities change, because a connection may outlive its certificate.
 
 use std::sync::Arc;
 use std::time::Duration;

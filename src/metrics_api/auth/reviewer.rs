@@ -17,8 +17,8 @@ pub trait Reviewer: Send + Sync + 'static {
 /// An action that needs a right.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Reading one metric: the verb `list` on a resource with the metric's name. As in a `SubjectAccessReview`, an empty
-    /// namespace means all namespaces, and the metric `*` means every metric.
+    /// Reading one metric: the verb `list` on a resource with the metric's name. As in a `SubjectAccessReview`, an
+    /// empty namespace means all namespaces, and the metric `*` means every metric.
     List {
         /// The namespace of the ScaledObject.
         namespace: String,

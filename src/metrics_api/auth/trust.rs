@@ -1,5 +1,5 @@
-//! The trusted authorities, from the `ConfigMap` `extension-apiserver-authentication`, and the verification of certificate
-//! chains. Without I/O and without a clock: the data and the time are arguments.
+//! The trusted authorities, from the `ConfigMap` `extension-apiserver-authentication`, and the verification of
+//! certificate chains. Without I/O and without a clock: the data and the time are arguments.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -111,7 +111,8 @@ impl Trust {
         self.proxies.as_ref().map(|(_, proxy)| proxy)
     }
 
-    /// The verifier of the TLS handshake: a client certificate is optional, but one of the authorities must have signed it.
+    /// The verifier of the TLS handshake: a client certificate is optional, but one of the authorities must
+    /// have signed it.
     pub(in crate::metrics_api) fn handshake_verifier(&self) -> Arc<dyn ClientCertVerifier> {
         self.any.clone().unwrap_or_else(WebPkiClientVerifier::no_client_auth)
     }

@@ -18,8 +18,8 @@ const NAME: &str = "extension-apiserver-authentication";
 
 /// Watches the `ConfigMap` `kube-system/extension-apiserver-authentication` until `shutdown`.
 ///
-/// No certificate is trusted before the first read. If the `ConfigMap` is later missing or invalid, the last valid contents
-/// apply.
+/// No certificate is trusted before the first read. If the `ConfigMap` is later missing or invalid, the last valid
+/// contents apply.
 pub fn watch_trust(client: Client, shutdown: CancellationToken) -> watch::Receiver<Arc<Trust>> {
     let (sender, receiver) = watch::channel(Arc::new(Trust::nobody()));
     tokio::spawn(async move {

@@ -17,7 +17,8 @@ use crate::store::registry::Registry;
 
 /// Comparisons at the same time. Reports of ticks go first.
 const AT_ONCE: usize = 16;
-/// The first pause after a write of another client. As a rule it is Ebb's own write, seen in the watch before its answer.
+/// The first pause after a write of another client. As a rule it is Ebb's own write, seen in the watch before
+/// its answer.
 const FOREIGN: Duration = Duration::from_millis(300);
 /// The longest pause, where another client writes the same status again and again.
 const FOREIGN_LONGEST: Duration = Duration::from_mins(1);
@@ -34,8 +35,8 @@ pub type Asked = mpsc::UnboundedReceiver<(Key, Duration)>;
 /// The reasons for which a status waits for a comparison.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    /// A comparison waits because of a write that failed, or because of a write of another client. One does not replace the
-    /// other, as their pauses differ.
+    /// A comparison waits because of a write that failed, or because of a write of another client. One does not replace
+    /// the other, as their pauses differ.
     repeats: AtomicBool,
     follows: AtomicBool,
     /// The recent writes of another client: how many, and when the last was.

@@ -1,5 +1,5 @@
-//! The JSON format of the logs: one object per line, with the keys of KEDA's logs, so that programs that read those still
-//! work.
+//! The JSON format of the logs: one object per line, with the keys of KEDA's logs, so that programs that read
+//! those still work.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Standard error, with one line for each record. The texts of brokers, of the API server and of errors with hints have several
-//! lines; in the log their ends are written as `\n`.
+//! Standard error, with one line for each record. The texts of brokers, of the API server and of errors with hints have
+//! several lines; in the log their ends are written as `\n`.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

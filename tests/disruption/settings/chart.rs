@@ -1,5 +1,5 @@
-//! The arguments and variables of KEDA's own Deployments, as its Helm chart (2.20) renders them with its default values and
-//! Prometheus turned on.
+//! The arguments and variables of KEDA's own Deployments, as its Helm chart (2.20) renders them with its default values
+//! and Prometheus turned on.
 
 use std::process::{Command, Stdio};
 

@@ -34,7 +34,8 @@ async fn untouched(user: &Sandbox, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Another ServiceAccount for Ebb, with the rights of `deploy/components/namespaced` in two namespaces. Gives its kubeconfig.
+/// Another ServiceAccount for Ebb, with the rights of `deploy/components/namespaced` in two namespaces. Gives
+/// its kubeconfig.
 async fn account(world: &World, namespaces: [&str; 2]) -> Result<PathBuf> {
     let account = "ebb-some-namespaces";
     // Of the manifest those that give rights in Ebb's own namespace and in kube-system.

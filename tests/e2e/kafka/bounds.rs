@@ -18,7 +18,8 @@ fn replicas_follow_the_partitions_that_they_can_share() -> Outcome {
         kafka.produce_to(topic, 0, 100).await?;
         let user = world.sandbox(topic).await?;
         let even = "ensureEvenDistributionOfPartitions";
-        // Five records a replica. Of each: with 100 records in one partition, with 11 there, with 4 more in a second one.
+        // Five records a replica. Of each: with 100 records in one partition, with 11 there, with 4 more in a
+        // second one.
         let ways: [(&str, Value, [f64; 3]); 4] = [
             ("plain", json!({}), [20.0, 11.0, 15.0]),
             ("idle", json!({"allowIdleConsumers": "true"}), [100.0, 11.0, 15.0]),

@@ -1,5 +1,5 @@
-//! The lag that Ebb reports beside what rdkafka sees of the same logs and groups, after random histories: two implementations
-//! of the protocol that share no code.
+//! The lag that Ebb reports beside what rdkafka sees of the same logs and groups, after random histories: two
+//! implementations of the protocol that share no code.
 //!
 //! `EBB_KAFKA_SEED` brings a history back.
 

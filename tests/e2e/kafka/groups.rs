@@ -1,5 +1,5 @@
-//! The lag of groups of every type: share groups, which commit nothing, groups of the newer protocols, and groups that come
-//! back with another type.
+//! The lag of groups of every type: share groups, which commit nothing, groups of the newer protocols, and groups that
+//! come back with another type.
 
 use anyhow::{Result, ensure};
 use ebb_tests::bed::KafkaUser;

@@ -36,7 +36,8 @@ fn workload(template: &Value) -> Value {
     json!({"replicas": 0, "selector": {"matchLabels": template["metadata"]["labels"]}, "template": template})
 }
 
-/// A Rollout and its ScaledObject, both of the workload's name. The trigger asks the broker of the container's variable.
+/// A Rollout and its ScaledObject, both of the workload's name. The trigger asks the broker of the container's
+/// variable.
 async fn rollout(world: &World, user: &Sandbox, name: &str, reference: &Value, trigger: &Value) -> Result<()> {
     let rollout = json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": name},

@@ -34,8 +34,8 @@ const WRITES: [&str; 6] = [
 /// Writes of a kind that are enough for one of them to be lost: the chance that none is, is one in a million.
 const ENOUGH: u64 = 20;
 
-/// Runs Ebb behind a proxy that loses writes, while users edit and somebody damages what Ebb keeps. Then nothing is lost
-/// any more, and the state has to be that of a fresh start.
+/// Runs Ebb behind a proxy that loses writes, while users edit and somebody damages what Ebb keeps. Then nothing is
+/// lost any more, and the state has to be that of a fresh start.
 pub async fn edit_and_lose(world: &World, namespace: &str, seed: u64, size: Size) -> Result<()> {
     let lossy = Lossy::start(&world.bed).await?;
     world.ebb.stop().await?;
@@ -79,8 +79,9 @@ fn report(counts: &Counts) {
     }
 }
 
-/// Damages what Ebb keeps besides ScaledObjects: its certificates, their place in the `APIService`, and five HPAs. `damaged`
-/// counts for each HPA: Ebb leaves a field to another writer for an hour that comes back three times in ten minutes.
+/// Damages what Ebb keeps besides ScaledObjects: its certificates, their place in the `APIService`, and five
+/// HPAs. `damaged` counts for each HPA: Ebb leaves a field to another writer for an hour that comes back three
+/// times in ten minutes.
 async fn damage(world: &World, user: &Sandbox, damaged: &mut HashMap<String, u32>) -> Result<()> {
     let kubectl = world.bed.kubectl();
     kubectl.run(&["delete", "secret", "ebb-certs", "-n", crate::ebb::NAMESPACE, "--ignore-not-found"]).await?;
@@ -145,8 +146,8 @@ impl Sleepers {
         Ok(())
     }
 
-    /// Each was woken once, and its event says so. The API server reaches Ebb, so that its certificates are right, and the
-    /// authentication lists all who use it.
+    /// Each was woken once, and its event says so. The API server reaches Ebb, so that its certificates are right, and
+    /// the authentication lists all who use it.
     async fn check(&self) -> Result<()> {
         for name in Self::names() {
             wait::until("the event of the activation", secs(60), async || {

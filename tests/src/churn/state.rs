@@ -11,8 +11,8 @@ use super::app::App;
 use crate::sandbox::Sandbox;
 use crate::wait::{self, secs};
 
-/// Much longer than the HPA controller's pause of 15 seconds between two looks, which a slow machine stretches, and than
-/// Ebb's before it tries again what failed.
+/// Much longer than the HPA controller's pause of 15 seconds between two looks, which a slow machine stretches, and
+/// than Ebb's before it tries again what failed.
 const QUIET: Duration = secs(40);
 /// The status of what the last valid specification left in force, which ends with the process.
 const IN_FORCE: [&str; 5] =

@@ -31,8 +31,8 @@ pub struct Seen {
 }
 
 impl Kafka {
-    /// Reads `count` records as a member of a share group, which begins at `reset`, and acknowledges those whose offsets
-    /// are multiples of `every`.
+    /// Reads `count` records as a member of a share group, which begins at `reset`, and acknowledges those whose
+    /// offsets are multiples of `every`.
     pub async fn read_as_share_group(
         &self,
         group: &str,

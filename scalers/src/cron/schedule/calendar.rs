@@ -1,7 +1,7 @@
 //! The search for an expression's next time on a calendar and a clock that never changes: the `cron` crate's, in UTC.
 //!
-//! The crate's own dialect differs from KEDA's: Sunday is 1, and both day fields must hold. It therefore gets the values
-//! that [`parse`](super::parse) has read, as lists of numbers, and never the text of a user.
+//! The crate's own dialect differs from KEDA's: Sunday is 1, and both day fields must hold. It therefore gets the
+//! values that [`parse`](super::parse) has read, as lists of numbers, and never the text of a user.
 
 use std::ops::RangeInclusive;
 

@@ -44,8 +44,8 @@ impl Address {
     }
 }
 
-/// Whether a text may be a name or an address: not longer than names may be (RFC 1035, section 2.3.4), and without spaces and
-/// control characters.
+/// Whether a text may be a name or an address: not longer than names may be (RFC 1035, section 2.3.4), and without
+/// spaces and control characters.
 fn is_host(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len())
         && text.chars().all(|letter| letter.is_alphanumeric() || "-._:%".contains(letter))

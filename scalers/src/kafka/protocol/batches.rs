@@ -6,7 +6,8 @@ use super::codec::{Malformed, Reader};
 
 /// The present format of batches.
 const MAGIC: i8 = 2;
-/// The bits of a batch's attributes for how it is compressed, for a transaction's, and for a marker in place of records.
+/// The bits of a batch's attributes for how it is compressed, for a transaction's, and for a marker in place of
+/// records.
 const COMPRESSION: i16 = 0b111;
 const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
@@ -75,8 +76,8 @@ impl<'a> Batch<'a> {
         Ok(Self { first, last, attributes: Some(attributes), producer, count, records: batch })
     }
 
-    /// The offset of the first record that a consumer gets, not before `from`. `open` are the aborted transactions whose end
-    /// has not come yet.
+    /// The offset of the first record that a consumer gets, not before `from`. `open` are the aborted transactions
+    /// whose end has not come yet.
     fn first_record(&self, open: &mut Vec<Aborted>, from: i64) -> Option<i64> {
         let Some(attributes) = self.attributes else { return Some(self.first.max(from)) };
         let ours = |aborted: &Aborted| aborted.producer == self.producer && aborted.first <= self.last;

@@ -152,7 +152,8 @@ impl<'a> Reader<'a> {
         self.i8().map(|value| value != 0)
     }
 
-    /// A number of records' own kind: seven bits in a byte, and the sign in the lowest bit (Protocol Buffers' `sint64`).
+    /// A number of records' own kind: seven bits in a byte, and the sign in the lowest bit (Protocol Buffers'
+    /// `sint64`).
     pub(super) fn varint(&mut self) -> Result<i64, Malformed> {
         let mut folded = 0_u64;
         for shift in (0..64).step_by(7) {

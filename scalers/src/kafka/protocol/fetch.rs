@@ -6,8 +6,8 @@ use super::codec::{Malformed, Reader, Writer};
 use super::error::Code;
 use super::offsets::{NO_REPLICA, READ_COMMITTED};
 
-/// Bytes that are asked for and read. The first batch comes whole, however long it is (KIP-74); more of it than where it
-/// begins is not needed.
+/// Bytes that are asked for and read. The first batch comes whole, however long it is (KIP-74); more of it than where
+/// it begins is not needed.
 const FEW: i32 = 64 << 10;
 
 /// Asks for the records that a `read_committed` consumer would be sent from this offset on. The broker waits for no

@@ -1,4 +1,5 @@
-//! Authentication of a connection: PLAIN (RFC 4616), SCRAM and OAUTHBEARER (RFC 7628), in the frames of `SaslAuthenticate`.
+//! Authentication of a connection: PLAIN (RFC 4616), SCRAM and OAUTHBEARER (RFC 7628), in the frames of
+//! `SaslAuthenticate`.
 
 use std::fmt;
 use std::time::Duration;

@@ -113,8 +113,8 @@ impl App {
         self.wanted.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// Brings messages and works them off, as many as the pods there are get done, until it is aborted. While `rest` is set
-    /// nobody works.
+    /// Brings messages and works them off, as many as the pods there are get done, until it is aborted. While `rest` is
+    /// set nobody works.
     pub(crate) async fn live(self: Arc<Self>, deployments: Arc<Deployments>, rest: Arc<std::sync::atomic::AtomicBool>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

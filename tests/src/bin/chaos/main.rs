@@ -1,10 +1,10 @@
 //! `make chaos`: three replicas of Ebb, a hundred workloads on RabbitMQ and Kafka, and nothing that stays whole.
 //!
-//! Messages come at random. Replicas are killed and frozen, brokers and the API server go and come back, certificates are
-//! deleted and damaged. A few workloads have real workers; of the others, which would be more processes than a small
-//! machine bears, this program does the work, as fast as the pods that there are would. In the end every workload must
-//! have the right count and every message must have been worked off; and no write that the API server has on record may
-//! have broken a rule ([`verdict`]).
+//! Messages come at random. Replicas are killed and frozen, brokers and the API server go and come back, certificates
+//! are deleted and damaged. A few workloads have real workers; of the others, which would be more processes than a
+//! small machine bears, this program does the work, as fast as the pods that there are would. In the end every workload
+//! must have the right count and every message must have been worked off; and no write that the API server has on
+//! record may have broken a rule ([`verdict`]).
 //!
 //! `CHAOS_SEED` brings a run back as far as chance goes, `CHAOS_SECONDS` (240) is how long things go wrong.
 

@@ -1,4 +1,5 @@
-//! A topic of Kafka with the application on both sides of it: records that are written, and offsets that a group commits.
+//! A topic of Kafka with the application on both sides of it: records that are written, and offsets that a
+//! group commits.
 
 use std::sync::Arc;
 

@@ -109,8 +109,8 @@ fn authentication_is_accepted_and_refused_as_in_keda() {
     }
 }
 
-/// KEDA accepts these when it reads the parameters, and fails with all of them later, when it connects or asks. Each has
-/// its line in `docs/keda-differences.md`.
+/// KEDA accepts these when it reads the parameters, and fails with all of them later, when it connects or asks. Each
+/// has its line in `docs/keda-differences.md`.
 #[test]
 fn what_cannot_work_is_refused_where_keda_finds_it_later() {
     let queue = ("queueName", "sample");
