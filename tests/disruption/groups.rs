@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::story;
 
-/// Where Kafka keeps what the groups have committed; who leads a partition of it is the coordinator of its groups.
+/// Kafka's topic for the commits of groups. The leader of a partition of it is the coordinator of its groups.
 const OFFSETS: &str = "__consumer_offsets";
 
 /// Workloads that are looked at each second, with a consumer group each.

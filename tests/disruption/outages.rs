@@ -28,7 +28,7 @@ async fn two_apps(world: &World, name: &str) -> Result<(Sandbox, String, String)
     Ok((user, busy, idle))
 }
 
-/// Everything works again: the reading, the way from zero to one, and what is new.
+/// Everything works again: the reading, the way from zero to one, and a new ScaledObject.
 async fn recovered(world: &World, user: &Sandbox, busy: &str, idle: &str) -> Result<()> {
     user.wait_ready(busy).await?;
     user.wait_ready(idle).await?;

@@ -222,7 +222,7 @@ fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
         .await?;
         world.ebb.restart().await?;
 
-        // No HPA changes any more: what it has said by now is all there is.
+        // No HPA changes any more, so its last condition must be enough.
         told("ScalingDisabled", secs(10)).await
     })
 }

@@ -39,7 +39,7 @@ async fn apply(user: &Sandbox, object: &Value, dry: bool) -> Result<Output> {
     user.kubectl.output(&args, Some(&object.to_string())).await
 }
 
-/// The exit code of `ebb check`, and what it says.
+/// The exit code of `ebb check`, and its output.
 fn check(object: &Value) -> Result<(Option<i32>, String)> {
     let output = ebb::command(&["check", "-"], object.to_string().as_bytes())?;
     Ok((output.status.code(), String::from_utf8(output.stdout)?))
@@ -122,7 +122,7 @@ fn a_mistake_that_keda_takes_is_taken_with_a_warning() -> Outcome {
         ] {
             for dry in [true, false] {
                 let mut object = object.clone();
-                // Applied once more without a change, nothing is said.
+                // Applied once more without a change, the object gets no warning.
                 object["metadata"]["annotations"] = json!({"case": format!("{text} {dry}").replace('"', "")});
                 let output = apply(&user, &object, dry).await?;
                 ensure!(output.ok && output.stderr.contains("Warning: "), "{output:?}");

@@ -225,7 +225,7 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         let files = beside(world, "certs-foreign", &[&from_files]).await?;
         files.restart().await?;
         ensure!(shown(&door(&files)).await? == der(&first.certificate)?, "the files are not shown");
-        // A pair that does not fit is not taken, and what was shown stays.
+        // A pair that does not fit is not used, and the former certificate stays.
         write(&two, &Identity { certificate: second.certificate.clone(), key: first.key.clone() })?;
         wait::throughout("the first certificate is shown", secs(5), async || {
             ensure!(shown(&door(&files)).await? == der(&first.certificate)?, "another one is");
@@ -261,7 +261,7 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets/certs-foreign");
         let version =
             async || anyhow::Ok(user.send(Method::GET, &path, None).await?["metadata"]["resourceVersion"].clone());
-        // One that Ebb would never take for good, were it its own: it has expired.
+        // A certificate that Ebb would replace if it were its own: it has expired.
         let expired = one.server(&NAMES, (2020, 2021))?;
         system.apply(&secret(&one, &expired)).await?;
         let before = version().await?;

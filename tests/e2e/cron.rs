@@ -49,7 +49,7 @@ fn windows_open_and_close_within_a_second_of_their_edges() -> Outcome {
         let mut watches = Vec::new();
         for (name, replicas, triggers) in apps {
             user.apply(&deployment(name, replicas, &[])).await?;
-            // The longest interval: only the edge itself can be what wakes the loop.
+            // The longest interval: only the edge itself can wake the loop.
             let spec = json!({"pollingInterval": 300, "cooldownPeriod": 0, "triggers": triggers});
             user.apply(&scaled_object(name, spec)).await?;
             watches.push(user.watch_replicas(name).await?);

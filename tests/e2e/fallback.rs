@@ -192,7 +192,7 @@ fn it_applies_where_one_of_several_triggers_fails() -> Outcome {
         let ready = user.wait_condition("my-app", "Ready", "Unknown").await?;
         ensure!(ready.reason == "PartialTriggerError" && ready.message.contains("fallback-one-missing"), "{ready:?}");
         wait_fallback(&user, "my-app", "True", "FallbackExists").await?;
-        // Where the good one asks for more, it has it.
+        // A readable trigger that asks for more gets it.
         world.rabbit.publish(name, 20).await?;
         user.wait_replicas("my-app", "6", secs(20), |replicas| replicas == 6).await?;
         Ok(())

@@ -305,7 +305,7 @@ fn its_labels_are_those_of_the_scaled_object() -> Outcome {
         let mut expected = own;
         expected["scaledobject.keda.sh/name"] = json!("cart");
         wait_hpa(&user, "keda-hpa-cart", "the labels", |hpa| hpa["metadata"]["labels"] == expected).await?;
-        // One that is taken away gives its place back to the default.
+        // A field that is taken away has its default again.
         let patch =
             r#"{"metadata": {"labels": {"app.kubernetes.io/part-of": null, "app.kubernetes.io/version": null}}}"#;
         user.kubectl.run(&["patch", "so", "cart", "--type=merge", "-p", patch]).await?;

@@ -145,7 +145,7 @@ fn every_kind_and_every_http_request_has_kedas_words() -> Outcome {
             let platform = labels(&[("goos", "linux"), ("goarch", go_architecture()), ("goversion", "")]);
             sample(&text, "keda_build_info", &platform)?;
 
-            // No series is there twice: Prometheus would not take them.
+            // No series is there twice: Prometheus would refuse them.
             let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
             let series: Vec<_> = series.map(|(series, _)| series).collect();
             let unique: BTreeSet<_> = series.iter().collect();

@@ -110,7 +110,7 @@ fn paused_at_zero_and_at_some_count() -> Outcome {
             })
             .await?;
             user.wait_gone("HorizontalPodAutoscaler", HPA).await?;
-            // The messages ask for two, and nobody listens.
+            // The messages ask for two, without an effect.
             stays(&user, "my-app", count, secs(3)).await?;
         }
         ensure!(user.told("my-app", "ScaledObjectPaused").await? == 1, "another count is not another pause");

@@ -23,7 +23,7 @@ const ROOT: &[(&str, &str)] = &[("X-Remote-User", "root"), ("X-Remote-Group", "s
 const EVE: &[(&str, &str)] = &[("X-Remote-User", "eve"), ("X-Remote-Group", "system:authenticated")];
 const NOBODY: &[(&str, &str)] = &[];
 
-/// How Ebb's answer stands to the other one.
+/// The relation of Ebb's answer to the other one.
 #[derive(Clone, Copy)]
 enum Expected {
     /// Code, media type and body are the same, but for times; a Status's message may go on where the other ends.
@@ -46,7 +46,7 @@ const NO_LISTS: &str = "a metric is one value: parameters for pages, fields and 
 
 type Question = (&'static str, &'static str, &'static [(&'static str, &'static str)], Option<&'static str>, Expected);
 
-/// Method, path (`M` is the metric's), who asks, Accept, and how the answers compare.
+/// Method, path (`M` is the metric's), the user, Accept, and how the answers compare.
 const QUESTIONS: &[Question] = &[
     // Selectors.
     ("GET", "M?labelSelector=scaledobject.keda.sh%2Fname%3Dmy-app", ROOT, None, Same),

@@ -45,7 +45,7 @@ fn beside_a_queue_they_never_wake_the_workload() -> Outcome {
         ensure!(status["externalMetricNames"] == json!([format!("s1-rabbitmq-{name}")]), "{status}");
         ensure!(status["triggersTypes"] == "cpu,rabbitmq,memory", "{status}");
 
-        // The queue does, though nobody serves the pods' use here: the HPA scales out on what it has.
+        // The queue does, though no server has the pods' use here: the HPA scales out on what it has.
         world.rabbit.publish(name, 20).await?;
         user.wait_replicas("my-app", "4", secs(20), |replicas| replicas == 4).await?;
         Ok(())

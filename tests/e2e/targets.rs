@@ -128,7 +128,7 @@ fn one_that_comes_later_goes_and_is_made_anew() -> Outcome {
         user.wait_ready("my-app").await?;
         ensure!(begin.elapsed() < secs(12), "it took {:.1?}", begin.elapsed());
 
-        // Made anew before anybody has missed it, with other replicas.
+        // Made anew before Ebb has noticed its absence, with other replicas.
         user.kubectl.run(&["delete", "deployment", "my-app"]).await?;
         user.apply(&deployment("my-app", 4, &[("RABBITMQ_URL", &url)])).await?;
         world.rabbit.purge(name).await?;

@@ -116,7 +116,7 @@ async fn uninstall(tool: Tool, bed: &Bed, ebb: &Ebb, user: &Sandbox) -> Result<(
     bed.kubectl().run(&["delete", "namespace", NAMESPACE, "--wait", "--timeout=60s"]).await.map(drop)
 }
 
-/// Runs what the chart's hook runs after an uninstallation: the same command, with the rights of the same account.
+/// Runs the command of the chart's hook after an uninstallation: the same command, with the rights of the same account.
 async fn clean(bed: &Bed, values: &Value) -> Result<()> {
     let name = "ebb-uninstall";
     let mut hooks = render(Tool::Helm3, values)?;

@@ -73,7 +73,7 @@ impl Tool {
         })
     }
 
-    /// Runs it and gives what it printed; a failure is an error with what it complained about.
+    /// Runs it and gives its standard output; a failure is an error with its standard error.
     pub(crate) fn run(self, arguments: &[&str], stdin: &str, kubeconfig: Option<&Path>) -> Result<String> {
         let output = self.output(arguments, stdin, kubeconfig)?;
         if !output.ok {

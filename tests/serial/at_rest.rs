@@ -119,7 +119,7 @@ fn a_new_one_is_written_to_no_more_than_is_needed() -> Outcome {
         let most = |what: &str| match what {
             // The finalizer and the label.
             "patch scaledobjects" | "create horizontalpodautoscalers" => COUNT,
-            // The first tick, and what the HPA says unless that came before.
+            // The first tick, and the HPA's condition unless that came before.
             "patch scaledobjects/status" => 2 * COUNT,
             "create events" => 3 * COUNT,
             _ => 0,

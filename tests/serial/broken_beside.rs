@@ -188,7 +188,7 @@ fn broken_ones_change_nothing_for_good_ones() -> Outcome {
         let broken = Instant::now();
         user.apply_all(&objects).await?;
 
-        // Each says what is wrong, while the good ones stay as they are and wake as ever.
+        // Each reports its mistake, while the good ones stay as they are and wake as ever.
         let told = async {
             let of_kind = async |mistake: &Mistake| {
                 for name in each(mistake) {

@@ -66,7 +66,7 @@ async fn from_any_replica(world: &World, replicas: &Replicas) -> Result<()> {
     let shown = shown?;
     ensure!(shown.stdout.contains("is active: 1 is above 0"), "{shown:?}");
 
-    // The new leader knows what it has seen as a standby, and no version of the term before.
+    // The new leader knows the decisions that it saw as a standby, and no version of the term before.
     let list = user.send(Method::GET, PATH, None).await?;
     let since = list["since"].as_str().context("it does not say since when it knows")?;
     ensure!(!since.is_empty(), "{list}");

@@ -97,7 +97,7 @@ fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
     trigger
 }
 
-/// A topic with a partition for each replica on one broker, and what waits in it.
+/// A topic with a partition for each replica on one broker, and the records that wait in it.
 async fn busy_topic(world: &World, topic: &str, broker: i32) -> Result<()> {
     busy_topic_on(world, topic, &[broker; REPLICAS as usize]).await
 }

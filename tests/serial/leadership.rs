@@ -31,7 +31,7 @@ const METRIC: &str = "s0-rabbitmq-leadership";
 pub(crate) async fn leader(replicas: &Replicas) -> Result<usize> {
     let mut leaders = Vec::new();
     for (number, replica) in replicas.all().iter().enumerate() {
-        // One that does not run, or is frozen, says nothing.
+        // A replica that does not run, or is frozen, gives no answer.
         let text = tokio::time::timeout(Duration::from_millis(300), replica.metrics()).await;
         if text.is_ok_and(|text| text.is_ok_and(|text| text.contains("\nebb_leader 1\n"))) {
             leaders.push(number);
@@ -58,7 +58,7 @@ fn writers(world: &World, since: usize) -> Result<BTreeSet<String>> {
     Ok(writes.filter(Request::is_the_holders).map(|write| write.who).collect())
 }
 
-/// Brings messages or takes them away until the replicas have changed: somebody writes.
+/// Brings messages or takes them away until the replicas have changed: the leader writes.
 async fn wake_and_rest(world: &World, user: &Sandbox) -> Result<()> {
     world.rabbit.publish("leadership", 1).await?;
     user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
@@ -177,7 +177,7 @@ async fn one_after_the_other(world: &World, replicas: &Replicas) -> Result<()> {
     wake_and_rest(world, &user).await?;
     replicas.restart(second).await?;
 
-    // Frozen for longer than its lease: what it had in hand is not written any more.
+    // Frozen for longer than its lease: it does not finish its writes any more.
     world.rabbit.publish("leadership", 1).await?;
     user.wait_replicas("my-app", "1", secs(10), |replicas| replicas == 1).await?;
     world.rabbit.purge("leadership").await?;
@@ -242,7 +242,7 @@ async fn counted_once(world: &World, replicas: &Replicas) -> Result<()> {
     ensure!(text.contains("\nebb_leader 0\n") && text.contains("\nkeda_build_info{"), "{text}");
     ensure!(!text.contains(name), "a standby has series of ScaledObjects: {text}");
 
-    // Frozen until another leads: what it says first after that is that it stands by.
+    // Frozen until another leads: its first answer after that is that it is a standby.
     replicas.freeze(first)?;
     next_leader(replicas, first, Instant::now()).await?;
     replicas.thaw(first)?;

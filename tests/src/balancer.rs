@@ -32,7 +32,7 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Listens, and passes on what comes.
+    /// Listens, and passes connections on.
     pub async fn start(backends: Vec<Backend>) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();

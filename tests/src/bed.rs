@@ -25,7 +25,7 @@ const FACTS: &str = "facts.json";
 /// The servers to start.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The folder for data, logs and kubeconfigs; what an earlier start left in it goes.
+    /// The folder for data, logs and kubeconfigs. A start empties it.
     pub dir: PathBuf,
     /// The brokers and servers besides the control plane: `rabbitmq`, `prometheus`, `tokens`, `kafka` (which brings the
     /// tokens), `kafka2` (with a second broker).
@@ -34,7 +34,7 @@ pub struct Options {
     pub hpa_sync_period: Option<Duration>,
     /// How long the HPA controller remembers a higher recommendation; Kubernetes' default is 5 minutes.
     pub hpa_downscale_stabilization: Option<Duration>,
-    /// How long a token is valid; a minute unless it is said here.
+    /// How long a token is valid; none for a minute.
     pub token_lifetime: Option<Duration>,
     /// Whether it goes on when this process ends.
     pub detach: bool,
@@ -132,7 +132,7 @@ pub struct Authority {
     pub key: PathBuf,
 }
 
-/// Where RabbitMQ is and who may use it.
+/// RabbitMQ's addresses and users.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RabbitFacts {
@@ -160,11 +160,11 @@ pub struct RabbitFacts {
     pub client_cert: PathBuf,
     /// The key of that certificate.
     pub client_key: PathBuf,
-    /// The user whom that certificate is enough for, by SASL EXTERNAL: the name in it.
+    /// The user that may log in with that certificate alone, by SASL EXTERNAL: the name in it.
     pub cert_user: String,
 }
 
-/// Where Kafka is and who may use it. An address names every broker, separated by commas, as clients want it.
+/// Kafka's addresses and users. An address names every broker, separated by commas, as clients want it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KafkaFacts {

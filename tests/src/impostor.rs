@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::random::Random;
 
-/// How it treats who connects.
+/// Its behavior towards clients.
 #[derive(Clone, Debug)]
 pub enum Manner {
     /// Accepts, and says nothing.
@@ -21,7 +21,7 @@ pub enum Manner {
     Rubbish(&'static [u8]),
     /// It is gone, and the broker itself is at its place.
     Honest(String),
-    /// It passes on what the broker says, changed here and there.
+    /// It passes on the broker's answers, changed here and there.
     Tampering(Tampering),
 }
 

@@ -41,7 +41,7 @@ pub struct Kafka {
     producer: Arc<Application>,
 }
 
-/// A producer that keeps what the brokers said about its records.
+/// A producer that keeps the brokers' answers about its records.
 type Application = ThreadedProducer<Deliveries>;
 
 /// Reports to the writer of a record whether the brokers took it.

@@ -61,7 +61,7 @@ impl Kubectl {
         })
     }
 
-    /// Runs it and gives what it printed; a failure is an error with what it complained about.
+    /// Runs it and gives its standard output; a failure is an error with its standard error.
     pub async fn run(&self, args: &[&str]) -> Result<String> {
         self.run_with(args, None).await
     }

@@ -72,7 +72,7 @@ impl Lossy {
         Ok(Self { kubeconfig, control: info.control, child })
     }
 
-    /// Changes what is lost from now on.
+    /// Changes the faults from now on.
     pub async fn set(&self, faults: Faults) -> Result<()> {
         let answer = reqwest::Client::new().post(format!("{}/faults", self.control)).json(&faults).send().await?;
         ensure!(answer.status().is_success(), "{}", answer.status());

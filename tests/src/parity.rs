@@ -28,7 +28,7 @@ use crate::wait::{self, secs};
 /// The namespace of the manifests.
 pub const NAMESPACE: &str = "parity";
 
-/// One manifest and what KEDA made of it.
+/// One manifest and KEDA's result for it.
 pub struct Case {
     /// The file's name.
     pub name: String,

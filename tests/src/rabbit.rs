@@ -130,7 +130,7 @@ impl Rabbit {
         Ok(most)
     }
 
-    /// Drops what waits in a queue.
+    /// Drops the messages that wait in a queue.
     pub async fn purge(&self, queue: &str) -> Result<()> {
         self.channel().await?.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;
         Ok(())

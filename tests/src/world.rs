@@ -94,7 +94,7 @@ impl World {
         Ok(user)
     }
 
-    /// A test's error with what Ebb said last, and how it ended where nobody asked it to.
+    /// A test's error with the end of Ebb's log, and Ebb's exit status where it ended unasked.
     fn failure(&self, error: &anyhow::Error) -> Failure {
         let ended = self.ebb.exit_status().map(|status| format!("Ebb ended by itself: {status}\n"));
         let log = self.ebb.log.display();

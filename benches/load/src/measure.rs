@@ -130,7 +130,7 @@ async fn measure_all(settings: &Settings, role: Role, command: &str) -> Result<O
     Ok(Outcome { figures: run.figures, failures })
 }
 
-/// A contender that runs, with what was measured so far.
+/// A running contender, with its measurements so far.
 struct Run<'a> {
     settings: &'a Settings,
     stage: &'a Stage,

@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) kind: Kind,
     /// The command of another autoscaler.
     pub(crate) peer: Option<String>,
-    /// How long somebody lists all ScaledObjects again and again. None: nobody does.
+    /// How long a client lists all ScaledObjects again and again. None: there is no such client.
     pub(crate) lister: Option<Duration>,
 }
 

@@ -22,7 +22,7 @@ fn what_leads_to_another_service_is_left_alone() -> Outcome {
         let user = world.sandbox("settings-beside").await?;
         let theirs = Authority::new("whoever serves it")?.certificate;
         let webhooks = async || user.send(Method::GET, WEBHOOKS, None).await;
-        // As far as this Ebb knows its Service has another name: the APIService and the webhooks lead to somebody else.
+        // As far as this Ebb knows its Service has another name: the APIService and the webhooks lead to another one.
         with_settings(world, &["--service-name=another-ebb"], &[], async || {
             let change = json!({"spec": {"caBundle": STANDARD.encode(&theirs)}}).to_string();
             user.kubectl.run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &change]).await?;

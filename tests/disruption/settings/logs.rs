@@ -67,7 +67,7 @@ fn no_credential_is_logged_at_any_level() -> Outcome {
                 let metric = if *kind == "kafka" { "s0-kafka-logs" } else { "s0-rabbitmq-logs" };
                 user.wait_metric(app, metric, 3.0).await?;
             }
-            // Somebody who shows a token.
+            // A client that shows a token.
             let token = service_account_token(&world.bed, NAMESPACE, "ebb").await?;
             let stranger = Direct::as_aggregator(world).await?.showing(None);
             let shown = [("Authorization", &*format!("Bearer {token}"))];

@@ -33,7 +33,7 @@ fn timeouts_the_proxy_and_unknown_keys_are_as_set() -> Outcome {
         let variables = [
             ("KEDA_HTTP_DEFAULT_TIMEOUT", "500"),
             ("KEDA_CHECK_UNEXPECTED_SCALERS_PARAMS", "true"),
-            // Nobody listens there: what does not reach its broker has taken the proxy.
+            // Nothing listens there: a connection that does not reach its broker has taken the proxy.
             ("HTTP_PROXY", "http://127.0.0.1:1"),
             ("HTTPS_PROXY", "http://127.0.0.1:1"),
             ("NO_PROXY", "127.0.0.1"),

@@ -146,7 +146,7 @@ fn a_change_takes_effect_in_two_seconds_before_the_old_value_is_revoked() -> Out
             counts(&user, name, name, 1.0).await
         }))
         .await?;
-        // A neighbour that uses none of what changes.
+        // A neighbour that uses none of the changed objects.
         let neighbour = "auth-new-neighbour";
         Way::Secret.set(world, &user, neighbour, &world.rabbit.url()).await?;
         let trigger = Way::Secret.prepare(&user, neighbour).await?;
@@ -162,7 +162,7 @@ fn a_change_takes_effect_in_two_seconds_before_the_old_value_is_revoked() -> Out
             let fresh = url(world, name, "new").await?;
             way.set(world, &user, name, &fresh).await?;
             let begun = Instant::now();
-            // The old user is good for as long as is promised, and not a moment longer.
+            // The old user stays valid for the promised time, and not a moment longer.
             tokio::time::sleep_until((begun + SOON).into()).await;
             world.rabbit.remove_user(&format!("{name}-old")).await?;
             world.rabbit.publish(name, 1).await?;
@@ -218,7 +218,7 @@ fn a_secret_that_comes_later_is_noticed_at_once() -> Outcome {
         user.apply(&scaled_object(name, json!({"triggers": [trigger]}))).await?;
         let ready = user.wait_condition(name, "Ready", "False").await?;
         ensure!(ready.message.contains("Secret auth-later/auth-later not found"), "{ready:?}");
-        // Long enough for the pauses between checks to have grown longer than what is measured.
+        // Long enough for the pauses between checks to have grown longer than the measured time.
         tokio::time::sleep(secs(8)).await;
 
         way.set(world, &user, name, &world.rabbit.url()).await?;

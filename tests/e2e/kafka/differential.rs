@@ -99,7 +99,7 @@ async fn watch(world: &World, user: &Sandbox, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until all triggers report what follows from what rdkafka sees.
+/// Waits until all triggers report the lag that follows from rdkafka's view.
 async fn agree(user: &Sandbox, kafka: &Kafka, topic: &str) -> Result<()> {
     let seen = kafka.seen(topic, topic).await?;
     for (kind, policy) in APPS {
@@ -147,7 +147,7 @@ impl History<'_> {
                 kafka.commit(topic, topic, &[(partition, place)]).await
             }
             4 => {
-                // Where a transaction is open nothing beyond its first record can be committed by who reads.
+                // Where a transaction is open nothing beyond its first record can be committed by a reader.
                 let place = kafka.stable_end_of(topic, partition).await?;
                 self.log.push(format!("all of {partition} committed, up to {place}"));
                 kafka.commit(topic, topic, &[(partition, place)]).await

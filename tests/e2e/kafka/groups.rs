@@ -149,7 +149,7 @@ fn partitions_with_nothing_to_read_hold_no_replicas_whether_the_group_has_commit
             Ok(())
         })
         .await?;
-        // A record where nothing is committed: a consumer must come, and what it finds then is the policy's to say.
+        // A record where nothing is committed: a consumer must come, and the policy decides where it begins.
         kafka.produce_to(topic, 9, 3).await?;
         for (app, _, policy) in &apps {
             user.wait_metric(app, metric, if *policy == "latest" { 1.0 } else { 3.0 }).await?;

@@ -181,7 +181,7 @@ fn client_certificates_open_the_door_and_strangers_are_refused() -> Outcome {
 
         let refused = [
             ("wrong-key-password", &facts.mtls, "key cannot be decrypted"),
-            // The broker hangs up on who shows none.
+            // The broker hangs up on a client without a certificate.
             ("no-certificate", &facts.mtls, facts.mtls.as_str()),
             ("no-authority", &facts.sasl_ssl, "UnknownIssuer"),
         ];

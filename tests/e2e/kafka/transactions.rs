@@ -48,7 +48,7 @@ fn a_transaction_counts_when_it_is_committed_and_never_when_it_is_aborted() -> O
         kafka.begin("kafka-aborted", topic, 0, 5).await?.abort().await?;
         asleep().await?;
 
-        // It wakes up for a record behind all that, and what is aborted afterwards does not hold it.
+        // It wakes up for a record behind all that, and a transaction that is aborted afterwards does not hold it.
         kafka.produce(topic, 1).await?;
         user.wait_replicas(&app, "1", secs(5), |replicas| replicas == 1).await?;
         let read = kafka.log_of(topic, 0).await?.1;

@@ -41,7 +41,7 @@ fn a_client_certificate_alone_is_a_login() -> Outcome {
             user.wait_replicas(app, "3", secs(20), |replicas| replicas == 3).await?;
         }
 
-        // Nobody else stands in for a certificate that is not there or not used.
+        // No other login replaces a certificate that is not there or not used.
         user.authenticate("unused", &whole[1..]).await?;
         user.authenticate("empty", &[whole[0], whole[1], ("cert", ""), ("key", "")]).await?;
         user.authenticate("trust", &whole[..2]).await?;

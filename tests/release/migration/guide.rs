@@ -83,7 +83,7 @@ impl Guide {
         Ok(blocks)
     }
 
-    /// Runs a block as the reader does who has set the variables.
+    /// Runs a block with the variables that a reader has set.
     pub(super) async fn run_block(&self, block: &str) -> Result<()> {
         let preamble = blocks(self.page.lines().take_while(|line| !line.starts_with("## ")));
         let names = ["release", "namespace", "chart", "version", "server", "force"];

@@ -24,7 +24,7 @@ pub(super) enum Flood {
     Topics,
     /// Kafka: versions, before the login.
     Versions,
-    /// Kafka: words, where a password is wrong.
+    /// Kafka: a long error text about a wrong password.
     Words,
     /// Kafka: an answer that begins and comes byte by byte.
     Drops,
@@ -32,7 +32,7 @@ pub(super) enum Flood {
     Tables,
     /// AMQP: one frame without an end.
     Frame,
-    /// AMQP: a reason for not letting in that rings and moves the cursor.
+    /// AMQP: a refusal of the login whose reason rings and moves the cursor.
     Reason,
     /// HTTP: a body without an end.
     Body,
@@ -40,7 +40,7 @@ pub(super) enum Flood {
     Fields,
     /// HTTP: lists in lists, queues without names.
     Lists,
-    /// HTTP: words, where it says no.
+    /// HTTP: a long error text in a refusal.
     Refusal,
 }
 

@@ -20,7 +20,7 @@ const MEMORY_KB: u64 = 128 << 10;
 const SERVED: Duration = secs(5);
 /// How long they answer, unless the variable says more.
 const LONG: u64 = 30;
-/// The longest message of a condition. Ebb's own words and the address are in it besides a broker's.
+/// The longest message of a condition. Ebb's own text and the address are in it besides a broker's text.
 const LONGEST_MESSAGE: usize = 800;
 /// The longest line of the log.
 const LONGEST_LINE: usize = 2_000;
@@ -88,7 +88,7 @@ fn fifty_brokers_that_answer_as_much_as_they_may_do_not_use_up_the_memory() -> O
     })
 }
 
-/// Fifty triggers, each at a broker of its own, and what that has much of.
+/// Fifty triggers, each at a broker of its own, and the flood of each broker.
 async fn hostile(user: &Sandbox) -> Result<(Vec<(String, Flood)>, Vec<Flooder>)> {
     let sasl = [("sasl", "plaintext"), ("username", "u"), ("password", "p"), ("tls", "disable")];
     user.authenticate("floods", &sasl).await?;

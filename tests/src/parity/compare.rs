@@ -135,7 +135,7 @@ pub(super) fn answers(keda: Option<&str>, ebb: Option<&str>) -> Differences {
     differences
 }
 
-/// Compares what KEDA made with what Ebb made.
+/// Compares KEDA's result with Ebb's.
 ///
 /// # Errors
 /// One of them has not the form of an observation.

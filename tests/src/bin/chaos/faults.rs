@@ -116,7 +116,7 @@ fn secrets(world: &World) -> Api<Secret> {
     Api::namespaced(world.bed.client.clone(), ebb_tests::ebb::NAMESPACE)
 }
 
-/// Faults one after the other until the time is over. Gives when what was wrong.
+/// Faults one after the other until the time is over. Gives the faults with their times.
 pub(crate) async fn rage(
     world: &World,
     replicas: &Replicas,

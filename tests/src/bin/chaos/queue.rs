@@ -55,7 +55,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Works off up to `most` messages, or hears what the workers have done. Gives how many messages are left.
+    /// Works off up to `most` messages, or counts the workers' results. Gives how many messages are left.
     pub(crate) async fn work(&self, most: usize) -> Result<usize> {
         let (queue, most) = match &self.results {
             Some(results) => (results, usize::MAX),

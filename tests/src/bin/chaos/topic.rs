@@ -18,7 +18,7 @@ pub(crate) struct Topic {
 struct State {
     end: usize,
     committed: usize,
-    /// The broker has not said what became of the last records.
+    /// Whether the broker has not confirmed the last records.
     unsure: bool,
     /// Records that were written twice for that reason.
     twice: usize,
@@ -62,7 +62,7 @@ impl Topic {
         Ok(state.end - state.committed)
     }
 
-    /// Fails unless the group has read the whole log, by the broker's own word.
+    /// Fails unless the group has read the whole log, by the broker's own answer.
     pub(crate) async fn all_done(&self) -> Result<()> {
         let end = self.kafka.log_of(&self.name, 0).await?.1;
         let committed = self.kafka.committed(&self.name, &self.name).await?;

@@ -80,7 +80,7 @@ impl Stage {
     }
 }
 
-/// Ends what an earlier demo left up.
+/// Ends the servers that an earlier demo left up.
 pub(crate) async fn strike() -> Result<()> {
     if let Some(pid) = kept_ebb() {
         process::signal(pid, "TERM")?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Messages that one replica is meant to bear.
+/// Messages for each replica.
 pub(crate) const TARGET: u32 = 5;
 
 /// A change of a queue.
@@ -25,7 +25,7 @@ pub(crate) struct Story {
     pub(crate) triggers: Vec<&'static str>,
     /// The replicas that the workload has at the start.
     pub(crate) replicas: u32,
-    /// When, which queue, and what. Those at 0 are there before the ScaledObject is.
+    /// The second, the queue and the change. Those at 0 are there before the ScaledObject is.
     pub(crate) steps: Vec<(u64, usize, Step)>,
     /// How many seconds it goes on.
     pub(crate) length: u64,
