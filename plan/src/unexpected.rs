@@ -20,6 +20,9 @@ const FORMER: [(&str, &str, &str); 3] = [
     ("rabbitmq", "apiHost", "host"),
 ];
 
+/// Fields of a trigger, which have no effect in its metadata.
+const FIELDS: [&str; 2] = ["metricType", "useCachedMetrics"];
+
 /// A key of every kind in former releases of KEDA. It names nothing any more.
 pub const METRIC_NAME: &str = "metricName";
 
@@ -45,6 +48,9 @@ pub fn cure(kind: &Declaration, key: &str, meant: Option<&str>) -> String {
     let from_env = key.ends_with("FromEnv");
     if let Some(meant) = meant {
         return format!(": write {meant}{}", if from_env { "FromEnv" } else { "" });
+    }
+    if FIELDS.contains(&key) {
+        return format!(": write {key} beside metadata");
     }
     let name = key.strip_suffix("FromEnv").unwrap_or(key);
     let param = kind.params.iter().find(|param| param.names().any(|known| known == name));
@@ -72,6 +78,7 @@ mod tests {
             ("username", ": give username by a TriggerAuthentication, or usernameFromEnv with the name of a variable"),
             ("valueFromEnv", ": write value with its value"),
             ("apiHost", ": write host"),
+            ("metricType", ": write metricType beside metadata"),
             ("somethingElse", ""),
         ] {
             let metadata = [(key.to_owned(), "x".to_owned())].into();

@@ -41,13 +41,39 @@ fn of_rules((direction, rules): (&str, &HPAScalingRules)) -> Vec<Mistake> {
     if let Some(policy) = rules.select_policy.as_deref().filter(|policy| !["Max", "Min", "Disabled"].contains(policy)) {
         note("selectPolicy", format!("{policy:?} must be one of Max, Min, Disabled"));
     }
-    if let Some(tolerance) = rules.tolerance.as_ref().filter(|tolerance| tolerance.0.trim_start().starts_with('-')) {
+    if let Some(tolerance) = rules.tolerance.as_ref().filter(|tolerance| is_negative(&tolerance.0)) {
         note("tolerance", format!("{:?} must not be negative", tolerance.0));
     }
     for (index, policy) in rules.policies.iter().flatten().enumerate() {
         of_policy(policy, |field, text| note(&format!("policies[{index}].{field}"), text));
     }
     mistakes
+}
+
+fn is_negative(quantity: &str) -> bool {
+    let mut number = quantity.bytes().take_while(|byte| !byte.is_ascii_alphabetic());
+    quantity.trim_start().starts_with('-') && number.any(|byte| matches!(byte, b'1'..=b'9'))
+}
+
+/// Whether the API server reads a text as a quantity: a number and a suffix (Kubernetes docs, "Quantity").
+pub fn is_quantity(text: &str) -> bool {
+    let unsigned = |text| str::strip_prefix(text, ['+', '-']).unwrap_or(text);
+    let Some(suffix) = after_number(unsigned(text)) else { return false };
+    match suffix.as_bytes() {
+        [] | [b'n' | b'u' | b'm' | b'k' | b'M' | b'G' | b'T' | b'P' | b'E'] => true,
+        [b'K' | b'M' | b'G' | b'T' | b'P' | b'E', b'i'] => true,
+        [b'e' | b'E', ..] => after_number(unsigned(&suffix[1..])) == Some(""),
+        _ => false,
+    }
+}
+
+/// What follows the number at the start of a text, such as `2`, `2.`, `2.5` or `.5`.
+fn after_number(text: &str) -> Option<&str> {
+    let after_digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let whole = after_digits(text);
+    let Some(fraction) = text[whole..].strip_prefix('.') else { return (whole > 0).then_some(&text[whole..]) };
+    let decimals = after_digits(fraction);
+    (whole + decimals > 0).then_some(&fraction[decimals..])
 }
 
 fn of_policy(policy: &HPAScalingPolicy, mut note: impl FnMut(&str, String)) {
@@ -87,6 +113,7 @@ mod tests {
             (json!({"stabilizationWindowSeconds": -1}), Some("stabilizationWindowSeconds")),
             (json!({"selectPolicy": "disabled"}), Some("selectPolicy")),
             (json!({"tolerance": "-0.1"}), Some("tolerance")),
+            (json!({"tolerance": "-0"}), None),
             (policy("Percent", 100, 1800), None),
             (policy("Pods", 1, 1), None),
             (policy("percent", 100, 15), Some("policies[0].type")),
@@ -100,6 +127,16 @@ mod tests {
         }
         let all = policy("x", 0, 0);
         assert_eq!(mistakes(&behavior(&all)).len(), 3, "each mistake is found");
+    }
+
+    #[test]
+    fn quantities_are_those_of_the_api_server() {
+        for text in ["0", "1", "0.05", ".5", "5.", "+1", "-0.1", "50m", "1Ki", "1E", "1e3", "1E-3", "1e+2", "1e.5"] {
+            assert!(is_quantity(text), "{text}");
+        }
+        for text in ["", " 1", "1 ", "x", ".", "-", "1e", "1ki", "1mi", "5%", "0x1", "1.2.3", "1ee3", "--1"] {
+            assert!(!is_quantity(text), "{text}");
+        }
     }
 
     #[test]
