@@ -268,7 +268,8 @@ fn of_trigger(
             }
         }
     }
-    findings.extend(triggers::unused_credentials(kind, index, trigger, &given).map(|found| found.at(&place, trigger)));
+    let unused = triggers::unused_credentials(kind, index, trigger, &given).filter(|found| !problems.contains(found));
+    findings.extend(unused.map(|found| found.at(&place, trigger)));
     problems.into_iter().map(|problem| problem.at(&place, trigger)).chain(findings).collect()
 }
 

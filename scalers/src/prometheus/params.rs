@@ -8,7 +8,7 @@ use url::Url;
 use super::client::{Endpoint, Query};
 use crate::metric_name::form_encode;
 use crate::params::Source::{Auth, Env, Metadata as Meta};
-use crate::params::{ConfigError, Param, ParamReader, Sample, TriggerConfig, is_placeholder};
+use crate::params::{ConfigError, NOT_YET, Param, ParamReader, Sample, TriggerConfig, is_placeholder};
 use login::Login;
 
 /// The HPA's targets are in thousandths.
@@ -54,12 +54,12 @@ pub(super) const PARAMS: &[Param] = &[
     Param::optional("GoogleApplicationCredentials", &[Auth]).sample(Sample::Unknown).secret(),
 ];
 
-/// Parameters that choose the identity of a cloud, and the identity.
-const CLOUDS: &[(&str, &str)] = &[
-    ("awsRegion", "AWS (SigV4)"),
-    ("credentials", "Google Cloud"),
-    ("credentialsFromEnvFile", "Google Cloud"),
-    ("GoogleApplicationCredentials", "Google Cloud"),
+/// Parameters that choose the identity of a cloud, the key that a user writes for each, and the identity.
+const CLOUDS: &[(&str, &str, &str)] = &[
+    ("awsRegion", "awsRegion", "AWS (SigV4)"),
+    ("credentials", "credentialsFromEnv", "Google Cloud"),
+    ("credentialsFromEnvFile", "credentialsFromEnvFile", "Google Cloud"),
+    ("GoogleApplicationCredentials", "GoogleApplicationCredentials", "Google Cloud"),
 ];
 
 /// A trigger's query, and the rules for its answer.
@@ -100,8 +100,14 @@ impl Metadata {
     }
 }
 
-/// Authentication that is asked for and has no effect, as in KEDA.
+/// Authentication that is asked for and has no effect, as in KEDA, or that Ebb refuses whatever its value is.
 pub(super) fn unused_credentials(trigger: &TriggerConfig, is_given: &dyn Fn(&str) -> bool) -> Option<(String, String)> {
+    // The keys whose values a review does not see.
+    let from_env = trigger.metadata.get("credentialsFromEnv").is_some_and(|variable| !variable.trim().is_empty());
+    let is_asked = |(name, ..): &&(&str, _, _)| is_given(name) || *name == "credentials" && from_env;
+    if let Some((_, key, cloud)) = CLOUDS.iter().find(is_asked) {
+        return Some((format!("{} {NOT_YET}", at_cloud(key, cloud)), no_cloud(key)));
+    }
     let modes = ["authModes", "authMode"].iter().find_map(|name| trigger.metadata.get(*name)).map(String::as_str);
     let unused = login::words(modes.unwrap_or_default()).find(|mode| login::HAVE_NO_EFFECT.contains(mode))?;
     let given = ["apiKey", "oauthTokenURI"].into_iter().filter(|name| is_given(name)).collect::<Vec<_>>().join(", ");
@@ -201,16 +207,21 @@ fn more(reader: &mut ParamReader<'_>) -> String {
 }
 
 fn refuse_clouds(reader: &mut ParamReader<'_>) {
-    for (name, cloud) in CLOUDS {
+    for (name, key, cloud) in CLOUDS {
         if reader.text(name).is_some() {
-            reader.not_yet(
-                &format!("{name}: authentication at {cloud}"),
-                format!("drop {name}, and use authModes basic, bearer, custom or tls"),
-            );
+            reader.not_yet(&at_cloud(key, cloud), no_cloud(key));
         }
     }
     // They only say more of an identity that is refused with its authentication.
     for name in ["identityOwner", "cloud", "azureManagedPrometheusResourceURL"] {
         let _ = reader.text(name);
     }
+}
+
+fn at_cloud(key: &str, cloud: &str) -> String {
+    format!("{key}: authentication at {cloud}")
+}
+
+fn no_cloud(key: &str) -> String {
+    format!("drop {key}, and use authModes basic, bearer, custom or tls")
 }

@@ -222,5 +222,11 @@ fn a_mode_without_effect_is_pointed_out() {
     let given = trigger(&[("authModes", "apiKey")], &[]);
     let (text, _) = KIND.unused_credentials(&given, &|name| name == "apiKey").unwrap();
     assert_eq!(text, "authModes: apiKey (apiKey) has no effect for a prometheus trigger, in KEDA neither");
-    assert_eq!(KIND.unused_credentials(&trigger(&[("authModes", "basic")], &[]), &|_| true), None);
+    let basic = trigger(&[("authModes", "basic")], &[]);
+    assert_eq!(KIND.unused_credentials(&basic, &|name| name == "username"), None);
+    let (text, _) = KIND.unused_credentials(&basic, &|name| name == "GoogleApplicationCredentials").unwrap();
+    assert_eq!(text, "GoogleApplicationCredentials: authentication at Google Cloud is not supported yet");
+    let from_env = trigger(&[("credentialsFromEnv", "KEY")], &[]);
+    let (text, _) = KIND.unused_credentials(&from_env, &|_| false).unwrap();
+    assert_eq!(text, "credentialsFromEnv: authentication at Google Cloud is not supported yet");
 }

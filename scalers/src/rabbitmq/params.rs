@@ -154,6 +154,10 @@ fn host(reader: &mut ParamReader<'_>, host: &str, protocol: Option<Protocol>) ->
             reader.problem_with_hint(problem, PLACEHOLDER);
             None
         }
+        Err(problem) if !host.contains("://") => {
+            reader.problem_with_hint(problem, NO_SCHEME);
+            None
+        }
         Err(problem) => {
             reader.problem(problem);
             None
@@ -161,7 +165,8 @@ fn host(reader: &mut ParamReader<'_>, host: &str, protocol: Option<Protocol>) ->
     }
 }
 
-/// The hint for an address with a placeholder.
+/// The cure for an address with a placeholder.
+const NO_SCHEME: &str = "host must begin with amqp://, amqps://, http:// or https://; if it is the name of an environment variable, give it as hostFromEnv";
 const PLACEHOLDER: &str = "host holds a placeholder, such as <…>, ${…} or $(…): put the value in its place";
 
 /// The question to the broker.
