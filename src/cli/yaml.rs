@@ -1,6 +1,7 @@
 //! YAML and JSON as kubectl reads them, with the line of each part.
 
 mod scalar;
+mod syntax;
 mod text;
 mod tree;
 
@@ -59,20 +60,33 @@ impl Document {
 pub(super) fn read(text: &str) -> Vec<Result<Document, Mistake>> {
     let mut documents = Vec::new();
     for (line, part) in parts(text) {
-        let read = tree::read(part).and_then(|nodes| nodes.iter().map(Document::of).collect::<Result<Vec<_>, _>>());
-        match read {
-            Ok(found) => {
-                let found = found.into_iter().filter(|document| !document.value.is_null());
-                documents.extend(found.map(|document| Ok(document.moved_to(line))));
-            }
+        match one(part) {
+            Ok(document) if document.value.is_null() => {}
+            Ok(document) => documents.push(Ok(document.moved_to(line))),
             Err((at, text)) => documents.push(Err((at + line - 1, text))),
         }
     }
     documents
 }
 
-/// The documents of a text with the line at which each begins, as kubectl takes them apart: JSON values one after the
-/// other, or YAML between lines of `---`.
+/// The document of a part.
+fn one(part: &str) -> Result<Document, Mistake> {
+    syntax::check(part)?;
+    let nodes = tree::read(part).or_else(|mistake| match syntax::without_tabs(part) {
+        Some(part) => tree::read(&part),
+        None => Err(mistake),
+    })?;
+    match &nodes[..] {
+        [] => Ok(Document::default()),
+        [node] => Document::of(node),
+        [_, next, ..] => {
+            Err((next.line, "kubectl reads nothing after `...`: write `---` before the next document".to_owned()))
+        }
+    }
+}
+
+/// The documents of a text with the line at which each begins, as kubectl takes them apart: JSON values one after the other, or
+/// YAML between lines of `---`.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     json_values(text).unwrap_or_else(|| yaml_documents(text))
 }
@@ -96,8 +110,7 @@ fn yaml_documents(text: &str) -> Vec<(usize, &str)> {
     let (mut parts, mut start, mut first, mut offset) = (Vec::new(), 0, 1, 0);
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let end = offset + line.len();
-        let after = line.strip_prefix("---").map(str::trim_start);
-        if after.is_some_and(|after| after.is_empty() || after.starts_with('#')) {
+        if syntax::is_separator(line) {
             parts.push((first, &text[start..offset]));
             (start, first) = (end, index + 2);
         }
@@ -136,6 +149,9 @@ impl Reading {
         }
         self.document.lines.entry(path.to_owned()).or_insert(node.line);
         match &node.data {
+            Data::Scalar { text, style, tag } if scalar::is_beyond_json(text, *style, tag.as_deref()) => {
+                Err((node.line, format!("{text} is no number that JSON has, and kubectl refuses it: put it in quotes")))
+            }
             Data::Scalar { text, style, tag } => Ok(scalar::value(text, *style, tag.as_deref())),
             Data::Sequence(items) => {
                 let items = items.iter().enumerate();
@@ -151,7 +167,12 @@ impl Reading {
         for (key, value) in entries {
             let name = key_name(key)?;
             if name == "<<" {
-                merged.push(self.take(value, path)?);
+                let more = self.take(value, path)?;
+                let maps = more.as_array().map_or(std::slice::from_ref(&more), Vec::as_slice);
+                if !maps.iter().all(Value::is_object) {
+                    return Err((key.line, "the merge key `<<` takes a mapping, or a list of mappings".to_owned()));
+                }
+                merged.push(more);
                 continue;
             }
             let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -263,6 +284,32 @@ mod tests {
             assert_eq!(among[2].as_ref().unwrap().value, json!({"z": 2}));
         }
         assert!(read("").is_empty());
+    }
+
+    #[test]
+    fn what_kubectl_refuses_before_it_reads_the_yaml_is_refused() {
+        for (text, line, says) in [
+            ("a: 1\n--- {b: 2}\n", 2, "`---`"),
+            ("a: 1\n---b\n", 2, "`---`"),
+            ("a: 1\n...\nb: 2\n", 3, "nothing after `...`"),
+            ("a: 1\nb: x\u{1}y\n", 2, "control character"),
+            ("a: 1\nb: .inf\n", 2, ".inf is no number that JSON has"),
+            ("a: 1\nb: {<<: x}\n", 2, "merge key"),
+        ] {
+            let (at, why) = read(text).pop().unwrap().unwrap_err();
+            assert!(at == line && why.contains(says), "{text:?}: line {at}, {why}");
+        }
+        for text in [
+            "a: 1\n...\n",
+            "--- # a\na: 1\n",
+            "---\t\na: 1\n",
+            "a: \"\u{a0}ü\u{1F600}\"\n",
+            "a:\t1\n",
+            "- \"b\"\n- c:\t1\n",
+        ] {
+            assert!(read(text).pop().unwrap().is_ok(), "{text:?}");
+        }
+        assert_eq!(whole("kind:\t \tX\nurl: \"a:\tb\"\n")[0].value, json!({"kind": "X", "url": "a:\tb"}));
     }
 
     #[test]
