@@ -21,6 +21,8 @@ const VERSION: &str = "keda.sh/v1alpha1";
 const FORMER_GROUP: &str = "keda.k8s.io/";
 /// A kind of KEDA that Ebb does not serve.
 const SCALED_JOB: &str = "ScaledJob";
+/// The kinds of KEDA's API groups that Ebb does not serve, that of KEDA's own operator among them.
+const UNSERVED: [&str; 4] = [SCALED_JOB, "CloudEventSource", "ClusterCloudEventSource", "KedaController"];
 /// The fields of an object.
 const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
@@ -189,9 +191,13 @@ fn served_kind<'a>(
     schemas: &'a Schemas,
     findings: &mut Vec<Finding>,
 ) -> Option<&'a str> {
-    let kind = schemas.kind(written);
+    let kind = schemas.kind(written).or_else(|| schemas.similar(written).filter(|_| !UNSERVED.contains(&written)));
     if let Some(kind) = kind.filter(|kind| *kind != written) {
-        let text = format!("{written:?} is no kind of KEDA: kinds are case-sensitive, and this one is written {kind}");
+        let text = if kind.eq_ignore_ascii_case(written) {
+            format!("{written:?} is no kind of KEDA: kinds are case-sensitive, and this one is written {kind}")
+        } else {
+            format!("{written:?} is no kind of KEDA: write {kind}")
+        };
         findings.push(Finding::refusal("kind", text));
     }
     if api_version == VERSION && kind.is_some() {
@@ -206,11 +212,15 @@ fn served_kind<'a>(
         )
     } else if kind.is_some() || written.eq_ignore_ascii_case(SCALED_JOB) && api_version != VERSION {
         ("apiVersion", format!("{api_version} has no {written}: write {VERSION}"))
-    } else {
+    } else if written.is_empty() {
+        ("kind", format!("kind is missing, or no text: write one of {}", schemas.kinds()))
+    } else if UNSERVED.contains(&written) {
         let text =
             format!("{api_version} {written} is nothing that ebb serves; it serves {VERSION} {}", schemas.kinds());
         findings.push(Finding::warning("kind", text));
         return None;
+    } else {
+        ("kind", format!("{written:?} is no kind of KEDA: write one of {}", schemas.kinds()))
     };
     findings.push(Finding::refusal(path, text));
     kind

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::review::Finding;
+use ebb_plan::hpa::behavior::is_quantity;
 use ebb_plan::similar::similar;
 
 /// The schemas of the kinds that Ebb serves, by kind.
@@ -39,6 +40,11 @@ impl Schemas {
         self.0.keys().map(String::as_str).find(|known| known.eq_ignore_ascii_case(kind))
     }
 
+    /// The kind of which `kind` is a misspelling.
+    pub(super) fn similar(&self, kind: &str) -> Option<&str> {
+        similar(kind, self.0.keys().map(String::as_str))
+    }
+
     /// The kinds, as a list in a sentence.
     pub(super) fn kinds(&self) -> String {
         self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
@@ -47,7 +53,7 @@ impl Schemas {
     /// Validates the `spec` of an object of this kind. Clients drop a `status` before they send the object.
     pub(super) fn spec(&self, kind: &str, spec: Option<&Value>) -> Validated {
         let schema = self.0.get(kind).map_or(&Value::Null, |schema| &schema["properties"]["spec"]);
-        let mut validator = Validator::default();
+        let mut validator = Validator::of(schema, "spec");
         let value = if let Some(spec) = spec.filter(|spec| !spec.is_null()) {
             validator.check(schema, spec, "spec")
         } else {
@@ -60,18 +66,23 @@ impl Schemas {
 
 /// Validates a part of an object against a schema.
 pub(in crate::cli) fn validate(schema: &Value, value: &Value, path: &str) -> Validated {
-    let mut validator = Validator::default();
+    let mut validator = Validator::of(schema, path);
     let value = validator.check(schema, value, path);
     validator.end(value)
 }
 
-#[derive(Default)]
-struct Validator {
+struct Validator<'a> {
+    /// The schema of the whole, and its path.
+    whole: (&'a Value, &'a str),
     findings: Vec<Finding>,
     holes: Vec<String>,
 }
 
-impl Validator {
+impl<'a> Validator<'a> {
+    fn of(schema: &'a Value, path: &'a str) -> Self {
+        Self { whole: (schema, path), findings: Vec::new(), holes: Vec::new() }
+    }
+
     fn end(self, value: Option<Value>) -> Validated {
         Validated { findings: self.findings, value: value.unwrap_or_default(), holes: self.holes }
     }
@@ -86,14 +97,14 @@ impl Validator {
         self.holes.push(path.to_owned());
     }
 
-    /// The value with the right type. None where the API server drops it, or there is none that is likely meant.
+    /// The value with the right type. None where clients drop it, or there is none that is likely meant.
     fn check(&mut self, schema: &Value, value: &Value, path: &str) -> Option<Value> {
-        // The API server drops a null value, unless the schema allows null.
         if value.is_null() {
+            self.note_empty(path);
             return None;
         }
-        if schema["x-kubernetes-int-or-string"] == true && (value.is_i64() || value.is_string()) {
-            return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).into());
+        if schema["x-kubernetes-int-or-string"] == true && !value.is_array() && !value.is_object() {
+            return Some(self.check_quantity(value, path).into());
         }
         let expected = schema["type"].as_str().unwrap_or_default();
         if !fits(expected, value) {
@@ -111,7 +122,18 @@ impl Validator {
         })
     }
 
-    /// The value that one of the wrong type was meant to be.
+    /// A field without a value: `kubectl create` drops it, and a server-side apply (`kubectl apply --server-side`, Helm 4)
+    /// refuses it. In `metadata` both take it.
+    fn note_empty(&mut self, path: &str) {
+        if self.whole.1 == "spec" {
+            self.findings.push(Finding::advice(
+                path,
+                "is empty, which a server-side apply refuses and other clients drop: give it a value, or remove the line",
+            ));
+        }
+    }
+
+    /// What a value of the wrong type was meant to be.
     fn put_right(&mut self, schema: &Value, expected: &str, value: &Value, path: &str) -> Option<Value> {
         let (meant, cure) = match (expected, value) {
             ("string", Value::Bool(_) | Value::Number(_)) => (Some(value.to_string().into()), ": put it in quotes"),
@@ -147,7 +169,8 @@ impl Validator {
                     format!("must be {}, and is empty", article(schema["type"].as_str().unwrap_or_default())),
                 );
             }
-            self.check(schema, item, &place).unwrap_or_else(|| self.empty(schema, &place))
+            let checked = if item.is_null() { None } else { self.check(schema, item, &place) };
+            checked.unwrap_or_else(|| self.empty(schema, &place))
         });
         checked.collect()
     }
@@ -160,6 +183,17 @@ impl Validator {
         if schema["minLength"].as_u64().is_some_and(|least| least > 0) && text.is_empty() {
             self.refuse_value(path, "must not be empty");
         }
+    }
+
+    /// A quantity, which is a whole number or a text.
+    fn check_quantity(&mut self, value: &Value, path: &str) -> String {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if value.is_f64() && is_quantity(&text) {
+            self.refuse(path, format!("must be a whole number or a string, and is {text}: put it in quotes"));
+        } else if !is_quantity(&text) {
+            self.refuse_value(path, format!("{text:?} must be a quantity, such as \"0.05\" or \"50m\""));
+        }
+        text
     }
 
     fn check_number(&mut self, schema: &Value, number: &serde_json::Number, path: &str) -> Value {
@@ -187,6 +221,9 @@ impl Validator {
         let mut checked = Map::new();
         for (name, value) in fields {
             let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            if value.is_null() && missed.contains(&name.as_str()) {
+                continue;
+            }
             if let Some(schema) = schema["properties"].get(name) {
                 if let Some(value) = self.check(schema, value, &place) {
                     checked.insert(name.clone(), value);
@@ -200,7 +237,11 @@ impl Validator {
                 let meant = former_name(path, name).or_else(|| similar(name, absent));
                 // The field that was meant is not missing as well.
                 missed.retain(|missed| Some(*missed) != meant);
-                self.findings.push(Finding::warning(place, unknown_field(name, meant)));
+                let text = match home(self.whole.0, self.whole.1, name).filter(|_| meant.is_none()) {
+                    Some(home) => format!("{}: move it into {home}", unknown_field(name, None)),
+                    None => unknown_field(name, meant),
+                };
+                self.findings.push(Finding::warning(place, text));
             }
         }
         for name in missed {
@@ -238,6 +279,25 @@ impl Validator {
 pub(super) fn unknown_field(name: &str, meant: Option<&str>) -> String {
     let cure = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
     format!("unknown field {name:?}, which kubectl refuses and other clients lose{cure}")
+}
+
+/// The path of the only object below `path` that has a field of this name.
+fn home(schema: &Value, path: &str, name: &str) -> Option<String> {
+    fn homes(schema: &Value, path: &str, name: &str, found: &mut Vec<String>) {
+        let properties = schema["properties"].as_object();
+        if properties.is_some_and(|properties| properties.contains_key(name)) {
+            found.push(path.to_owned());
+        }
+        for (field, schema) in properties.into_iter().flatten() {
+            homes(schema, &format!("{path}.{field}"), name, found);
+        }
+        if schema["items"].is_object() {
+            homes(&schema["items"], &format!("{path}[]"), name, found);
+        }
+    }
+    let mut found = Vec::new();
+    homes(schema, path, name, &mut found);
+    found.pop().filter(|_| found.is_empty())
 }
 
 /// The present name of a field of KEDA 1 (keda.sh/docs, "Migration Guide").

@@ -1,3 +1,5 @@
+mod real_use;
+
 use std::path::PathBuf;
 
 use super::*;
