@@ -60,29 +60,30 @@ impl Document {
 pub(super) fn read(text: &str) -> Vec<Result<Document, Mistake>> {
     let mut documents = Vec::new();
     for (line, part) in parts(text) {
-        match one(part) {
+        let mut add = |document: Result<Document, Mistake>| match document {
             Ok(document) if document.value.is_null() => {}
             Ok(document) => documents.push(Ok(document.moved_to(line))),
             Err((at, text)) => documents.push(Err((at + line - 1, text))),
+        };
+        match nodes(part) {
+            Ok(nodes) => {
+                nodes.first().into_iter().for_each(|node| add(Document::of(node)));
+                let unread = "kubectl reads nothing after `...`: write `---` before the next document";
+                nodes.get(1).into_iter().for_each(|node| add(Err((node.line, unread.to_owned()))));
+            }
+            Err(mistake) => add(Err(mistake)),
         }
     }
     documents
 }
 
-/// The document of a part.
-fn one(part: &str) -> Result<Document, Mistake> {
+/// The documents of a part, which are several where `...` ends one.
+fn nodes(part: &str) -> Result<Vec<Rc<Node>>, Mistake> {
     syntax::check(part)?;
-    let nodes = tree::read(part).or_else(|mistake| match syntax::without_tabs(part) {
+    tree::read(part).or_else(|mistake| match syntax::without_tabs(part) {
         Some(part) => tree::read(&part),
         None => Err(mistake),
-    })?;
-    match &nodes[..] {
-        [] => Ok(Document::default()),
-        [node] => Document::of(node),
-        [_, next, ..] => {
-            Err((next.line, "kubectl reads nothing after `...`: write `---` before the next document".to_owned()))
-        }
-    }
+    })
 }
 
 /// The documents of a text with the line at which each begins, as kubectl takes them apart: JSON values one after the other, or
@@ -299,6 +300,7 @@ mod tests {
             let (at, why) = read(text).pop().unwrap().unwrap_err();
             assert!(at == line && why.contains(says), "{text:?}: line {at}, {why}");
         }
+        assert_eq!(read("a: 1\n...\nb: 2\n")[0].as_ref().unwrap().value, json!({"a": 1}));
         for text in [
             "a: 1\n...\n",
             "--- # a\na: 1\n",
