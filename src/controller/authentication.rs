@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::authentications::{AuthKey, Authentications};
 use super::environment;
-use super::lookup::{Lookup, LookupError};
+use super::lookup::{Lookup, LookupError, object_name};
 use ebb_plan::authentication;
 use ebb_plan::environment::PodTemplate;
 
@@ -64,6 +64,7 @@ impl Authentication {
         if let Some(spec) = known.spec(&key) {
             return Ok(Self { display, spec, cluster });
         }
+        object_name(&display, name)?;
         let client = lookup.client().clone();
         let failed = |cause| LookupError::Api { what: format!("cannot read {display}"), cause: Arc::new(cause) };
         let selector = known.selector();

@@ -69,8 +69,12 @@ impl Sources {
     }
 }
 
-/// The mistake in the name of a Secret, a ConfigMap or a service account.
-const NO_NAME: &str = "that is no name of an object: write letters, digits, '-' and '.'";
+/// Refuses a name that no object can have: a request for `auth?x` would read the object `auth`.
+pub(super) fn object_name(what: &str, name: &str) -> Result<(), LookupError> {
+    let wrong =
+        || LookupError::Wrong(format!("{what}: that is no name of an object: write letters, digits, '-' and '.'"));
+    is_object_name(name).then_some(()).ok_or_else(wrong)
+}
 
 /// A reader for one check of one ScaledObject.
 pub(super) struct Lookup<'a> {
@@ -128,9 +132,7 @@ impl<'a> Lookup<'a> {
     /// A token of a service account.
     pub(super) async fn token(&self, namespace: &str, account: &str) -> Result<String, LookupError> {
         let missing = |why: &str| LookupError::Missing(format!("ServiceAccount {namespace}/{account} {why}"));
-        if !is_object_name(account) {
-            return Err(LookupError::Wrong(format!("ServiceAccount {account:?}: {NO_NAME}")));
-        }
+        object_name(&format!("ServiceAccount {account:?}"), account)?;
         match self.sources.tokens.get(namespace, account, self.force_refresh).await {
             Ok(token) => {
                 let mut read_set = self.read_set.lock();
@@ -161,9 +163,7 @@ impl<'a> Lookup<'a> {
                  put it there and refer to it in a ClusterTriggerAuthentication"
             )));
         }
-        if !is_object_name(name) {
-            return Err(LookupError::Wrong(format!("{reference}: {NO_NAME}")));
-        }
+        object_name(&reference.to_string(), name)?;
         let mut done = self.done.lock().await;
         let found = if let Some(found) = done.get(&reference) {
             found.clone()

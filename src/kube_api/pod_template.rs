@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::kube_api::scale::{Kind, TargetError, Targets};
 use ebb_plan::environment::PodTemplate;
+use ebb_plan::names::is_object_name;
 
 /// Why there is no pod template.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +115,9 @@ fn workload_ref(rollout: &DynamicObject) -> Result<Option<Workload<'_>>, Templat
         Some(_) if name.is_empty() => {
             Err(TemplateError::Wrong("the target's spec.workloadRef has no name: give the workload's".into()))
         }
+        Some(_) if !is_object_name(name) => Err(TemplateError::Wrong(format!(
+            "the target's spec.workloadRef has the name {name:?}, which is no name of an object: give the workload's"
+        ))),
         Some(kind) => Ok(Some(Workload { kind, name })),
         None => Err(TemplateError::Wrong(format!(
             "the target's spec.workloadRef is of kind {kind:?} in version {api_version:?}: a Rollout can refer to a Deployment, ReplicaSet or StatefulSet of apps/v1, or a PodTemplate of v1"
@@ -169,6 +173,7 @@ mod tests {
             (json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "w"}), "kind \"DaemonSet\""),
             (json!({"apiVersion": "v1", "kind": "Deployment", "name": "w"}), "of apps/v1"),
             (json!({"apiVersion": "apps/v1", "kind": "Deployment"}), "has no name"),
+            (json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "w?x"}), "no name of an object"),
             (json!({}), "can refer to a Deployment"),
         ] {
             let error = workload_ref(&rollout(&reference)).unwrap_err().to_string();

@@ -261,7 +261,15 @@ fn a_name_that_no_object_can_have_is_refused_and_reads_no_other() -> Outcome {
         let metadata = json!({"queueName": "drift-names", "mode": "QueueLength", "value": "5"});
         let trigger = json!({"type": "rabbitmq", "metadata": metadata, "authenticationRef": {"name": "wrong"}});
         user.edit("my-app", json!({"triggers": [trigger]})).await?;
-        user.wait_failing("my-app", "that is no name of an object").await.map(drop)
+        user.wait_failing("my-app", "that is no name of an object").await?;
+        for name in ["<auth>", "broker?x", "broker/status"] {
+            let mut trigger = trigger.clone();
+            trigger["authenticationRef"]["name"] = json!(name);
+            user.edit("my-app", json!({"triggers": [trigger]})).await?;
+            let says = format!("TriggerAuthentication {name:?}: that is no name of an object");
+            user.wait_failing("my-app", &says).await?;
+        }
+        Ok(())
     })
 }
 
