@@ -135,9 +135,7 @@ impl Admission {
             let Some(object) = self.objects.find(is_user).and_then(|object| object.open().ok()) else { return true };
             let same = |other: &AuthenticationRef| other.name == reference.name && other.kind() == reference.kind();
             let mut triggers = object.spec.triggers.iter();
-            triggers.any(|trigger| {
-                trigger.authentication_ref.as_ref().is_some_and(same) && rules::may_read(trigger, parameter)
-            })
+            triggers.any(|trigger| trigger.authentication().is_some_and(same) && rules::may_read(trigger, parameter))
         })
     }
 

@@ -225,7 +225,7 @@ fn of_trigger(
     trigger: &ScaleTrigger,
     context: &ReviewContext<'_>,
 ) -> Vec<Finding> {
-    let given = trigger.authentication_ref.as_ref().map(context.given).unwrap_or_default();
+    let given = trigger.authentication().map(context.given).unwrap_or_default();
     let known = triggers::Known { given: &given, environment: context.environment, brokers: context.brokers };
     let mut problems = triggers::problems(index, trigger, &known);
     let place = format!("spec.triggers[{index}]");
@@ -245,11 +245,11 @@ fn of_trigger(
         let finding = if key == unexpected::METRIC_NAME { Finding::advice } else { Finding::warning };
         findings.push(finding(format!("{place}.metadata.{key}"), text));
     }
-    if let (AuthParams::Names(names), Some(reference)) = (&given, &trigger.authentication_ref) {
+    if let (AuthParams::Names(names), Some(reference)) = (&given, trigger.authentication()) {
         for name in names.iter().filter(|name| !parameters::may_read(trigger, name)) {
             let meant = parameters::meant(kind, name).filter(|meant| !names.contains(*meant));
             let missed = meant.filter(|meant| problems.iter().any(|problem| problem.misses(meant, trigger)));
-            let others = spec.triggers.iter().filter(|other| other.authentication_ref.as_ref() == Some(reference));
+            let others = spec.triggers.iter().filter(|other| other.authentication() == Some(reference));
             let readers = (context.readers)(reference, name);
             let is_read =
                 readers == Readers::Others || others.into_iter().any(|other| parameters::may_read(other, name));
@@ -283,7 +283,7 @@ pub fn sample_scaler(
     trigger: &ScaleTrigger,
     context: &ReviewContext<'_>,
 ) -> Result<Box<dyn Scaler>, ConfigError> {
-    let given = trigger.authentication_ref.as_ref().map(context.given).unwrap_or_default();
+    let given = trigger.authentication().map(context.given).unwrap_or_default();
     triggers::sample(
         index,
         trigger,

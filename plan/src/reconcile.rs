@@ -14,7 +14,7 @@ mod serve;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ebb_crds::ScaledObject;
+use ebb_crds::{ScaleTrigger, ScaledObject};
 use ebb_params::{Catalog, MetricSpec};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
@@ -230,7 +230,7 @@ fn known_hpas(object: &ScaledObject, observed: &Observed) -> BTreeSet<String> {
 /// The target and the triggers' types, with the replicas as far as they could be read.
 fn target_info(object: &ScaledObject, observed: &Observed) -> TargetInfo {
     let triggers = &object.spec.triggers;
-    let authentications = triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
+    let authentications = triggers.iter().filter_map(ScaleTrigger::authentication);
     TargetInfo {
         target: observed.kind.clone(),
         replicas: observed.replicas.as_ref().and_then(|replicas| replicas.as_ref().ok()).copied(),

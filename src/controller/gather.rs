@@ -71,7 +71,7 @@ impl Gatherer<'_> {
         let fetched = object.spec.triggers.iter().enumerate().map(|(index, trigger)| {
             let (namespace, known) = (&namespace, self.authentications);
             async move {
-                match &trigger.authentication_ref {
+                match trigger.authentication() {
                     Some(reference) => Authentication::fetch(reference, namespace, known, lookup)
                         .await
                         .map(Some)

@@ -25,7 +25,8 @@ fn of_trigger(place: &str, trigger: &ScaleTrigger, environment: &Environment, fi
     if let Some(reference) = &trigger.authentication_ref {
         let path = format!("{place}.authenticationRef.name");
         if reference.name.is_empty() {
-            findings.push(Finding::warning(path, "must not be empty: give the name of the authentication"));
+            let text = "is empty, so that the trigger has no authentication: give a name, or drop authenticationRef";
+            findings.push(Finding::advice(path, text));
         } else {
             note(findings, &path, &reference.name, subdomain_mistake);
         }

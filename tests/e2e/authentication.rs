@@ -112,7 +112,12 @@ fn every_source_gives_its_parameters_and_a_later_one_wins() -> Outcome {
             counts(&user, &name, queue, 2.0).await
         }))
         .await?;
-        Ok(())
+        // Charts write a reference without a name where nothing is set.
+        user.apply(&deployment("nameless", 0, &[])).await?;
+        let trigger = trigger(queue, json!({"host": url}), &json!({"name": ""}));
+        user.apply(&scaled_object("nameless", json!({"pollingInterval": 2, "triggers": [trigger]}))).await?;
+        user.wait_ready("nameless").await?;
+        counts(&user, "nameless", queue, 2.0).await
     })
 }
 

@@ -54,6 +54,12 @@ impl ScaleTrigger {
     pub fn uses_cached_metrics(&self) -> bool {
         self.use_cached_metrics.unwrap_or(false)
     }
+
+    /// The authentication that the trigger refers to. An empty name refers to none, as in KEDA: charts write one where nothing is
+    /// set.
+    pub fn authentication(&self) -> Option<&AuthenticationRef> {
+        self.authentication_ref.as_ref().filter(|reference| !reference.name.is_empty())
+    }
 }
 
 impl AuthenticationRef {

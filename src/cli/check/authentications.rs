@@ -56,7 +56,7 @@ impl Authentications {
             };
             users.extend(triggers.iter().filter_map(|trigger| {
                 let object = (manifest.namespace.clone(), manifest.name.clone());
-                Some(User { object, reference: trigger.authentication_ref.clone()?, trigger: trigger.clone() })
+                Some(User { object, reference: trigger.authentication().cloned()?, trigger: trigger.clone() })
             }));
         }
         Self { given, users }
@@ -108,7 +108,7 @@ impl Authentications {
     ) -> Vec<Finding> {
         let triggers = object.spec.triggers.iter().enumerate();
         let found = triggers.filter_map(|(index, trigger)| {
-            let (reference, place) = (trigger.authentication_ref.as_ref()?, format!("spec.triggers[{index}]"));
+            let (reference, place) = (trigger.authentication()?, format!("spec.triggers[{index}]"));
             match self.find(reference, namespace) {
                 Some(given) => missing_variable(given, environment, &place),
                 None => self.misplaced(reference, namespace, &place, neighbours),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use ebb_crds::{ScaledObject, TriggerAuthenticationSpec};
+use ebb_crds::{ScaleTrigger, ScaledObject, TriggerAuthenticationSpec};
 use ebb_plan::{authentication, resource};
 use ebb_scalers::params::NOT_YET;
 
@@ -88,7 +88,7 @@ fn of_authentications(
     object: &ScaledObject,
     authentications: &Authentications,
 ) -> impl Iterator<Item = String> {
-    let references = object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
+    let references = object.spec.triggers.iter().filter_map(ScaleTrigger::authentication);
     let specs = references.filter_map(|reference| authentications.spec(reference, &manifest.namespace));
     specs.flat_map(sources).collect::<Vec<_>>().into_iter()
 }

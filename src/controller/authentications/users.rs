@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ebb_crds::ScaledObject;
+use ebb_crds::{ScaleTrigger, ScaledObject};
 use kube::ResourceExt as _;
 
 use super::AuthKey;
@@ -102,7 +102,7 @@ fn used_by(object: &ScaledObject) -> BTreeSet<AuthKey> {
         return BTreeSet::new();
     }
     let namespace = object.namespace().unwrap_or_default();
-    let references = object.spec.triggers.iter().filter_map(|trigger| trigger.authentication_ref.as_ref());
+    let references = object.spec.triggers.iter().filter_map(ScaleTrigger::authentication);
     references.filter_map(|reference| AuthKey::of(reference, &namespace)).collect()
 }
 

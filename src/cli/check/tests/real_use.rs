@@ -125,6 +125,19 @@ fn a_field_in_the_wrong_place_is_given_its_place() {
 }
 
 #[test]
+fn a_reference_without_a_name_is_a_note() {
+    let trigger = kafka("bootstrapServers: \"k:9092\"") + "    authenticationRef: {name: \"\"}\n";
+    expect(
+        &scaled_object("app", &trigger),
+        &[("9: note", "authenticationRef.name: is empty, so that the trigger has no authentication")],
+    );
+    // What it should have given is missing.
+    let trigger = kafka("bootstrapServers: \"k:9092\", sasl: plaintext") + "    authenticationRef: {name: \"\"}\n";
+    let found = findings(&scaled_object("app", &trigger));
+    assert!(found.iter().any(|line| line.starts_with("8: warning") && line.contains("no username given")), "{found:?}");
+}
+
+#[test]
 fn a_line_without_a_value_is_a_note() {
     let text = "is empty, which a server-side apply refuses and other clients drop";
     expect(&scaled_object("app", &format!("  pollingInterval:\n{HOURLY}")), &[("6: note", text)]);
