@@ -60,8 +60,9 @@ pub fn is_quantity(text: &str) -> bool {
     let unsigned = |text| str::strip_prefix(text, ['+', '-']).unwrap_or(text);
     let Some(suffix) = after_number(unsigned(text)) else { return false };
     match suffix.as_bytes() {
-        [] | [b'n' | b'u' | b'm' | b'k' | b'M' | b'G' | b'T' | b'P' | b'E'] => true,
-        [b'K' | b'M' | b'G' | b'T' | b'P' | b'E', b'i'] => true,
+        []
+        | [b'n' | b'u' | b'm' | b'k' | b'M' | b'G' | b'T' | b'P' | b'E']
+        | [b'K' | b'M' | b'G' | b'T' | b'P' | b'E', b'i'] => true,
         [b'e' | b'E', ..] => after_number(unsigned(&suffix[1..])) == Some(""),
         _ => false,
     }
