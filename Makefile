@@ -23,7 +23,7 @@ test: ## everything: formatting, lints, unit tests, end-to-end tests (30 minutes
 unit: ## the unit tests alone
 	@tests/run.sh unit
 
-e2e: ## the end-to-end tests alone (20 minutes); ONLY=word picks those with it in their names
+e2e: ## the end-to-end tests alone (20 minutes); ONLY=word picks those with it in their names, K8S=1.35 an older Kubernetes
 	@tests/run.sh e2e $(ONLY)
 
 image: image-tools ## build the OCI image target/image/ebb.tar with buildah (15 minutes the first time); ARCH=arm64 IMAGE=name:tag

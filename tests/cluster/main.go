@@ -8,11 +8,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 
 	"ebb/tests/cluster/internal/bed"
 	"ebb/tests/cluster/internal/lossy"
-	"ebb/tests/cluster/internal/metricsserver"
 	"ebb/tests/cluster/internal/node"
 	"ebb/tests/cluster/internal/tokens"
 )
@@ -40,13 +40,13 @@ func main() {
 		"down":                    bed.Down,
 		"node":                    node.Main,
 		"tokens":                  tokens.Main,
-		"external-metrics":        metricsserver.Main,
 		"lossy":                   lossy.Main,
 		"etcd":                    runEtcd,
 		"kube-apiserver":          runAPIServer,
 		"kube-controller-manager": runControllerManager,
 		"kubectl":                 runKubectl,
 	}
+	maps.Copy(commands, reference)
 	command, ok := commands[os.Args[1]]
 	if !ok {
 		fmt.Fprint(os.Stderr, usage)

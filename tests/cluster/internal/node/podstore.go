@@ -3,12 +3,10 @@ package node
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -38,10 +36,7 @@ func (s *podStore) run(ctx context.Context, client kubernetes.Interface) {
 			return pods.Watch(ctx, options)
 		},
 	}
-	cache.NewReflectorWithOptions(source, &corev1.Pod{}, s, cache.ReflectorOptions{
-		Name:    "pods",
-		Backoff: &wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Steps: 5, Cap: time.Second},
-	}).RunWithContext(ctx)
+	cache.NewReflectorWithOptions(source, &corev1.Pod{}, s, reflectorOptions("pods")).RunWithContext(ctx)
 }
 
 func (s *podStore) synced() bool { return s.filled.Load() }
