@@ -4,8 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests reference docs test-ui
-.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test parity recordings chaos churn losses admission load setup bed build demo-programs programs fmt lint lint-tools mutants mutants-tools bench fuzz crds rbac manifests
+.PHONY: help demo down test unit e2e soak release-test image image-tools image-test dashboards-test test-ui parity recordings chaos churn losses admission load setup programs bed build demo-programs fmt lint lint-tools mutants mutants-tools bench crds rbac manifests reference docs fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -38,9 +38,17 @@ pub fn bin(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The program that runs the control plane.
+/// The variable that chooses the version of Kubernetes, as for `tests/cluster/build.sh`. Without it, it is the newest.
+const KUBERNETES: &str = "K8S";
+
+/// The program that runs the control plane, of the version of Kubernetes that [`KUBERNETES`] chooses.
 pub fn bed_program() -> Result<PathBuf> {
-    let path = work("testbed").join("bin/ebb-bed");
-    ensure!(path.exists(), "{} is not built: make bed", path.display());
+    let version = std::env::var(KUBERNETES).unwrap_or_default();
+    let name = match version.as_str() {
+        "" | "1.37" => "ebb-bed".to_owned(),
+        older => format!("ebb-bed-{older}"),
+    };
+    let path = work("testbed").join("bin").join(name);
+    ensure!(path.exists(), "{} is not built: make bed {KUBERNETES}={version}", path.display());
     Ok(path)
 }
