@@ -14,7 +14,7 @@ want skopeo skopeo
 want docker-registry docker-registry
 want jq jq
 want binutils readelf
-want openssl openssl
+want curl curl
 [ ${#packages[@]} -eq 0 ] || tests/debian.sh "${packages[@]}"
 
 deploy/image/tools.sh cargo-auditable cargo-cyclonedx
