@@ -4,6 +4,7 @@
 //! question has three ScaledObjects: `my-app` with a RabbitMQ trigger, which is active; `broken` with one whose queue
 //! does not exist; and [`timed`].
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
@@ -25,7 +26,13 @@ const NUMBERS: [(&str, f64); 5] =
 /// Panels that show errors: more than none.
 const ERRORS: [&str; 2] = ["Errors in the last hour", "Failing triggers"];
 
-/// The queries of KEDA's own dashboard (2.20) for KEDA's series, in its order: the errors, then the values.
+/// The ScaledObjects of that namespace.
+const SCALED_OBJECTS: [&str; 3] = ["broken", "my-app", "timed"];
+
+/// Panels with a line for each replica of Ebb. In the others, a line for each replica would show a ScaledObject twice.
+const PER_REPLICA: [&str; 4] = ["Memory", "CPU", "Leader", "Release"];
+
+/// What the panels of KEDA's own dashboard (2.20) ask of KEDA's series, in its order: the errors, then the values.
 const KEDAS_PANELS: [&str; 4] = [
     "sum by(job) (rate(keda_scaler_detail_errors_total{}[5m]))",
     "sum by(scaler) (rate(keda_scaler_detail_errors_total{exported_namespace=~\"$namespace\", scaledObject=~\"$scaledObject\", scaler=~\"$scaler\"}[5m]))",
@@ -132,6 +139,7 @@ async fn check_query(prometheus: &Prometheus, title: &str, query: &str, namespac
             ensure!(whose.is_none_or(|whose| whose == namespace), "{whose:?} in {found:?}");
         }
         ensure!(!ERRORS.contains(&title) || found[0].1 > 0.0, "no errors: {found:?}");
+        check_lines(title, query, &found, prometheus.replicas)?;
         check_numbers(title, query, &found, value)
     })
     .await?;
@@ -140,6 +148,26 @@ async fn check_query(prometheus: &Prometheus, title: &str, query: &str, namespac
         let elsewhere = prometheus.query(&filled(query, "no-such-namespace")).await?;
         ensure!(elsewhere.iter().all(|(_, number)| same(*number, 0.0)), "found elsewhere: {elsewhere:?}");
     }
+    Ok(())
+}
+
+/// However many replicas Ebb has, a panel has one line for each ScaledObject that it shows; some have one for each replica.
+fn check_lines(title: &str, query: &str, found: &[Sample], replicas: usize) -> Result<()> {
+    let instances: BTreeSet<_> = found.iter().filter_map(|(labels, _)| labels.get("instance")).collect();
+    if PER_REPLICA.contains(&title) {
+        ensure!(found.len() == replicas && instances.len() == replicas, "{replicas} replicas: {found:?}");
+        return Ok(());
+    }
+    ensure!(instances.is_empty(), "lines of single replicas: {found:?}");
+    if title == "Registered" && query.contains("keda_resource_registered_total") {
+        let objects = found.iter().find(|(labels, _)| labels.get("type").is_some_and(|kind| kind == "scaled_object"));
+        ensure!(objects.is_some_and(|(_, number)| same(*number, 3.0)), "not three ScaledObjects: {found:?}");
+    }
+    let mut names: Vec<_> = found.iter().filter_map(|(labels, _)| Some(labels.get("scaledObject")?.as_str())).collect();
+    names.sort_unstable();
+    // Other queries choose some of them, or have a line for each trigger.
+    let each = query.starts_with("max by (namespace, scaledObject) (");
+    ensure!(!each || names == SCALED_OBJECTS, "not a line for each of {SCALED_OBJECTS:?}: {found:?}");
     Ok(())
 }
 

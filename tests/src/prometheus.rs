@@ -65,6 +65,8 @@ pub type Sample = (BTreeMap<String, String>, f64);
 pub struct Prometheus {
     /// How it scrapes.
     pub scraping: Scraping,
+    /// How many replicas of Ebb it scrapes.
+    pub replicas: usize,
     url: String,
     dir: PathBuf,
     child: Child,
@@ -98,7 +100,7 @@ impl Prometheus {
                 "job_name": "ebb", "honor_labels": scraping == Scraping::HonorLabels, "static_configs": targets,
             }],
         });
-        Self::run(scraping, dir, &config, None).await
+        Self::run(scraping, replicas.len(), dir, &config, None).await
     }
 
     /// Starts one that scrapes nothing and has the series that [`Prometheus::record`] makes. `user`: the one user who
@@ -108,7 +110,7 @@ impl Prometheus {
         fs::write(dir.join("rules.yml"), json!({"groups": []}).to_string())?;
         let config = json!({"global": {"evaluation_interval": "1s"}, "rule_files": [dir.join("rules.yml")]});
         let users = user.map(|(name, hash)| json!({"basic_auth_users": {name: hash}}));
-        Self::run(Scraping::Annotations, dir, &config, users).await
+        Self::run(Scraping::Annotations, 0, dir, &config, users).await
     }
 
     /// Has these series from now on: each an expression, such as `vector(7)`.
@@ -126,7 +128,13 @@ impl Prometheus {
         &self.url
     }
 
-    async fn run(scraping: Scraping, dir: PathBuf, config: &Value, web: Option<Value>) -> Result<Self> {
+    async fn run(
+        scraping: Scraping,
+        replicas: usize,
+        dir: PathBuf,
+        config: &Value,
+        web: Option<Value>,
+    ) -> Result<Self> {
         fs::write(dir.join("prometheus.yml"), config.to_string())?;
         fs::write(dir.join("web.yml"), web.unwrap_or_else(|| json!({})).to_string())?;
         let address = format!("127.0.0.1:{}", process::free_port()?);
@@ -143,7 +151,7 @@ impl Prometheus {
             .spawn()
             .context("cannot start prometheus; tests/cluster/install.sh installs it")?;
         let tether = Some(Tether::to(child.id())?);
-        let prometheus = Self { scraping, url: format!("http://{address}"), dir, child, tether };
+        let prometheus = Self { scraping, replicas, url: format!("http://{address}"), dir, child, tether };
         wait::until("Prometheus to be ready", secs(30), async || {
             let answer = reqwest::get(format!("{}/-/ready", prometheus.url)).await?;
             // One with users asks even here for a password.
