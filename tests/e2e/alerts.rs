@@ -102,6 +102,8 @@ fn alerts_find_what_is_broken_and_nothing_else() -> Outcome {
         let spec = json!({"pollingInterval": 1, "triggers": [rabbitmq("alerts-no-such-queue")]});
         user.apply(&scaled_object("broken", spec)).await?;
         user.wait_ready("my-app").await?;
+        // A series is exported from its first event on.
+        user.wait_metric("my-app", &format!("s0-rabbitmq-{name}"), 3.0).await?;
         let exported = world.ebb.metrics().await?;
         for scraping in Scraping::ALL {
             let prometheus = Prometheus::start(scraping, slice::from_ref(&world.ebb), name).await?;
