@@ -6,7 +6,7 @@
 mod groups;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use groups::Seen;
 
@@ -191,10 +191,20 @@ impl Kafka {
     }
 
     async fn watermarks(&self, topic: &str, partition: i32, isolation: &str) -> Result<(i64, i64)> {
-        let topic = topic.to_owned();
         let mut config = self.config.clone();
         config.set("isolation.level", isolation);
-        self.with(config, move |consumer| Ok(consumer.fetch_watermarks(&topic, partition, LIMIT)?)).await
+        let begin = Instant::now();
+        loop {
+            let topic = topic.to_owned();
+            let fetch = move |consumer: &BaseConsumer| Ok(consumer.fetch_watermarks(&topic, partition, LIMIT));
+            match self.with(config.clone(), fetch).await? {
+                // A broker may learn later than the metadata says that it leads a partition of a new topic.
+                Err(KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition)) if begin.elapsed() < LIMIT => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                ends => return Ok(ends?),
+            }
+        }
     }
 
     /// Commits offsets for a group, as its member would, without joining it.
