@@ -122,5 +122,5 @@ fn report(simulation: &Simulation, path: &Path) -> Result<String, SimulateError>
         return Ok(svg::chart(simulation));
     }
     let json = serde_json::to_string(simulation).map_err(io::Error::from)?;
-    Ok(if is("html") { html::page(simulation, &json) } else { json + "\n" })
+    Ok(if is("html") { html::page(&json) } else { json + "\n" })
 }

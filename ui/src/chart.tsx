@@ -158,6 +158,8 @@ function drawMarks(chart: uPlot, { marks = [], chosen }: ChartProps): void {
   const { ctx, bbox } = chart;
   const ratio = devicePixelRatio;
   ctx.save();
+  // A dashed line that was drawn before leaves its dashes.
+  ctx.setLineDash([]);
   for (const mark of marks) {
     const x = Math.round(chart.valToPos(mark.at, 'x', true)) + 0.5;
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;

@@ -1,6 +1,6 @@
 /** Where the page's data comes from: the stream of `ebb ui`, or the page itself after `--export`. */
 
-import { keyOf, type Cluster, type Detail, type Export, type Hello, type Row, type Simulation, type Trail } from './model';
+import { keyOf, type Cluster, type Detail, type Export, type Hello, type Row, type Trail, type WhatIfAnswer } from './model';
 import type { Route } from './address';
 import { Store } from './store';
 
@@ -137,14 +137,14 @@ export function keepAlive(): void {
 /** What a simulation of an edited ScaledObject says, or why there is none. */
 export async function simulate(
   namespace: string, name: string, yaml: string, signal: AbortSignal,
-): Promise<Simulation> {
+): Promise<WhatIfAnswer> {
   const answer = await fetch('api/simulate', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ namespace, name, yaml }),
     signal,
   });
-  if (answer.ok) return (await answer.json()) as Simulation;
+  if (answer.ok) return (await answer.json()) as WhatIfAnswer;
   const text = await answer.text();
   throw new Error(text || `ebb ui answers ${answer.status}`);
 }

@@ -251,6 +251,13 @@ export interface Simulation {
   runs: Run[];
 }
 
+/** What `ebb ui` says of an edited ScaledObject. */
+export interface WhatIfAnswer {
+  simulation: Simulation;
+  /** Warnings of `ebb check`, and what the simulation leaves out or assumes. */
+  notes: string[];
+}
+
 export interface Run {
   name: string;
   min: number;

@@ -44,9 +44,9 @@ function Failure({ text }: { text: string }) {
 
 function read(): Simulation | string {
   const text = document.getElementById('simulation-data')?.textContent?.trim() ?? '';
-  if (!text) return 'This page has no simulation: ebb simulate --out report.html writes one.';
   try {
-    return JSON.parse(text) as Simulation;
+    const data = JSON.parse(text || 'null') as Simulation | null;
+    return data?.kind === 'Simulation' ? data : 'This page has no simulation: ebb simulate --out report.html writes one.';
   } catch (error) {
     return `The simulation in this page cannot be read: ${String(error)}`;
   }

@@ -68,9 +68,14 @@ export function hasRange(readings: Readings): boolean {
 
 /** The summary in words of a column, for who does not see the chart. */
 export function words(column: Column): { last: number | null; least: number | null; most: number | null } {
-  const known = column.filter((value): value is number => value !== null);
-  if (known.length === 0) return { last: null, least: null, most: null };
-  return { last: known[known.length - 1]!, least: Math.min(...known), most: Math.max(...known) };
+  let [last, least, most]: (number | null)[] = [null, null, null];
+  for (const value of column) {
+    if (value === null) continue;
+    last = value;
+    least = Math.min(least ?? value, value);
+    most = Math.max(most ?? value, value);
+  }
+  return { last: last!, least: least!, most: most! };
 }
 
 /** The decisions that changed the replicas or their reason, within a range. */
@@ -84,6 +89,19 @@ export function steps(decisions: Decision[], known: Seconds): [Seconds, number][
   const [first] = decisions;
   if (first?.from !== undefined) made.unshift([Math.min(known, seconds(first.time)), first.from]);
   return made;
+}
+
+/** The replicas that there were: at the moment of each decision, and from the readings where no decision is on record. */
+export function replicasOf(readings: Readings, decisions: Decision[]): { times: Seconds[]; replicas: Column } {
+  const read = table(readings);
+  const [first, last] = [read.times[0] ?? 0, read.times[read.times.length - 1] ?? 0];
+  const decided = steps(decisions, first);
+  const moments = decided.map(([at]) => at).filter((at) => at > first && at < last);
+  const times = [...new Set([...read.times, ...moments])].sort((a, b) => a - b);
+  const seen = resample(read.times.map((at, index) => [at, read.replicas[index] ?? null]), times);
+  const known = resample(decided, times);
+  // A reading without a count is a time of which nobody knows.
+  return { times, replicas: times.map((_, index) => (seen[index] === null ? null : (known[index] ?? seen[index]!))) };
 }
 
 /** A run's points as a table, with what was asked for, and the backlog where the loop is closed. */
@@ -104,7 +122,7 @@ export function runTable(simulation: Simulation, run: Run): Table & { wanted: Co
 }
 
 /** A step line `(time, value)` at other times: the last step that is not later. */
-export function resample(steps: [Seconds, number][], times: Seconds[]): Column {
+export function resample(steps: [Seconds, number | null][], times: Seconds[]): Column {
   let next = 0;
   let value: number | null = null;
   return times.map((at) => {
@@ -121,14 +139,9 @@ export function join(a: { times: Seconds[]; column: Column }, b: { times: Second
 } {
   const times = [...new Set([...a.times, ...b.times])].sort((x, y) => x - y);
   const spread = (from: { times: Seconds[]; column: Column }): Column => {
-    const steps: [Seconds, number | null][] = from.times.map((at, index) => [at, from.column[index] ?? null]);
     const last = from.times[from.times.length - 1] ?? -Infinity;
-    let next = 0;
-    let value: number | null = null;
-    return times.map((at) => {
-      while (next < steps.length && steps[next]![0] <= at) value = steps[next++]![1];
-      return at <= last ? value : null;
-    });
+    const column = resample(from.times.map((at, index) => [at, from.column[index] ?? null]), times);
+    return column.map((value, index) => (times[index]! <= last ? value : null));
   };
   return { times, first: spread(a), second: spread(b) };
 }

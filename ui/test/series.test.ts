@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parse, path } from '../src/address';
 import { wall, week } from '../src/calendar';
 import { changed } from '../src/data';
-import { join, resample, runTable, steps, summaryOf, table, thin, words } from '../src/series';
+import { join, replicasOf, resample, runTable, steps, summaryOf, table, thin, words } from '../src/series';
 import { corners } from '../src/views/spark';
 import { visible } from '../src/views/virtual';
 import { simulation } from './simulated';
@@ -60,6 +60,24 @@ test('a long history keeps its extremes', () => {
   for (const extreme of [1000, -5]) assert.ok(made.columns[0]!.includes(extreme));
   assert.deepEqual([made.times[0], made.times[made.times.length - 1]], [0, 99_999]);
   assert.equal(thin([1, 2], [[1, 2]], 10).times.length, 2);
+});
+
+test('what happened has the moment of each decision, and the readings where none is on record', () => {
+  const points = [100, 80, 60, 40, 20].map((ago, index) => (
+    { time: iso(ago), seconds: 0, values: [], ...(index === 4 ? {} : { replicas: ago > 70 ? 1 : 3 }) }));
+  const readings = { since: iso(100), thinned: false, triggers: [], points };
+  const decided = { ...world().details[0]!.decisions[0]!, time: iso(73), from: 1, to: 3 };
+  const late = { ...decided, time: iso(5), from: 3, to: 9 };
+  const ago = (times: number[]) => times.map((at) => Math.round(Date.parse(iso(0)) / 1000 - at));
+  const made = replicasOf(readings, [decided, late]);
+  assert.deepEqual([ago(made.times), made.replicas], [[100, 80, 73, 60, 40, 20], [1, 1, 3, 3, 3, null]]);
+  assert.deepEqual(replicasOf(readings, []).replicas, [1, 1, 3, 3, null]);
+  const steady = { ...readings, points: [{ time: iso(100), seconds: 60, values: [], replicas: 2 }] };
+  assert.deepEqual([ago(replicasOf(steady, []).times), replicasOf(steady, []).replicas], [[100, 40], [2, 2]]);
+});
+
+test('the words of a long column need no long call', () => {
+  assert.deepEqual(words(Array.from({ length: 300_000 }, (_, index) => index - 1)), { last: 299_998, least: -1, most: 299_998 });
 });
 
 test('a run is a table with a column for each trigger', () => {

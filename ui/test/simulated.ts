@@ -1,6 +1,6 @@
 /** A simulation in the shape of the contract: a day of a shop, with two limits on its replicas. */
 
-import type { Run, Simulation } from '../src/model';
+import type { Readings, Run, Simulation, WhatIfAnswer } from '../src/model';
 import { random } from './world';
 
 const STEP = 60;
@@ -54,4 +54,24 @@ function run(name: string, max: number, target: number): Run {
 
 export function simulation(): Simulation {
   return { kind: 'Simulation', start: '2026-11-26T00:00:00Z', step: STEP, runs: [run('so.yaml', 10, 40), run('other.yaml', 16, 20)] };
+}
+
+/** What an edit of the maximum would have made of readings: a model without the HPA's rules. */
+export function whatIf(readings: Readings, max: number): WhatIfAnswer {
+  const start = Date.parse(readings.since) / 1000;
+  const points: Run['points'] = [];
+  const decisions: Run['decisions'] = [];
+  for (const point of readings.points) {
+    const t = Date.parse(point.time) / 1000 - start;
+    const value = point.values[0]?.last ?? 0;
+    const before = points[points.length - 1]?.replicas ?? 0;
+    const replicas = Math.min(max, Math.ceil(value / 20));
+    if (replicas !== before) {
+      decisions.push({ t, from: before, to: replicas, by: before === 0 || replicas === 0 ? 'Ebb' : 'HPA', reason: replicas > before ? 'ScaledUp' : 'ScaledDown', message: `orders has ${value} messages` });
+    }
+    points.push({ t, replicas, wanted: replicas, values: point.values.map((one) => one?.last ?? null) });
+  }
+  const summary = { replicaHours: 2.5, peak: Math.max(...points.map((point) => point.replicas)), secondsAtZero: 1200, scalings: decisions.length, reversals: 3 };
+  const run: Run = { name: 'edited', min: 0, max, triggers: readings.triggers, points, decisions, windows: [], summary };
+  return { simulation: { kind: 'Simulation', start: readings.since, step: 5, runs: [run] }, notes: [] };
 }

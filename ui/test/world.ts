@@ -86,7 +86,7 @@ function queue(name: string): Pick<Detail, 'readings' | 'decisions'> & { spark: 
   const noise = random(7);
   const triggers: TriggerInfo[] = [
     { index: 0, type: 'rabbitmq', name: 'orders', metric: 's0-rabbitmq-orders', target: 20, activation: 5 },
-    { index: 1, type: 'prometheus', name: 'latency', metric: 's1-prometheus', target: 0.25 },
+    { index: 1, type: 'prometheus', name: 'latency', metric: 's1-prometheus', target: 0.25, activation: 0.5 },
   ];
   const points: ReadingPoint[] = [];
   const replicasAt = (ago: number): number => {
@@ -116,20 +116,20 @@ function queue(name: string): Pick<Detail, 'readings' | 'decisions'> & { spark: 
     points.push({ time: iso(ago), seconds: 0, replicas: replicasAt(ago), values: [{ last: value, min: value, max: value }, { last: late, min: late, max: late }] });
   }
   const all: [number, number, number, string, string, string, string[]][] = [
-    [2712, 0, 1, 'Ebb', 'Activated', 'orders has 12 messages, more than its activation threshold of 5', []],
-    [2697, 1, 4, 'HPA', 'ScaledUp', 'orders asks for 6 replicas; the HPA adds at most 4 in 15 s', ['ScaleUpLimit']],
-    [2682, 4, 7, 'HPA', 'ScaledUp', 'orders asks for 7 replicas: 140 messages at 20 a replica', []],
-    [1980, 7, 7, 'Ebb', 'TriggerFailed', 'stays: latency cannot be read', ['Fallback']],
-    [1830, 7, 6, 'HPA', 'ScaledDown', 'orders asks for 6 replicas; the highest count of the last 5 min was 6', ['ScaleDownStabilized']],
-    [1740, 6, 4, 'HPA', 'ScaledDown', 'orders asks for 4 replicas: 78 messages at 20 a replica', []],
-    [1500, 4, 2, 'HPA', 'ScaledDown', 'orders asks for 2 replicas: 34 messages at 20 a replica', []],
-    [1302, 2, 2, 'Ebb', 'Cooldown', 'stays: no trigger is active, and the cooldown has 300 s left', ['Cooldown']],
-    [1290, 2, 1, 'HPA', 'ScaledDown', 'orders asks for 1 replica: 3 messages at 20 a replica', []],
-    [1002, 1, 0, 'Ebb', 'CooldownOver', 'no trigger was active for 300 s', []],
-    [512, 0, 1, 'Ebb', 'Activated', 'orders has 9 messages, more than its activation threshold of 5', []],
-    [497, 1, 5, 'HPA', 'ScaledUp', 'orders asks for 7 replicas; the HPA adds at most 4 in 15 s', ['ScaleUpLimit']],
-    [482, 5, 8, 'HPA', 'ScaledUp', 'orders asks for 8 replicas: 158 messages at 20 a replica', []],
-    [95, 8, 9, 'HPA', 'ScaledUp', 'orders asks for 9 replicas: 172 messages at 20 a replica', []],
+    [2712, 0, 1, 'Ebb', 'Activated', 'trigger orders (rabbitmq) is active: 12 is above 5', []],
+    [2697, 1, 4, 'HPA', 'MetricsAboveTarget', 'trigger orders (rabbitmq) asks for 6 replicas: its value is 104, its target 20; the HPA\'s scale-up policy bounds it', ['ScaleUpLimit']],
+    [2682, 4, 7, 'HPA', 'MetricsAboveTarget', 'trigger orders (rabbitmq) asks for 7 replicas: its value is 140, its target 20', []],
+    [1980, 7, 7, 'Ebb', 'TriggerFailed', 'stays: prometheus trigger "latency": cannot reach http://prometheus:9090: connection refused', []],
+    [1830, 7, 6, 'HPA', 'MetricsBelowTarget', 'trigger orders (rabbitmq) asks for 3 replicas: its value is 47, its target 20; the HPA\'s stabilization window bounds it', ['ScaleDownStabilized']],
+    [1740, 6, 4, 'HPA', 'MetricsBelowTarget', 'trigger orders (rabbitmq) asks for 2 replicas: its value is 38, its target 20; the HPA\'s stabilization window bounds it', ['ScaleDownStabilized']],
+    [1500, 4, 2, 'HPA', 'MetricsBelowTarget', 'trigger orders (rabbitmq) asks for 2 replicas: its value is 26, its target 20', []],
+    [1302, 2, 2, 'Ebb', 'Cooldown', `stays: no trigger is active; the cooldown ends at ${iso(1002).replace('.000Z', 'Z')}`, []],
+    [1290, 2, 1, 'HPA', 'MetricsBelowTarget', 'trigger orders (rabbitmq) asks for 1 replica: its value is 4, its target 20', []],
+    [1002, 1, 0, 'Ebb', 'Deactivated', 'no trigger is active, and the cooldown is over', []],
+    [512, 0, 1, 'Ebb', 'Activated', 'trigger orders (rabbitmq) is active: 9 is above 5', []],
+    [497, 1, 5, 'HPA', 'MetricsAboveTarget', 'trigger orders (rabbitmq) asks for 7 replicas: its value is 138, its target 20; the HPA\'s scale-up policy bounds it', ['ScaleUpLimit']],
+    [482, 5, 8, 'HPA', 'MetricsAboveTarget', 'trigger orders (rabbitmq) asks for 8 replicas: its value is 158, its target 20', []],
+    [95, 8, 9, 'HPA', 'MetricsAboveTarget', 'trigger orders (rabbitmq) asks for 9 replicas: its value is 172, its target 20', []],
   ];
   const decisions = all.map(([ago, from, to, by, reason, message, bounds], index): Decision => {
     const value = Math.round(backlog(ago - 5));
@@ -137,12 +137,12 @@ function queue(name: string): Pick<Detail, 'readings' | 'decisions'> & { spark: 
     return {
       metadata: { name: `${name}-${(index + 1).toString(16)}`, namespace: 'shop' }, time: iso(ago), scaledObject: name,
       target: { kind: 'Deployment', name: 'orders' }, from, to, by, reason, message, bounds,
-      ...(reason === 'Cooldown' ? { until: iso(ago - 300) } : {}),
+      ...(reason === 'Cooldown' ? { until: iso(1002) } : {}),
       triggers: [
         { index: 0, name: 'orders', type: 'rabbitmq', metric: 's0-rabbitmq-orders', value, target: 20, activation: 5, active: value > 5, asksFor: Math.ceil(value / 20) },
         failed
-          ? { index: 1, name: 'latency', type: 'prometheus', metric: 's1-prometheus', target: 0.25, error: 'cannot reach http://prometheus:9090: connection refused' }
-          : { index: 1, name: 'latency', type: 'prometheus', metric: 's1-prometheus', value: 0.09, target: 0.25, active: true, asksFor: 1 },
+          ? { index: 1, name: 'latency', type: 'prometheus', metric: 's1-prometheus', target: 0.25, activation: 0.5, error: 'cannot reach http://prometheus:9090: connection refused' }
+          : { index: 1, name: 'latency', type: 'prometheus', metric: 's1-prometheus', value: 0.09, target: 0.25, activation: 0.5, active: false, asksFor: 1 },
       ],
       winner: 0,
     };
@@ -172,8 +172,8 @@ function orders(): Detail {
     triggers: ['rabbitmq', 'prometheus'], spark, changed: iso(95),
   });
   const triggers: Trigger[] = [
-    { type: 'rabbitmq', name: 'orders', metadata: { queueName: 'orders', hostFromEnv: 'RABBITMQ_URL', queueLength: '20', activationQueueLength: '5' } },
-    { type: 'prometheus', name: 'latency', metadata: { serverAddress: 'http://prometheus:9090', query: 'histogram_quantile(0.95, sum(rate(orders_seconds_bucket[2m])) by (le))', threshold: '0.25' } },
+    { type: 'rabbitmq', name: 'orders', metadata: { queueName: 'orders', hostFromEnv: 'RABBITMQ_URL', mode: 'QueueLength', value: '20', activationValue: '5' } },
+    { type: 'prometheus', name: 'latency', metadata: { serverAddress: 'http://prometheus:9090', query: 'histogram_quantile(0.95, sum(rate(orders_seconds_bucket[2m])) by (le))', threshold: '0.25', activationThreshold: '0.5' } },
   ];
   return {
     row: line,
@@ -206,7 +206,7 @@ function office(): Detail {
   const triggers: Trigger[] = [
     { type: 'cron', name: 'office hours', metadata: { timezone: 'Europe/London', start: '0 8 * * 1-5', end: '0 18 * * 1-5', desiredReplicas: '5' } },
     { type: 'cron', name: 'nightly', metadata: { timezone: 'Europe/London', start: '0 22 * * *', end: '0 2 * * *', desiredReplicas: '2' } },
-    { type: 'rabbitmq', metadata: { queueName: 'reports', hostFromEnv: 'RABBITMQ_URL', queueLength: '5' } },
+    { type: 'rabbitmq', metadata: { queueName: 'reports', hostFromEnv: 'RABBITMQ_URL', mode: 'QueueLength', value: '5' } },
   ];
   const infos: TriggerInfo[] = [
     { index: 0, type: 'cron', name: 'office hours', metric: 's0-cron', target: 1 }, { index: 1, type: 'cron', name: 'nightly', metric: 's1-cron', target: 1 },
@@ -224,8 +224,8 @@ function office(): Detail {
     hpa: hpa(line, infos.map((info) => ({ name: info.metric!, target: String(info.target), current: '0' })), HPA_GOOD),
     events: [],
     decisions: [{
-      metadata: { name: 'office-scaler-1', namespace: 'shop' }, time: iso(2400), scaledObject: 'office-scaler', from: 5, to: 1, by: 'HPA', reason: 'ScaledDown',
-      message: 'the window of office hours has closed, and no trigger asks for more than the minimum of 1', bounds: ['MinReplicas'],
+      metadata: { name: 'office-scaler-1', namespace: 'shop' }, time: iso(2400), scaledObject: 'office-scaler', from: 5, to: 1, by: 'HPA', reason: 'MetricsBelowTarget',
+      message: 'trigger 2 (rabbitmq) asks for 1 replica: its value is 2, its target 5; minReplicaCount bounds it', bounds: ['MinReplicas'],
     }],
     readings: { since: iso(3600), thinned: false, triggers: infos, points }, windows: windows(), now: iso(0),
   };
@@ -257,7 +257,7 @@ function failing(): Detail {
     events: [{ time: iso(40), type: 'Warning', reason: 'KEDAScalerFailed', message: 'kafka trigger: SASL authentication failed: the broker refuses the credentials of TriggerAuthentication billing/kafka-credentials; check username and password', count: 12, object: 'ScaledObject invoices-scaler' }],
     decisions: [{
       metadata: { name: 'invoices-scaler-4', namespace: 'billing' }, time: iso(1440), scaledObject: 'invoices-scaler', from: 2, to: 3, by: 'HPA', reason: 'Fallback',
-      message: 'kafka #0 has failed 3 times: the fallback asks for 3 replicas', bounds: ['Fallback'],
+      message: 'the fallback is in effect, as kafka trigger 0: SASL authentication failed', bounds: [],
       triggers: [{ index: 0, type: 'kafka', metric: 's0-kafka-invoices', target: 10, error: 'SASL authentication failed' }],
     }],
     readings: { since: iso(3600), thinned: true, triggers: infos, points }, windows: [], now: iso(0),

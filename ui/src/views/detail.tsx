@@ -52,7 +52,7 @@ function Known({ detail, whatIf }: { detail: Detail; whatIf: boolean }) {
           <a href={path(row, true)} {...(whatIf ? { 'aria-current': 'page' as const } : {})}>What if</a>
         </nav>
       </header>
-      {whatIf ? <WhatIf detail={detail} now={now} /> : <Now detail={detail} now={now} />}
+      {whatIf ? <WhatIf detail={detail} /> : <Now detail={detail} now={now} />}
     </main>
   );
 }

@@ -1,5 +1,6 @@
 /** A simulation's charts and its summary: for the what-if panel and for a report. */
 
+import type { ComponentChildren } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
 
 import { Chart, type Across, type Line, type Mark, type Shade } from '../chart';
@@ -19,7 +20,10 @@ export interface Happened {
 
 const MOST = 4_000;
 
-export function SimulationCharts({ simulation, happened }: { simulation: Simulation; happened?: Happened | undefined }) {
+/** The charts, `children`, and the decisions below. */
+export function SimulationCharts({ simulation, happened, children }: {
+  simulation: Simulation; happened?: Happened | undefined; children?: ComponentChildren;
+}) {
   const [chosen, choose] = useState<string | undefined>(undefined);
   const runs = simulation.runs;
   const [first, second] = runs;
@@ -50,6 +54,7 @@ export function SimulationCharts({ simulation, happened }: { simulation: Simulat
         />
       ) : null}
       <ReplicasPanel runs={runs} tables={tables} happened={happened} marks={marks} common={common} />
+      {children}
       <DecisionList simulation={simulation} run={first} other={second} chosen={chosen} onChoose={choose} />
     </>
   );
@@ -208,7 +213,7 @@ export function SummaryTable({ runs }: { runs: { name: string; summary: Partial<
     <div class="table" tabIndex={0} role="region" aria-label="Summary as a table">
       <table class="summary">
         <thead>
-          <tr><th scope="col">Summary</th>{runs.map((run, index) => <th scope="col" class="figure" key={index}>{run.name}</th>)}{runs.length > 1 ? <th scope="col" class="figure">Change</th> : null}</tr>
+          <tr><th scope="col">Figure</th>{runs.map((run, index) => <th scope="col" class="figure" key={index}>{run.name}</th>)}{runs.length > 1 ? <th scope="col" class="figure">Change</th> : null}</tr>
         </thead>
         <tbody>
           {figures.map((figure) => {

@@ -4,19 +4,22 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 import { hello, link, simulate } from '../data';
 import { diff, hunks } from '../diff';
-import type { Detail, Simulation } from '../model';
+import type { Detail, WhatIfAnswer } from '../model';
 import { Empty, Section } from '../parts';
-import { summaryOf, table } from '../series';
+import { replicasOf, summaryOf } from '../series';
 import { useStore } from '../store';
 import { manifest } from '../yaml';
 import { SimulationCharts, SummaryTable, type Happened } from './simulation';
 
+/** Milliseconds from the last letter to the simulation. */
 const PAUSE = 500;
+/** Seconds after which new readings are worth another simulation. */
+const FRESH = 30;
 
 /** Edits outlive a look at another view. */
 const edits = new Map<string, string>();
 
-export function WhatIf({ detail, now }: { detail: Detail; now: number }) {
+export function WhatIf({ detail }: { detail: Detail }) {
   const { namespace, name } = detail.row;
   const key = `${namespace}/${name}`;
   const original = useMemo(() => manifest(detail.object), [detail.object]);
@@ -31,8 +34,9 @@ export function WhatIf({ detail, now }: { detail: Detail; now: number }) {
     if (!edits.has(key)) setText(original);
   }, [original]);
   const possible = useStore(hello)?.simulates === true && useStore(link) !== 'exported';
-  const happened = useMemo(() => whatHappened(detail), [detail.readings]);
-  const { simulation, error, busy } = useSimulation(possible && happened !== undefined, namespace, name, text);
+  const happened = useMemo(() => whatHappened(detail), [detail.readings, detail.decisions]);
+  const latest = happened?.times[happened.times.length - 1];
+  const { answer, error, busy } = useSimulation(latest !== undefined && possible, namespace, name, text, Math.floor((latest ?? 0) / FRESH));
   return (
     <div class="what-if">
       <Section
@@ -47,28 +51,28 @@ export function WhatIf({ detail, now }: { detail: Detail; now: number }) {
         <div aria-live="polite">{error === undefined ? null : <pre class="notice bad">{error}</pre>}</div>
         {!possible ? <Empty>A simulation needs a running <code>ebb ui</code>.</Empty> : null}
         {possible && !happened ? <Empty>A simulation needs readings, and none are on record.</Empty> : null}
-        {simulation ? <Result simulation={simulation} happened={happened} now={now} /> : null}
+        {answer ? <Result answer={answer} happened={happened} /> : null}
       </Section>
     </div>
   );
 }
 
 function whatHappened(detail: Detail): Happened | undefined {
-  if (!detail.readings || detail.readings.points.length < 2) return undefined;
-  const made = table(detail.readings);
-  return { times: made.times, replicas: made.replicas };
+  const made = detail.readings && replicasOf(detail.readings, detail.decisions);
+  // What stays the same is one reading, with a begin and an end.
+  return made && made.times.length > 1 ? made : undefined;
 }
 
-/** Simulates a moment after the last edit. The last good simulation stays while an edit has a mistake. */
-function useSimulation(possible: boolean, namespace: string, name: string, text: string) {
-  const [state, set] = useState<{ simulation?: Simulation; error?: string; busy: boolean }>({ busy: false });
+/** Simulates a moment after the last edit, and at each `round`. The last good simulation stays while an edit has a mistake. */
+function useSimulation(possible: boolean, namespace: string, name: string, text: string, round: number) {
+  const [state, set] = useState<{ answer?: WhatIfAnswer; error?: string; busy: boolean }>({ busy: false });
   useEffect(() => {
     if (!possible) return;
     const abort = new AbortController();
     const timer = setTimeout(() => {
       set((before) => ({ ...before, busy: true }));
       simulate(namespace, name, text, abort.signal).then(
-        (simulation) => set({ simulation, busy: false }),
+        (answer) => set({ answer, busy: false }),
         (error: unknown) => {
           if (!abort.signal.aborted) set(({ error: _, ...before }) => ({ ...before, error: String(error instanceof Error ? error.message : error), busy: false }));
         },
@@ -78,19 +82,19 @@ function useSimulation(possible: boolean, namespace: string, name: string, text:
       clearTimeout(timer);
       abort.abort();
     };
-  }, [possible, namespace, name, text]);
-  return { simulation: state.simulation, error: state.error, busy: state.busy };
+  }, [possible, namespace, name, text, round]);
+  return state;
 }
 
-function Result({ simulation, happened, now: _ }: { simulation: Simulation; happened: Happened | undefined; now: number }) {
+function Result({ answer: { simulation, notes }, happened }: { answer: WhatIfAnswer; happened: Happened | undefined }) {
   const run = simulation.runs[0];
   const facts = useMemo(() => (happened ? summaryOf(happened) : undefined), [happened]);
   if (!run) return null;
   const runs = [...(facts ? [{ name: 'happened', summary: facts }] : []), { name: 'edited', summary: run.summary }];
   return (
     <>
-      <SimulationCharts simulation={simulation} happened={happened} />
-      <SummaryTable runs={runs} />
+      {notes.length > 0 ? <pre class="notice">{notes.join('\n')}</pre> : null}
+      <SimulationCharts simulation={simulation} happened={happened}><SummaryTable runs={runs} /></SimulationCharts>
     </>
   );
 }

@@ -52,6 +52,8 @@ export interface Options {
   dark?: boolean;
   width?: number;
   height?: number;
+  /** Milliseconds since 1970: the time that the page's clock shows all along. */
+  now?: number;
 }
 
 /** An open page, with all that went wrong on it. */
@@ -68,6 +70,7 @@ export async function open(url: string, fragment = '', options: Options = {}): P
     colorScheme: options.dark ? 'dark' : 'light', timezoneId: 'Europe/London', locale: 'en-GB', reducedMotion: 'reduce',
   });
   const page = await context.newPage();
+  if (options.now !== undefined) await page.clock.setFixedTime(options.now);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {

@@ -152,7 +152,7 @@ test('a decision that is looked at is marked in both places', async () => {
   const box = (await page.locator('.u-over').first().boundingBox())!;
   await page.mouse.move(box.x + box.width * (1 - 512 / 3600), box.y + 10);
   await page.locator('.decision[data-chosen=true]').first().waitFor();
-  assert.match(await page.locator('.decision[data-chosen=true]').innerText(), /orders has 9 messages/);
+  assert.match(await page.locator('.decision[data-chosen=true]').innerText(), /orders \(rabbitmq\) is active: 9 is above 5/);
   await closed(opened);
 });
 
