@@ -116,10 +116,19 @@ impl Reviewed {
     /// # Errors
     /// A file cannot be read.
     pub(super) fn of(paths: &[PathBuf], input: impl Read) -> Result<Self, CheckError> {
+        Ok(Self::of_files(files::read(paths, input)?))
+    }
+
+    /// Reviews a text, which findings call `name`.
+    pub(super) fn of_text(name: &str, text: &str) -> Self {
+        Self::of_files(vec![files::File { name: name.to_owned(), text: text.to_owned() }])
+    }
+
+    fn of_files(files: Vec<files::File>) -> Self {
         let schemas = Schemas::new();
         let (mut manifests, mut neighbours, mut unread) = (Vec::new(), Neighbours::default(), Vec::new());
         let mut is_empty = true;
-        for file in files::read(paths, input)? {
+        for file in files {
             let name: Rc<str> = file.name.into();
             for document in yaml::read(&file.text) {
                 is_empty = false;
@@ -138,7 +147,7 @@ impl Reviewed {
         }
         let (authentications, brokers) = (Authentications::of(&manifests), ClientPools::default());
         review_all(&mut manifests, &neighbours, &authentications, &brokers);
-        Ok(Self { manifests, neighbours, authentications, brokers, unread, is_empty })
+        Self { manifests, neighbours, authentications, brokers, unread, is_empty }
     }
 
     fn say_unread(&self, report: &mut Report<impl Write>) -> io::Result<()> {
@@ -156,15 +165,23 @@ impl Reviewed {
 
     /// The lines of `ebb check` about all that is refused; empty if nothing is.
     pub(super) fn refusals(&self) -> String {
-        let refused = |finding: &&Finding| finding.refuses(false);
+        self.lines(|finding| finding.refuses(false))
+    }
+
+    /// The lines of `ebb check` about all that is a warning; empty if nothing is.
+    pub(super) fn warnings(&self) -> String {
+        self.lines(|finding| !finding.refuses(false) && finding.severity != Severity::Advice)
+    }
+
+    fn lines(&self, wanted: impl Fn(&Finding) -> bool) -> String {
         let mut report =
             Report { output: BufWriter::new(Vec::new()), strict: false, errors: 0, warnings: 0, unserved: None };
-        for (file, line, finding) in &self.unread {
+        for (file, line, finding) in self.unread.iter().filter(|(_, _, finding)| wanted(finding)) {
             // A vector takes everything.
             let _ = report.say(file, *line, "", finding);
         }
         for manifest in &self.manifests {
-            for finding in manifest.findings.iter().filter(refused) {
+            for finding in manifest.findings.iter().filter(|finding| wanted(finding)) {
                 let _ = report.say(&manifest.file, manifest.line_of(&finding.path), &manifest.title(), finding);
             }
         }

@@ -4,6 +4,7 @@
 
 mod chart;
 pub mod duration;
+pub mod history;
 mod html;
 mod input;
 pub mod load;
@@ -108,11 +109,7 @@ fn priced(mut run: Run, price: Option<f64>) -> Run {
 
 /// What the simulation does not know of the subjects.
 fn left_out(subjects: &[Subject]) -> Vec<String> {
-    let of = |subject: &Subject| {
-        let triggers = subject.left_out.join(", ");
-        format!("{}: {triggers} is left out: the HPA reads it from the pods", subject.name)
-    };
-    subjects.iter().filter(|subject| !subject.left_out.is_empty()).map(of).collect()
+    subjects.iter().filter_map(Subject::left_out_in_words).collect()
 }
 
 /// The report in the form that the file's name asks for.

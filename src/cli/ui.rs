@@ -13,6 +13,7 @@ mod row;
 mod server;
 mod trail;
 mod watch;
+mod what_if;
 mod windows;
 
 use std::fs;
@@ -111,7 +112,7 @@ pub async fn run(question: &Ui, mut output: impl Write) -> Result<(), UiError> {
     let namespaces = readable(&client, wanted, home, &mut output).await?;
     let model = Arc::new(Model::new());
     tokio::spawn(watch::run(client.clone(), Places(namespaces.clone()), Arc::clone(&model)));
-    let hello = Hello { version: build_info::VERSION, context, server, namespaces, simulates: false };
+    let hello = Hello { version: build_info::VERSION, context, server, namespaces, simulates: true };
     let source = Source { hello, client, model };
     match &question.export {
         Some(path) => export(&source, path, output).await,

@@ -5,6 +5,7 @@
 
 mod access;
 mod live;
+mod simulations;
 
 use anyhow::Result;
 use ebb_tests::bed::Options;

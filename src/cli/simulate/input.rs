@@ -34,7 +34,7 @@ pub(super) struct Subject {
     rules: ebb_plan::rules::Rules,
     triggers: Vec<(usize, Box<dyn Scaler>)>,
     /// The triggers that the HPA reads by itself.
-    pub(super) left_out: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Subject {
@@ -45,11 +45,19 @@ impl Subject {
     pub(super) fn read(path: &Path, name: Option<&str>, input: impl Read) -> Result<Self, SimulateError> {
         let reviewed = Reviewed::of(&[path.to_owned()], input)?;
         let file = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+        Self::of(file, name, &reviewed)
+    }
+
+    /// The ScaledObject of a file that has been reviewed, which may be called `name`.
+    ///
+    /// # Errors
+    /// The file has no such ScaledObject, or it is not valid.
+    pub(super) fn of(file: String, name: Option<&str>, reviewed: &Reviewed) -> Result<Self, SimulateError> {
         let refusals = reviewed.refusals();
         if !refusals.is_empty() {
             return Err(SimulateError::Refused(refusals.trim_end().to_owned()));
         }
-        let object = chosen(&file, name, &reviewed)?;
+        let object = chosen(&file, name, reviewed)?;
         let at = |text: String| SimulateError::Input(format!("{file}: {text}"));
         let rules = validate::check(object, ebb_scalers::declaration).map_err(|invalid| at(invalid.to_string()))?;
         ebb_plan::pause::pause(object.metadata.annotations.as_ref()).map_err(at)?;
@@ -94,6 +102,12 @@ impl Subject {
     /// Its namespace, if it names one.
     pub(super) fn namespace(&self) -> Option<&str> {
         self.object.metadata.namespace.as_deref()
+    }
+
+    /// The triggers that the simulation does not know, if there are any.
+    pub(super) fn left_out_in_words(&self) -> Option<String> {
+        let triggers = self.left_out.join(", ");
+        (!triggers.is_empty()).then(|| format!("{}: {triggers} is left out: the HPA reads it from the pods", self.name))
     }
 
     fn display(&self, place: usize) -> String {

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::sse::Sse;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::assets::ASSETS;
 use super::feed::{self, Source};
 use super::guard::{Guard, HEADERS, Verdict};
+use super::what_if::{self, Question};
 use crate::kube_api::key::Key;
 
 /// What a stream is asked for. Without a name: the overview.
@@ -27,8 +28,9 @@ struct Wanted {
 /// The routes of the page.
 pub(super) fn routes(guard: Guard, source: Source) -> Router {
     let mut routes = Router::new()
-        .route("/api/hello", get(|State(source): State<Source>| async move { axum::Json(source.hello) }))
-        .route("/api/stream", get(stream));
+        .route("/api/hello", get(|State(source): State<Source>| async move { Json(source.hello) }))
+        .route("/api/stream", get(stream))
+        .route("/api/simulate", post(simulate));
     for asset in &ASSETS {
         let content_type = HeaderValue::from_static(asset.content_type);
         let answer = move || async move { ([(header::CONTENT_TYPE, content_type)], asset.text) };
@@ -40,6 +42,14 @@ pub(super) fn routes(guard: Guard, source: Source) -> Router {
 async fn stream(State(source): State<Source>, Query(wanted): Query<Wanted>) -> Response {
     let key = wanted.namespace.zip(wanted.name).map(|(namespace, name)| Key::new(namespace, name));
     Sse::new(feed::open(source, key)).into_response()
+}
+
+/// A page of another origin cannot send JSON without a permission that is never given.
+async fn simulate(State(source): State<Source>, Json(question): Json<Question>) -> Response {
+    match what_if::simulate(&source.client, question).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err((status, text)) => (status, text).into_response(),
+    }
 }
 
 async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
