@@ -128,13 +128,16 @@ fn a_thousand_objects_are_listed_and_scrolled() -> Outcome {
         browser.wait_text(".foot", &format!("{count} ScaledObjects"), secs(20)).await?;
         println!("{count} ScaledObjects were listed {:.2?} after the start", begin.elapsed());
         ensure!(browser.count(".row:not(.head)").await? < 60, "only rows in sight exist");
-        let frames = "new Promise(async (done) => { let worst = 0; let last = performance.now(); \
-            const grid = document.querySelector('.grid'); for (let step = 0; step <= 100; step++) { \
-            grid.scrollTop = step / 100 * grid.scrollHeight; await new Promise(requestAnimationFrame); \
-            const now = performance.now(); if (step > 5) worst = Math.max(worst, now - last); last = now; } done(worst); })";
-        let worst = browser.step(json!({"do": "evaluate", "code": frames})).await?;
-        println!("the longest frame while scrolling: {worst} ms");
-        ensure!(worst.as_f64().is_some_and(|worst| worst < 250.0), "{worst} ms");
+        // The cost of scrolling is measured in ui/test, in time of a core: frames also wait for whatever else runs here.
+        let scroll = "document.querySelector('.grid').scrollTop = 1e9";
+        browser.step(json!({"do": "evaluate", "code": scroll})).await?;
+        let last = row(&format!("app-{:04}", count - 1));
+        wait::until("the last row", secs(10), async || {
+            ensure!(browser.count(&last).await? == 1, "it is not there");
+            Ok(())
+        })
+        .await?;
+        ensure!(browser.count(".row:not(.head)").await? < 60, "only rows in sight exist");
         browser.step(json!({"do": "fill", "of": "input[type=search]", "with": "app-0007"})).await?;
         browser.wait_text(".foot", "1 of", secs(5)).await?;
         browser.no_complaints(&[]).await?;
