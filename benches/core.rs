@@ -47,13 +47,22 @@ fn policy() -> Policy {
         always_active: None,
         scale_in_paused: false,
         scale_out_paused: false,
+        activate_to: None,
+        scale_up_limit: None,
     }
 }
 
 fn decision(c: &mut Criterion) {
     let policy = policy();
-    let observation =
-        Observation { replicas: 5, active: 0, failed: 0, fallback: None, last_active: Some(at(100)), now: at(200) };
+    let observation = Observation {
+        replicas: 5,
+        active: 0,
+        failed: 0,
+        fallback: None,
+        wanted: 0,
+        last_active: Some(at(100)),
+        now: at(200),
+    };
     c.bench_function("one tick's decision", |b| {
         b.iter(|| activation::decide(black_box(&policy), black_box(&observation)));
     });

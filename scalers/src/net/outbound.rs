@@ -50,7 +50,8 @@ impl Default for Outbound {
 }
 
 impl Outbound {
-    /// Begins the configuration of an HTTP client for `url` that uses up to `connections` connections at once.
+    /// Begins the configuration of an HTTP client for `url` that uses up to `connections` connections at once. A request and
+    /// its answer take `limit` at most.
     ///
     /// # Errors
     /// Connections may not lead to the address in `url`.
@@ -59,6 +60,7 @@ impl Outbound {
         url: &Url,
         tls: rustls::ClientConfig,
         connections: usize,
+        limit: Duration,
     ) -> Result<reqwest::ClientBuilder, Refusal> {
         self.denied.check_url(url)?;
         let idle =
@@ -67,6 +69,8 @@ impl Outbound {
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(self.denied.clone()))
             .redirect(self.denied.redirects())
+            .timeout(limit)
+            .connect_timeout(limit)
             .pool_max_idle_per_host(idle)
             .user_agent(concat!("ebb/", env!("CARGO_PKG_VERSION")));
         let builder = match self.idle_timeout {
@@ -104,6 +108,8 @@ mod tests {
     use super::*;
     use crate::net::tls::Tls;
 
+    const LIMIT: Duration = Duration::from_secs(5);
+
     /// The requests on each connection, one after the other.
     type Asked = Arc<Mutex<Vec<Vec<String>>>>;
 
@@ -140,7 +146,7 @@ mod tests {
     async fn ask_twice(outbound: &Outbound) -> Vec<Vec<String>> {
         let (url, asked) = server().await;
         let tls = Tls::default().client_config(outbound).unwrap();
-        let client = outbound.http(&url.parse().unwrap(), tls, 2).unwrap().no_proxy().build().unwrap();
+        let client = outbound.http(&url.parse().unwrap(), tls, 2, LIMIT).unwrap().no_proxy().build().unwrap();
         for _ in 0..2 {
             client.get(&url).send().await.unwrap().bytes().await.unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -174,13 +180,13 @@ mod tests {
             let url: Url = url.parse().unwrap();
             let outbound = Outbound { denied: Denied::parse("127.0.0.1,::1").unwrap(), ..Outbound::default() };
             let tls = Tls::default().client_config(&outbound).unwrap();
-            let client = outbound.http(&url, tls, 1).unwrap().no_proxy().build().unwrap();
+            let client = outbound.http(&url, tls, 1, LIMIT).unwrap().no_proxy().build().unwrap();
             let error = client.get(url).send().await.unwrap_err();
             assert!(format!("{error:?}").contains("Refusal"), "{error:?}");
         }
         assert!(asked.lock().is_empty());
         let tls = Tls::default().client_config(&Outbound::default()).unwrap();
         let outbound = Outbound { denied: Denied::parse("127.0.0.1").unwrap(), ..Outbound::default() };
-        assert!(outbound.http(&denied.parse().unwrap(), tls, 1).is_err());
+        assert!(outbound.http(&denied.parse().unwrap(), tls, 1, LIMIT).is_err());
     }
 }

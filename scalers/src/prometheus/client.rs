@@ -110,10 +110,10 @@ impl Client {
     pub(super) fn new(endpoint: &Endpoint, outbound: &Arc<Outbound>) -> Self {
         let timeout = endpoint.timeout.unwrap_or(outbound.http_timeout);
         let build = || -> Result<reqwest::Client, Box<dyn Error>> {
-            let client = outbound.http(&endpoint.base, endpoint.tls.client_config(outbound)?, CONNECTIONS)?;
+            let client = outbound.http(&endpoint.base, endpoint.tls.client_config(outbound)?, CONNECTIONS, timeout)?;
             // Another host must not be handed the credentials in the headers.
             let client = client.redirect(outbound.redirects_within(&endpoint.base));
-            Ok(client.timeout(timeout).connect_timeout(timeout).build()?)
+            Ok(client.build()?)
         };
         let http = build().map_err(|error| error.to_string());
         Self {

@@ -92,8 +92,8 @@ impl Client {
     pub fn new(endpoint: &Endpoint, tokens: Option<Arc<TokenSource>>, outbound: &Outbound) -> Self {
         let timeout = endpoint.timeout.unwrap_or(outbound.http_timeout);
         let build = || -> Result<reqwest::Client, Box<dyn Error>> {
-            let client = outbound.http(&endpoint.base, endpoint.tls.client_config(outbound)?, CONNECTIONS)?;
-            Ok(client.timeout(timeout).connect_timeout(timeout).build()?)
+            let client = outbound.http(&endpoint.base, endpoint.tls.client_config(outbound)?, CONNECTIONS, timeout)?;
+            Ok(client.build()?)
         };
         let http = build().map_err(|error| error.to_string());
         Self {

@@ -105,7 +105,7 @@ impl Requester {
         let timeout = outbound.http_timeout;
         let build = || -> Result<reqwest::Client, Box<dyn Error>> {
             let url = Url::parse(&account.credentials.token_url)?;
-            let client = outbound.http(&url, account.tls.client_config(outbound)?, 1)?.timeout(timeout);
+            let client = outbound.http(&url, account.tls.client_config(outbound)?, 1, timeout)?;
             // A redirect would hand the secret to another server.
             Ok(client.redirect(Policy::none()).build()?)
         };

@@ -91,14 +91,13 @@ struct Talk {
 
 impl Talk {
     async fn run(mut self) {
-        let why = match self.talk().await {
-            Err(why) => why,
-            Ok(()) => {
-                self.shared.session.lock().close();
-                // The broker may have gone; nobody waits for its answer.
-                let _ = timeout(FAREWELL, self.bid_farewell()).await;
-                "the connection is closed".to_owned()
-            }
+        let why = if let Err(why) = self.talk().await {
+            why
+        } else {
+            self.shared.session.lock().close();
+            // The broker may have gone; nobody waits for its answer.
+            let _ = timeout(FAREWELL, self.bid_farewell()).await;
+            "the connection is closed".to_owned()
         };
         // What the session had to say last: its answer to a close.
         let _ = timeout(FAREWELL, self.send(&mut Vec::new())).await;

@@ -286,7 +286,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_broker_that_only_talks_has_an_end() {
-        let heartbeat = vec![8, 0, 0, 0, 0, 0, 0, 0xce];
+        let heartbeat = [8, 0, 0, 0, 0, 0, 0, 0xce];
         let (outcome, _) = opened(password(Mechanism::Plain), vec![heartbeat.repeat(100)]).await;
         assert!(outcome.unwrap_err().contains("more than 16 AMQP frames"));
     }

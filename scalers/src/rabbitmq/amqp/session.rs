@@ -126,7 +126,7 @@ impl Session {
         match said {
             Said::ChannelOpened if channel.state == ChannelState::Opening => channel.state = ChannelState::Open,
             Said::Declared(queue, messages) if channel.state == ChannelState::Open => {
-                channel.answered(queue, messages)?
+                channel.answered(queue, messages)?;
             }
             Said::ChannelClose(reason) if channel.state != ChannelState::Closed => {
                 // channel.close-ok.

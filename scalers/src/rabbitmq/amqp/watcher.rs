@@ -111,7 +111,9 @@ impl Watcher {
         drop(rotation);
         let Some(connection) = connection else {
             // Its workload reads it, which opens the connection.
-            due.iter().for_each(|watched| watched.changed.notify_one());
+            for watched in due {
+                watched.changed.notify_one();
+            }
             return true;
         };
         connection.ask(
