@@ -71,7 +71,7 @@ admission: programs ## measure the webhook: 200 creations a second beside 5,000 
 
 N ?= 100
 KIND ?= rabbitmq
-load: programs ## measure N ScaledObjects (100) of KIND rabbitmq, kafka, cron or mixed; PEER="command" beside Ebb (docs/load.md)
+load: programs ## measure N ScaledObjects (100) of KIND rabbitmq, kafka, cron or mixed; PEER="command" beside Ebb; OVER, LISTER (docs/load.md)
 	@N="$(N)" KIND="$(KIND)" target/release/load
 
 setup: ## install the Debian packages and fetch the Kafka that the tests need, if they are missing

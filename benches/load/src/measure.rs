@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, Utc};
 use ebb_tests::audit;
 use ebb_tests::wait::{self, secs};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::contender::{Contender, Role};
@@ -20,7 +21,7 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::usage::{self, Usage};
 use crate::wake;
-use crate::workloads::{FAST, SLOW};
+use crate::workloads::{AT_ONCE, FAST, SLOW};
 
 /// How long nothing is done before something is measured at rest.
 const SETTLE: Duration = secs(5);
@@ -202,11 +203,26 @@ impl Run<'_> {
         let workloads = &self.stage.workloads;
         let objects: Vec<_> = workloads.iter().map(|one| one.scaled_object(&self.stage.addresses)).collect();
         let before = self.before()?;
-        self.stage.user.apply_all(&objects).await?;
-        self.figures.seconds(TIME, "all ScaledObjects applied", before.at.elapsed());
+        self.create(&objects).await?;
+        let applied = Instant::now();
+        self.figures.seconds(TIME, "all ScaledObjects applied", applied - before.at);
         self.stage.user.wait_all_ready(objects.len(), self.settings.ready_limit()).await?;
         self.figures.seconds(TIME, "all ScaledObjects Ready", before.at.elapsed());
+        self.figures.seconds(TIME, "all Ready after the last creation", applied.elapsed());
         self.note(&before, "until all Ready", false)
+    }
+
+    /// Creates the objects, evenly over the time that the settings give.
+    async fn create(&self, objects: &[Value]) -> Result<()> {
+        let Some(over) = self.settings.over else { return self.stage.user.apply_all(objects).await };
+        let chunks = objects.chunks(AT_ONCE);
+        let pause = over / u32::try_from(chunks.len()).unwrap_or(u32::MAX).max(1);
+        let mut beat = tokio::time::interval(pause);
+        for chunk in chunks {
+            beat.tick().await;
+            self.stage.user.apply_all(chunk).await?;
+        }
+        Ok(())
     }
 
     /// Waits until it has written nothing for a while: what nobody waits for, such as events, comes after all

@@ -1,4 +1,4 @@
-//! The settings of a run: the variables `N`, `KIND`, `PEER` and `LISTER`.
+//! The settings of a run: the variables `N`, `KIND`, `PEER`, `OVER` and `LISTER`.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ const SAMPLE: usize = 10;
 /// The most workloads that are active at once.
 const ACTIVE: usize = 100;
 
-/// The most seconds of a lister.
-const LONGEST_LISTER: u64 = 3_600;
+/// The most seconds of a lister, and of the creation of all.
+const LONGEST: u64 = 3_600;
 
 /// The triggers of the ScaledObjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) kind: Kind,
     /// The command of another autoscaler.
     pub(crate) peer: Option<String>,
+    /// How long the creation of all is spread over. None: as fast as the API server allows.
+    pub(crate) over: Option<Duration>,
     /// How long a client lists all ScaledObjects again and again. None: there is no such client.
     pub(crate) lister: Option<Duration>,
 }
@@ -63,13 +65,13 @@ impl Settings {
         let kind = Kind::parse(given("KIND").as_deref().unwrap_or("rabbitmq"))?;
         let peer = given("PEER");
         ensure!(peer.as_deref().is_none_or(|command| !command.contains('\n')), "PEER: it is one command in one line");
-        let lister = given("LISTER").map(|text| {
-            let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_LISTER).contains(seconds));
-            seconds
-                .map(secs)
-                .with_context(|| format!("LISTER={text}: it is a number of seconds up to {LONGEST_LISTER}"))
-        });
-        Ok(Self { count, kind, peer, lister: lister.transpose()? })
+        let span = |name: &str| {
+            let text = given(name)?;
+            let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds));
+            Some(seconds.map(secs).with_context(|| format!("{name}={text}: it is a number of seconds up to {LONGEST}")))
+        };
+        let (over, lister) = (span("OVER").transpose()?, span("LISTER").transpose()?);
+        Ok(Self { count, kind, peer, over, lister })
     }
 
     /// How many workloads are woken one by one at each `pollingInterval`. One workload at least is left asleep.
@@ -89,7 +91,7 @@ impl Settings {
 
     /// How long everything may take for one contender.
     pub(crate) fn limit(&self) -> Duration {
-        secs(900) + 2 * self.ready_limit() + self.lister.unwrap_or_default()
+        secs(900) + 2 * self.ready_limit() + self.over.unwrap_or_default() + self.lister.unwrap_or_default()
     }
 }
 
@@ -106,9 +108,9 @@ mod tests {
         let settings = read(&[("PEER", " ")]).unwrap();
         assert_eq!((settings.count, settings.kind, settings.peer), (100, Kind::Rabbitmq, None));
         assert_eq!(settings.lister, None);
-        let settings = [("N", "1000"), ("KIND", "mixed"), ("PEER", "./other --fast"), ("LISTER", "300")];
+        let settings = [("N", "1000"), ("KIND", "mixed"), ("PEER", "./other --fast"), ("LISTER", "300"), ("OVER", "191")];
         let settings = read(&settings).unwrap();
-        assert_eq!(settings.lister, Some(secs(300)));
+        assert_eq!((settings.lister, settings.over), (Some(secs(300)), Some(secs(191))));
         assert_eq!((settings.count, settings.kind.name()), (1000, "mixed"));
         assert_eq!(settings.peer.as_deref(), Some("./other --fast"));
     }
@@ -123,6 +125,7 @@ mod tests {
             ("KIND", "redis"),
             ("PEER", "a\nb"),
             ("LISTER", "0"),
+            ("OVER", "3601"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn one_workload_is_left_asleep() {
         for (count, sample, active) in [(3, 1, 2), (20, 9, 19), (21, 10, 20), (100, 10, 99), (1000, 10, 100)] {
-            let settings = Settings { count, kind: Kind::Cron, peer: None, lister: None };
+            let settings = Settings { count, kind: Kind::Cron, peer: None, over: None, lister: None };
             assert_eq!((settings.sample(), settings.active()), (sample, active), "of {count}");
             assert!(2 * sample <= active && active < count);
         }

@@ -129,14 +129,14 @@ mod tests {
 
     #[test]
     fn a_mixed_run_has_one_of_each_in_turn() {
-        let settings = Settings { count: 7, kind: Kind::Mixed, peer: None, lister: None };
+        let settings = Settings { count: 7, kind: Kind::Mixed, peer: None, over: None, lister: None };
         let sources: Vec<_> = all(&settings).iter().map(|workload| workload.source).collect();
         assert_eq!(sources, [Queue, Topic, Window, Queue, Topic, Window, Queue]);
     }
 
     #[test]
     fn the_sample_at_each_interval_is_as_large() {
-        let settings = Settings { count: 100, kind: Kind::Kafka, peer: None, lister: None };
+        let settings = Settings { count: 100, kind: Kind::Kafka, peer: None, over: None, lister: None };
         let fast = all(&settings).iter().filter(|workload| workload.interval == FAST).count();
         assert_eq!(fast, settings.sample());
     }
