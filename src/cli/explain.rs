@@ -3,6 +3,7 @@
 //! `cluster` reads, `report` puts together (pure), `findings` looks for problems (pure), `text` writes for people.
 
 mod cluster;
+mod credentials;
 mod findings;
 mod report;
 #[cfg(test)]

@@ -108,7 +108,8 @@ mod tests {
         let settings = read(&[("PEER", " ")]).unwrap();
         assert_eq!((settings.count, settings.kind, settings.peer), (100, Kind::Rabbitmq, None));
         assert_eq!(settings.lister, None);
-        let settings = [("N", "1000"), ("KIND", "mixed"), ("PEER", "./other --fast"), ("LISTER", "300"), ("OVER", "191")];
+        let settings =
+            [("N", "1000"), ("KIND", "mixed"), ("PEER", "./other --fast"), ("LISTER", "300"), ("OVER", "191")];
         let settings = read(&settings).unwrap();
         assert_eq!((settings.lister, settings.over), (Some(secs(300)), Some(secs(191))));
         assert_eq!((settings.count, settings.kind.name()), (1000, "mixed"));

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ExplainError;
+use super::credentials::{self, UsedCertificate};
 use crate::kube_api::errors;
 use crate::kube_api::key::Key;
 use crate::kube_api::scale::Targets;
@@ -32,6 +33,8 @@ pub struct Facts {
     pub others: Known<Vec<Other>>,
     /// The conflicts with VerticalPodAutoscalers, a text each.
     pub vpa_conflicts: Vec<String>,
+    /// The certificates that its triggers use, as far as the user may read them.
+    pub certificates: Vec<UsedCertificate>,
     /// The decisions, the oldest first, and since when they are known.
     pub decisions: Known<(Vec<ScalingDecision>, String)>,
     /// The readings.
@@ -61,15 +64,16 @@ pub(super) async fn read(client: &Client, key: &Key) -> Result<Facts, ExplainErr
     let api: Api<ScaledObject> = Api::namespaced(client.clone(), &key.namespace);
     let object = api.get(&key.name).await;
     let object = object.map_err(|error| ExplainError::Object { key: key.clone(), cause: errors::message(&error) })?;
-    let (replicas, hpa, others, vpa_conflicts, decisions, readings) = tokio::join!(
+    let (replicas, hpa, others, vpa_conflicts, certificates, decisions, readings) = tokio::join!(
         replicas(client, key, &object),
         hpa(client, key, &object),
         others(client, key, &object),
         vpa_conflicts(client, key, &object),
+        credentials::read(client, key, &object),
         decisions(client, key),
         raw(client, format!("namespaces/{}/{RESOURCE}/{}/{READINGS}", key.namespace, key.name)),
     );
-    Ok(Facts { object, replicas, hpa, others, vpa_conflicts, decisions, readings })
+    Ok(Facts { object, replicas, hpa, others, vpa_conflicts, certificates, decisions, readings })
 }
 
 async fn replicas(client: &Client, key: &Key, object: &ScaledObject) -> Known<i32> {

@@ -1,11 +1,14 @@
 //! Problems of a ScaledObject, as far as they are visible from outside. Pure.
 
+mod backlog;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use ebb_crds::Condition;
 use ebb_plan::trail::object::ScalingDecision;
 use serde::Serialize;
 
 use super::cluster::Facts;
+use super::credentials;
 use super::report::conditions;
 
 /// The time at its maximum after which a workload is reported.
@@ -20,7 +23,7 @@ pub struct Finding {
     pub cure: String,
 }
 
-fn finding(what: impl Into<String>, cure: impl Into<String>) -> Finding {
+pub(super) fn finding(what: impl Into<String>, cure: impl Into<String>) -> Finding {
     Finding { what: what.into(), cure: cure.into() }
 }
 
@@ -33,6 +36,8 @@ pub(super) fn findings(facts: &Facts, holds: Option<&ScalingDecision>, now: Date
     found.extend(hpa(facts));
     found.extend(holds.and_then(|holds| held(facts, holds, now)));
     found.extend(by_condition(facts));
+    found.extend(facts.readings.iter().flat_map(|readings| backlog::findings(readings, now)));
+    found.extend(credentials::findings(&facts.certificates, now));
     found
 }
 

@@ -51,6 +51,7 @@ fn facts(status: &Value, decisions: &[Value]) -> Facts {
         )),
         others: Ok(Vec::new()),
         vpa_conflicts: Vec::new(),
+        certificates: Vec::new(),
         decisions: Ok((
             decisions.iter().map(|decision| serde_json::from_value(decision.clone()).unwrap()).collect(),
             "2026-11-27T20:00:00.000Z".to_owned(),
