@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ebb_tests::sandbox::Sandbox;
 use ebb_tests::wait::{self, secs};
 use ebb_tests::workload::{deployment, rabbitmq, scaled_object};
@@ -67,16 +67,24 @@ fn maximum_and_the_own_scale_up_policy_bound_the_first_count() -> Outcome {
         let user = world.sandbox("activation-bounds").await?;
         let policy = json!({"type": "Pods", "value": 2, "periodSeconds": 600});
         let behavior = json!({"horizontalPodAutoscalerConfig": {"behavior": {"scaleUp": {"policies": [policy]}}}});
-        for (name, activate_to, spec, first) in [
-            ("activation-max", "target", json!({"maxReplicaCount": 4}), 4),
-            ("activation-policy", "target", json!({"advanced": behavior}), 3),
-            ("activation-minimum", "minimum", json!({"minReplicaCount": 0, "advanced": behavior}), 1),
+        for (name, activate_to, spec, first, bounds) in [
+            ("activation-max", "target", json!({"maxReplicaCount": 4}), 4, json!(["MaxReplicas"])),
+            ("activation-policy", "target", json!({"advanced": behavior}), 3, json!(["ScaleUpLimit"])),
+            ("activation-minimum", "minimum", json!({"minReplicaCount": 0, "advanced": behavior}), 1, json!([])),
         ] {
             asleep(world, &user, name, activate_to, spec).await?;
             let watch = user.watch_replicas(name).await?;
             let begun = backlog(world, &user, name, 100).await?;
             let woken = watch.wait_since(begun, "1 or more", secs(10), |replicas| replicas > 0).await?;
             ensure!(woken.replicas == first, "{name}: {} instead of {first}", woken.replicas);
+            let bounded = wait::until("the decision", secs(5), async || {
+                let decisions = user.decisions(name).await?;
+                let woke = decisions.iter().find(|decision| decision["by"] == "Ebb" && decision["to"] == first);
+                let woke = woke.with_context(|| format!("{decisions:#?}"))?;
+                Ok(woke["bounds"].as_array().cloned().unwrap_or_default())
+            });
+            let bounded = Value::from(bounded.await?);
+            ensure!(bounded == bounds, "{name}: bounded by {bounded}");
         }
         Ok(())
     })

@@ -251,6 +251,60 @@ fn what_the_hpa_waits_for_is_named() -> Outcome {
     })
 }
 
+#[test]
+fn the_minimum_holds_the_hpa_and_raises_what_is_below_it() -> Outcome {
+    story(async |world| {
+        let spec = json!({"pollingInterval": 1, "minReplicaCount": 2});
+        let user = world.app("decisions-minimum", 2, 0, spec).await?;
+        let held = decided(&user, "HPA", "MinReplicas", "minReplicaCount is reached").await?;
+        ensure!(counts(&held) == (2, 2) && held["bounds"] == json!(["MinReplicas"]), "{held}");
+        user.kubectl.run(&["scale", "deploy", "my-app", "--replicas=0"]).await?;
+        let raised = decided(&user, "Ebb", "RaisedToMinimum", "the count was below minReplicaCount").await?;
+        ensure!(counts(&raised) == (0, 2), "{raised}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_formula_without_a_value_and_a_missing_target_are_named() -> Outcome {
+    story(async |world| {
+        let name = "decisions-no-value";
+        let user = world.sandbox(name).await?;
+        world.rabbit.declare(name).await?;
+        user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &world.rabbit.url())])).await?;
+        let mut trigger = rabbitmq(name);
+        trigger["name"] = json!("q");
+        let modifiers = json!({"formula": "10 / q", "target": "5"});
+        let spec = json!({"pollingInterval": 1, "triggers": [trigger], "advanced": {"scalingModifiers": modifiers}});
+        user.apply(&scaled_object("my-app", spec)).await?;
+        let failed = decided(&user, "Ebb", "FormulaFailed", "the formula has no value").await?;
+        ensure!(failed["from"] == failed["to"] && failed["bounds"] == json!(["Formula"]), "{failed}");
+
+        let user = world.app("decisions-no-target", 0, 0, json!({"pollingInterval": 1})).await?;
+        decided(&user, "Ebb", "NoTriggerActive", "no trigger is active").await?;
+        user.kubectl.run(&["delete", "deploy", "my-app"]).await?;
+        world.rabbit.publish("decisions-no-target", 1).await?;
+        decided(&user, "Ebb", "TargetFailed", "my-app").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn an_idle_count_is_left_for_the_minimum_and_returned_to() -> Outcome {
+    story(async |world| {
+        let name = "decisions-idle";
+        let spec = json!({"pollingInterval": 1, "cooldownPeriod": 2, "idleReplicaCount": 0, "minReplicaCount": 2});
+        let user = world.app(name, 0, 0, spec).await?;
+        world.rabbit.publish(name, 1).await?;
+        let woken = decided(&user, "Ebb", "Activated", "trigger 0 (rabbitmq) is active: 1 is above 0").await?;
+        ensure!(counts(&woken) == (0, 2), "{woken}");
+        world.rabbit.purge(name).await?;
+        let asleep = decided(&user, "Ebb", "Deactivated", "the cooldown is over").await?;
+        ensure!(counts(&asleep) == (2, 0), "{asleep}");
+        Ok(())
+    })
+}
+
 /// The answer of `ebb explain` about `my-app`.
 fn explain(world: &World, user: &Sandbox, more: &[&str]) -> Result<String> {
     let output = Command::new(paths::bin("ebb")?)
