@@ -117,8 +117,13 @@ fn paused_at_zero_and_at_some_count() -> Outcome {
 
         user.annotate("my-app", &format!("{REPLICAS}-")).await?;
         user.wait_condition("my-app", "Paused", "False").await?;
-        let status = user.get("ScaledObject", "my-app").await?["status"].clone();
-        ensure!(status["pausedReplicaCount"].is_null() && status["hpaName"] == HPA, "{status}");
+        // The HPA is made after that.
+        wait::until("the status to name the HPA again", secs(10), async || {
+            let status = user.get("ScaledObject", "my-app").await?["status"].clone();
+            ensure!(status["pausedReplicaCount"].is_null() && status["hpaName"] == HPA, "{status}");
+            Ok(())
+        })
+        .await?;
         user.wait_replicas("my-app", "2", secs(30), |replicas| replicas == 2).await?;
         Ok(())
     })
