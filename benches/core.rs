@@ -186,6 +186,7 @@ mod bench_support {
         let trigger = Trigger::new(scaler, false, metrics.trigger(labels), 0);
         registry.open(&object).0.serve(Some(Serving {
             build: 0,
+            observed: false,
             policy: Policy::of(&object),
             target_kind: Kind::deployment(),
             target: object.spec.scale_target_ref.clone(),
@@ -281,6 +282,7 @@ fn trail(c: &mut Criterion) {
                 is_read: false,
                 policy: &policy,
                 leads: true,
+                would_be: None,
             };
             trail.on_tick(black_box(&view), 4096);
         });

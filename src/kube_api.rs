@@ -1,7 +1,8 @@
 //! The client of the API server, and helpers for every object that comes from it.
 //!
-//! - [`client`]: requests over HTTP/2 with limits of time. [`limiter`]: as many at the same time as the API server can
-//!   bear. [`errors`]: the meaning of an error for its caller.
+//! - [`client`]: requests over HTTP/2 with limits of time. [`limiter`]: as many at the same time as the API server can bear.
+//!   [`errors`]: what an error says about it.
+//! - [`read_only`]: clients of a process that only observes.
 //! - [`watch`]: the driver of all watches.
 //! - [`scope`]: the namespaces and labels that are served. [`selector`] parses label selectors.
 //! - [`key`]: the name of an object in its namespace.
@@ -15,6 +16,7 @@ pub mod errors;
 pub mod key;
 pub mod limiter;
 pub mod pod_template;
+pub mod read_only;
 pub mod scale;
 pub mod scope;
 pub mod selector;

@@ -23,7 +23,7 @@ use ebb_scalers::{ConfigError, Scaler};
 use ebb_plan::activate_to::ActivateTo;
 use ebb_plan::fallback::Fallback;
 use ebb_plan::modifiers::Modifiers;
-use ebb_plan::{authentication, names, pause, resource, unexpected, validate};
+use ebb_plan::{authentication, mode, names, pause, resource, unexpected, validate};
 
 /// The reasons that are about names.
 const NAMES: [&str; 2] = ["name-too-long", "hpa-name-too-long"];
@@ -209,13 +209,17 @@ fn mistaken(object: &ScaledObject) -> Vec<Finding> {
     let activate_to = activate_to.map(|text| {
         Finding::warning(format!("metadata.annotations.{}", ebb_crds::names::ACTIVATE_TO_ANNOTATION), text)
     });
+    let mode = mode::mode(object.metadata.annotations.as_ref()).err();
+    let mode =
+        mode.map(|text| Finding::warning(format!("metadata.annotations.{}", ebb_crds::names::MODE_ANNOTATION), text));
     let types = validate::metric_types(spec).into_iter().map(|wrong| Finding::warning(wrong.path, wrong.text));
     let resources = resource::metrics(spec).err().unwrap_or_default();
     let resources = resources
         .into_iter()
         .map(|wrong| Finding::warning(format!("spec.triggers[{}].{}", wrong.index, wrong.field), wrong.to_string()));
     let hpa = validate::hpa(spec).into_iter().map(|(path, text)| Finding::warning(path, text));
-    target.into_iter().chain(annotations).chain(activate_to).chain(types).chain(resources).chain(hpa).collect()
+    let annotations = annotations.into_iter().chain(activate_to).chain(mode);
+    target.into_iter().chain(annotations).chain(types).chain(resources).chain(hpa).collect()
 }
 
 /// The mistakes in the parameters of one trigger.

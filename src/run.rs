@@ -92,7 +92,13 @@ pub async fn run(settings: Run) -> Result<(), RunError> {
     let ready = Arc::new(AtomicBool::new(false));
     let shutdown = Shutdown::on_signals(Arc::clone(&ready), elect)?;
     report_settings(&settings);
-    let leadership = if elect { Leadership::elected() } else { Leadership::always() };
+    let leadership = if settings.observe.only {
+        Leadership::never()
+    } else if elect {
+        Leadership::elected()
+    } else {
+        Leadership::always()
+    };
     let metrics = Metrics::new(settings.serving.enable_high_cardinality_metrics_labels, Arc::clone(&leadership))?;
     let clients = ApiClients::new(&settings, &leadership, &metrics).await?;
     let listeners = Listeners::bind(&settings).await?;
@@ -214,8 +220,8 @@ impl Parts {
         let pools = pools.with_cluster(Arc::new(KubeReader::new(clients.request.clone())));
         let counted = pools.clone();
         metrics.own().clients_from(move || counted.broker_clients());
-        let (config, records) = (clients.config.clone(), Arc::clone(&registry));
-        let context = Context::new(config, write.clone(), records, events, poller, pools, controlled(settings));
+        let (server, records) = (clients.server.clone(), Arc::clone(&registry));
+        let context = Context::new(server, write.clone(), records, events, poller, pools, controlled(settings));
         Self { registry, context, rechecks, outbound }
     }
 
@@ -254,12 +260,17 @@ fn controlled(settings: &Run) -> controller::Settings {
         },
         unexpected_parameters: settings.watch.unexpected_parameters,
         activate_to: settings.activate_to,
+        observes: settings.observe.only,
+        hpa_controller: settings.observe.controller(),
     }
 }
 
 /// Logs the settings that have no effect, each with the reason.
 fn report_settings(settings: &Run) {
     info!(version = build_info::VERSION, "ebb begins");
+    if settings.observe.only {
+        info!("this Ebb only observes: it creates, changes and deletes nothing in the cluster");
+    }
     if !settings.without_effect.is_empty() {
         warn!("accepted, and without effect: {}", settings.without_effect.join("; "));
     }

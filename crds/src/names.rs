@@ -23,6 +23,8 @@ pub const FORCE_ACTIVATION_ANNOTATION: &str = "autoscaling.keda.sh/force-activat
 
 /// On a ScaledObject: `target` sets the count that the readings ask for at once when it wakes, `minimum` as KEDA does.
 pub const ACTIVATE_TO_ANNOTATION: &str = "ebb.dev/activate-to";
+/// On a ScaledObject: `observe` has Ebb decide and keep the trail, and change nothing: another autoscaler scales the target.
+pub const MODE_ANNOTATION: &str = "ebb.dev/mode";
 
 /// On a ScaledObject: takes over the existing HPA that `advanced.horizontalPodAutoscalerConfig.name` names.
 pub const TRANSFER_HPA_OWNERSHIP_ANNOTATION: &str = "scaledobject.keda.sh/transfer-hpa-ownership";

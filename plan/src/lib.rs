@@ -15,6 +15,7 @@ pub mod failure;
 pub mod fallback;
 pub mod formula;
 pub mod hpa;
+pub mod mode;
 pub mod modifiers;
 pub mod names;
 pub mod pause;
@@ -23,6 +24,7 @@ pub mod readings;
 pub mod reconcile;
 pub mod resource;
 pub mod rules;
+pub mod shadow;
 pub mod similar;
 pub mod simulate;
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The plan of one pass over a ScaledObject: the writes, the triggers to serve, the report, and the time of the next
 //! check.
 //!
-//! A pass has four steps. [`Intent::of`] reads the ScaledObject alone. The controller then observes what the intent
-//! needs ([`Observed`]). [`plan`] decides, and the controller carries the [`Plan`] out. Serving, pausing and deleting
-//! are three ways to compute a plan.
+//! A pass has four steps. [`Intent::of`] reads the ScaledObject alone. The controller then observes what the intent needs
+//! ([`Observed`]). [`plan`] decides, and the controller carries the [`Plan`] out. Serving, pausing and deleting are three
+//! ways to compute a plan. The plan for a ScaledObject that Ebb only observes is one of these without its writes.
 
 mod delete;
 mod intent;
 mod marks;
+mod observe;
 mod pause;
 mod serve;
 
@@ -52,6 +53,8 @@ pub struct Observed {
     pub hpas: BTreeSet<String>,
     /// The name of the HPA that was applied last. The watch may not show it yet.
     pub applied_hpa: Option<String>,
+    /// The names of those HPAs that Ebb has written, and nobody else. They go where Ebb begins to observe only.
+    pub ebbs_hpas: BTreeSet<String>,
     /// Whether its triggers are polled now.
     pub is_polled: bool,
 }
@@ -59,12 +62,14 @@ pub struct Observed {
 /// The plan of one pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The finalizer and the label that are missing.
+    /// The finalizer and the label that are missing, or the finalizer that is to go first.
     pub marks: Option<Marks>,
     /// The status is written before anything else, with the target's count in it.
     pub status_first: bool,
     /// The HPA that should be there.
     pub hpa: Option<Box<HorizontalPodAutoscaler>>,
+    /// The HPA that Ebb would write if it did not observe only.
+    pub shadow_hpa: Option<Box<HorizontalPodAutoscaler>>,
     /// The HPAs that should not be there.
     pub surplus_hpas: BTreeSet<String>,
     /// The replicas that the target should have.
@@ -97,7 +102,9 @@ pub struct Report {
     pub target: Option<TargetInfo>,
     /// The conflicts with VerticalPodAutoscalers. None: they are unknown.
     pub vpa_conflicts: Option<Vec<String>>,
-    /// No specification is in force any more, with every result of the check.
+    /// Whether Ebb only observes. None: it is unknown.
+    pub observed: Option<bool>,
+    /// Nothing is in force any more, whatever the result.
     pub stops: bool,
     /// The one HPA that stays, where a failed check found several.
     pub kept_hpa: Option<String>,
@@ -127,6 +134,9 @@ pub enum Checked {
 impl Report {
     /// Changes the facts before anything is written: those that hold even where a write fails.
     pub fn begin(&self, facts: &mut Facts) {
+        if let Some(observed) = self.observed {
+            facts.observe(observed);
+        }
         if let Some((paused, replicas)) = self.paused {
             (facts.paused, facts.paused_replicas) = (Some(paused), replicas);
         }
@@ -181,6 +191,7 @@ pub fn plan(object: &ScaledObject, intent: &Intent, observed: &Observed, options
         Intent::Pause(replicas) => pause::plan(object, *replicas, observed),
         Intent::Serve(rules) => serve::plan(object, rules.as_ref().as_ref(), observed, options),
         Intent::Refuse(failure) => Plan::nothing(object).refused(object, observed, failure.clone()),
+        Intent::Observe(would_be) => observe::plan(object, plan(object, would_be, observed, options), observed),
     }
 }
 
@@ -191,10 +202,11 @@ impl Plan {
             marks: None,
             status_first: false,
             hpa: None,
+            shadow_hpa: None,
             surplus_hpas: BTreeSet::new(),
             replicas: None,
             release: None,
-            report: Report { generation: object.metadata.generation, ..Report::default() },
+            report: Report { generation: object.metadata.generation, observed: Some(false), ..Report::default() },
             outcome: Ok(RECHECK),
         }
     }

@@ -4,7 +4,7 @@
 //! The simulation of random histories in this crate's tests uses the same model of the HPA and the same answers.
 
 pub(crate) mod answer;
-mod explain;
+pub mod explain;
 pub mod hpa;
 mod queue;
 mod record;

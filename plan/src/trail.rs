@@ -2,7 +2,11 @@
 //!
 //! The trail decides nothing. It follows the poll loop ([`Trail::on_tick`], [`Trail::on_scaled`]), the HPA's status
 //! ([`Trail::on_hpa`]) and pauses, and keeps each change of the replicas, and each change of the reason why they stay.
+//!
+//! Where Ebb only observes, the replicas are another autoscaler's. The trail then has the count that Ebb would have set beside each
+//! decision ([`WouldBe`]), and records where the two differ and where they agree again ([`comparison`]).
 
+mod comparison;
 mod decision;
 mod hold;
 mod hpa_view;
@@ -18,8 +22,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::activation::{self, ScaleReason};
 use crate::policy::Policy;
 use crate::tick::ReplicaChange;
-pub use decision::{Actor, Bound, Bounds, Decision, Reason, TriggerInfo, TriggerState};
+use comparison::Comparison;
+pub(crate) use decision::short;
+pub use decision::{Actor, Bound, Bounds, Decision, Reason, TriggerInfo, TriggerState, WouldBe};
 use hold::Hold;
+pub(crate) use hold::kept_by_loop;
 pub use hpa_view::HpaView;
 use ring::Ring;
 pub use ring::{Entry, last_number};
@@ -47,6 +54,8 @@ pub struct Trail {
     unexplained: Option<(i32, DateTime<Utc>)>,
     /// The reason that the replicas stay for, as it was last recorded.
     hold: Option<Reason>,
+    /// The count that Ebb would have set. None: it sets the replicas.
+    shadow: Option<Comparison>,
 }
 
 /// The end of a tick of the poll loop.
@@ -79,6 +88,8 @@ pub struct TickView<'a> {
     pub policy: &'a Policy,
     /// Whether this replica leads. Another one sets the replicas where it does not.
     pub leads: bool,
+    /// The count that Ebb would have set, where it only observes.
+    pub would_be: Option<WouldBe>,
 }
 
 /// The part of a tick that later decisions refer to.
@@ -95,6 +106,7 @@ struct Seen {
 impl Trail {
     /// A tick has ended. `budget`: the bytes that the trail may take.
     pub fn on_tick(&mut self, tick: &TickView<'_>, budget: usize) {
+        self.shadowed(tick.would_be.clone(), tick.policy.idle.unwrap_or(0));
         self.explain(tick.leads, tick.at);
         self.note(tick);
         if self.hold == Some(Reason::Paused) {
@@ -103,10 +115,18 @@ impl Trail {
         if let Some(replicas) = tick.replicas.filter(|_| tick.is_read || self.count.is_none()) {
             self.counted(replicas, tick.at);
         }
+        self.compare(tick.at);
         self.stay(tick.at);
+        self.keep_point(tick.at, budget);
+    }
+
+    /// Adds a point to the series, and keeps within the budget.
+    fn keep_point(&mut self, at: DateTime<Utc>, budget: usize) {
         self.ring.trim(budget, self.series.bytes());
-        let values = tick.states.iter().map(|state| state.value);
-        self.series.add(tick.at, self.count, values, budget.saturating_sub(self.ring.bytes()));
+        let Some(seen) = &self.seen else { return };
+        let shadow = self.shadow.as_ref().map(|shadow| shadow.would_be.replicas);
+        let values = seen.states.iter().map(|state| state.value);
+        self.series.add(at, (self.count, shadow), values, budget.saturating_sub(self.ring.bytes()));
     }
 
     /// Ebb has set the count.
@@ -130,6 +150,7 @@ impl Trail {
 
     /// Scaling is paused in both directions from now on.
     pub fn on_pause(&mut self, at: DateTime<Utc>) {
+        self.shadow = None;
         let is_new = self.hold.replace(Reason::Paused) != Some(Reason::Paused);
         if let Some(count) = self.count.filter(|_| is_new) {
             let bounds = Bounds::default().with(Bound::Paused, true);
@@ -140,16 +161,21 @@ impl Trail {
     /// The HPA's status is this. `leads`: see [`TickView::leads`].
     pub fn on_hpa(&mut self, view: HpaView, leads: bool, at: DateTime<Utc>) {
         let Some(before) = self.hpa.replace(view) else {
-            // What it did before is history that nobody has seen.
-            self.count = self.count.or(view.current);
+            // What it did before is history that nobody has seen. Its status shows the count before the last change for a while.
+            let is_fresh = view.desired > 0 && view.last_scale.is_some_and(|scaled| at - scaled < ECHO);
+            self.count = self.count.or(if is_fresh { Some(view.desired) } else { view.current });
             return;
         };
         if view.last_scale > before.last_scale && !view.is_disabled {
+            if self.shadow.is_some() || !leads {
+                self.woken_before(view, at);
+            }
             self.scaled_by_hpa(view, at);
         } else if let Some(current) = view.current {
             self.explain(leads, at);
             self.counted(current, at);
         }
+        self.compare(at);
         self.stay(at);
     }
 
@@ -188,8 +214,13 @@ impl Trail {
     fn explain(&mut self, leads: bool, now: DateTime<Utc>) {
         let Some((to, since)) = self.unexplained.filter(|(_, since)| now - *since >= UNEXPLAINED) else { return };
         self.hold = None;
-        // The replica that leads goes from and to zero.
+        let asleep = self.shadow.as_ref().map(|shadow| shadow.asleep);
+        let was_asleep = self.count.zip(asleep).is_some_and(|(count, asleep)| count <= asleep);
+        // The replica that leads goes from and to zero, or the autoscaler that is observed.
         let why = match self.count {
+            _ if asleep.is_some_and(|asleep| to <= asleep) && !was_asleep => (Actor::Autoscaler, Reason::Deactivated),
+            _ if was_asleep && asleep.is_some_and(|asleep| to > asleep) => (Actor::Autoscaler, Reason::Activated),
+            _ if asleep.is_some() => (Actor::Other, Reason::ChangedElsewhere),
             Some(0) if !leads => (Actor::Ebb, Reason::Activated),
             _ if !leads && to == 0 => (Actor::Ebb, Reason::Deactivated),
             _ => (Actor::Other, Reason::ChangedElsewhere),
@@ -201,6 +232,10 @@ impl Trail {
     fn stay(&mut self, at: DateTime<Utc>) {
         let (Some(count), Some(seen)) = (self.count, self.seen.as_ref()) else { return };
         if self.unexplained.is_some() || self.hold == Some(Reason::Paused) {
+            return;
+        }
+        // The reasons of another count are no reasons for this one.
+        if self.shadow.as_ref().is_some_and(|shadow| !shadow.agrees(count)) {
             return;
         }
         let (hold, by) = hold::present(seen.hold, self.hpa.as_ref(), count);
@@ -245,6 +280,9 @@ impl Trail {
         self.before = from.map(|from| (from, at));
         (self.count, self.unexplained) = (Some(to), None);
         self.record(self.decision(from, to, why, bounds, at));
+        if let Some(shadow) = &mut self.shadow {
+            shadow.recorded(to);
+        }
     }
 
     fn decision(
@@ -268,6 +306,7 @@ impl Trail {
             error: seen.and_then(|seen| seen.error.clone()),
             formula: seen.and_then(|seen| seen.formula),
             bounds,
+            would_be: self.shadow.as_ref().map(|shadow| Box::new(shadow.would_be.clone())),
         }
     }
 

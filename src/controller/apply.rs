@@ -32,7 +32,9 @@ pub(super) async fn apply(
     if let Some((paused, _)) = plan.report.paused {
         record.metrics.paused.set(f64::from(u8::from(paused)));
     }
-    if plan.report.stops && record.serving().is_some() {
+    let observes = plan.report.observed == Some(true);
+    let ends = |served: bool| plan.report.stops || (observes && served);
+    if record.serving().is_some_and(|serving| ends(!serving.observed)) {
         record.serve(None);
     }
     record.status.note(|facts| plan.report.begin(facts)).await;
@@ -56,7 +58,7 @@ pub(super) async fn apply(
     for name in &plan.surplus_hpas {
         delete_hpa(client, object, name).await.map_err(of_api)?;
     }
-    if plan.report.stops {
+    if plan.report.stops || observes {
         record.hpa.clear();
     }
     if let Some(replicas) = plan.replicas {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use ebb_crds::ScaledObject;
 use ebb_scalers::TriggerConfig;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::runtime::controller::Action;
 
 use super::context::Context;
 use super::dereference::{BuiltTrigger, Dereferenced};
 use super::ensure_hpa::{ContestNews, Ensured};
+use super::gather::Target;
+use crate::clock;
 use crate::store::record::{Record, Serving};
 use crate::store::trigger::Trigger;
 use crate::telemetry::metrics::TriggerLabels;
@@ -18,6 +21,7 @@ use ebb_plan::failure::Failure;
 use ebb_plan::reconcile::{Checked, Intent, Plan, Report};
 use ebb_plan::resource;
 use ebb_plan::rules::Rules;
+use ebb_plan::shadow::Follows;
 use ebb_plan::status::Facts;
 use ebb_plan::trail::TriggerInfo;
 
@@ -44,7 +48,7 @@ pub(super) async fn commit(
         }
         (Ok(ensured), Ok(next)) => (ensured, next),
     };
-    if let Intent::Delete = intent {
+    if let Intent::Delete = intent.action() {
         let check = Checked::Delete { released: ensured.released };
         record.status.note(|facts| Report { check, ..plan.report }.end(facts)).await;
         context.registry.close(&record.key);
@@ -61,14 +65,15 @@ pub(super) async fn commit(
     };
     let Some(rules) = intent.rules() else {
         log_end_of_trouble(record, record.check.succeeded(None));
-        if let Intent::Pause(_) = intent {
+        if let Intent::Pause(_) = intent.action() {
             record.trail.on_pause();
+            record.shadow.end();
         }
         record.status.report(&context.client, report).await;
         return Ok(Action::requeue(next));
     };
     log_end_of_trouble(record, record.check.succeeded(object.metadata.generation));
-    match serving(context, object, record, rules, read) {
+    match serving(context, object, record, (rules, plan.shadow_hpa.as_deref()), read) {
         None => record.status.report(&context.client, report).await,
         Some(serving) => {
             // The first tick writes the status.
@@ -105,21 +110,28 @@ fn serving(
     context: &Context,
     object: &ScaledObject,
     record: &Record,
-    rules: &Rules,
+    (rules, shadow_hpa): (&Rules, Option<&HorizontalPodAutoscaler>),
     read: Dereferenced,
 ) -> Option<Serving> {
     let target = read.target?;
-    record.poll.replicas_seen(target.replicas, target.seen);
     let before = record.serving();
-    let Rules { mut policy, fallback, modifiers, .. } = rules.clone();
-    policy.activate_to.get_or_insert(context.settings.activate_to);
+    if before.as_ref().is_some_and(|before| before.target != object.spec.scale_target_ref) {
+        // The count of another workload says nothing about this one.
+        record.shadow.end();
+    }
+    let mut rules = rules.clone();
+    rules.policy.activate_to.get_or_insert(context.settings.activate_to);
+    shadow(context, record, (&rules, shadow_hpa), &read.triggers, &target);
+    let observed = shadow_hpa.is_some();
+    let Rules { policy, fallback, modifiers, .. } = rules;
     let names = trigger_names(object);
     let configs = read.triggers.iter().map(|(config, _)| config);
     let digests: Vec<_> = configs.zip(&names).map(|built_from| context.digest(&built_from)).collect();
     let modifiers = modifiers.map(Box::new);
     let target_ref = object.spec.scale_target_ref.clone();
     let is_in_force = before.as_ref().is_some_and(|before| {
-        before.digests == digests
+        before.observed == observed
+            && before.digests == digests
             && before.policy == policy
             && before.target == target_ref
             && before.fallback == fallback
@@ -139,6 +151,7 @@ fn serving(
     tracing::info!(scaled_object = %record.key, triggers = triggers.len(), kept, "built the triggers");
     Some(Serving {
         build,
+        observed,
         policy,
         target_kind: target.kind,
         target: target_ref,
@@ -152,8 +165,29 @@ fn serving(
     })
 }
 
-/// The triggers as the trail of decisions describes them. Triggers that stay the same keep their entries, so that their
-/// readings go on.
+/// Begins or ends the shadow of the target, and has the poll loop know the replicas that it scales.
+fn shadow(
+    context: &Context,
+    record: &Record,
+    (rules, hpa): (&Rules, Option<&HorizontalPodAutoscaler>),
+    triggers: &[BuiltTrigger],
+    target: &Target,
+) {
+    let begins = if let Some(hpa) = hpa {
+        let metrics: Vec<_> = triggers.iter().map(|(_, scaler)| scaler.metric().clone()).collect();
+        let (follows, flags) = (Follows::of(rules, &metrics), context.settings.hpa_controller);
+        record.shadow.specify(target.replicas, hpa, follows, flags, clock::moment())
+    } else {
+        record.shadow.end();
+        true
+    };
+    // From then on the replicas of an observed one are the shadow's.
+    if begins {
+        record.poll.replicas_seen(target.replicas, target.seen);
+    }
+}
+
+/// What the trail says of the triggers. Those that stay the same are the same, so that their readings go on.
 fn trigger_infos(triggers: &[Arc<Trigger>], before: Option<&Serving>) -> Arc<[TriggerInfo]> {
     let info = |trigger: &Arc<Trigger>| {
         let labels = trigger.metrics().labels();

@@ -18,6 +18,7 @@ use super::hpas::Hpas;
 use super::lookup::Sources;
 use super::references::References;
 use super::requeue_queue::RequeueQueue;
+use crate::kube_api::client::ApiServer;
 use crate::kube_api::key::Key;
 use crate::kube_api::scale::Targets;
 use crate::kube_api::scope::Scope;
@@ -29,6 +30,7 @@ use crate::store::registry::Registry;
 use crate::store::watched_object::WatchedObject;
 use ebb_plan::activate_to::ActivateTo;
 use ebb_plan::reconcile::Options;
+use ebb_plan::simulate::hpa::ControllerFlags;
 
 /// The settings for reads of objects that ScaledObjects refer to.
 #[derive(Debug, Clone)]
@@ -56,6 +58,10 @@ pub struct Settings {
     pub unexpected_parameters: bool,
     /// The count that a ScaledObject without the annotation `ebb.dev/activate-to` wakes to.
     pub activate_to: ActivateTo,
+    /// Whether all ScaledObjects are only observed.
+    pub observes: bool,
+    /// The HPA controller, as far as the shadows of observed ones depend on it.
+    pub hpa_controller: ControllerFlags,
 }
 
 /// The parts that a pass works with.
@@ -87,10 +93,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context without any ScaledObject yet. `config` and `client` lead to the API server. Through `client` nothing
-    /// is written but while this replica leads.
+    /// A context without any ScaledObject yet. `server` is for watches of their own; through `client` nothing is
+    /// written but while this replica leads.
     pub fn new(
-        config: kube::Config,
+        server: ApiServer,
         client: Client,
         registry: Arc<Registry>,
         events: Events,
@@ -105,7 +111,7 @@ impl Context {
             targets: poller.targets.clone(),
             brokers,
             sources: Sources::new(client.clone(), &settings.references),
-            references: References::new(config, client.clone(), settings.references.file_root.clone(), changed.clone()),
+            references: References::new(server, client.clone(), settings.references.file_root.clone(), changed.clone()),
             authentications: Authentications::new(
                 client.clone(),
                 events,

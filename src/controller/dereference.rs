@@ -43,10 +43,13 @@ pub(super) async fn dereference(
     read.observed.is_polled = record.serving().is_some();
     read.observed.hpas = context.hpas.of(&record.key).into_iter().collect();
     read.observed.applied_hpa = record.hpa.name();
-    if matches!(intent, Intent::Delete | Intent::Pause(_)) {
+    if intent.is_observed() {
+        read.observed.ebbs_hpas = context.hpas.ebbs_of(&record.key).chain(record.hpa.name()).collect();
+    }
+    if matches!(intent.action(), Intent::Delete | Intent::Pause(_)) {
         context.references.forget(&record.key);
     }
-    if matches!(intent, Intent::Pause(_) | Intent::Serve(_)) {
+    if matches!(intent.action(), Intent::Pause(_) | Intent::Serve(_)) {
         read.observed.kind = kind(context, object).await;
     }
     if !intent.needs_replicas(object) {

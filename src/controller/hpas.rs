@@ -24,7 +24,7 @@ use crate::store::record::Record;
 use crate::store::registry::Registry;
 use crate::store::watched_object::WatchedObject;
 use ebb_plan::hpa::fingerprint::Fingerprint;
-use ebb_plan::hpa::write::controller;
+use ebb_plan::hpa::write::{controller, is_written_by_ebb};
 use ebb_plan::hpa::{self, TargetReport};
 use ebb_plan::status::{Check, Facts};
 use ebb_plan::trail::HpaView;
@@ -52,6 +52,8 @@ pub(super) struct Hpas {
 pub(super) struct ObservedHpa {
     pub(super) print: Fingerprint,
     owner: Option<Key>,
+    /// Nobody but Ebb has written it.
+    is_ebbs: bool,
     /// Its condition `ScalingActive`.
     condition: Option<Arc<HorizontalPodAutoscalerCondition>>,
 }
@@ -69,8 +71,14 @@ impl Hpas {
         seen.iter().filter(|(_, seen)| seen.owner.as_ref() == Some(owner)).map(|(key, _)| key.name.clone()).collect()
     }
 
-    /// The HPA's condition `ScalingActive` without its time, which no status of Ebb shows. HPAs with the same
-    /// condition share it.
+    /// The names of those of this ScaledObject that nobody but Ebb has written.
+    pub(super) fn ebbs_of(&self, owner: &Key) -> impl Iterator<Item = String> {
+        let seen = self.seen.read();
+        let ebbs = seen.iter().filter(|(_, seen)| seen.is_ebbs && seen.owner.as_ref() == Some(owner));
+        ebbs.map(|(key, _)| key.name.clone()).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The HPA's condition `ScalingActive` without its time, which no status of Ebb shows. HPAs with the same condition share it.
     fn scaling_active(&self, hpa: &HorizontalPodAutoscaler) -> Option<Arc<HorizontalPodAutoscalerCondition>> {
         let conditions = hpa.status.as_ref()?.conditions.as_deref()?;
         let found = conditions.iter().find(|condition| condition.type_ == "ScalingActive")?;
@@ -138,8 +146,12 @@ impl Index<HorizontalPodAutoscaler> for HpaIndex {
         let object = owner.as_ref().and_then(|owner| self.registry.get(owner));
         // The known name rather than another copy of it.
         let owner = object.as_ref().map(|object| object.key.clone()).or(owner);
-        let seen =
-            ObservedHpa { print: Fingerprint::of(hpa), owner: owner.clone(), condition: self.hpas.scaling_active(hpa) };
+        let seen = ObservedHpa {
+            print: Fingerprint::of(hpa),
+            owner: owner.clone(),
+            is_ebbs: is_written_by_ebb(hpa),
+            condition: self.hpas.scaling_active(hpa),
+        };
         let before = self.hpas.seen.write().insert(key.clone(), seen.clone());
         let Some(owner) = owner else {
             // Another writer has taken the owner reference away.
@@ -198,8 +210,10 @@ fn look_at_replicas(object: &Record, found: &HorizontalPodAutoscaler) {
         object.metrics.set_replicas(Some(count));
     }
     // The version of a custom kind may go, and the HPA controller reads it by another one then.
-    let confirms = serving.is_some_and(|serving| serving.target_kind.is_built_in());
-    if object.poll.target_reported(report, confirms) {
+    let confirms = serving.as_ref().is_some_and(|serving| serving.target_kind.is_built_in());
+    // The loop of an observed one does not scale this target.
+    let is_scaled = serving.is_none_or(|serving| !serving.observed);
+    if is_scaled && object.poll.target_reported(report, confirms) {
         object.wake();
     }
     if let Some(status) = &found.status {

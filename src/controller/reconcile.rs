@@ -30,6 +30,7 @@ const PASS: Duration = Duration::from_mins(1);
 pub(super) async fn reconcile(kept: Arc<WatchedObject>, context: Arc<Context>) -> Result<Action, Failure> {
     let object = kept.open().map_err(|error| Failure::Internal(error.to_string()))?;
     let intent = Intent::of(&object, ebb_scalers::declaration);
+    let intent = if context.settings.observes { intent.observed() } else { intent };
     let record = record(&context, &object, &intent);
     // A panic in one pass must not end them all.
     let pass = AssertUnwindSafe(pass(&context, &object, &intent, &record)).catch_unwind();
@@ -60,7 +61,7 @@ async fn pass(
 /// The record of the ScaledObject, with a poll loop unless it is being deleted.
 fn record(context: &Context, object: &ScaledObject, intent: &Intent) -> Arc<Record> {
     let (record, new) = context.registry.open(object);
-    if *intent != Intent::Delete {
+    if *intent.action() != Intent::Delete {
         record.metrics.set_triggers(object.spec.triggers.iter().map(|trigger| trigger.type_.as_str()));
         if new {
             context.poller.start(&record);

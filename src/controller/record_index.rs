@@ -95,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::controller::requeue_queue::RequeueQueue;
+    use crate::kube_api::client::ApiServer;
     use crate::kube_api::scale::Targets;
     use crate::leader::Leadership;
     use crate::store::event_sender::Events;
@@ -121,7 +122,7 @@ mod tests {
         let metrics = Metrics::new(false, Leadership::always()).unwrap();
         let events = Events::start(client.clone(), CancellationToken::new());
         let registry = Registry::new(metrics, Targets::new(client.clone()), events, Leadership::always(), 0);
-        let references = References::new(config, client, None, RequeueQueue::new().0);
+        let references = References::new(ApiServer::new(config, false), client, None, RequeueQueue::new().0);
         let warm = Arc::new(AtomicBool::new(false));
         (RecordIndex::new(Arc::clone(&registry), references, Arc::clone(&warm)), registry, warm)
     }

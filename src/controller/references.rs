@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::requeue_queue::RequeueQueue;
+use crate::kube_api::client::ApiServer;
 use crate::kube_api::key::Key;
 use watch::ReferenceWatcher;
 use watch_connections::WatchConnections;
@@ -107,15 +108,15 @@ impl Drop for Watched {
 }
 
 impl References {
-    /// Nothing is in use yet. Watches go to the API server of `config`; `client` reads metadata where a watch is
-    /// refused; `changed` takes the ScaledObjects that need another check.
+    /// Nothing is in use yet. Watches go to `server`; `client` reads metadata where a watch is refused;
+    /// `changed` takes the ScaledObjects that need another check.
     pub(super) fn new(
-        config: kube::Config,
+        server: ApiServer,
         client: Client,
         file_root: Option<PathBuf>,
         changed: RequeueQueue,
     ) -> Arc<Self> {
-        let watcher = ReferenceWatcher::new(WatchConnections::new(config), client, file_root);
+        let watcher = ReferenceWatcher::new(WatchConnections::new(server), client, file_root);
         Arc::new(Self { state: Mutex::default(), watcher: Arc::new(watcher), changed })
     }
 
@@ -222,7 +223,7 @@ mod tests {
         let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = Client::try_from(config.clone()).unwrap();
         let (changed, _) = RequeueQueue::new();
-        (References::new(config, client, None, changed.clone()), changed)
+        (References::new(ApiServer::new(config, false), client, None, changed.clone()), changed)
     }
 
     fn key(name: &str) -> Key {

@@ -15,6 +15,7 @@ use kube::{Client, Config};
 use tower::{ServiceBuilder, service_fn};
 
 use super::limiter::{Limiter, limited};
+use super::read_only;
 use crate::leader::{Fenced, Leadership};
 use crate::telemetry::metrics::Metrics;
 
@@ -53,6 +54,34 @@ pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ConfigError> {
     }
     config.connect_timeout = Some(CONNECT);
     Ok(config)
+}
+
+/// The API server, as far as this process may ask it. Cloning is cheap enough for each part that makes clients of its own.
+#[derive(Debug, Clone)]
+pub struct ApiServer {
+    config: Config,
+    is_read_only: bool,
+}
+
+impl ApiServer {
+    /// The API server at the end of `config`. If it `is_read_only`, its clients send no write; see [`read_only`].
+    pub fn new(config: Config, is_read_only: bool) -> Self {
+        Self { config, is_read_only }
+    }
+
+    /// The way there.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// See [`connect`].
+    ///
+    /// # Errors
+    /// The configuration is of no use.
+    pub fn connect(&self, answer: Option<Duration>) -> Result<Client, kube::Error> {
+        let client = connect(&self.config, answer)?;
+        Ok(if self.is_read_only { read_only::read_only(&client) } else { client })
+    }
 }
 
 /// A client. With `answer` no request waits longer than that for the beginning of its answer; watches need one without.

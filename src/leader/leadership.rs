@@ -10,13 +10,23 @@ use tokio::time::Instant;
 /// A replica's right to write, shared by all parts that write.
 #[derive(Debug)]
 pub struct Leadership {
-    /// There is no election, so the right never ends.
-    elected: bool,
+    grant: Grant,
     state: Mutex<State>,
     gained: Notify,
     quiet: Notify,
     /// The address of the replica that leads, where it is another one.
     leader_address: Mutex<Option<String>>,
+}
+
+/// The source of the right to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grant {
+    /// There is no election, so the right never ends.
+    Always,
+    /// The holder of the Lease has it.
+    Election,
+    /// This process only observes, and never has it.
+    Never,
 }
 
 #[derive(Debug, Default)]
@@ -34,17 +44,22 @@ struct State {
 impl Leadership {
     /// The right of an only replica, without an election.
     pub fn always() -> Arc<Self> {
-        Arc::new(Self::new(false))
+        Arc::new(Self::new(Grant::Always))
+    }
+
+    /// No right: this process observes, beside another autoscaler.
+    pub fn never() -> Arc<Self> {
+        Arc::new(Self::new(Grant::Never))
     }
 
     /// The right that a [`LeaderElector`](super::LeaderElector) grants and revokes.
     pub fn elected() -> Arc<Self> {
-        Arc::new(Self::new(true))
+        Arc::new(Self::new(Grant::Election))
     }
 
-    fn new(elected: bool) -> Self {
+    fn new(grant: Grant) -> Self {
         let (state, leader_address) = (Mutex::default(), Mutex::default());
-        Self { elected, state, gained: Notify::new(), quiet: Notify::new(), leader_address }
+        Self { grant, state, gained: Notify::new(), quiet: Notify::new(), leader_address }
     }
 
     /// The address of the API of the replica that leads, as far as it is another one and says so.
@@ -59,18 +74,37 @@ impl Leadership {
 
     /// Whether several replicas may run.
     pub fn is_elected(&self) -> bool {
-        self.elected
+        self.grant == Grant::Election
+    }
+
+    /// Whether this process never writes.
+    pub fn is_observer(&self) -> bool {
+        self.grant == Grant::Never
     }
 
     /// Whether this replica may write.
     pub fn is_leader(&self) -> bool {
-        !self.elected || self.state.lock().is_leader(Instant::now())
+        match self.grant {
+            Grant::Always => true,
+            Grant::Election => self.state.lock().is_leader(Instant::now()),
+            Grant::Never => false,
+        }
+    }
+
+    /// Whether the decisions and the series of this replica are those to show: it leads, or it observes on its own account.
+    pub fn speaks(&self) -> bool {
+        self.is_observer() || self.is_leader()
     }
 
     /// Begins a write, which ends when the result is dropped. None: this replica may not write.
     pub fn write(self: &Arc<Self>) -> Option<Writing> {
         let mut state = self.state.lock();
-        if self.elected && !state.is_leader(Instant::now()) {
+        let may_write = match self.grant {
+            Grant::Always => true,
+            Grant::Election => state.is_leader(Instant::now()),
+            Grant::Never => false,
+        };
+        if !may_write {
             return None;
         }
         state.under_way += 1;
@@ -177,6 +211,16 @@ mod tests {
         assert!(term.renew(Instant::now() + Duration::from_secs(10)) && !term.is_leader());
         assert!(!term.open(2) && !term.is_leader(), "what was read for an earlier term may be out of date");
         assert!(term.open(3) && term.is_leader());
+    }
+
+    #[test]
+    fn an_observer_speaks_and_never_writes() {
+        let observer = Leadership::never();
+        assert!(observer.speaks() && observer.is_observer());
+        assert!(!observer.is_leader() && !observer.is_elected() && observer.write().is_none());
+        let standby = Leadership::elected();
+        assert!(!standby.speaks() && !standby.is_observer());
+        assert!(Leadership::always().speaks());
     }
 
     #[tokio::test(start_paused = true)]

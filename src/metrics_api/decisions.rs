@@ -94,6 +94,9 @@ pub struct ReadPoint {
     /// The replicas at the last reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// The replicas that Ebb, which only observes, would have had then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<i32>,
 }
 
 /// The values of a trigger within a point.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Client, Config};
+use kube::Client;
 
 use super::RunError;
 use crate::cli::args::Run;
-use crate::kube_api::client;
+use crate::kube_api::client::{self, ApiServer};
 use crate::kube_api::limiter::{self, Limiter};
 use crate::leader::Leadership;
 use crate::telemetry::metrics::Metrics;
@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(super) struct ApiClients {
     /// The way to the API server, for parts that make clients of their own.
-    pub(super) config: Config,
+    pub(super) server: ApiServer,
     /// For watches: its answers have no limit of time.
     pub(super) watch: Client,
     /// For requests that must not wait for others: the Lease, and the reviews of users who read a metric.
@@ -43,14 +43,15 @@ impl ApiClients {
         let config = client::config(settings.kubeconfig.as_deref()).await;
         let config = config.map_err(|error| RunError::Config(error.to_string()))?;
         let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-        let direct = client::measured(&client::connect(&config, Some(ANSWER))?, &host, metrics);
+        let server = ApiServer::new(config, settings.observe.only);
+        let direct = client::measured(&server.connect(Some(ANSWER))?, &host, metrics);
         let limiter = Limiter::new(metrics.api_server.clone());
         Ok(Self {
-            watch: client::connect(&config, None)?,
+            watch: server.connect(None)?,
             write: client::for_leader(&direct, Arc::clone(leadership), &limiter),
             request: limiter::limited(&direct, &limiter),
             direct,
-            config,
+            server,
         })
     }
 }

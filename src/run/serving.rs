@@ -100,7 +100,9 @@ impl Serving {
         let server =
             self.certificates.services.first().map(|name| format!("{name}.{}.svc", self.certificates.namespace));
         let leadership = Arc::clone(registry.leadership());
-        LeaderClient::new(leadership, clients.config.clone(), server.unwrap_or_default(), move || trusted.present())
+        LeaderClient::new(leadership, clients.server.config().clone(), server.unwrap_or_default(), move || {
+            trusted.present()
+        })
     }
 
     /// None: the process is to end first.

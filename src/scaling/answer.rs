@@ -33,7 +33,8 @@ impl MetricSource for Registry {
         let key = Key::new(namespace, scaled_object);
         let not_found =
             || MetricError::NotFound(format!("ScaledObject {key} has no metric {metric:?}, or is not served"));
-        let live = self.get(&key).and_then(|object| object.serving()).ok_or_else(not_found)?;
+        let live = self.get(&key).and_then(|object| object.serving()).filter(|live| !live.observed);
+        let live = live.ok_or_else(not_found)?;
         let composite = live.modifiers.as_deref().filter(|modifiers| same_metric(&modifiers.metric.name, metric));
         let (spec, known) = if let Some(modifiers) = composite {
             (&modifiers.metric, formula(&live, modifiers).await)

@@ -121,5 +121,6 @@ fn read_point(point: Point) -> ReadPoint {
         seconds: point.to - point.from,
         values: point.values.into_iter().map(|value| value.map(range)).collect(),
         replicas: point.replicas,
+        shadow: point.shadow,
     }
 }

@@ -1,6 +1,8 @@
 //! The poll loop of one ScaledObject: it reads the triggers and the target, and carries out what [`ebb_plan::tick`]
 //! decides.
 
+mod observe;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +69,11 @@ impl Poller {
                 record.woken().await;
                 continue;
             };
-            // Boxed: a thousand waiting loops must not each hold the space of a tick.
+            if serving.observed {
+                Box::pin(self.observe(record, &serving)).await;
+                continue;
+            }
+            // Boxed: a thousand loops that wait must not each hold the space of a tick.
             Box::pin(self.tick(record, &serving)).await;
             wait(record, &serving).await;
         }
@@ -76,29 +82,11 @@ impl Poller {
     /// One tick, from the readings to the report.
     async fn tick(&self, record: &Record, serving: &Serving) {
         let is_poll = record.poll.is_poll_due();
-        let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
-        let samples = join_all(serving.triggers.iter().map(read)).await;
-        let readings: Vec<_> =
-            serving.named().zip(&samples).map(|((trigger, name), sample)| trigger.reading(name, sample)).collect();
-        let rules = Rules {
-            policy: &serving.policy,
-            fallback: serving.fallback.as_ref(),
-            modifiers: serving.modifiers.as_deref(),
-            metric_names: &serving.metric_names,
-            build: serving.build,
-            jitter: jitter(&record.uid),
-        };
-        let now = clock::now();
-        let (mut tick, mut effect) = record.poll.on_readings(
-            &rules,
-            Readings {
-                triggers: readings.clone(),
-                errors: serving.triggers.iter().zip(&samples).enumerate().filter_map(error).collect(),
-                last_active: serving.triggers.iter().filter_map(|trigger| trigger.last_active()).max(),
-                next_change: serving.triggers.iter().filter_map(|trigger| trigger.next_change(now)).min(),
-                is_poll,
-            },
-        );
+        let samples = samples(serving, is_poll).await;
+        let readings = readings(serving, &samples);
+        let rules = rules(record, serving);
+        let all = poll_readings(serving, &samples, readings.clone(), is_poll);
+        let (mut tick, mut effect) = record.poll.on_readings(&rules, all);
         let (mut present, mut changes, mut is_read) = (None, Vec::new(), false);
         let report = loop {
             let (next, made) = match effect {
@@ -173,8 +161,45 @@ impl Poller {
     }
 }
 
-/// Waits for the next tick: for its time, for a change of the specification, or, while the workload is idle, for a
-/// trigger that may have something new.
+/// Reads the triggers, as a poll does or between two.
+async fn samples(serving: &Serving, is_poll: bool) -> Vec<Result<Sample, ReadError>> {
+    let read = async |trigger: &Arc<Trigger>| if is_poll { trigger.poll().await } else { trigger.sample().await };
+    join_all(serving.triggers.iter().map(read)).await
+}
+
+fn readings<'a>(serving: &'a Serving, samples: &[Result<Sample, ReadError>]) -> Vec<TriggerReading<'a>> {
+    serving.named().zip(samples).map(|((trigger, name), sample)| trigger.reading(name, sample)).collect()
+}
+
+fn rules<'a>(record: &Record, serving: &'a Serving) -> Rules<'a> {
+    Rules {
+        policy: &serving.policy,
+        fallback: serving.fallback.as_ref(),
+        modifiers: serving.modifiers.as_deref(),
+        metric_names: &serving.metric_names,
+        build: serving.build,
+        jitter: jitter(&record.uid),
+    }
+}
+
+fn poll_readings<'a>(
+    serving: &Serving,
+    samples: &[Result<Sample, ReadError>],
+    triggers: Vec<TriggerReading<'a>>,
+    is_poll: bool,
+) -> Readings<'a> {
+    let now = clock::now();
+    Readings {
+        triggers,
+        errors: serving.triggers.iter().zip(samples).enumerate().filter_map(error).collect(),
+        last_active: serving.triggers.iter().filter_map(|trigger| trigger.last_active()).max(),
+        next_change: serving.triggers.iter().filter_map(|trigger| trigger.next_change(now)).min(),
+        is_poll,
+    }
+}
+
+/// Waits for the next tick: for its time, for a change of the specification, or, while the workload is idle, for a trigger
+/// that may have something new.
 async fn wait(record: &Record, serving: &Serving) {
     let Some(wakeup) = record.poll.next_wakeup() else { return };
     let (due, poll) = (clock::instant(wakeup.at), clock::instant(wakeup.poll));
@@ -236,6 +261,7 @@ fn tick_view<'a>(
         is_read: false,
         policy: &serving.policy,
         leads: true,
+        would_be: None,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use crate::clock;
 use crate::kube_api::key::Key;
 use crate::leader::Leadership;
-use ebb_plan::trail::{Entry, object};
+use ebb_plan::trail::{Entry, Reason, object};
 
 /// The number of decisions that a slow reader may be behind.
 const BACKLOG: usize = 1_024;
@@ -55,6 +55,11 @@ impl DecisionFeed {
         self.leadership.is_leader()
     }
 
+    /// Whether the decisions of this replica are those to show.
+    pub fn speaks(&self) -> bool {
+        self.leadership.speaks()
+    }
+
     /// The number of ScaledObjects is this.
     pub fn set_objects(&self, count: usize) {
         self.objects.store(count, Ordering::Relaxed);
@@ -87,7 +92,7 @@ impl DecisionFeed {
 
     /// Shows a decision to all readers, and logs it. Standbys log nothing: they only look on.
     pub(super) fn publish(&self, key: &Key, entry: Entry) {
-        if self.is_leader() {
+        if self.speaks() {
             log(key, &entry);
         }
         // Without a reader it goes nowhere.
@@ -95,16 +100,23 @@ impl DecisionFeed {
     }
 }
 
-/// One record in JSON for each decision: changes of the replicas as `info`, the others as `debug`.
+/// One record in JSON for each decision: changes of the replicas, and where Ebb would have others, as `info`, the rest as `debug`.
 fn log(key: &Key, entry: &Entry) {
     let json = || {
         let decision = object::object(&entry.decision, &key.name, None);
         serde_json::to_string(&decision).unwrap_or_default()
     };
-    if entry.decision.is_scaling() {
-        tracing::info!(target: "decision", scaled_object = %key, decision = json(), "the replicas change");
-    } else {
-        tracing::debug!(target: "decision", scaled_object = %key, decision = json(), "the replicas stay");
+    match entry.decision.reason {
+        Reason::Differs => {
+            tracing::info!(target: "decision", scaled_object = %key, decision = json(), "Ebb would have other replicas");
+        }
+        Reason::Agrees => {
+            tracing::info!(target: "decision", scaled_object = %key, decision = json(), "Ebb would have the same replicas again");
+        }
+        _ if entry.decision.is_scaling() => {
+            tracing::info!(target: "decision", scaled_object = %key, decision = json(), "the replicas change");
+        }
+        _ => tracing::debug!(target: "decision", scaled_object = %key, decision = json(), "the replicas stay"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The trail of one ScaledObject's decisions, shared with the parts that add to it and those that read it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -9,7 +10,7 @@ use crate::kube_api::key::Key;
 use crate::store::decision_feed::DecisionFeed;
 use crate::telemetry::metrics::ObjectMetrics;
 use ebb_plan::tick::ReplicaChange;
-use ebb_plan::trail::{Entry, HpaView, TickView, Trail};
+use ebb_plan::trail::{Entry, HpaView, TickView, Trail, WouldBe};
 
 /// A [`Trail`] behind a lock. What it records goes to the [`DecisionFeed`].
 #[derive(Debug)]
@@ -38,6 +39,17 @@ impl DecisionTrail {
             }
             trail.on_tick(tick, budget);
         });
+    }
+
+    /// A look at an observed target has ended. See [`Trail::on_look`].
+    pub fn on_look(&self, count: Option<i32>, would_be: Option<WouldBe>) {
+        let budget = self.feed.budget();
+        self.follow(|trail| trail.on_look(count, would_be, clock::now(), budget));
+    }
+
+    /// See [`Trail::next_look`].
+    pub fn next_look(&self) -> Option<Duration> {
+        self.trail.lock().next_look(clock::now())?.to_std().ok()
     }
 
     /// A pause has set the count.
@@ -72,7 +84,7 @@ impl DecisionTrail {
             trail.since(before).cloned().collect()
         };
         for entry in recorded {
-            if entry.decision.is_scaling() && self.feed.is_leader() {
+            if entry.decision.is_scaling() && self.feed.speaks() {
                 self.metrics.decided(entry.decision.by.as_str(), entry.decision.reason.as_str());
             }
             self.feed.publish(&self.key, entry);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::check_state::CheckState;
 use super::hpa_state::HpaState;
 use super::poll_state::PollState;
+use super::shadow_state::ShadowState;
 use crate::clock;
 use crate::kube_api::key::Key;
 use crate::kube_api::scale;
@@ -34,6 +35,8 @@ const OVERDUE: Duration = Duration::from_mins(1);
 pub struct Serving {
     /// The number of this build of the triggers. It grows with every replacement.
     pub build: u64,
+    /// Ebb only observes: the poll loop scales the shadow, and nobody is given a metric.
+    pub observed: bool,
     /// The rules for the replicas.
     pub policy: Policy,
     /// The kind of the target.
@@ -80,6 +83,8 @@ pub struct Record {
     pub hpa: HpaState,
     /// The state of its poll loop.
     pub poll: PollState,
+    /// The replicas that Ebb would have set, where it only observes.
+    pub shadow: ShadowState,
     /// The trail of its decisions.
     pub trail: DecisionTrail,
     serving: RwLock<Option<Arc<Serving>>>,
@@ -116,6 +121,7 @@ impl Record {
             check: CheckState::default(),
             hpa: HpaState::default(),
             poll: PollState::found(written, clock::now()),
+            shadow: ShadowState::default(),
             serving: RwLock::default(),
             changed: Notify::new(),
             task: Mutex::default(),
@@ -148,6 +154,9 @@ impl Record {
         self.metrics.set_bounds(serving.as_ref().map(|serving| (serving.policy.min, serving.policy.max)));
         if serving.is_none() {
             self.metrics.set_replicas(None);
+        }
+        if serving.as_ref().is_none_or(|serving| !serving.observed) {
+            self.metrics.set_shadow(None);
         }
         *self.serving.write() = serving.map(Arc::new);
         self.wake();

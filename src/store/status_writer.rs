@@ -130,7 +130,8 @@ impl StatusWriter {
         let mut reference = None;
         for change in events::changes(reported.as_deref().unwrap_or(&before), &state.facts) {
             log::change(&self.key, &change);
-            if !is_leader && !matches!(change, Change::Scaled(..)) {
+            let is_told = is_leader || matches!(change, Change::Scaled(..));
+            if !is_told || before.observed || state.facts.observed {
                 continue;
             }
             for (reason, note) in change.events() {
@@ -175,7 +176,7 @@ impl StatusWriter {
     }
 
     async fn write(&self, state: &mut State, client: &Client) {
-        if !self.leadership.is_leader() {
+        if !self.leadership.is_leader() || state.facts.observed {
             return;
         }
         let (serial, doubted) = {

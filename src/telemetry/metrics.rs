@@ -234,6 +234,7 @@ impl Metrics {
             paused: Figure::default(),
             conditions: std::array::from_fn(|_| Figure::unknown()),
             replicas: Figure::unknown(),
+            shadow: Figure::unknown(),
             bounds: [Figure::unknown(), Figure::unknown()],
             loop_latency: Figure::unknown(),
             decisions: DecisionCounts::default(),
@@ -291,7 +292,7 @@ pub struct TriggerMetrics {
 
 impl Observer for TriggerMetrics {
     fn exchanged(&self, status: Option<u16>, took: Duration) {
-        if !self.all.leadership.is_leader() {
+        if !self.all.leadership.speaks() {
             return;
         }
         if let Some(durations) = &self.all.requests {
@@ -301,7 +302,7 @@ impl Observer for TriggerMetrics {
     }
 
     fn found_nothing(&self, ignored: bool) {
-        if self.all.leadership.is_leader() {
+        if self.all.leadership.speaks() {
             self.empty[usize::from(ignored)].inc();
         }
     }
@@ -316,7 +317,7 @@ impl TriggerMetrics {
     /// Notes how long a reading took.
     pub fn took(&self, time: Duration) {
         self.latency.set(time.as_secs_f64());
-        if self.all.leadership.is_leader() {
+        if self.all.leadership.speaks() {
             self.latencies.observe(time.as_secs_f64());
         }
     }
@@ -339,6 +340,7 @@ pub struct ObjectMetrics {
     /// In the order of [`CONDITIONS`].
     conditions: [Figure; CONDITIONS.len()],
     replicas: Figure,
+    shadow: Figure,
     /// The least and the most replicas.
     bounds: [Figure; 2],
     /// How late the last poll was, in seconds.
@@ -383,7 +385,7 @@ impl ObjectMetrics {
     /// Notes how late a poll was.
     pub fn late(&self, by: Duration) {
         self.loop_latency.set(by.as_secs_f64());
-        if self.all.leadership.is_leader() {
+        if self.all.leadership.speaks() {
             self.all.lateness.observe(by.as_secs_f64());
         }
     }
@@ -458,6 +460,7 @@ mod tests {
         object.set_triggers(["rabbitmq"].into_iter());
         object.set_conditions([Some(true), Some(true), Some(false)]);
         object.set_replicas(Some(2));
+        object.set_shadow(Some(3));
         object.set_bounds(Some((0, 10)));
         object.late(Duration::from_millis(20));
         object.decided("Ebb", "Activated");

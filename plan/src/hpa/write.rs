@@ -6,6 +6,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 
+use super::FIELD_MANAGER;
 use super::contest::{self, Contest, Path};
 use super::replacement;
 use crate::names::label_value;
@@ -66,7 +67,15 @@ pub fn controller(hpa: &HorizontalPodAutoscaler) -> Option<&OwnerReference> {
     hpa.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "ScaledObject")
 }
 
-/// Whether the ScaledObject may take over an HPA of another owner (keda.sh/docs, "Transfer ownership of an existing
+/// Whether Ebb has written an HPA, and nobody else has: another autoscaler's HPA has the same name and the same owner. The HPA
+/// controller writes the status only.
+pub fn is_written_by_ebb(present: &HorizontalPodAutoscaler) -> bool {
+    let written = present.metadata.managed_fields.iter().flatten().filter(|fields| fields.subresource.is_none());
+    let mut writers = written.map(|fields| fields.manager.as_deref()).peekable();
+    writers.peek().is_some() && writers.all(|writer| writer == Some(FIELD_MANAGER))
+}
+
+/// Whether the ScaledObject asks for an HPA that belongs to something else (keda.sh/docs, "Transfer ownership of an existing
 /// HPA").
 pub fn may_take(object: &ScaledObject) -> bool {
     let transfer =
@@ -118,6 +127,19 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn an_hpa_is_ebbs_alone_unless_somebody_else_has_written_it() {
+        let of = |fields: Value| {
+            let hpa = json!({"metadata": {"managedFields": fields}, "spec": {"maxReplicas": 1, "scaleTargetRef": {"kind": "Deployment", "name": "app"}}});
+            is_written_by_ebb(&serde_json::from_value(hpa).unwrap())
+        };
+        let ebb = json!({"manager": "ebb", "operation": "Update"});
+        let status = json!({"manager": "kube-controller-manager", "operation": "Update", "subresource": "status"});
+        let keda = json!({"manager": "keda", "operation": "Update"});
+        assert!(of(json!([ebb])) && of(json!([ebb, status])));
+        assert!(!of(json!([ebb, keda, status])) && !of(json!([keda])) && !of(json!([status])) && !of(json!([])));
+    }
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::minutes(minutes)

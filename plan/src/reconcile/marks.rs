@@ -3,12 +3,12 @@
 use ebb_crds::{ScaledObject, names};
 use kube::ResourceExt as _;
 
-/// The finalizers and the label to write.
+/// What is to be put on, or taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
-    /// All finalizers, with Ebb's.
+    /// All finalizers: with Ebb's, or without it where Ebb gives the ScaledObject up.
     pub finalizers: Vec<String>,
-    /// The value of the label with the ScaledObject's name.
+    /// The value of the label with the ScaledObject's name. None: it stays as it is.
     pub label: Option<String>,
 }
 

@@ -506,3 +506,69 @@ fn a_failure_keeps_what_is_in_force() {
     assert!(matches!(&facts.check, Check::Failed(failure) if failure.message.contains("denied")));
     assert_eq!(facts.served, served);
 }
+
+fn only_observed(metadata: &Value, status: &Value) -> ScaledObject {
+    let mut object = object(metadata, status, &json!({}));
+    let annotations = object.metadata.annotations.get_or_insert_default();
+    annotations.insert(ebb_crds::names::MODE_ANNOTATION.into(), "observe".into());
+    object
+}
+
+/// One that is observed gets nothing. What Ebb has written for it before goes, the finalizer first.
+#[test]
+fn an_observed_one_is_left_alone_and_given_up_once() {
+    let ebbs = |hpas: &[&str], observed: Observed| {
+        let ebbs_hpas = hpas.iter().map(|name| (*name).to_owned()).collect();
+        Observed { ebbs_hpas, ..owned(&["keda-hpa-app"], observed) }
+    };
+    check_plans(vec![
+        ("new", only_observed(&json!({}), &Value::Null), seen(3), "serve[s0-rabbitmq-jobs]"),
+        ("of another", only_observed(&marked(), &in_status()), ebbs(&[], seen(3)), "serve[s0-rabbitmq-jobs]"),
+        (
+            "served before",
+            only_observed(&marked(), &in_status()),
+            ebbs(&["keda-hpa-app"], seen(3)),
+            "mark[] delete[keda-hpa-app] serve[s0-rabbitmq-jobs]",
+        ),
+        (
+            "half given up",
+            only_observed(&json!({}), &Value::Null),
+            ebbs(&["keda-hpa-app"], seen(3)),
+            "delete[keda-hpa-app] serve[s0-rabbitmq-jobs]",
+        ),
+        ("deleted", only_observed(&deleted(), &in_status()), ebbs(&[], Observed::default()), "stop deleted"),
+        ("paused", only_observed(&annotated("paused-replicas", "7"), &Value::Null), ebbs(&[], seen(3)), "stop paused"),
+    ]);
+    let object = only_observed(&json!({}), &Value::Null);
+    let plan = plan(&object, &Intent::of(&object, of_tests), &seen(3), Options::default());
+    assert_eq!((plan.hpa, plan.shadow_hpa.unwrap().metadata.name.as_deref()), (None, Some("keda-hpa-app")));
+    assert_eq!(plan.report.observed, Some(true));
+}
+
+#[test]
+fn another_mode_than_observe_is_an_error_that_names_the_annotation() {
+    let mut object = only_observed(&marked(), &Value::Null);
+    object.metadata.annotations = Some([("ebb.dev/mode".to_owned(), "look".to_owned())].into());
+    let line = line(&object, &seen(3));
+    assert!(line.starts_with("failed[") && line.contains("ebb.dev/mode") && line.contains("\"look\""), "{line}");
+    object
+        .metadata
+        .deletion_timestamp
+        .clone_from(&self::object(&deleted(), &Value::Null, &json!({})).metadata.deletion_timestamp);
+    assert_eq!(Intent::of(&object, of_tests), Intent::Delete);
+}
+
+/// Events and a status begin anew where Ebb serves what it has observed.
+#[test]
+fn the_facts_of_an_observation_do_not_outlive_it() {
+    let object = only_observed(&json!({}), &Value::Null);
+    let mut facts = Facts::default();
+    plan(&object, &Intent::of(&object, of_tests), &seen(3), Options::default()).report.end(&mut facts);
+    assert!(facts.observed && facts.served.is_some());
+    // A check that timed out says nothing about it.
+    Report::default().failed(&Failure::Slow).end(&mut facts);
+    assert!(facts.observed);
+    let served = self::object(&json!({}), &Value::Null, &json!({}));
+    plan(&served, &Intent::of(&served, of_tests), &seen(3), Options::default()).report.begin(&mut facts);
+    assert_eq!((facts.observed, facts.served, facts.check), (false, None, Check::Pending));
+}

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use ebb_params::MetricSpec;
 
 use super::answer::Metrics;
-use super::explain;
+use super::explain::Circumstances;
 use super::hpa::{HpaModel, Outcome};
 use super::record::{self, Recorder};
 use super::result::{Point, Run};
@@ -18,8 +18,9 @@ use crate::hpa::{self as objects, TargetReport};
 use crate::pause::{self, Pause};
 use crate::policy::Policy;
 use crate::readings::TriggerReading;
+use crate::rules::Rules;
 use crate::status;
-use crate::tick::{Effect, Loop, Moment, Readings, Rules};
+use crate::tick::{self, Effect, Loop, Moment, Readings};
 use crate::trail::{Decision, TriggerInfo};
 
 /// The least time between two steps of a run.
@@ -188,7 +189,8 @@ impl<'a> Engine<'a> {
         let policy = self.policy.clone();
         let metric_names = Arc::clone(&self.metric_names);
         let (fallback, modifiers) = (scenario.rules.fallback.as_ref(), scenario.rules.modifiers.as_ref());
-        let rules = Rules { policy: &policy, fallback, modifiers, metric_names: &metric_names, build: 0, jitter: 1.0 };
+        let rules =
+            tick::Rules { policy: &policy, fallback, modifiers, metric_names: &metric_names, build: 0, jitter: 1.0 };
         let readings = self.poll_readings(is_poll);
         let (mut tick, mut effect) = self.poll.on_readings(&rules, readings, moment);
         loop {
@@ -247,8 +249,17 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn known<'b>(&'b self, readings: &'b [TriggerReading<'a>]) -> explain::Moment<'b> {
-        explain::Moment { at: self.moment().at, triggers: &self.infos, readings, rules: &self.scenario.rules }
+    fn known<'b>(&'b self, readings: &'b [TriggerReading<'a>]) -> Circumstances<'b> {
+        let Rules { policy, fallback, modifiers, .. } = &self.scenario.rules;
+        Circumstances {
+            at: self.moment().at,
+            triggers: &self.infos,
+            readings,
+            policy,
+            fallback: fallback.as_ref(),
+            modifiers: modifiers.as_ref(),
+            error: None,
+        }
     }
 
     fn set(&mut self, from: i32, decision: &Decision) {

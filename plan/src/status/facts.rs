@@ -45,6 +45,8 @@ pub struct Facts {
     pub vpa_conflicts: Vec<String>,
     /// Ebb has removed its finalizer from the deleted ScaledObject.
     pub released: bool,
+    /// Ebb only observes the ScaledObject: the status and the events are another autoscaler's.
+    pub observed: bool,
     /// An event has said that the ScaledObject is ready, and no check has failed since.
     pub ready_told: bool,
 }
@@ -83,7 +85,16 @@ impl Facts {
         self.left_hpa = None;
     }
 
-    /// Ends the specification in force, for a pause.
+    /// Ebb only observes the ScaledObject from now on, or no longer. What it did before as the other is not what was reported.
+    pub fn observe(&mut self, observed: bool) {
+        if self.observed && !observed {
+            let (found, paused) = (self.found, self.paused);
+            *self = Self { found, paused, ..Self::default() };
+        }
+        self.observed = observed;
+    }
+
+    /// Ends what was in force, for a pause.
     pub fn pause(&mut self) {
         self.check = Check::Paused;
         self.stop();

@@ -37,6 +37,19 @@ pub struct Decision {
     pub formula: Option<f64>,
     /// The bounds that the count was held to.
     pub bounds: Bounds,
+    /// The replicas that Ebb would have had then. None: the replicas are Ebb's.
+    pub would_be: Option<Box<WouldBe>>,
+}
+
+/// The replicas that Ebb would have set beside another autoscaler.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WouldBe {
+    /// The count.
+    pub replicas: i32,
+    /// Since when it would have been this one.
+    pub since: DateTime<Utc>,
+    /// The last decision about it: to set it, or to keep it.
+    pub because: Arc<Decision>,
 }
 
 /// What is known of a trigger by its specification.
@@ -68,6 +81,8 @@ pub enum Actor {
     Ebb,
     /// The HPA controller.
     Hpa,
+    /// The other autoscaler, beside which Ebb observes: from and to zero (or `idleReplicaCount`).
+    Autoscaler,
     /// A user or another controller.
     Other,
 }
@@ -78,6 +93,7 @@ impl Actor {
         match self {
             Self::Ebb => "Ebb",
             Self::Hpa => "HPA",
+            Self::Autoscaler => "Autoscaler",
             Self::Other => "Other",
         }
     }
@@ -132,6 +148,10 @@ pub enum Reason {
     HpaCannotRead,
     /// The target's replicas cannot be read or set.
     TargetFailed,
+    /// Ebb, which observes, would have another count.
+    Differs,
+    /// Ebb, which observes, would have the same count again.
+    Agrees,
 }
 
 impl Reason {
@@ -173,6 +193,8 @@ impl Reason {
             Self::OnTarget => "OnTarget",
             Self::HpaCannotRead => "HpaCannotRead",
             Self::TargetFailed => "TargetFailed",
+            Self::Differs => "Differs",
+            Self::Agrees => "Agrees",
         }
     }
 }
@@ -279,12 +301,13 @@ impl Decision {
     /// The memory that it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let error = self.error.as_ref().map_or(0, |text| text.len());
-        size_of::<Self>() + size_of_val(&*self.states) + error
+        let would_be = self.would_be.as_ref().map_or(0, |would_be| size_of::<WouldBe>() + would_be.because.bytes());
+        size_of::<Self>() + size_of_val(&*self.states) + error + would_be
     }
 }
 
 /// An error of a length that a decision keeps.
-pub(super) fn short(text: &str) -> Box<str> {
+pub(crate) fn short(text: &str) -> Box<str> {
     let mut end = text.len().min(LONGEST_ERROR);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -320,6 +343,7 @@ mod tests {
                 error: None,
                 formula: None,
                 bounds: Bounds::default(),
+                would_be: None,
             };
             decision.winner()
         };

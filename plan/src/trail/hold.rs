@@ -60,6 +60,14 @@ pub(super) fn of_tick(tick: &TickView<'_>, replicas: Option<i32>) -> Hold {
     }
 }
 
+/// Why the loop keeps `replicas` after a tick, until when, and within which bounds. None: the HPA decides.
+pub(crate) fn kept_by_loop(tick: &TickView<'_>, replicas: i32) -> Option<(Reason, Option<DateTime<Utc>>, Bounds)> {
+    match of_tick(tick, Some(replicas)) {
+        Hold::By(Reasoned { reason, until, bounds }) => Some((reason, until, bounds)),
+        Hold::Hpa => None,
+    }
+}
+
 /// Why `count` replicas stay, and who keeps them. None: they are about to change, or nothing is known of them.
 pub(super) fn present(loop_holds: Hold, hpa: Option<&HpaView>, count: i32) -> (Option<Reasoned>, Actor) {
     if let Hold::By(reasoned) = loop_holds {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::decision::Decision;
+use super::decision::{Decision, WouldBe};
 use super::words;
 
 /// The API group of decisions.
@@ -29,7 +29,7 @@ pub struct ScalingDecision {
     pub from: Option<i32>,
     /// The replicas after. Equal to `from`: a decision not to scale.
     pub to: i32,
-    /// `Ebb`, `HPA` or `Other`.
+    /// `Ebb`, `HPA`, `Autoscaler` or `Other`.
     pub by: String,
     /// The cause, as a word.
     pub reason: String,
@@ -50,6 +50,25 @@ pub struct ScalingDecision {
     /// The bounds that held the count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<String>,
+    /// The replicas that Ebb would have set. Left out: the replicas are Ebb's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowDecision>,
+}
+
+/// The replicas that Ebb, which only observes, would have set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowDecision {
+    /// The count.
+    pub replicas: i32,
+    /// Since when it would have been this one, with milliseconds.
+    pub since: String,
+    /// `Ebb` or `HPA`: which of the two would have set it, or keeps it.
+    pub by: String,
+    /// The cause, as a word.
+    pub reason: String,
+    /// The cause, as a sentence.
+    pub message: String,
 }
 
 /// A workload.
@@ -122,6 +141,18 @@ pub fn object(decision: &Decision, scaled_object: &str, target: Option<TargetRef
         winner: decision.winner(),
         formula_value: decision.formula,
         bounds: decision.bounds.names().map(str::to_owned).collect(),
+        shadow: decision.would_be.as_deref().map(shadow),
+    }
+}
+
+fn shadow(would_be: &WouldBe) -> ShadowDecision {
+    let because = &would_be.because;
+    ShadowDecision {
+        replicas: would_be.replicas,
+        since: stamp(would_be.since),
+        by: because.by.as_str().to_owned(),
+        reason: because.reason.as_str().to_owned(),
+        message: words::sentence(because),
     }
 }
 

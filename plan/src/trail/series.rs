@@ -34,6 +34,8 @@ struct Span {
     from: u32,
     to: u32,
     replicas: i32,
+    /// The replicas that Ebb would have set.
+    shadow: i32,
 }
 
 /// A trigger's values in a span. Not a number where it could not be read.
@@ -56,6 +58,8 @@ pub struct Point {
     pub to: u32,
     /// The replicas at the last reading, where they were known.
     pub replicas: Option<i32>,
+    /// The replicas that Ebb, which observes, would have had then.
+    pub shadow: Option<i32>,
     /// The values of each trigger. None: the last reading failed.
     pub values: Vec<Option<Range>>,
 }
@@ -90,29 +94,31 @@ impl Series {
         Self { triggers, ..Self::default() }
     }
 
-    /// Adds the values that were read at `now`, one for each trigger, and keeps within `budget` bytes.
+    /// Adds the values that were read at `now`, one for each trigger, with the replicas and those that Ebb would have set, and
+    /// keeps within `budget` bytes.
     pub(super) fn add(
         &mut self,
         now: DateTime<Utc>,
-        replicas: Option<i32>,
+        (replicas, shadow): (Option<i32>, Option<i32>),
         values: impl Iterator<Item = Option<f64>>,
         budget: usize,
     ) {
         let now = u32::try_from(now.timestamp()).unwrap_or_default();
-        let replicas = replicas.unwrap_or(UNKNOWN);
+        let (replicas, shadow) = (replicas.unwrap_or(UNKNOWN), shadow.unwrap_or(UNKNOWN));
         let before = self.values.len();
         self.values.extend(values.map(Range::at));
         debug_assert_eq!(self.values.len() - before, self.triggers);
         let is_same = self.spans.back().is_some_and(|last| {
             let known = self.values.range(before - self.triggers..before);
-            last.replicas == replicas && known.zip(self.values.range(before..)).all(|(known, new)| known.is_only(*new))
+            (last.replicas, last.shadow) == (replicas, shadow)
+                && known.zip(self.values.range(before..)).all(|(known, new)| known.is_only(*new))
         });
         match self.spans.back_mut() {
             Some(last) if is_same => {
                 last.to = now;
                 self.values.truncate(before);
             }
-            _ => self.spans.push_back(Span { from: now, to: now, replicas }),
+            _ => self.spans.push_back(Span { from: now, to: now, replicas, shadow }),
         }
         self.coarsen(now);
         self.thin(budget);
@@ -155,7 +161,7 @@ impl Series {
     fn join(&mut self, place: usize) {
         let Some(later) = self.spans.remove(place + 1) else { return };
         if let Some(span) = self.spans.get_mut(place) {
-            (span.to, span.replicas) = (later.to, later.replicas);
+            (span.to, span.replicas, span.shadow) = (later.to, later.replicas, later.shadow);
         }
         let first = place * self.triggers;
         for trigger in 0..self.triggers {
@@ -196,6 +202,7 @@ impl Series {
                 from: span.from,
                 to: span.to,
                 replicas: (span.replicas != UNKNOWN).then_some(span.replicas),
+                shadow: (span.shadow != UNKNOWN).then_some(span.shadow),
                 values: values.map(|range| (!range.last.is_nan()).then_some(*range)).collect(),
             }
         })
@@ -218,7 +225,7 @@ mod tests {
     fn filled(readings: &[(u32, Option<f64>)], budget: usize) -> Series {
         let mut series = Series::of(1);
         for (second, value) in readings {
-            series.add(at(*second), Some(1), [*value].into_iter(), budget);
+            series.add(at(*second), (Some(1), None), [*value].into_iter(), budget);
         }
         series
     }
@@ -274,7 +281,7 @@ mod tests {
                 now += pause;
                 let values = [one.map(f64::from), Some(f64::from(other))];
                 all.push((now, other));
-                series.add(at(now), Some(1), values.into_iter(), budget);
+                series.add(at(now), (Some(1), None), values.into_iter(), budget);
                 prop_assert!(series.bytes() <= budget || series.spans.len() == 1);
                 prop_assert_eq!(series.values.len(), series.spans.len() * 2);
                 prop_assert!(series.coarse <= series.spans.len());

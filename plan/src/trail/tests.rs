@@ -55,6 +55,7 @@ impl Story {
             is_read: true,
             policy: &self.policy,
             leads: self.leads,
+            would_be: None,
         }
     }
 
@@ -171,6 +172,15 @@ fn a_users_scale_is_somebody_elses() {
     story.tick(40, 7, Some(60.0), Activity::Active);
     assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 Other ChangedElsewhere"]);
     assert_eq!(story.last_message(), "somebody else set the count, neither Ebb nor the HPA");
+}
+
+#[test]
+fn a_change_of_the_hpa_that_was_not_seen_is_nobody_elses() {
+    let mut story = Story::new();
+    story.hpa(10, (1, 2), Some(9), &[ABLE, WITHIN]);
+    story.tick(11, 2, Some(40.0), Activity::Active);
+    story.tick(41, 2, Some(40.0), Activity::Active);
+    assert!(story.told().is_empty(), "{:?}", story.told());
 }
 
 #[test]
@@ -352,4 +362,130 @@ fn other_triggers_begin_the_readings_anew() {
     view.states = Box::new([TriggerState { value: Some(1.0), active: false }; 2]);
     trail.on_tick(&view, PLENTY);
     assert_eq!(trail.readings().1.count(), 1);
+}
+
+/// What Ebb would have, since this second, and why.
+fn would_be(replicas: i32, since: i64, reason: Reason) -> WouldBe {
+    let states = Box::new([TriggerState { value: Some(120.0), active: true }]);
+    let by = if matches!(reason, Reason::Activated | Reason::Deactivated) { Actor::Ebb } else { Actor::Hpa };
+    let because = Decision {
+        at: at(since),
+        from: Some(replicas),
+        to: replicas,
+        by,
+        reason,
+        until: None,
+        triggers: queue(),
+        states,
+        error: None,
+        formula: None,
+        bounds: Bounds::default(),
+        would_be: None,
+    };
+    WouldBe { replicas, since: at(since), because: Arc::new(because) }
+}
+
+impl Story {
+    fn look(&mut self, second: i64, count: i32, would_be: WouldBe) {
+        self.trail.on_look(Some(count), Some(would_be), at(second), PLENTY);
+    }
+
+    fn observed(&mut self, second: i64, would_be: WouldBe) {
+        self.tick_with(second, 0, Some(120.0), Activity::Active, |tick| {
+            (tick.replicas, tick.is_read, tick.leads, tick.would_be) = (None, false, false, Some(would_be));
+        });
+    }
+}
+
+#[test]
+fn the_other_autoscaler_wakes_a_workload_later_than_ebb_would() {
+    let mut story = Story::new();
+    story.look(0, 0, would_be(0, 0, Reason::Deactivated));
+    story.observed(5, would_be(1, 5, Reason::Activated));
+    story.look(5, 0, would_be(1, 5, Reason::Activated));
+    assert_eq!(story.trail.next_look(at(5)), Some(TimeDelta::seconds(2)));
+    story.look(7, 0, would_be(1, 5, Reason::Activated));
+    assert_eq!(
+        story.last_message(),
+        "would have differed: the other autoscaler left it at 0, Ebb would have 1, because trigger orders (rabbitmq) is active: 120 is above 5"
+    );
+    story.look(30, 1, would_be(1, 5, Reason::Activated));
+    story.look(33, 1, would_be(1, 5, Reason::Activated));
+    assert_eq!(story.last_message(), "the other autoscaler woke it up; Ebb would have had 1 replica 25 s before");
+    assert_eq!(story.told(), ["0 -> 0 Autoscaler Differs", "0 -> 1 Autoscaler Activated"]);
+    assert_eq!(story.trail.next_look(at(33)), None);
+}
+
+#[test]
+fn hpas_that_look_at_different_moments_do_not_differ() {
+    let mut story = Story::new();
+    story.hpa(0, (1, 1), None, &[ABLE, WITHIN]);
+    story.observed(1, would_be(1, 0, Reason::OnTarget));
+    story.look(1, 1, would_be(1, 0, Reason::OnTarget));
+    story.look(16, 1, would_be(4, 16, Reason::MetricsAboveTarget));
+    story.hpa(25, (1, 4), Some(25), &[ABLE, WITHIN]);
+    story.look(31, 4, would_be(4, 16, Reason::OnTarget));
+    assert_eq!(story.told(), ["1 -> 1 HPA OnTarget", "1 -> 4 HPA MetricsAboveTarget"]);
+    let scaled = story.trail.decisions().nth(1).unwrap();
+    assert!(words::sentence(&scaled.decision).ends_with("; Ebb would have had 4 replicas 9 s before"));
+}
+
+#[test]
+fn a_difference_is_recorded_once_and_so_is_its_end() {
+    let mut story = Story::new();
+    story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
+    story.observed(1, would_be(3, 0, Reason::OnTarget));
+    story.look(1, 3, would_be(3, 0, Reason::OnTarget));
+    for second in [15, 30, 45, 60] {
+        story.look(second, 3, would_be(5, 15, Reason::OnTarget));
+    }
+    let differs = story.trail.decisions().next_back().unwrap();
+    assert_eq!(differs.decision.at, at(15), "it is as old as the difference");
+    assert!(
+        story
+            .last_message()
+            .starts_with("would have differed: the HPA left it at 3, Ebb would have 5, because the count is")
+    );
+    let shown = object(&differs.decision, "app", None).shadow.unwrap();
+    assert_eq!((shown.replicas, shown.by.as_str(), shown.reason.as_str()), (5, "HPA", "OnTarget"));
+    story.look(75, 3, would_be(3, 75, Reason::MetricsBelowTarget));
+    assert_eq!(story.last_message(), "Ebb would have 3 replicas again, too");
+    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 3 HPA Differs", "3 -> 3 Ebb Agrees"]);
+    let (_, points) = story.trail.readings();
+    let last = points.last().unwrap();
+    assert_eq!((last.replicas, last.shadow), (Some(3), Some(3)));
+}
+
+/// An HPA may look before it is known who has woken the workload up.
+#[test]
+fn who_wakes_a_workload_up_is_known_although_the_hpa_is_fast() {
+    for (leads_beside, by) in [(true, "Autoscaler"), (false, "Ebb")] {
+        let mut story = Story::new();
+        story.leads = false;
+        story.hpa(0, (0, 0), None, &[("ScalingActive", "False", "ScalingDisabled")]);
+        story.tick_with(0, 0, Some(120.0), Activity::Active, |tick| {
+            tick.would_be = leads_beside.then(|| would_be(0, 0, Reason::Deactivated));
+        });
+        story.tick_with(30, 1, Some(120.0), Activity::Active, |tick| {
+            tick.would_be = leads_beside.then(|| would_be(4, 30, Reason::Activated));
+        });
+        story.hpa(31, (1, 4), Some(31), &[ABLE, WITHIN]);
+        assert_eq!(story.told(), [format!("0 -> 1 {by} Activated"), "1 -> 4 HPA MetricsAboveTarget".to_owned()]);
+    }
+}
+
+#[test]
+fn an_observer_tells_a_user_from_the_other_autoscaler() {
+    let mut story = Story::new();
+    story.observed(0, would_be(3, 0, Reason::OnTarget));
+    for (second, count) in [(0, 3), (15, 5), (18, 5), (30, 0), (33, 0)] {
+        story.look(second, count, would_be(3, 0, Reason::OnTarget));
+    }
+    let told = story.told();
+    let scalings: Vec<_> = told.iter().filter(|line| !line.contains("Differs")).collect();
+    assert_eq!(scalings, ["3 -> 5 Other ChangedElsewhere", "5 -> 0 Autoscaler Deactivated"]);
+    // Ebb serves it again: the trail is its own.
+    story.tick(60, 0, Some(0.0), Activity::Inactive);
+    assert_eq!(story.told().last().unwrap(), "0 -> 0 Ebb NoTriggerActive");
+    assert!(story.trail.decisions().next_back().unwrap().decision.would_be.is_none());
 }

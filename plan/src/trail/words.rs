@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::SecondsFormat;
 
-use super::decision::{Bound, Decision, Reason, TriggerInfo};
+use super::decision::{Actor, Bound, Decision, Reason, TriggerInfo};
 
 impl Decision {
     /// See [`sentence`].
@@ -16,11 +16,19 @@ impl Decision {
 /// The decision in one sentence without its counts: `trigger orders (rabbitmq) is active: 120 is above 5`.
 pub(super) fn sentence(decision: &Decision) -> String {
     let cause = cause(decision);
-    if decision.is_scaling() { cause } else { format!("stays: {cause}") }
+    match decision.reason {
+        Reason::Differs | Reason::Agrees => cause,
+        _ if decision.is_scaling() => cause + &beside(decision),
+        _ => format!("stays: {cause}"),
+    }
 }
 
 fn cause(decision: &Decision) -> String {
     match decision.reason {
+        Reason::Activated if decision.by == Actor::Autoscaler => "the other autoscaler woke it up".to_owned(),
+        Reason::Deactivated if decision.by == Actor::Autoscaler => "the other autoscaler put it to sleep".to_owned(),
+        Reason::Differs => differs(decision),
+        Reason::Agrees => format!("Ebb would have {} again, too", counted(decision.to)),
         Reason::Activated => activated(decision),
         Reason::ActivatedToTarget => activated(decision) + "; " + &asked(decision) + &held(decision),
         Reason::Forced => {
@@ -56,6 +64,34 @@ fn cause(decision: &Decision) -> String {
         Reason::HpaCannotRead => "the HPA cannot read a metric".to_owned(),
         Reason::TargetFailed => error_or(decision, "the target cannot be read or scaled"),
     }
+}
+
+/// The difference between the real count and the one that Ebb would have.
+fn differs(decision: &Decision) -> String {
+    let who = match decision.by {
+        Actor::Hpa => "the HPA",
+        Actor::Autoscaler | Actor::Ebb | Actor::Other => "the other autoscaler",
+    };
+    let Some(would_be) = &decision.would_be else { return format!("{who} left it at {}", decision.to) };
+    let (count, because) = (would_be.replicas, cause(&would_be.because));
+    format!("would have differed: {who} left it at {}, Ebb would have {count}, because {because}", decision.to)
+}
+
+/// Beside a change of the real count: whether Ebb would have made it, too, and how much earlier.
+fn beside(decision: &Decision) -> String {
+    let Some(would_be) = decision.would_be.as_ref().filter(|would_be| would_be.replicas == decision.to) else {
+        return String::new();
+    };
+    let earlier = (decision.at - would_be.since).num_seconds();
+    if decision.from.is_some() && earlier > 0 {
+        format!("; Ebb would have had {} {earlier} s before", counted(decision.to))
+    } else {
+        format!("; Ebb would have {}, too", counted(decision.to))
+    }
+}
+
+fn counted(replicas: i32) -> String {
+    if replicas == 1 { "1 replica".to_owned() } else { format!("{replicas} replicas") }
 }
 
 fn error_or(decision: &Decision, otherwise: &str) -> String {
@@ -103,9 +139,8 @@ fn asked(decision: &Decision) -> String {
         None if decision.triggers.is_empty() => "only cpu and memory decide".to_owned(),
         None => "no trigger asks for replicas".to_owned(),
         Some((info, value, wanted)) => {
-            let plural = if wanted == 1 { "" } else { "s" };
             let (value, target) = (number(value), number(info.metric.target));
-            format!("{} asks for {wanted} replica{plural}: its value is {value}, its target {target}", trigger(info))
+            format!("{} asks for {}: its value is {value}, its target {target}", trigger(info), counted(wanted))
         }
     }
 }

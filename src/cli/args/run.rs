@@ -17,6 +17,7 @@ use ebb_plan::activate_to::ActivateTo;
 use super::certificates::Certificates;
 use super::election::Election;
 use super::logs::Logs;
+use super::observe::Observe;
 use super::values::{
     Listen, Optional, TlsVersion, ciphers, count, flag, limit, milliseconds, optional, or_default, size, text,
     tls_version,
@@ -55,6 +56,9 @@ pub struct Run {
     /// The leader election.
     #[command(flatten)]
     pub election: Election,
+    /// The life beside another autoscaler.
+    #[command(flatten)]
+    pub observe: Observe,
     /// The logs.
     #[command(flatten)]
     pub logs: Logs,
@@ -240,6 +244,9 @@ impl Run {
         self.election.check()?;
         self.serving.certificates.check()?;
         self.without_effect = without_effect;
+        if self.observe.only {
+            self.write_nothing();
+        }
         let versions = [
             ("KEDA_HTTP_MIN_TLS_VERSION", self.outbound.min_tls_version),
             ("KEDA_SERVICE_MIN_TLS_VERSION", self.serving.service_min_tls_version),
@@ -259,6 +266,26 @@ impl Run {
             }
         }
         Ok(())
+    }
+}
+
+impl Run {
+    /// Turns off each part of the process that writes, for `--observe`. A setting that asks for one has no effect.
+    fn write_nothing(&mut self) {
+        let certificates = &mut self.serving.certificates;
+        let given = [
+            ("--leader-elect", std::mem::take(&mut self.election.elect), "an observer holds no Lease"),
+            (
+                "--enable-cert-rotation",
+                certificates.enable_cert_rotation.0 == Some(true),
+                "an observer writes no Secret",
+            ),
+        ];
+        let given = given.into_iter().filter(|(_, is_given, _)| *is_given);
+        self.without_effect.extend(given.map(|(name, _, why)| format!("{name} ({why})")));
+        certificates.enable_cert_rotation = Optional(Some(false));
+        certificates.enable_apiservice_patching = false;
+        self.webhook.port = 0;
     }
 }
 

@@ -188,3 +188,18 @@ fn the_page_on_settings_and_the_command_line_have_the_same() {
         assert!(page.contains(accepted.why), "docs/settings.md does not say of {}: {}", accepted.name, accepted.why);
     }
 }
+
+#[test]
+fn an_observer_writes_nothing_whatever_else_it_is_given() {
+    let settings = run(&["--observe", "--leader-elect=true", "--cert-dir=/certs", "--webhook-port=9443"]).unwrap();
+    assert!(settings.observe.only && !settings.election.elect);
+    assert_eq!(settings.webhook.port, 0);
+    assert!(settings.bundles().is_empty());
+    assert_eq!(settings.serving.certificates.source(), Source::Files(Files::of(Path::new("/certs"))));
+    assert_eq!(settings.without_effect, ["--leader-elect (an observer holds no Lease)"]);
+    // Without files, another program writes the Secret.
+    let settings = run(&["--observe", "--enable-cert-rotation=true"]).unwrap();
+    assert_eq!(settings.serving.certificates.source(), Source::Secret("ebb-certs".to_owned()));
+    assert_eq!(settings.without_effect, ["--enable-cert-rotation (an observer writes no Secret)"]);
+    assert!(!run(&[]).unwrap().observe.only);
+}

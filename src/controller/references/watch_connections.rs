@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kube::{Client, Config};
+use kube::Client;
 use parking_lot::Mutex;
 
-use crate::kube_api::client;
+use crate::kube_api::client::ApiServer;
 
 /// Watches on one connection. The API server allows 100 by default (`--http2-max-streams-per-connection`).
 const PER_CONNECTION: usize = 80;
 
 /// Gives each watch a slot on a connection, and opens a connection when all others are full.
 pub(super) struct WatchConnections {
-    config: Config,
+    server: ApiServer,
     open: Mutex<Vec<Arc<Connection>>>,
 }
 
@@ -39,8 +39,8 @@ impl Drop for WatchSlot {
 
 impl WatchConnections {
     /// No connection is open yet.
-    pub(super) fn new(config: Config) -> Self {
-        Self { config, open: Mutex::default() }
+    pub(super) fn new(server: ApiServer) -> Self {
+        Self { server, open: Mutex::default() }
     }
 
     /// A slot for one watch. Does no I/O.
@@ -53,8 +53,7 @@ impl WatchConnections {
         let connection = if let Some(connection) = free {
             Arc::clone(connection)
         } else {
-            let connection =
-                Arc::new(Connection { client: client::connect(&self.config, None)?, taken: AtomicUsize::new(0) });
+            let connection = Arc::new(Connection { client: self.server.connect(None)?, taken: AtomicUsize::new(0) });
             open.push(Arc::clone(&connection));
             connection
         };
@@ -71,7 +70,8 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_opened_when_the_others_are_full() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let connections = WatchConnections::new(Config::new("https://127.0.0.1:1".parse().unwrap()));
+        let config = kube::Config::new("https://127.0.0.1:1".parse().unwrap());
+        let connections = WatchConnections::new(ApiServer::new(config, false));
         let taken: Vec<_> = (0..1000).map(|_| connections.take().unwrap()).collect();
         assert_eq!(connections.open.lock().len(), 13);
         drop(taken);

@@ -97,6 +97,7 @@ pub(super) mod tests {
             winner: None,
             formula_value: None,
             bounds: Vec::new(),
+            shadow: None,
         };
         Item { number, namespace: namespace.to_owned(), decision }
     }

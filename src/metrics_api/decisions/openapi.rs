@@ -153,7 +153,7 @@ fn properties() -> Value {
         },
         "from": count("the replicas before; left out where they were unknown"),
         "to": count("the replicas after; the same as before: a decision not to scale"),
-        "by": text("Ebb, HPA, or Other: a user or another controller"),
+        "by": text("Ebb, HPA, Autoscaler: the one beside which Ebb observes, or Other: a user or another controller"),
         "reason": text("the cause, as a word"),
         "message": text("the cause, as a sentence"),
         "until": text("when the cause ends by itself, such as a cooldown"),
@@ -179,6 +179,17 @@ fn properties() -> Value {
         "winner": count("the place in triggers of the one that asks for most"),
         "formulaValue": number("the value of the formula of scalingModifiers"),
         "bounds": {"type": "array", "description": "what bounded the count", "items": text("a bound")},
+        "shadow": {
+            "type": "object",
+            "description": "what Ebb, which only observes, would have set; left out where the replicas are Ebb's",
+            "properties": {
+                "replicas": count("the count"),
+                "since": text("since when it would have been this one"),
+                "by": text("Ebb or HPA: which of the two would have set it, or keeps it"),
+                "reason": text("the cause, as a word"),
+                "message": text("the cause, as a sentence"),
+            },
+        },
     })
 }
 

@@ -34,11 +34,12 @@ pub(super) fn columns() -> Value {
         column("ScaledObject", "string", 0, "The ScaledObject."),
         column("From", "string", 0, "The replicas before; ? where they were unknown."),
         column("To", "integer", 0, "The replicas after. The same as before: a decision not to scale."),
-        column("By", "string", 0, "Ebb, the HPA, or another writer."),
+        column("By", "string", 0, "Ebb, the HPA, the autoscaler beside which Ebb observes, or another writer."),
         column("Why", "string", 0, "The cause."),
         column("Name", "string", 1, "The name of the decision."),
         column("Reason", "string", 1, "The cause, as a word."),
         column("Target", "string", 1, "The workload."),
+        column("Ebb", "string", 1, "The replicas that Ebb, which only observes, would have."),
     ])
 }
 
@@ -47,12 +48,13 @@ pub(super) fn row(item: &Item, epoch: u32, include: Include) -> Value {
     let decision = &item.decision;
     let from = decision.from.map_or_else(|| "?".to_owned(), |from| from.to_string());
     let target = decision.target.as_ref().map(|target| format!("{}/{}", target.kind, target.name)).unwrap_or_default();
+    let shadow = decision.shadow.as_ref().map(|shadow| shadow.replicas.to_string()).unwrap_or_default();
     let metadata = metadata(item, epoch);
     let name = metadata["name"].clone();
     let mut row = json!({
         "cells": [
             super::seconds(&decision.time), decision.scaled_object, from, decision.to, decision.by, decision.message, name,
-            decision.reason, target,
+            decision.reason, target, shadow,
         ],
     });
     match include {

@@ -1,4 +1,4 @@
-//! The changes of a ScaledObject's replicas, by actor and reason.
+//! The changes of a ScaledObject's replicas, by who made them and why, and the replicas that Ebb would have set.
 
 use parking_lot::Mutex;
 use prometheus::proto::MetricFamily;
@@ -10,6 +10,9 @@ const DECISIONS: Family = Family::counter(
     "ebb_scaling_decisions_total",
     "Changes of the replicas of each ScaledObject, by who made them and why.",
 );
+/// Beside `ebb_scaled_object_replicas`, for weeks beside another autoscaler.
+pub(super) const SHADOW_REPLICAS: Family =
+    Family::gauge("ebb_shadow_replicas", "The replicas that Ebb, which only observes, would have set.");
 const LABELS: [&str; 4] = ["by", "namespace", "reason", "scaledObject"];
 
 /// The counts. There are few different ones, so that they are looked through.
@@ -28,6 +31,11 @@ impl DecisionCounts {
 }
 
 impl ObjectMetrics {
+    /// Shows the replicas that Ebb would have set. None: it does not observe.
+    pub fn set_shadow(&self, replicas: Option<i32>) {
+        self.shadow.set(replicas.map_or(f64::NAN, f64::from));
+    }
+
     /// Counts a change of the replicas.
     pub fn decided(&self, by: &'static str, reason: &'static str) {
         self.decisions.add(by, reason);

@@ -40,8 +40,8 @@ impl Figure {
     }
 }
 
-/// A count of events while this replica leads. It stays the same while another replica leads, and goes on from there:
-/// each event counts once among all replicas.
+/// What happened while this replica led, or observed. It stands still while another does, and goes on from there: each event counts
+/// once among all replicas.
 #[derive(Debug)]
 pub struct LeaderCount {
     figure: Figure,
@@ -54,9 +54,9 @@ impl LeaderCount {
         Self { figure: Figure::default(), leadership }
     }
 
-    /// Adds one, if this replica leads.
+    /// Adds one, if this replica leads or observes.
     pub fn inc(&self) {
-        if self.leadership.is_leader() {
+        if self.leadership.speaks() {
             self.figure.inc();
         }
     }

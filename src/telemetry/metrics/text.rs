@@ -3,6 +3,7 @@
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, TextEncoder};
 
+use super::decisions::SHADOW_REPLICAS;
 use super::exchanges::DURATION_BUCKETS;
 use super::process::{BROKER_CLIENTS, CERTIFICATE_EXPIRY};
 use super::series::{Family, newest};
@@ -31,7 +32,7 @@ impl Metrics {
         write(&mut text, CERTIFICATE_EXPIRY.of([], self.own.certificate_expiry().into_iter().map(|at| ([], at))))?;
         let clients = self.own.broker_clients();
         write(&mut text, BROKER_CLIENTS.of(["type"], clients.iter().map(|(kind, count)| ([*kind], *count))))?;
-        if leads {
+        if self.leadership.speaks() {
             TextEncoder::new().encode(&self.scaled_objects.gather(), &mut text)?;
             self.write_triggers(&mut text)?;
             self.write_objects(&mut text)?;
@@ -90,8 +91,9 @@ impl Metrics {
         };
         write(text, OBJECT_ERRORS.of(OBJECT_LABELS, by_object(|object| object.errors.get())))?;
         write(text, PAUSED.of(OBJECT_LABELS, by_object(|object| object.paused.get())))?;
-        let bounds: [(Family, ObjectFigureOf); 3] = [
+        let bounds: [(Family, ObjectFigureOf); 4] = [
             (REPLICAS, |object| object.replicas.get()),
+            (SHADOW_REPLICAS, |object| object.shadow.get()),
             (MIN_REPLICAS, |object| object.bounds[0].get()),
             (MAX_REPLICAS, |object| object.bounds[1].get()),
         ];
