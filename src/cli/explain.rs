@@ -1,8 +1,10 @@
 //! `ebb explain`: why a ScaledObject has its present replicas, and the next change.
 //!
-//! `cluster` reads, `report` puts together (pure), `findings` looks for problems (pure), `text` writes for people.
+//! `cluster` reads, `report` puts together (pure), `findings` says what looks wrong (pure), `text` writes for people. `compare` puts
+//! the replicas beside those that Ebb would have set (pure).
 
 mod cluster;
+mod compare;
 mod credentials;
 mod findings;
 mod report;
@@ -15,12 +17,14 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde::Serialize;
 
 use crate::cli::args::explain::{Explain, Format};
 use crate::clock;
 use crate::kube_api::client;
 use crate::kube_api::key::Key;
 pub use cluster::{Facts, Known};
+pub use compare::{Comparison, Interval, compare};
 pub use report::{Report, report};
 
 /// How long the API server may take for an answer.
@@ -63,7 +67,7 @@ pub async fn run(question: &Explain, mut output: impl Write) -> Result<(), Expla
     let key = Key::new(namespace, &question.name);
     let mut before = String::new();
     loop {
-        let shown = show(&client, &key, question.output).await?;
+        let shown = show(&client, &key, question).await?;
         if shown != before {
             if question.watch && question.output == Format::Text {
                 write!(output, "{CLEAR}")?;
@@ -79,14 +83,21 @@ pub async fn run(question: &Explain, mut output: impl Write) -> Result<(), Expla
     }
 }
 
-async fn show(client: &Client, key: &Key, format: Format) -> Result<String, ExplainError> {
+async fn show(client: &Client, key: &Key, question: &Explain) -> Result<String, ExplainError> {
     let facts = cluster::read(client, key).await?;
-    let report = report(&facts, clock::now());
-    Ok(match format {
-        Format::Text => text::text(&report),
-        // A report of strings and numbers always serializes.
-        Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
-    })
+    if question.compare {
+        let comparison = compare::compare(&facts);
+        return Ok(format(question.output, &comparison, compare::text));
+    }
+    Ok(format(question.output, &report(&facts, clock::now()), text::text))
+}
+
+fn format<T: Serialize>(format: Format, shown: &T, text: impl Fn(&T) -> String) -> String {
+    match format {
+        Format::Text => text(shown),
+        // What consists of strings and numbers always serializes.
+        Format::Json => serde_json::to_string_pretty(shown).unwrap_or_default() + "\n",
+    }
 }
 
 async fn config(question: &Explain) -> Result<Config, ExplainError> {

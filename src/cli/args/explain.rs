@@ -11,6 +11,7 @@ Examples:
   ebb explain so/my-app-scaler -n shop
   ebb explain my-app-scaler -n shop --watch
   ebb explain my-app-scaler -n shop -o json
+  ebb explain my-app-scaler -n shop --compare
 
 It shows the replicas and who drives them, each trigger against its target, what holds the count and until when, what comes
 next, what looks wrong, and the last decisions. Without a right to read scalingdecisions it explains from the status, the HPA
@@ -25,6 +26,9 @@ pub struct Explain {
     /// The format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Format,
+    /// Show the replicas of the last hour beside those that Ebb, which only observes, would have set.
+    #[arg(long)]
+    pub compare: bool,
     /// Show it again whenever something changes, until Ctrl-C.
     #[arg(short, long)]
     pub watch: bool,

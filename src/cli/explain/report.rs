@@ -36,7 +36,7 @@ pub struct Report {
     /// `idleReplicaCount`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<i32>,
-    /// The part that decides at present: `Ebb`, `HPA` or `nobody`.
+    /// Who decides at present: Ebb, the HPA, another autoscaler or nobody.
     pub driver: &'static str,
     /// The conditions.
     pub conditions: Vec<ConditionLine>,
@@ -152,7 +152,7 @@ pub fn report(facts: &Facts, now: DateTime<Utc>) -> Report {
         min: policy.min,
         max: policy.max,
         idle: policy.idle,
-        driver: driver(object, &policy, replicas),
+        driver: driver(object, &policy, replicas, holds.as_ref().is_some_and(|holds| holds.shadow.is_some())),
         conditions: conditions(object).iter().map(condition_line).collect(),
         hpa: hpa.map(hpa_line),
         triggers,
@@ -178,12 +178,13 @@ fn condition_line(condition: &Condition) -> ConditionLine {
     }
 }
 
-/// Between one and the maximum the HPA decides; at zero or idle Ebb does.
-fn driver(object: &ScaledObject, policy: &Policy, replicas: Option<i32>) -> &'static str {
+/// Between one and the maximum the HPA decides; at zero or idle Ebb does, unless it only observes.
+fn driver(object: &ScaledObject, policy: &Policy, replicas: Option<i32>, observes: bool) -> &'static str {
     let is_paused =
         conditions(object).iter().any(|condition| condition.type_ == Condition::PAUSED && condition.is_true());
     match replicas {
         _ if is_paused => "nobody: scaling is paused",
+        _ if observes => "another autoscaler: Ebb only observes, see --compare",
         Some(0) => "Ebb: the workload is at zero",
         Some(count) if policy.idle.is_some_and(|idle| count <= idle) => "Ebb: the workload is idle",
         Some(_) => "the HPA",
