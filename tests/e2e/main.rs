@@ -27,6 +27,7 @@ mod kubectl;
 mod manifests;
 mod metrics;
 mod modifiers;
+mod observe;
 mod parity;
 mod pause;
 mod prometheus;

@@ -14,7 +14,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - level: Request
-    userGroups: ["system:serviceaccounts:ebb-system", "system:serviceaccounts:ebb-beside"]
+    userGroups: ["system:serviceaccounts:ebb-system", "system:serviceaccounts:ebb-beside", "system:serviceaccounts:ebb-observe"]
     verbs: [create, update, patch]
     resources:
       - group: coordination.k8s.io
@@ -26,7 +26,7 @@ rules:
       - group: keda.sh
         resources: ["*/status"]
   - level: Metadata
-    userGroups: ["system:serviceaccounts:ebb-system", "system:serviceaccounts:ebb-beside"]
+    userGroups: ["system:serviceaccounts:ebb-system", "system:serviceaccounts:ebb-beside", "system:serviceaccounts:ebb-observe"]
   - level: None
 `
 
