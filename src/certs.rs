@@ -173,10 +173,7 @@ impl Keeper {
             // The API server uses the first name. Another program need not provide the others.
             && let Err(why) = pair.check_foreign(self.names.get(..1).unwrap_or_default(), Utc::now())
         {
-            warn!(
-                why,
-                "there is something wrong with the serving certificate that Ebb was given; it is used all the same"
-            );
+            warn!(why, "the given serving certificate has a mistake; Ebb uses it all the same");
         }
         Ok(pair)
     }
@@ -223,7 +220,7 @@ impl Keeper {
             announcer.announce(&bundle::union(&pair.ca, &shown.ca));
             if !bundle::has_all(&shown.ca, &pair.ca) && !trusted.settled(&pair.ca, PATIENCE).await {
                 warn!(
-                    "the API server may not know the authority of the new serving certificate; it is used all the same"
+                    "the API server may not know the authority of the new serving certificate; Ebb uses it all the same"
                 );
             }
             match serving.replace(&pair) {

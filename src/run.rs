@@ -267,10 +267,7 @@ fn controlled(settings: &Run) -> controller::Settings {
 
 /// Logs the settings that have no effect, each with the reason.
 fn report_settings(settings: &Run) {
-    info!(version = build_info::VERSION, "ebb begins");
-    if settings.observe.only {
-        info!("this Ebb only observes: it creates, changes and deletes nothing in the cluster");
-    }
+    info!(version = build_info::VERSION, "starting ebb");
     if !settings.without_effect.is_empty() {
         warn!("accepted, and without effect: {}", settings.without_effect.join("; "));
     }

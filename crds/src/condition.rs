@@ -9,18 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What is observed: Ready, Active, Fallback, Paused or HPAActive.
+    /// The type of the condition: Ready, Active, Fallback, Paused or HPAActive.
     #[serde(rename = "type")]
     pub type_: String,
 
     /// True, False or Unknown.
     pub status: String,
 
-    /// One word in CamelCase for programs: why the status is what it is.
+    /// The reason for the status, one word in CamelCase for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 
-    /// A sentence for people: why the status is what it is.
+    /// The reason for the status, a sentence for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 

@@ -15,7 +15,7 @@ pub use advanced::{AdvancedConfig, HorizontalPodAutoscalerConfig, ScalingModifie
 pub use status::{GroupVersionKindResource, HealthStatus, ScaledObjectStatus, TriggerActivity};
 pub use trigger::{AuthenticationRef, ScaleTrigger};
 
-/// What to scale, between which bounds, and by which events.
+/// The scale target, the bounds of its replicas, and the triggers.
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "keda.sh",
@@ -26,7 +26,7 @@ pub use trigger::{AuthenticationRef, ScaleTrigger};
     namespaced,
     status = "ScaledObjectStatus",
     derive = "PartialEq",
-    doc = "ScaledObject scales a workload by what its triggers observe, from zero up to a maximum.",
+    doc = "ScaledObject scales a workload by the readings of its triggers, from zero up to a maximum.",
     printcolumn(name = "ScaleTargetKind", type_ = "string", json_path = ".status.scaleTargetKind"),
     printcolumn(name = "ScaleTargetName", type_ = "string", json_path = ".spec.scaleTargetRef.name"),
     printcolumn(name = "Min", type_ = "integer", json_path = ".spec.minReplicaCount"),
@@ -94,7 +94,7 @@ pub struct ScaledObjectSpec {
     #[schemars(length(min = 1))]
     pub triggers: Vec<ScaleTrigger>,
 
-    /// What to scale to while a trigger cannot be read. Without it the target keeps its replicas.
+    /// The replicas while a trigger cannot be read. Without it the target keeps its replicas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
 }
@@ -120,7 +120,7 @@ pub struct ScaleTarget {
     pub env_source_container_name: Option<String>,
 }
 
-/// What to scale to while a trigger cannot be read.
+/// The replicas while a trigger cannot be read.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fallback {
@@ -132,9 +132,9 @@ pub struct Fallback {
     #[schemars(range(min = 0))]
     pub replicas: i32,
 
-    /// How replicas is used: static takes it as it is, currentReplicas keeps what is there, currentReplicasIfHigher and
-    /// currentReplicasIfLower keep what is there when it is more or less than replicas, and scalingModifiers leaves the
-    /// failed trigger nil in the formula.
+    /// How replicas is used: static takes it as it is, currentReplicas keeps the present count, currentReplicasIfHigher
+    /// and currentReplicasIfLower keep the present count where it is above or below replicas, and scalingModifiers leaves
+    /// the failed trigger nil in the formula.
     #[schemars(extend(
         "default" = "static",
         "enum" = ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower", "scalingModifiers"]

@@ -111,7 +111,7 @@ pub struct TriggerAuthenticationSpec {
 #[serde(transparent)]
 pub struct ClusterTriggerAuthenticationSpec(pub TriggerAuthenticationSpec);
 
-/// Which objects use the authentication.
+/// The objects that use the authentication.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TriggerAuthenticationStatus {
     /// The names of the ScaledObjects, separated by commas.

@@ -92,7 +92,7 @@ impl ResourceMetric {
         }
         let value = given("value");
         if value.is_none() {
-            let text = "no value given: metadata.value is what the use is compared with";
+            let text = "no value given: the use is compared with metadata.value";
             mistakes.push(("metadata", text.to_owned()));
         }
         let target = match metric_type.or_else(|| given("type")) {

@@ -24,7 +24,7 @@ pub(super) async fn unknown(client: &Client, target: &ScaleTarget) -> Option<Fin
         Ok(Ok(list)) => judge(target, Some(&list)),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => judge(target, None),
         Ok(Err(error)) => {
-            tracing::debug!(%error, api_version, "cannot read which kinds there are");
+            tracing::debug!(%error, api_version, "cannot read the kinds of the group");
             None
         }
         Err(_) => None,

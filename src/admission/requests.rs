@@ -34,7 +34,7 @@ pub(super) async fn missing(
     let (pod, limits) = match found {
         Ok(Ok(found)) => found?,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "cannot read what the target's containers request");
+            tracing::debug!(%error, "cannot read the requests of the target's containers");
             return None;
         }
         Err(_) => return None,

@@ -132,7 +132,7 @@ impl CaBundle {
                 Ok(Outcome::Foreign) => {
                     line.nothing();
                     told.once("foreign", || {
-                        info!(kind, name, "leads to a Service that is not Ebb's, and is left alone");
+                        info!(kind, name, "the object leads to a Service that is not Ebb's; Ebb does not change it");
                     });
                     CHECK
                 }

@@ -41,7 +41,7 @@ pub use values::{Listen, Optional, TlsVersion};
 #[derive(Debug, Parser)]
 #[command(name = "ebb", version = build_info::VERSION, about)]
 pub struct Args {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -53,7 +53,7 @@ pub enum Command {
     Run(Box<Run>),
     /// Show when a cron trigger's window is open: now, or at any instant, and when that changes next.
     Cron(Cron),
-    /// Explain why a ScaledObject has its replicas, what comes next, and what looks wrong.
+    /// Explain the replicas of a ScaledObject: the reason, the next change, and problems.
     Explain(explain::Explain),
     /// Check manifests without a cluster, as the admission webhook would.
     Check(Check),
@@ -65,7 +65,7 @@ pub enum Command {
     Ui(Ui),
     /// Show the replicas that a ScaledObject would have under a load, without a cluster.
     Simulate(Box<Simulate>),
-    /// Take away what Ebb has put into a cluster, also when it does not run: finalizers, APIService, webhook.
+    /// Remove Ebb's finalizers, APIService and webhook from a cluster, also when Ebb does not run.
     Uninstall(Uninstall),
     /// Print the JSON Schema of a kind, for editors and checks of files.
     Schema(Schema),
@@ -81,7 +81,7 @@ Examples:
   helm template my-app | ebb check -
   kubectl get so,sj,ta,cta -A -o yaml | ebb check --for-migration -
 
-Each finding is a line: file:line: error or warning: kind namespace/name: where it is: what is wrong. An error is what the
+Each finding is a line: file:line: error or warning: kind namespace/name: place: mistake. An error is what the
 API server or the admission webhook refuses; a warning is a mistake that they take. Exit code 0: nothing was found; 1: there
 are errors, or something cannot be read; 3: there are warnings only; 2: the command line is wrong.")]
 pub struct Check {
@@ -105,7 +105,7 @@ Example:
 
 With --batch each line of standard input is a question of its own: timezone, start, end and an instant, separated by
 tabs. Each is answered with one line: the next start and the next end (or \"never\"), and whether the window is open
-(true or false), separated by tabs; or \"error: \" and what is wrong with the line.")]
+(true or false), separated by tabs; or \"error: \" and the mistake in the line.")]
 pub struct Cron {
     /// The time zone, by its name in the IANA database, such as Europe/London.
     #[arg(long, value_name = "NAME", required_unless_present = "batch")]

@@ -82,8 +82,7 @@ pub(super) fn annotations() -> Value {
         (names::PAUSED_REPLICAS_ANNOTATION, "Sets this replica count and stops scaling."),
         (names::PAUSED_SCALE_IN_ANNOTATION, "Removes no replicas."),
         (names::PAUSED_SCALE_OUT_ANNOTATION, "Adds no replicas."),
-        (names::MODE_ANNOTATION, "observe: Ebb decides, keeps the trail and changes nothing."),
-        (names::FORCE_ACTIVATION_ANNOTATION, "Counts as active, whatever the triggers say."),
+        (names::FORCE_ACTIVATION_ANNOTATION, "Counts as active, even while no trigger is."),
         (
             names::ACTIVATE_TO_ANNOTATION,
             "`target` sets the count that the readings ask for at once when it wakes; `minimum` as KEDA does.",

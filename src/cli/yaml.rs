@@ -146,7 +146,7 @@ impl Reading {
     fn take(&mut self, node: &Node, path: &str) -> Result<Value, Mistake> {
         self.parts += 1;
         if self.parts > MOST_PARTS {
-            return Err((node.line, format!("its aliases stand for more than {MOST_PARTS} values")));
+            return Err((node.line, format!("its aliases expand to more than {MOST_PARTS} values")));
         }
         self.document.lines.entry(path.to_owned()).or_insert(node.line);
         match &node.data {

@@ -41,7 +41,10 @@ impl Index<ScaledObject> for ChangeFilter {
         let before = self.store.get(&object_ref(key));
         let record = match WatchedObject::new(object, before.as_deref()) {
             Ok(record) => record,
-            Err(error) => return tracing::error!(scaled_object = %key, %error, "cannot keep the ScaledObject"),
+            Err(error) => {
+                let problem = "cannot store the ScaledObject: it has no JSON; please report it";
+                return tracing::error!(scaled_object = %key, %error, "{problem}");
+            }
         };
         if let Some(first) = &mut self.first {
             first.insert(key.clone(), record);

@@ -32,7 +32,7 @@ pub(super) async fn follow(context: Arc<Context>) {
                 Ok(None) => break,
                 Err(error) => {
                     if failed == 0 {
-                        tracing::warn!(%error, "cannot read the statuses of the leader before; it will be tried again");
+                        tracing::warn!(%error, "cannot read the statuses of the former leader; Ebb tries again");
                     }
                     failed += 1;
                 }

@@ -136,7 +136,7 @@ fn pass_on<K>(change: &Change<K>, indexes: &mut [Box<dyn Index<K>>], present: &R
 fn warn_of_late(paths: &[String], relist: &Relist) {
     let late: Vec<_> = relist.late().map(|place| paths[place].as_str()).collect();
     if !late.is_empty() {
-        tracing::warn!(late = late.join(", "), "cannot be listed yet; the other namespaces are served");
+        tracing::warn!(late = late.join(", "), "some namespaces cannot be listed yet; the others are served");
     }
 }
 
@@ -159,14 +159,14 @@ fn logged<K>(event: Result<Event<K>, watcher::Error>, path: &str, failures: &mut
         Ok(event) => {
             // A list begins before the API server has answered.
             if *failures > 0 && !matches!(event, Event::Init) {
-                tracing::info!(path, failures, "the watch goes on");
+                tracing::info!(path, failures, "the watch has begun again");
                 *failures = 0;
             }
             Some(event)
         }
         Err(error) => {
             if *failures == 0 {
-                tracing::warn!(path, %error, "a watch was interrupted; it is begun again until the API server answers");
+                tracing::warn!(path, %error, "a watch was interrupted; Ebb begins it again until the API server answers");
             }
             *failures = failures.saturating_add(1);
             None

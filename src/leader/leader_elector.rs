@@ -135,7 +135,7 @@ impl LeaderElector {
                 if self.leadership.end() {
                     warn!(lease = self.name, holder, "this replica has lost the lease, and stops writing");
                 } else if attempts.holder != holder {
-                    info!(lease = self.name, holder, "this replica stands by: another holds the lease");
+                    info!(lease = self.name, holder, "this replica is a standby: another holds the lease");
                 }
                 attempts.holder = holder;
                 attempts.failed = 0;
@@ -152,7 +152,7 @@ impl LeaderElector {
     /// The log has the first of several failures in a row, and their number when the API server has answered again.
     fn failed(&self, attempts: &mut Attempts, error: &str) {
         if attempts.failed == 0 {
-            warn!(lease = self.name, error, "cannot keep the lease; it will be tried again");
+            warn!(lease = self.name, error, "cannot keep the lease; Ebb tries again");
         }
         attempts.failed += 1;
     }

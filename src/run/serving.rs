@@ -111,7 +111,7 @@ impl Serving {
             let clients = (clients.watch.clone(), clients.request.clone());
             match certs::start(clients, self.certificates.clone(), shutdown.stop.clone()).await {
                 Ok(certificates) => return Some(certificates),
-                Err(error) => warn!(%error, "cannot get a serving certificate; it will be tried again"),
+                Err(error) => warn!(%error, "cannot get a serving certificate; Ebb tries again"),
             }
             tokio::select! {
                 () = tokio::time::sleep(KNOCK) => {}

@@ -135,7 +135,7 @@ struct Outage(AtomicBool);
 impl Outage {
     fn began(&self, error: &kube::Error) {
         if !self.0.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "cannot write events; they are tried again for {} s each", UNAVAILABLE.as_secs());
+            tracing::warn!(%error, "cannot write events; Ebb tries each again for {} s", UNAVAILABLE.as_secs());
         }
     }
 

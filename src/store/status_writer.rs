@@ -239,7 +239,7 @@ impl StatusWriter {
     fn repeat(&self, state: &mut State, error: &kube::Error) {
         let text = error.to_string();
         if !errors::is_unanswered(error) && state.logged.as_ref() != Some(&text) {
-            tracing::warn!(scaled_object = %self.key, error = text, "cannot write the status; it will be tried again");
+            tracing::warn!(scaled_object = %self.key, error = text, "cannot write the status; Ebb tries again");
             state.logged = Some(text);
         }
         state.failed = state.failed.saturating_add(1);

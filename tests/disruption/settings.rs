@@ -52,4 +52,4 @@ fn log(world: &World) -> Result<String> {
 }
 
 /// The first words of Ebb's log.
-const STARTED: &str = "ebb begins";
+const STARTED: &str = "starting ebb";

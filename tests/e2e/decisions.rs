@@ -139,7 +139,7 @@ fn pauses_a_users_scale_and_the_minimum_are_told_apart() -> Outcome {
     story(async |world| {
         let name = "decisions-pauses";
         let user = world.app(name, 0, 10, json!({"pollingInterval": 1, "minReplicaCount": 1})).await?;
-        decided(&user, "HPA", "OnTarget", "the count is what the metrics ask for").await?;
+        decided(&user, "HPA", "OnTarget", "the metrics ask for this count").await?;
 
         user.annotate("my-app", "autoscaling.keda.sh/paused-replicas=4").await?;
         let paused = decided(&user, "Ebb", "Paused", "paused-replicas sets the count").await?;
@@ -148,7 +148,7 @@ fn pauses_a_users_scale_and_the_minimum_are_told_apart() -> Outcome {
         decided(&user, "HPA", "MetricsBelowTarget", "asks for 2 replicas").await?;
 
         user.kubectl.run(&["scale", "deployment/my-app", "--replicas=0"]).await?;
-        let scaled = decided(&user, "Other", "ChangedElsewhere", "somebody else set the count").await;
+        let scaled = decided(&user, "Other", "ChangedElsewhere", "another writer set the count").await;
         // Ebb may raise it before it is seen at zero.
         let raised = decided(&user, "Ebb", "Activated", "is active").await;
         ensure!(scaled.is_ok() || raised.is_ok(), "{scaled:?} {raised:?}");

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::{Condition, time_if_readable};
 
-/// What was last observed of the ScaledObject and its target.
+/// The last observations of the ScaledObject and its target.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaledObjectStatus {
@@ -70,7 +70,7 @@ pub struct ScaledObjectStatus {
     pub authentications_types: Option<String>,
 }
 
-/// What a workload is called by the API server.
+/// The API server's name for the kind of a workload.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupVersionKindResource {

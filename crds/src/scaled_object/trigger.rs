@@ -30,7 +30,7 @@ pub struct ScaleTrigger {
     pub authentication_ref: Option<AuthenticationRef>,
 
     /// Whether the value to aim for is meant for each replica (AverageValue) or for all of them together (Value), or,
-    /// with cpu and memory, a percentage of what the containers request (Utilization). Default: AverageValue.
+    /// with cpu and memory, a percentage of the containers' requests (Utilization). Default: AverageValue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric_type: Option<String>,
 }

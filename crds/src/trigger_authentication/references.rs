@@ -43,15 +43,15 @@ pub struct BoundServiceAccountToken {
     pub service_account_name: String,
 }
 
-/// A value that stands in a Secret.
+/// A value in a Secret.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretValue {
-    /// Where the value stands.
+    /// The place of the value.
     pub value_from: ValueFromSecret,
 }
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueFromSecret {

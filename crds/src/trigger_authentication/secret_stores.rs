@@ -24,7 +24,7 @@ pub struct HashiCorpVault {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 
-    /// What to log in with.
+    /// The credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<VaultCredential>,
 
@@ -37,7 +37,7 @@ pub struct HashiCorpVault {
     pub mount: Option<String>,
 }
 
-/// What to log in to a HashiCorp Vault with.
+/// The credentials for a HashiCorp Vault.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultCredential {

@@ -289,7 +289,7 @@ impl Checker<'_> {
             Type::Any => Ok(Type::Bool),
             Type::List(of) if left.comparable(of) => Ok(Type::Bool),
             Type::Map { by_text, .. } if !by_text || left.may_be(|left| *left == Type::Text) => Ok(Type::Bool),
-            Type::List(of) => Err(self.error(at, format!("{left} is never in a list of which each is {of}"))),
+            Type::List(of) => Err(self.error(at, format!("{left} is never in a list whose elements are {of}"))),
             Type::Map { .. } => Err(self.error(at, format!("a map's key is a text, not {left}"))),
             _ => Err(self.error(at, format!("\"in\" needs a list or a map on its right, not {right}"))),
         }

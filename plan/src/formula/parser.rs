@@ -241,7 +241,7 @@ impl<'a> Parser<'a> {
             None
         } else {
             let then = self.expression(0)?;
-            self.expect(":", "between what is taken when the condition holds and what otherwise")?;
+            self.expect(":", "between the two results of the condition")?;
             Some(Box::new(then))
         };
         let other = Box::new(self.expression(0)?);
@@ -277,16 +277,16 @@ impl<'a> Parser<'a> {
     fn branches(&mut self) -> Result<Expr, FormulaError> {
         let from = self.advance().at.from;
         let cond = Box::new(self.expression(0)?);
-        self.expect("{", "around what is taken when the condition holds")?;
+        self.expect("{", "around the result for a true condition")?;
         let then = Some(Box::new(self.sequence()?));
-        self.expect("}", "at the end of what is taken when the condition holds")?;
+        self.expect("}", "at the end of the result for a true condition")?;
         self.expect("else", "as an \"if\" must give a value in both cases")?;
         let other = Box::new(if self.at("if") {
             self.expression(0)?
         } else {
-            self.expect("{", "around what is taken otherwise")?;
+            self.expect("{", "around the result otherwise")?;
             let other = self.sequence()?;
-            self.expect("}", "at the end of what is taken otherwise")?;
+            self.expect("}", "at the end of the result otherwise")?;
             other
         });
         self.make(from, ExprKind::If { cond, then, other })

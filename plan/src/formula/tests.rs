@@ -112,7 +112,7 @@ fn what_is_wrong_is_told_with_its_place_and_a_cure() {
         ("reduce([a])", "a", "reduce takes 2 or 3 arguments"),
         ("max()", "a", "max takes at least 1 arguments, not 0"),
         ("a ?? 0 + b", "a b", r#"character 8 ("+"): "+" and "??" cannot be mixed"#),
-        ("a + # > 1", "a", r##"character 5 ("#"): # stands for an element"##),
+        ("a + # > 1", "a", r##"character 5 ("#"): # is an element"##),
         ("any([a], #acc > 1) ? 1 : 2", "a", "#acc has a meaning in reduce only"),
         ("let a = 1; a", "a", r#"character 5 ("a"): a trigger has this name"#),
         ("let sum = 1; sum", "a", "the language itself has this name"),

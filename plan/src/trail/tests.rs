@@ -140,11 +140,7 @@ fn a_backlog_from_zero_to_zero() {
     );
     story.hpa(90, (4, 6), Some(90), &[ABLE, WITHIN]);
     story.hpa(105, (6, 6), Some(90), &[ABLE, WITHIN]);
-    assert!(
-        story.last_message().starts_with("stays: the count is what the metrics ask for"),
-        "{}",
-        story.last_message()
-    );
+    assert!(story.last_message().starts_with("stays: the metrics ask for this count"), "{}", story.last_message());
     story.tick_with(120, 6, Some(0.0), Activity::CoolingDown, |tick| tick.decision.cooldown_ends = Some(at(420)));
     assert_eq!(story.last_message(), "stays: no trigger is active; the cooldown ends at 2027-01-15T08:07:00Z");
     story.scaled(420, (6, 0, ScaleReason::Deactivate), Some(0.0), Activity::Inactive);
@@ -171,7 +167,7 @@ fn a_users_scale_is_somebody_elses() {
     story.tick(31, 7, Some(60.0), Activity::Active);
     story.tick(40, 7, Some(60.0), Activity::Active);
     assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 Other ChangedElsewhere"]);
-    assert_eq!(story.last_message(), "somebody else set the count, neither Ebb nor the HPA");
+    assert_eq!(story.last_message(), "another writer set the count, neither Ebb nor the HPA");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn cause(decision: &Decision) -> String {
         Reason::Fallback => format!("the fallback is in effect, as {}", unread(decision)),
         Reason::RaisedToMinimum => "the count was below minReplicaCount".to_owned(),
         Reason::MetricsAboveTarget | Reason::MetricsBelowTarget => asked(decision) + &held(decision),
-        Reason::ChangedElsewhere => "somebody else set the count, neither Ebb nor the HPA".to_owned(),
+        Reason::ChangedElsewhere => "another writer set the count, neither Ebb nor the HPA".to_owned(),
         Reason::NoTriggerActive => "no trigger is active".to_owned(),
         Reason::Cooldown => cooldown(decision),
         Reason::TriggerFailed => unread(decision),
@@ -60,7 +60,7 @@ fn cause(decision: &Decision) -> String {
         Reason::OnTarget if decision.bounds.has(Bound::Tolerance) => {
             format!("the metrics are within the HPA's tolerance of their targets; {}", asked(decision))
         }
-        Reason::OnTarget => format!("the count is what the metrics ask for; {}", asked(decision)),
+        Reason::OnTarget => format!("the metrics ask for this count; {}", asked(decision)),
         Reason::HpaCannotRead => "the HPA cannot read a metric".to_owned(),
         Reason::TargetFailed => error_or(decision, "the target cannot be read or scaled"),
     }

@@ -18,7 +18,7 @@ pub(super) struct Accepted {
     /// The flag without its dashes, or the variable.
     pub(super) name: &'static str,
     form: Form,
-    /// The value that describes what Ebb does anyway. It gives no warning.
+    /// The value that asks for Ebb's own behavior. It gives no warning.
     same: Option<&'static str>,
     /// The reason why it has no effect.
     pub(super) why: &'static str,

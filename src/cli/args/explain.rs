@@ -13,9 +13,9 @@ Examples:
   ebb explain my-app-scaler -n shop -o json
   ebb explain my-app-scaler -n shop --compare
 
-It shows the replicas and who drives them, each trigger against its target, what holds the count and until when, what comes
-next, what looks wrong, and the last decisions. Without a right to read scalingdecisions it explains from the status, the HPA
-and the triggers alone, and says so.")]
+It shows the replicas and their driver, each trigger's value and target, the limit that holds the count and its end, the next
+change, problems, and the last decisions. Without the right to read scalingdecisions it explains from the status, the HPA
+and the triggers alone, with a note.")]
 pub struct Explain {
     /// The ScaledObject: my-app-scaler, so/my-app-scaler or scaledobject/my-app-scaler.
     #[arg(value_name = "NAME", value_parser = name)]

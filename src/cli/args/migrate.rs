@@ -15,7 +15,7 @@ pub struct Migrate {
 /// The parts of a migration that `ebb` helps with.
 #[derive(Debug, Subcommand)]
 pub enum MigratePart {
-    /// Print the values for Ebb's Helm chart that a file of values for KEDA's chart comes to.
+    /// Convert a values file of KEDA's Helm chart to values of Ebb's.
     Values(MigrateValues),
 }
 
@@ -26,9 +26,9 @@ Examples:
   ebb migrate values keda-values.yaml > ebb-values.yaml
   helm get values keda --namespace keda --output yaml | ebb migrate values - > ebb-values.yaml
 
-Standard output has the values that are set to other than KEDA's default and that Ebb honours. Standard error says what is
-not taken over, and why. Exit code 0: the values install Ebb; 1: a value changes what KEDA does and Ebb cannot do that, or is
-of the wrong type, or the file cannot be read; 2: the command line is wrong.")]
+Standard output has the values that are set to other than KEDA's default and that Ebb honours. Standard error lists the
+other values, each with the reason. Exit code 0: the values install Ebb; 1: a value changes a behavior of KEDA that Ebb does
+not have, or is of the wrong type, or the file cannot be read; 2: the command line is wrong.")]
 pub struct MigrateValues {
     /// The file of values, or - for standard input.
     #[arg(value_name = "FILE")]

@@ -22,8 +22,8 @@ A trace is a CSV file with a header: time, and a column for each trigger, called
 index. A time is 2026-11-27T21:00:00Z, or the seconds since the start. An empty cell is a reading that failed. A value holds until
 the next row. Cron triggers have no column: their windows are computed.
 
-Without --rate the values are what the triggers read. With --rate they are messages a second that arrive, and the triggers read the
-backlog: it follows from the replicas, each of which works off so many messages a second.
+Without --rate the values are the triggers' readings. With --rate they are arriving messages a second, and the triggers read the
+backlog. The backlog follows from the replicas: each works off RATE messages a second.
 
 Exit code 0: the simulation ran; 1: the ScaledObject is not valid, or something cannot be read; 2: the command line is wrong.")]
 pub struct Simulate {
@@ -36,17 +36,17 @@ pub struct Simulate {
     /// The ScaledObject of this file as well, with the same load.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
-    /// The history of the triggers, or of what arrives: a CSV file.
+    /// The history of the triggers' values, or of arrivals: a CSV file.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
     /// A Prometheus server with that history, such as `http://prometheus.monitoring:9090`.
     #[arg(long, value_name = "URL", value_parser = prometheus::server, conflicts_with = "trace")]
     pub prometheus: Option<Url>,
-    /// What to ask the server for, for one trigger (TRIGGER=EXPRESSION) or for the only one. Default: the value that Ebb and KEDA
-    /// have of each trigger, keda_scaler_metrics_value.
+    /// The PromQL query for one trigger (TRIGGER=EXPRESSION) or for the only one. Default: keda_scaler_metrics_value of each
+    /// trigger.
     #[arg(long, value_name = "EXPRESSION", requires = "prometheus", value_parser = load::Assigned::<String>::parse)]
     pub query: Vec<load::Assigned<String>>,
-    /// The time of the first value. Default: a day before the last, or what --for says.
+    /// The time of the first value. Default: a day, or --for, before the last value.
     #[arg(long, value_name = "RFC3339", requires = "prometheus", value_parser = cron::instant)]
     pub from: Option<DateTime<Utc>>,
     /// The time of the last value. Default: now.
@@ -60,7 +60,7 @@ pub struct Simulate {
     #[arg(long, value_name = "SHAPE", value_parser = load::Assigned::<load::Shape>::parse)]
     pub load: Vec<load::Assigned<load::Shape>>,
     /// Messages a second that each ready replica works off, from every queue or from that of a trigger (TRIGGER=RATE). The
-    /// load is what arrives, then.
+    /// load is then the arrivals.
     #[arg(long, value_name = "RATE", value_parser = load::Assigned::<f64>::parse)]
     pub rate: Vec<load::Assigned<f64>>,
     /// The time that a new pod needs until it is ready.
@@ -78,7 +78,7 @@ pub struct Simulate {
     /// The time between two points of the result. Default: so that there are 1,500 at most.
     #[arg(long, value_name = "DURATION", value_parser = duration::above_zero)]
     pub step: Option<Duration>,
-    /// What a replica costs in an hour.
+    /// The price of a replica for an hour.
     #[arg(long, value_name = "PRICE", value_parser = load::positive)]
     pub price: Option<f64>,
     /// The form of the result on standard output.

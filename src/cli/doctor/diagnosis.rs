@@ -160,7 +160,7 @@ fn leads_to(found: Option<&str>, namespace: &str) -> Verdict {
         Some(found) if found == namespace => right(format!("leads to the namespace {namespace}")),
         Some(found) => wrong(
             format!("leads to the namespace {found}, not to {namespace}"),
-            "give --namespace, or install Ebb over what is there",
+            "give --namespace, or install Ebb over the present objects",
         ),
         None => wrong("leads to no Service", "install it from the Helm chart or deploy/ebb.yaml"),
     }
@@ -194,11 +194,13 @@ fn decisions(found: Option<&APIService>, namespace: &str) -> Verdict {
 }
 
 fn lease(found: Option<&Lease>, now: DateTime<Utc>) -> Verdict {
-    let Some(found) = found else { return warning("there is none", "Ebb runs without --leader-elect, or not at all") };
+    let Some(found) = found else {
+        return warning("there is none", "Ebb does not run, or runs without --leader-elect");
+    };
     let Some(spec) = &found.spec else { return warning("is empty", "see whether Ebb's pods run") };
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
     if holder.is_empty() {
-        return wrong("nobody holds it, so that nobody scales", "see whether Ebb's pods run");
+        return wrong("no replica holds it, so that no replica scales", "see whether Ebb's pods run");
     }
     let renewed = spec.renew_time.as_ref().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
     let age = renewed.map_or(TimeDelta::MAX, |renewed| now - renewed);
@@ -345,7 +347,7 @@ mod tests {
                 with(&|found| found.lease = Ok(Some(read(lease_of("", "2026-11-27T20:59:58.000000Z", &none))))),
                 "Lease",
                 State::Wrong,
-                "nobody holds it",
+                "no replica holds it",
             ),
             (
                 with(&|found| found.lease = Ok(Some(read(lease_of("ebb-1", "2026-11-27T20:00:00.000000Z", &none))))),

@@ -52,7 +52,7 @@ fn not_ready(facts: &Facts) -> Option<Finding> {
             "run ebb doctor; see --watch-namespace and --watch-label-selector",
         ));
     };
-    (!ready.is_true()).then(|| finding(ready.message.clone().unwrap_or_default(), "the message says what to change"))
+    (!ready.is_true()).then(|| finding(ready.message.clone().unwrap_or_default(), "the message names the change"))
 }
 
 fn by_condition(facts: &Facts) -> Vec<Finding> {
@@ -125,7 +125,7 @@ fn held(facts: &Facts, holds: &ScalingDecision, now: DateTime<Utc>) -> Option<Fi
             "set a smaller tolerance in behavior.scaleUp and scaleDown (Kubernetes 1.33 and later), or accept it",
         )),
         "ChangedElsewhere" => Some(finding(
-            "somebody else sets the replicas: a user, a deployment tool, or another autoscaler",
+            "another writer sets the replicas: a user, a deployment tool, or another autoscaler",
             "leave spec.replicas out of the manifest that is applied",
         )),
         "TargetFailed" => Some(finding(holds.message.clone(), "check scaleTargetRef, and the rights of Ebb's account")),

@@ -133,7 +133,7 @@ fn what_looks_wrong_is_named_with_its_cure() {
         (facts(&ready(), &[tolerated]), "tolerance of 10 %"),
         (
             facts(&ready(), &[decision("ChangedElsewhere", 3, 6, "2026-11-27T21:00:00.000Z")]),
-            "somebody else sets the replicas",
+            "another writer sets the replicas",
         ),
     ] {
         let report = report(&facts, now());

@@ -11,7 +11,7 @@ const LONGEST: usize = 60;
 pub(super) fn text(migration: &Migration) -> String {
     let paragraphs = [
         (
-            "These values change what KEDA does, and Ebb cannot do that. With them, the installation of Ebb fails. They are left out:",
+            "These values change a behavior of KEDA that Ebb does not have. With them, the installation of Ebb fails. They are left out:",
             list(&migration.refused),
         ),
         ("These values are wrong, and the installation of Ebb fails until you correct them:", list(&migration.wrong)),

@@ -76,7 +76,7 @@ fn of_object(subject: &Subject<'_>, status: &ScaledObjectStatus, found: &mut Fou
             if age.is_some_and(|age| age > UNSERVED)
                 && object.annotations().get(ebb_crds::names::PAUSED_ANNOTATION).is_none()
             {
-                found.add(Severity::Warning, "nobody has looked at it yet: does Ebb run, and serve its namespace?");
+                found.add(Severity::Warning, "Ebb has not looked at it yet: does it run, and serve this namespace?");
             }
         }
     }

@@ -68,7 +68,10 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err((line, "no YAML: an alias of nothing, or of what contains it".to_owned()));
+                    return Err((
+                        line,
+                        "no YAML: an alias of nothing, or of a value that contains the alias".to_owned(),
+                    ));
                 };
                 self.place(Rc::clone(node), 0);
             }

@@ -60,7 +60,7 @@ impl Authentications {
                     if matches!(work, Work::ListUsers(_)) {
                         self.note_written(&key, Written::Unanswered);
                     }
-                    tracing::warn!(authentication = %key, %error, "cannot write the finalizer or the status; it will be tried again");
+                    tracing::warn!(authentication = %key, %error, "cannot write the finalizer or the status; Ebb tries again");
                     let me = Arc::clone(self);
                     tokio::spawn(async move {
                         tokio::time::sleep(RETRY).await;

@@ -55,7 +55,7 @@ impl ReferenceWatcher {
     fn warn_once(&self, reference: &Reference, error: &WatchError) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(%reference, %error,
-                "cannot watch what ScaledObjects refer to (the verb watch on secrets and configmaps, over HTTP/2); it is asked for every {} s instead",
+                "cannot watch the objects that ScaledObjects refer to (the verb watch on secrets and configmaps, over HTTP/2); Ebb reads them every {} s instead",
                 ASK.as_secs_f64());
         }
     }

@@ -65,7 +65,7 @@ impl Relist {
             Event::InitDone => {
                 let gone = watch.end_list();
                 if !gone.is_empty() {
-                    tracing::info!(kind = %K::kind(&()), gone = gone.len(), "objects have gone that no event has shown");
+                    tracing::info!(kind = %K::kind(&()), gone = gone.len(), "a new list shows that objects have gone without an event");
                 }
                 gone.into_iter().map(Change::Delete).chain(self.sync()).collect()
             }

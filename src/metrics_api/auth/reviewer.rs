@@ -73,7 +73,7 @@ pub struct Access {
 
 /// The API server gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the API server could not be asked who may read metrics: {0}")]
+#[error("the API server could not be asked for the right to read metrics: {0}")]
 pub struct ReviewError(String);
 
 impl ReviewError {

@@ -58,7 +58,9 @@ async fn follow(client: Client, sender: watch::Sender<Arc<Trust>>) {
                 info!(front_proxy, "read the authorities that the metrics API trusts");
                 sender.send_replace(Arc::new(trust));
             }
-            Err(error) => warn!(%error, "the ConfigMap {NAMESPACE}/{NAME} makes no sense: keeping the last good one"),
+            Err(error) => {
+                warn!(%error, "the ConfigMap {NAMESPACE}/{NAME} cannot be parsed; the last valid one stays in use")
+            }
         }
         seen = Some(data);
     }

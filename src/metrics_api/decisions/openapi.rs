@@ -168,7 +168,7 @@ fn properties() -> Value {
                     "type": text("its type"),
                     "metric": text("its metric's name"),
                     "value": number("its value; left out where it could not be read"),
-                    "target": number("the value that one replica is meant to bear"),
+                    "target": number("the value for each replica"),
                     "activation": number("it is active above this value"),
                     "active": {"type": "boolean", "description": "whether it is active"},
                     "asksFor": count("the replicas that it asks for by itself"),
@@ -178,18 +178,7 @@ fn properties() -> Value {
         },
         "winner": count("the place in triggers of the one that asks for most"),
         "formulaValue": number("the value of the formula of scalingModifiers"),
-        "bounds": {"type": "array", "description": "what bounded the count", "items": text("a bound")},
-        "shadow": {
-            "type": "object",
-            "description": "what Ebb, which only observes, would have set; left out where the replicas are Ebb's",
-            "properties": {
-                "replicas": count("the count"),
-                "since": text("since when it would have been this one"),
-                "by": text("Ebb or HPA: which of the two would have set it, or keeps it"),
-                "reason": text("the cause, as a word"),
-                "message": text("the cause, as a sentence"),
-            },
-        },
+        "bounds": {"type": "array", "description": "the limits that bounded the count", "items": text("a bound")},
     })
 }
 

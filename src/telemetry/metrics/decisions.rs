@@ -8,7 +8,7 @@ use super::series::Family;
 
 const DECISIONS: Family = Family::counter(
     "ebb_scaling_decisions_total",
-    "Changes of the replicas of each ScaledObject, by who made them and why.",
+    "Changes of the replicas of each ScaledObject, by actor and reason.",
 );
 /// Beside `ebb_scaled_object_replicas`, for weeks beside another autoscaler.
 pub(super) const SHADOW_REPLICAS: Family =

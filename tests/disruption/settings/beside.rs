@@ -39,7 +39,7 @@ fn what_leads_to_another_service_is_left_alone() -> Outcome {
             })
             .await?;
             let log = log(world)?;
-            let told = log.matches("leads to a Service that is not Ebb's, and is left alone").count();
+            let told = log.matches("the object leads to a Service that is not Ebb's; Ebb does not change it").count();
             // Both APIServices, and the webhooks.
             ensure!(told == 3, "it was told {told} times:\n{log}");
             Ok(())

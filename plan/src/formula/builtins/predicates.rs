@@ -46,7 +46,7 @@ pub(super) fn check_count(checker: &mut Checker<'_>, args: &[Expr]) -> Result<Ty
         return Ok(Type::Int);
     }
     let what = format!(
-        "count without a predicate counts truth values, not a list of which each is {element}: len gives its length"
+        "count without a predicate counts truth values, not a list whose elements are {element}: len gives its length"
     );
     Err(checker.error(list.at, what))
 }
@@ -63,7 +63,7 @@ pub(super) fn check_sum(checker: &mut Checker<'_>, args: &[Expr]) -> Result<Type
     if summand.may_be(Type::is_number) {
         return Ok(summand);
     }
-    Err(checker.error(at, format!("sum adds numbers up, not a list of which each is {summand}")))
+    Err(checker.error(at, format!("sum adds numbers up, not a list whose elements are {summand}")))
 }
 
 pub(super) fn check_map(checker: &mut Checker<'_>, args: &[Expr]) -> Result<Type, FormulaError> {

@@ -35,7 +35,8 @@ impl Parser<'_> {
                 self.postfix(element)
             }
             Some("#") => {
-                let what = "# stands for an element of a list and has a meaning in a predicate only, as in count([a, b], # > 1)";
+                let what =
+                    "# is an element of a list and has a meaning in a predicate only, as in count([a, b], # > 1)";
                 Err(self.error(self.token().at, what))
             }
             Some("::") => self.explicit_function(),

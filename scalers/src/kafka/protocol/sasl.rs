@@ -49,7 +49,7 @@ impl<'a> Proof<'a> {
                 if value.chars().all(printable) {
                     Ok(())
                 } else {
-                    Err(format!("the value of the extension {key:?} holds what cannot be printed"))
+                    Err(format!("the value of the extension {key:?} holds characters that cannot be printed"))
                 }
             }),
         }

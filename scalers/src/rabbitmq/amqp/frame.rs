@@ -89,7 +89,7 @@ pub(super) fn frame_size(head: [u8; HEAD]) -> Result<usize, String> {
         return Err("the broker does not speak AMQP 0-9-1".into());
     }
     if !matches!(kind, 1..=3 | HEARTBEAT) {
-        return Err(format!("what begins with {:?} is no AMQP", said_bytes(&head)));
+        return Err(format!("the broker's answer begins with {:?}, which is no AMQP", said_bytes(&head)));
     }
     let size = u32::from_be_bytes(size);
     match usize::try_from(size).ok().filter(|_| size <= LARGEST_FRAME - 8) {
@@ -114,7 +114,7 @@ pub(super) fn read(frame: &[u8]) -> Result<(u16, Said<'_>), String> {
             let said = method(id, arguments);
             said.map(|said| (channel, said)).ok_or_else(|| format!("the AMQP method {}.{} ends early", id.0, id.1))
         }
-        _ => Err(format!("an AMQP frame of type {kind}, which nobody asked for")),
+        _ => Err(format!("an AMQP frame of type {kind}, which Ebb did not ask for")),
     }
 }
 
@@ -260,7 +260,7 @@ pub(super) mod tests {
     fn what_is_no_frame_or_a_large_one_is_refused_by_its_head() {
         for (head, says) in [
             (*b"AMQP\0\0\x09", "does not speak AMQP 0-9-1"),
-            (*b"HTTP/1.", "what begins with \"HTTP/1.\" is no AMQP"),
+            (*b"HTTP/1.", "the broker's answer begins with \"HTTP/1.\", which is no AMQP"),
             ([0x15, 3, 3, 0, 2, 2, 70], "is no AMQP"),
             ([1, 0, 0, 0, 0, 0x1f, 0xf9], "a frame of 8185 bytes"),
             ([1, 0, 0, 0xff, 0xff, 0xff, 0xff], "a frame of 4294967295 bytes"),

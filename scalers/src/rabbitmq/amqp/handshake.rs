@@ -99,7 +99,7 @@ impl Progress {
                 if let Some(heartbeat) = self.tuned {
                     return Ok(Step::Opened(heartbeat));
                 }
-                return Err("the broker opens a connection that nobody has asked for".into());
+                return Err("the broker opens a connection that Ebb did not ask for".into());
             }
             Said::Close(reason) => {
                 write_method(out, 0, (10, 51), |_| ());
@@ -259,14 +259,17 @@ mod tests {
         let welcome = || start(b"");
         for (says, error) in [
             (vec![b"AMQP\0\x01\x01\x08".to_vec()], "does not speak AMQP 0-9-1"),
-            (vec![b"HTTP/1.1 400 Bad Request\r\n".to_vec()], "what begins with \"HTTP/1.\" is no AMQP"),
+            (
+                vec![b"HTTP/1.1 400 Bad Request\r\n".to_vec()],
+                "the broker's answer begins with \"HTTP/1.\", which is no AMQP",
+            ),
             (vec![vec![1, 0, 0, 0x7f, 0xff, 0xff, 0xff]], "frame of 2147483647 bytes"),
             (vec![welcome(), close(0, 403, "ACCESS_REFUSED - no")], "ACCESS_REFUSED - no (403)"),
             (vec![welcome(), close(0, 530, &"x".repeat(255))], "xxx"),
             (vec![welcome(), method(0, 10, 20, &long(b"?"))], "asks for a SASL challenge"),
             (vec![welcome(), welcome()], "before the connection is open"),
             (vec![tune(0, 0, 0)], "before the connection is open"),
-            (vec![method(0, 10, 41, &[0])], "that nobody has asked for"),
+            (vec![method(0, 10, 41, &[0])], "that Ebb did not ask for"),
             (vec![method(1, 20, 11, &[0; 4])], "of a channel before there is one"),
             (vec![], "the broker closed the connection"),
         ] {

@@ -107,7 +107,7 @@ impl Session {
     /// Takes a whole frame of the broker.
     ///
     /// # Errors
-    /// Why the connection ends: the broker closes it, or says what nobody asked for.
+    /// Why the connection ends: the broker closes it, or answers without a question.
     pub(super) fn on_frame(&mut self, frame: &[u8]) -> Result<(), String> {
         let (number, said) = read(frame)?;
         match (number, said) {
@@ -192,7 +192,7 @@ impl Channel {
 
     fn answered(&mut self, queue: &[u8], messages: u32) -> Result<(), String> {
         let Some(question) = self.sent.pop_front().filter(|question| question.queue.as_bytes() == queue) else {
-            return Err(format!("an answer about queue {:?}, which nobody asked about", said_bytes(queue)));
+            return Err(format!("an answer about queue {:?}, which Ebb did not ask about", said_bytes(queue)));
         };
         self.window = (self.window + 1).min(MOST_UNANSWERED);
         question.asker.answered(Ok(messages));
@@ -219,7 +219,7 @@ fn is_of_a_queue(code: u16) -> bool {
 }
 
 fn unasked(channel: u16, said: Said<'_>) -> String {
-    format!("the AMQP method {said} on channel {channel}, which nobody asked for")
+    format!("the AMQP method {said} on channel {channel}, which Ebb did not ask for")
 }
 
 #[cfg(test)]

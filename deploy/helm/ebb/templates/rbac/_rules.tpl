@@ -19,7 +19,7 @@
   resources: [apiservices]
   resourceNames: [v1beta1.external.metrics.k8s.io, v1alpha1.decisions.ebb.dev]
   verbs: [get, list, watch, patch]
-# A replica that stands by asks the one that leads for the decisions, as this account.
+# A standby asks the leader for the decisions, as this account.
 - apiGroups: [decisions.ebb.dev]
   resources: [scalingdecisions]
   verbs: [get, list, watch]
