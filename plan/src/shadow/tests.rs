@@ -46,7 +46,7 @@ impl Story {
         change: impl FnOnce(&mut Shadow, &Circumstances<'_>) -> T,
     ) -> T {
         let active = value.is_some_and(|value| value > 0.0);
-        let readings = [TriggerReading { name: None, value, active, failures: 0 }];
+        let readings = [TriggerReading { name: None, value, active, wanted: 0, failures: 0 }];
         let known = Circumstances {
             at: moment(second).at,
             triggers: &self.triggers,

@@ -69,7 +69,7 @@ pub(super) async fn read(client: &Client, key: &Key) -> Result<Facts, ExplainErr
         hpa(client, key, &object),
         others(client, key, &object),
         vpa_conflicts(client, key, &object),
-        credentials::read(client, key, &object),
+        Box::pin(credentials::read(client, key, &object)),
         decisions(client, key),
         raw(client, format!("namespaces/{}/{RESOURCE}/{}/{READINGS}", key.namespace, key.name)),
     );

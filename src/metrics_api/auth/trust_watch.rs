@@ -59,7 +59,7 @@ async fn follow(client: Client, sender: watch::Sender<Arc<Trust>>) {
                 sender.send_replace(Arc::new(trust));
             }
             Err(error) => {
-                warn!(%error, "the ConfigMap {NAMESPACE}/{NAME} cannot be parsed; the last valid one stays in use")
+                warn!(%error, "the ConfigMap {NAMESPACE}/{NAME} cannot be parsed; the last valid one stays in use");
             }
         }
         seen = Some(data);

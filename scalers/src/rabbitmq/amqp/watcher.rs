@@ -19,10 +19,10 @@ const BURST: Duration = Duration::from_millis(50);
 /// The shortest time between two looks at one queue.
 const EARLIEST: Duration = Duration::from_millis(200);
 /// A round through all queues takes this long, within the bounds that follow.
-const ROUND: Duration = Duration::from_millis(1_800);
+const ROUND: Duration = Duration::from_millis(1_500);
 /// Looks a second: as many cost nothing worth saving, and more are too many for a broker.
 const LEAST: f64 = 250.0;
-const MOST: f64 = 6_000.0;
+const MOST: f64 = 7_000.0;
 /// Bursts that may wait for their answers at the same time. A slow broker is asked less often.
 const BURSTS_AT_ONCE: usize = 4;
 
@@ -65,7 +65,7 @@ impl Rotation {
     fn burst(&self) -> usize {
         let all = f64::from(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX));
         let looks = (all / ROUND.as_secs_f64()).clamp(LEAST, MOST) * BURST.as_secs_f64();
-        // At most three hundred.
+        // At most 350.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let looks = looks.ceil() as usize;
         looks
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_round_takes_two_seconds_or_a_broker_is_spared() {
         let now = Instant::now();
-        for (queues, burst) in [(1, 13), (450, 13), (1_800, 50), (10_000, 278), (100_000, 300)] {
+        for (queues, burst) in [(1, 13), (300, 13), (1_800, 60), (9_000, 300), (100_000, 350)] {
             let rotation = Rotation { waiting: (0..queues).map(|_| (now, Weak::new())).collect(), runs: true };
             assert_eq!(rotation.burst(), burst, "{queues}");
         }
