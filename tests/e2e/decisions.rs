@@ -255,9 +255,13 @@ fn what_the_hpa_waits_for_is_named() -> Outcome {
 fn the_minimum_holds_the_hpa_and_raises_what_is_below_it() -> Outcome {
     story(async |world| {
         let spec = json!({"pollingInterval": 1, "minReplicaCount": 2});
-        let user = world.app("decisions-minimum", 2, 0, spec).await?;
+        let name = "decisions-minimum";
+        // One message asks for one replica.
+        let user = world.app(name, 2, 1, spec).await?;
         let held = decided(&user, "HPA", "MinReplicas", "minReplicaCount is reached").await?;
         ensure!(counts(&held) == (2, 2) && held["bounds"] == json!(["MinReplicas"]), "{held}");
+        world.rabbit.purge(name).await?;
+        decided(&user, "Ebb", "NoTriggerActive", "no trigger is active").await?;
         user.kubectl.run(&["scale", "deploy", "my-app", "--replicas=0"]).await?;
         let raised = decided(&user, "Ebb", "RaisedToMinimum", "the count was below minReplicaCount").await?;
         ensure!(counts(&raised) == (0, 2), "{raised}");

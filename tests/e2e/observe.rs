@@ -60,6 +60,8 @@ impl Observer {
             fs::write(certs.join(file), text)?;
         }
         let mut arguments = arguments(&objects)?;
+        // Other tests count the connections of their triggers.
+        arguments.push("--watch-namespace=observe-beside,observe-differs".to_owned());
         arguments.push(format!("--cert-dir={}", certs.display()));
         // Those of the test cluster's HPA controller.
         arguments.extend(["--hpa-sync-period=2s", "--hpa-downscale-stabilization=4s"].map(str::to_owned));
