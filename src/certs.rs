@@ -63,7 +63,7 @@ const CHECK: Duration = Duration::from_secs(15);
 const CHECK_FILES: Duration = Duration::from_secs(3);
 /// The longest wait of a new certificate until the API server knows its authority, while the present
 /// certificate is valid.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The purpose and the source of the certificates.
 #[derive(Clone, Debug)]
@@ -207,18 +207,18 @@ impl Keeper {
                 }
                 Ok(pair) => pair,
                 Err(error) => {
-                    tell(&mut trouble, error.to_string());
+                    log_once(&mut trouble, error.to_string());
                     continue;
                 }
             };
             if let Err(error) = Serving::check(&pair) {
-                tell(&mut trouble, error.to_string());
+                log_once(&mut trouble, error.to_string());
                 continue;
             }
             trouble.clear();
             // The API server gets the authority before it meets a certificate of it.
             announcer.announce(&bundle::union(&pair.ca, &shown.ca));
-            if !bundle::has_all(&shown.ca, &pair.ca) && !trusted.settled(&pair.ca, PATIENCE).await {
+            if !bundle::has_all(&shown.ca, &pair.ca) && !trusted.settled(&pair.ca, WAIT_LIMIT).await {
                 warn!(
                     "the API server may not know the authority of the new serving certificate; Ebb uses it all the same"
                 );
@@ -234,10 +234,10 @@ impl Keeper {
 }
 
 /// Logs the reason why a certificate cannot be renewed, once.
-fn tell(told: &mut String, trouble: String) {
-    if *told != trouble {
+fn log_once(logged: &mut String, trouble: String) {
+    if *logged != trouble {
         warn!(error = trouble, "cannot renew the serving certificate; the present one stays");
-        *told = trouble;
+        *logged = trouble;
     }
 }
 

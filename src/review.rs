@@ -244,8 +244,8 @@ fn of_trigger(
         if let Some(meant) = meant {
             problems.retain(|problem| !problem.misses(meant.strip_suffix("FromEnv").unwrap_or(meant), trigger));
         }
-        let cure = unexpected::cure(&declaration, key, meant);
-        let text = format!("trigger {index} ({}) does not read {key:?}{cure}", trigger.type_);
+        let hint = unexpected::hint(&declaration, key, meant);
+        let text = format!("trigger {index} ({}) does not read {key:?}{hint}", trigger.type_);
         let finding = if key == unexpected::METRIC_NAME { Finding::advice } else { Finding::warning };
         findings.push(finding(format!("{place}.metadata.{key}"), text));
     }
@@ -261,9 +261,9 @@ fn of_trigger(
                 problems.retain(|problem| !problem.misses(meant, trigger));
             }
             if readers != Readers::Reported && (missed.is_some() || !is_read) {
-                let cure = missed.or(meant).map(|meant| format!(": write {meant}")).unwrap_or_default();
+                let hint = missed.or(meant).map(|meant| format!(": write {meant}")).unwrap_or_default();
                 let text = format!(
-                    "trigger {index} ({}) does not read the parameter {name:?} of {} {:?}{cure}",
+                    "trigger {index} ({}) does not read the parameter {name:?} of {} {:?}{hint}",
                     trigger.type_,
                     reference.kind(),
                     reference.name,

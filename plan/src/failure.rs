@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_of_an_event_has_trigger_mistake_and_cure() {
+    fn the_first_line_of_an_event_has_trigger_mistake_and_hint() {
         let wrong = |index: usize, error: ConfigError| WrongTrigger { index, kind: "cron".into(), error };
         let zone = ConfigError::new("unknown time zone Nowhere").hint("a zone is one such as Europe/London");
         let start = ConfigError::new("missing required parameter \"start\"").hint("trigger 1 (cron): give `start`");

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_be_have_a_cure() {
+    fn names_that_cannot_be_have_a_hint() {
         for (mistake, good, bad) in [
             (
                 subdomain_mistake as fn(&str) -> Option<String>,

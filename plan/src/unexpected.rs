@@ -44,7 +44,7 @@ pub fn meant(kind: &Declaration, metadata: &BTreeMap<String, String>, key: &str)
 
 /// The advice about a key that the kind does not read, as the end of a sentence. `meant` is the key that the user most
 /// likely meant.
-pub fn cure(kind: &Declaration, key: &str, meant: Option<&str>) -> String {
+pub fn hint(kind: &Declaration, key: &str, meant: Option<&str>) -> String {
     let from_env = key.ends_with("FromEnv");
     if let Some(meant) = meant {
         return format!(": write {meant}{}", if from_env { "FromEnv" } else { "" });
@@ -69,9 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_has_a_cure() {
+    fn an_unknown_key_has_a_hint() {
         let rabbitmq = &crate::catalog::of_tests("rabbitmq").unwrap();
-        for (key, cured) in [
+        for (key, expected) in [
             ("queueNam", ": write queueName"),
             ("hsotFromEnv", ": write hostFromEnv"),
             ("token", ": give token by a TriggerAuthentication"),
@@ -82,7 +82,7 @@ mod tests {
             ("somethingElse", ""),
         ] {
             let metadata = [(key.to_owned(), "x".to_owned())].into();
-            assert_eq!(cure(rabbitmq, key, meant(rabbitmq, &metadata, key)), cured, "{key}");
+            assert_eq!(hint(rabbitmq, key, meant(rabbitmq, &metadata, key)), expected, "{key}");
         }
         let both = [("queueNam".to_owned(), "x".to_owned()), ("queueName".to_owned(), "x".to_owned())].into();
         assert_eq!(meant(rabbitmq, &both, "queueNam"), None, "it is given already");

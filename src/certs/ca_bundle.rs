@@ -107,13 +107,13 @@ impl CaBundle {
         let (kind, name) = self.describe();
         let mut changes = self.changes(client.clone());
         let mut overlap = Overlap::default();
-        let mut told = Told::default();
+        let mut logged = Logged::default();
         loop {
             let wanted = trusted.authorities();
             let look = self.look(&client, &own, &wanted, &mut overlap);
             let outcome = timeout(LIMIT, look).await.unwrap_or(Err(BundleError::Timeout));
             if !matches!(outcome, Ok(Outcome::Foreign | Outcome::Absent) | Err(_)) {
-                told = Told::default();
+                logged = Logged::default();
             }
             let pause = match outcome {
                 Ok(Outcome::Right(bundle) | Outcome::Injected(bundle)) => {
@@ -131,14 +131,14 @@ impl CaBundle {
                 }
                 Ok(Outcome::Foreign) => {
                     line.nothing();
-                    told.once("foreign", || {
+                    logged.once("foreign", || {
                         info!(kind, name, "the object leads to a Service that is not Ebb's; Ebb does not change it");
                     });
                     CHECK
                 }
                 Ok(Outcome::Absent) => {
                     line.nothing();
-                    told.once("absent", || {
+                    logged.once("absent", || {
                         warn!(kind, name, "waiting for the object that gets the authority's certificate: install it");
                     });
                     RETRY
@@ -189,9 +189,9 @@ impl CaBundle {
 
 /// The last logged result, so that it is not logged again.
 #[derive(Default)]
-struct Told(Option<&'static str>);
+struct Logged(Option<&'static str>);
 
-impl Told {
+impl Logged {
     fn once(&mut self, what: &'static str, say: impl FnOnce()) {
         if self.0.replace(what) != Some(what) {
             say();

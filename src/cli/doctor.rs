@@ -42,10 +42,10 @@ pub async fn run(question: &Doctor, mut output: impl Write) -> Result<bool, Doct
     let examinations = diagnosis::examine(&found, question, clock::now());
     match question.output {
         Format::Text => {
-            for Examination { what, state, text, cure } in &examinations {
+            for Examination { what, state, text, hint } in &examinations {
                 writeln!(output, "{:<7} {what}: {text}", state.as_str())?;
-                if let Some(cure) = cure {
-                    writeln!(output, "        cure: {cure}")?;
+                if let Some(hint) = hint {
+                    writeln!(output, "        hint: {hint}")?;
                 }
             }
         }

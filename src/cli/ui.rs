@@ -41,7 +41,7 @@ use crate::cli::args::Ui;
 use crate::kube_api::key::Key;
 
 /// How long the first lists may take before the page is served without them, or a report is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 /// The most ScaledObjects of a report with all details: one more is some 50 KB.
 const MOST_DETAILS: usize = 300;
 /// How many details of a report are asked for at the same time.
@@ -87,7 +87,7 @@ pub enum UiError {
         cause: io::Error,
     },
     /// The first lists have not come.
-    #[error("the lists of ScaledObjects and HPAs are not complete after {} s", PATIENCE.as_secs())]
+    #[error("the lists of ScaledObjects and HPAs are not complete after {} s", WAIT_LIMIT.as_secs())]
     Late,
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
@@ -192,7 +192,7 @@ fn token() -> Result<String, UiError> {
 }
 
 async fn export(source: &Source, path: &Path, mut output: impl Write) -> Result<(), UiError> {
-    if !feed::listed(&source.model, PATIENCE).await {
+    if !feed::listed(&source.model, WAIT_LIMIT).await {
         return Err(UiError::Late);
     }
     let mut rows = source.model.changes(&mut Sent::default()).rows;

@@ -53,11 +53,11 @@ pub(crate) enum SelectorError {
     #[error("unable to parse requirement: found '{found}', expected: {expected}")]
     Requirement { found: String, expected: &'static str },
     /// A key cannot be the name of a label.
-    #[error("unable to parse requirement: invalid label key {key:?}: {cure}")]
-    Key { key: String, cure: &'static str },
+    #[error("unable to parse requirement: invalid label key {key:?}: {hint}")]
+    Key { key: String, hint: &'static str },
     /// A value cannot be one of a label.
-    #[error("unable to parse requirement: invalid value {value:?} of label {key:?}: {cure}")]
-    Value { key: String, value: String, cure: &'static str },
+    #[error("unable to parse requirement: invalid value {value:?} of label {key:?}: {hint}")]
+    Value { key: String, value: String, hint: &'static str },
 }
 
 impl Selector {
@@ -216,7 +216,7 @@ impl Parser {
                 return Err(SelectorError::Value {
                     key,
                     value: value.clone(),
-                    cure: "for 'gt' and 'lt' it must be an integer",
+                    hint: "for 'gt' and 'lt' it must be an integer",
                 });
             }
         }
@@ -260,7 +260,7 @@ fn unexpected<T>(token: &Token, expected: &'static str) -> Result<T, SelectorErr
 
 /// `[prefix/]name`: a DNS subdomain and a name of at most 63 characters.
 fn check_key(key: &str) -> Result<(), SelectorError> {
-    let fail = |cure| Err(SelectorError::Key { key: key.to_owned(), cure });
+    let fail = |hint| Err(SelectorError::Key { key: key.to_owned(), hint });
     let name = match key.split_once('/') {
         Some((prefix, _)) if !is_subdomain(prefix) => {
             return fail("the part before '/' must be a DNS subdomain: lower case letters, digits, '-' and '.'");
@@ -283,7 +283,7 @@ fn check_value(key: &str, value: &str) -> Result<(), SelectorError> {
     Err(SelectorError::Value {
         key: key.to_owned(),
         value: value.to_owned(),
-        cure: "a value is at most 63 letters, digits, '-', '_' or '.', and starts and ends with a letter or a digit",
+        hint: "a value is at most 63 letters, digits, '-', '_' or '.', and starts and ends with a letter or a digit",
     })
 }
 

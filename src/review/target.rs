@@ -53,8 +53,8 @@ pub(super) fn finding(target: &ScaleTarget) -> Option<Finding> {
         return Some(Finding::refusal("spec.scaleTargetRef.apiVersion", text).because(REASON));
     }
     if is_never_scaled(group, kind) {
-        let cure = if group == "batch" { ": KEDA's ScaledJob runs jobs, which ebb does not" } else { "" };
-        let text = format!("{api_version}.{kind} has no /scale subresource, so it cannot be scaled{cure}");
+        let hint = if group == "batch" { ": KEDA's ScaledJob runs jobs, which ebb does not" } else { "" };
+        let text = format!("{api_version}.{kind} has no /scale subresource, so it cannot be scaled{hint}");
         return Some(Finding::warning(PATH, text));
     }
     let kinds: &[&str] = match group {
@@ -84,12 +84,12 @@ fn is_never_scaled(group: &str, kind: &str) -> bool {
 
 /// The finding that the cluster has no such kind; `instead` is the kind that was most likely meant.
 pub fn unknown(target: &ScaleTarget, instead: Option<&str>) -> Finding {
-    let cure = match instead {
+    let hint = match instead {
         Some(name) if name != target.kind() => format!(": kinds are case-sensitive, and this one is written {name}"),
         Some(_) => ": correct scaleTargetRef.apiVersion".to_owned(),
         None => ": correct scaleTargetRef.kind".to_owned(),
     };
-    Finding::refusal(PATH, no_matches(target) + &cure).because(REASON)
+    Finding::refusal(PATH, no_matches(target) + &hint).because(REASON)
 }
 
 /// Whether KEDA's webhook would refuse a kind that the cluster does not have.

@@ -245,10 +245,10 @@ fn finalizer_label_and_owner_that_somebody_took_away_come_back() -> Outcome {
 fn a_name_that_no_object_can_have_is_refused_and_reads_no_other() -> Outcome {
     story(async |world| {
         let user = ready_app(world, "drift-names").await?;
-        let cure = "is no name of an object";
+        let hint = "is no name of an object";
         for name in ["my-app?x=y", " my-app", "my-app/status", "../my-app"] {
             user.edit("my-app", json!({"scaleTargetRef": {"name": name}})).await?;
-            user.wait_failing("my-app", cure).await?;
+            user.wait_failing("my-app", hint).await?;
         }
         user.edit("my-app", json!({"scaleTargetRef": {"name": "my-app"}})).await?;
         user.wait_ready("my-app").await?;

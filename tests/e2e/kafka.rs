@@ -38,7 +38,7 @@ fn trigger(world: &World, kind: &str, topic: &str, more: &Value) -> Result<Value
 }
 
 /// The same trigger with the credentials of the TriggerAuthentication of this name.
-fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
+fn with_authentication(authentication: &str, mut trigger: Value) -> Value {
     trigger["authenticationRef"] = json!({"name": authentication});
     trigger
 }

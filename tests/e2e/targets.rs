@@ -207,7 +207,7 @@ fn a_version_that_is_served_no_longer() -> Outcome {
 }
 
 #[test]
-fn what_cannot_be_scaled_is_refused_with_the_cure() -> Outcome {
+fn what_cannot_be_scaled_is_refused_with_the_hint() -> Outcome {
     story(async |world| {
         let name = "target-fixed";
         let user = world.sandbox(name).await?;

@@ -92,7 +92,7 @@ async fn nothing_happens(user: &Sandbox, apps: &[App], healthy: &[&App]) -> Resu
 }
 
 /// The same trigger with the credentials of the TriggerAuthentication of this name.
-fn let_in_by(authentication: &str, mut trigger: Value) -> Value {
+fn with_authentication(authentication: &str, mut trigger: Value) -> Value {
     trigger["authenticationRef"] = json!({"name": authentication});
     trigger
 }

@@ -22,7 +22,7 @@ const OPEN: usize = 40;
 /// The resource.
 const PATH: &str = "/apis/keda.sh/v1alpha1/scaledobjects";
 /// How long one list may take.
-const PATIENCE: Duration = secs(60);
+const WAIT_LIMIT: Duration = secs(60);
 
 /// The lists of a run.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub(crate) async fn list_for(client: &Client, span: Duration) -> Result<Lists> {
         let request = HttpRequest::get(PATH).body(Vec::new()).context("the request for a list")?;
         tokio::spawn(async move {
             // The answer is read to its end, as kubectl does.
-            let listed = tokio::time::timeout(PATIENCE, client.request_text(request)).await;
+            let listed = tokio::time::timeout(WAIT_LIMIT, client.request_text(request)).await;
             let counter = if matches!(listed, Ok(Ok(_))) { answered } else { failed };
             counter.fetch_add(1, Ordering::Relaxed);
             drop(place);

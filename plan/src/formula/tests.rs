@@ -61,7 +61,7 @@ fn formulas_that_keda_refuses_for_no_need_are_evaluated() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place_and_a_cure() {
+fn what_is_wrong_is_told_with_its_place_and_a_hint() {
     for (formula, names, error) in [
         ("", "a", "the formula is empty"),
         (

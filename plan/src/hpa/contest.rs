@@ -17,9 +17,9 @@ const TIMES: usize = 3;
 /// Within this time.
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
 /// How long a contested field is left alone.
-const TRUCE: TimeDelta = TimeDelta::hours(1);
-/// A contested field that has been as it should be for so long is contested no more.
-const PEACE: TimeDelta = TimeDelta::hours(3);
+const LEFT_ALONE_FOR: TimeDelta = TimeDelta::hours(1);
+/// How long a contested field has to be as it should be until it is contested no more.
+const CONTEST_ENDS_AFTER: TimeDelta = TimeDelta::hours(3);
 /// Fields that an event names; the rest are counted.
 const NAMED: usize = 3;
 
@@ -38,8 +38,8 @@ pub struct Contest {
 struct Field {
     /// The times of the corrections within the window.
     corrected: Vec<DateTime<Utc>>,
-    /// Until when it is left alone.
-    truce: Option<DateTime<Utc>>,
+    /// The end of the time for which it is left alone.
+    left_alone_until: Option<DateTime<Utc>>,
 }
 
 impl Contest {
@@ -54,8 +54,8 @@ impl Contest {
         let mut expected = self.made.clone();
         expected["metadata"] = next["metadata"].clone();
         let differing = differences(&expected, present);
-        let truces = differing.iter().map(|path| self.fields.get(path)?.truce.filter(|truce| *truce > now));
-        truces.collect::<Option<Vec<_>>>()?.into_iter().min()
+        let ends = differing.iter().map(|path| self.fields.get(path)?.left_alone_until.filter(|end| *end > now));
+        ends.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
 
     /// Notes a correction of `present`, which the API server completed as `made`. Gives the fields that are contested
@@ -66,11 +66,11 @@ impl Contest {
             let field = self.fields.entry(path.clone()).or_default();
             field.corrected.retain(|at| now - *at < WINDOW);
             field.corrected.push(now);
-            if field.truce.is_some() || field.corrected.len() >= TIMES {
-                if field.truce.is_none() {
+            if field.left_alone_until.is_some() || field.corrected.len() >= TIMES {
+                if field.left_alone_until.is_none() {
                     contested.push(path);
                 }
-                field.truce = Some(now + TRUCE);
+                field.left_alone_until = Some(now + LEFT_ALONE_FOR);
             }
         }
         self.made = made;
@@ -79,8 +79,8 @@ impl Contest {
 
     /// Whether nothing has come back for so long that the contest can be forgotten.
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
-        self.fields.values().all(|field| match field.truce {
-            Some(truce) => now - truce > PEACE - TRUCE,
+        self.fields.values().all(|field| match field.left_alone_until {
+            Some(end) => now - end > CONTEST_ENDS_AFTER - LEFT_ALONE_FOR,
             None => field.corrected.last().is_none_or(|last| now - *last > WINDOW),
         })
     }
@@ -194,7 +194,7 @@ mod tests {
         // Another field is corrected at once.
         let other = json!({"spec": {"maxReplicas": 9, "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}});
         assert_eq!(contest.is_left_alone(&other, &made(), at(10)), None);
-        // Neither a label that another program keeps changing nor its absence ends the truce.
+        // Neither a label that another program keeps changing nor its absence ends that time.
         let with = |mut value: Value| {
             value["metadata"] = json!({"annotations": {"heartbeat": "7"}});
             value

@@ -36,7 +36,7 @@ pub(super) const MOVING_PAUSE: Duration = Duration::from_millis(300);
 /// How old a list of partitions may be that serves while no newer one can be had.
 const LAYOUT_OF_OLD: Duration = Duration::from_mins(2);
 /// How long a newer list of partitions is waited for while there is an older one.
-const PATIENCE: Duration = Duration::from_millis(250);
+const WAIT_LIMIT: Duration = Duration::from_millis(250);
 
 /// The partitions that could not be asked about, of those that were.
 type Refused = Arc<HashMap<Partition, Code>>;
@@ -121,7 +121,7 @@ impl Client {
             let described = match topic.layout(now, LAYOUT_OF_OLD) {
                 // The broker that was asked may hang, while the topic's own leaders are well: the known layout serves
                 // meanwhile.
-                Some(Ok(known)) => match timeout(PATIENCE, asking).await {
+                Some(Ok(known)) => match timeout(WAIT_LIMIT, asking).await {
                     Ok(described) => described,
                     Err(_) => return Ok(known),
                 },

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Partitions that are looked at that often; with more of them each has its turn less often.
 const PARTITIONS: u32 = 1000;
 /// Looks without anything to look at before the looking ends: waiters come and go.
-const PATIENCE: u32 = 10;
+const IDLE_LOOKS: u32 = 10;
 /// The oldest list of partitions that a look uses. Polls keep it fresh.
 const LAYOUT_AGE: Duration = Duration::from_mins(5);
 
@@ -74,22 +74,22 @@ impl Client {
 }
 
 async fn look_often(client: Weak<Client>) {
-    let mut patience = PATIENCE;
+    let mut looks_left = IDLE_LOOKS;
     loop {
         let pause = {
             let Some(client) = client.upgrade() else { return };
             let watched = client.watched();
             if watched.is_empty() {
-                patience = patience.saturating_sub(1);
+                looks_left = looks_left.saturating_sub(1);
                 let mut looking = client.idle.looking.lock();
                 // Callers from now on find that nobody looks.
-                if patience == 0 && client.watched().is_empty() {
+                if looks_left == 0 && client.watched().is_empty() {
                     *looking = false;
                     return;
                 }
                 EVERY
             } else {
-                patience = PATIENCE;
+                looks_left = IDLE_LOOKS;
                 client.look(&watched)
             }
         };

@@ -28,7 +28,7 @@ const ALL_KEPT: usize = 32 << 20;
 pub const LARGEST: usize = ALL_LARGE / 2;
 /// How long a reader waits for memory, and how long an answer that has begun may take to come. The caller's own timeout
 /// is longer, so that the error names memory or the answer as its cause.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub const WAIT_LIMIT: Duration = Duration::from_secs(2);
 /// The unit of the budget, in bytes.
 const UNIT: usize = 1 << 10;
 
@@ -74,18 +74,18 @@ impl Budget {
         Reservation { _permit: permit.ok() }
     }
 
-    /// The same, for at most [`PATIENCE`].
+    /// The same, for at most [`WAIT_LIMIT`].
     ///
     /// # Errors
     /// Other answers took all memory for so long.
     pub async fn reserve_soon(&self, bytes: usize) -> io::Result<Reservation> {
-        timeout(PATIENCE, self.reserve(bytes)).await.map_err(|_| {
+        timeout(WAIT_LIMIT, self.reserve(bytes)).await.map_err(|_| {
             io::Error::new(
                 io::ErrorKind::OutOfMemory,
                 format!(
                     "other brokers' answers have taken all memory for answers for {} s; is one of them hostile or much too \
                      slow?",
-                    PATIENCE.as_secs()
+                    WAIT_LIMIT.as_secs()
                 ),
             )
         })

@@ -165,7 +165,7 @@ fn host(reader: &mut ParamReader<'_>, host: &str, protocol: Option<Protocol>) ->
     }
 }
 
-/// The cure for an address with a placeholder.
+/// The hint for an address with a placeholder.
 const NO_SCHEME: &str = "host must begin with amqp://, amqps://, http:// or https://; if it is the name of an environment variable, give it as hostFromEnv";
 const PLACEHOLDER: &str = "host holds a placeholder, such as <…>, ${…} or $(…): put the value in its place";
 

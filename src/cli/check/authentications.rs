@@ -164,8 +164,8 @@ impl Authentications {
             let meant = meant.filter(|meant| !names.contains(*meant));
             let types: BTreeSet<_> = users.iter().map(|user| user.trigger.type_.as_str()).collect();
             let types = types.into_iter().collect::<Vec<_>>().join(", ");
-            let cure = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
-            let text = format!("no trigger that refers to it ({types}) reads the parameter {name:?}{cure}");
+            let hint = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
+            let text = format!("no trigger that refers to it ({types}) reads the parameter {name:?}{hint}");
             Finding::warning(places.get(name.as_str()).cloned().unwrap_or_else(|| "spec".to_owned()), text)
         };
         unread.map(finding).collect()

@@ -135,19 +135,19 @@ impl<'a> Validator<'a> {
 
     /// What a value of the wrong type was meant to be.
     fn put_right(&mut self, schema: &Value, expected: &str, value: &Value, path: &str) -> Option<Value> {
-        let (meant, cure) = match (expected, value) {
+        let (meant, hint) = match (expected, value) {
             ("string", Value::Bool(_) | Value::Number(_)) => (Some(value.to_string().into()), ": put it in quotes"),
             ("boolean" | "integer" | "number", Value::String(text)) => {
                 let meant = serde_json::from_str::<Value>(text).ok().filter(|meant| fits(expected, meant));
-                let cure = if meant.is_some() { ": write it without quotes" } else { "" };
-                (meant, cure)
+                let hint = if meant.is_some() { ": write it without quotes" } else { "" };
+                (meant, hint)
             }
             ("array", item) if fits(schema["items"]["type"].as_str().unwrap_or_default(), item) => {
                 (Some(Value::Array(vec![item.clone()])), ": begin each item with \"- \"")
             }
             _ => (None, ""),
         };
-        self.refuse(path, format!("must be {}, and is {}{cure}", article(expected), described(value)));
+        self.refuse(path, format!("must be {}, and is {}{hint}", article(expected), described(value)));
         let Some(meant) = meant else {
             self.holes.push(path.to_owned());
             return None;
@@ -277,8 +277,8 @@ impl<'a> Validator<'a> {
 
 /// The finding about a field that the schema does not have.
 pub(super) fn unknown_field(name: &str, meant: Option<&str>) -> String {
-    let cure = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
-    format!("unknown field {name:?}, which kubectl refuses and other clients lose{cure}")
+    let hint = meant.map(|meant| format!(": write {meant}")).unwrap_or_default();
+    format!("unknown field {name:?}, which kubectl refuses and other clients lose{hint}")
 }
 
 /// The path of the only object below `path` that has a field of this name.

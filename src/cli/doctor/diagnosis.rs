@@ -56,7 +56,7 @@ pub struct Examination {
     pub text: String,
     /// The advice.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cure: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// A finding without the name of its part: its state, its text and the advice.
@@ -66,12 +66,12 @@ fn right(text: impl Into<String>) -> Verdict {
     (State::Right, text.into(), None)
 }
 
-fn wrong(text: impl Into<String>, cure: &'static str) -> Verdict {
-    (State::Wrong, text.into(), Some(cure))
+fn wrong(text: impl Into<String>, hint: &'static str) -> Verdict {
+    (State::Wrong, text.into(), Some(hint))
 }
 
-fn warning(text: impl Into<String>, cure: &'static str) -> Verdict {
-    (State::Warning, text.into(), Some(cure))
+fn warning(text: impl Into<String>, hint: &'static str) -> Verdict {
+    (State::Warning, text.into(), Some(hint))
 }
 
 /// Judges the reads of an installation at `now`.
@@ -95,7 +95,7 @@ pub(super) fn examine(found: &Found, question: &Doctor, now: DateTime<Utc>) -> V
     ];
     let parts = parts.map(|(what, verdict)| (what.to_owned(), verdict));
     let all = std::iter::once(("API server".to_owned(), version)).chain(definitions).chain(parts);
-    all.map(|(what, (state, text, cure))| Examination { what, state, text, cure: cure.map(str::to_owned) }).collect()
+    all.map(|(what, (state, text, hint))| Examination { what, state, text, hint: hint.map(str::to_owned) }).collect()
 }
 
 fn webhook(found: Option<&ValidatingWebhookConfiguration>, namespace: &str) -> Verdict {
@@ -113,16 +113,16 @@ fn rights(missing: &[String]) -> Verdict {
     if missing.is_empty() {
         return right("all that were asked for are there");
     }
-    let cure = "apply the RBAC of the Helm chart or of deploy/ebb.yaml again";
-    wrong(format!("missing: {}", missing.join(", ")), cure)
+    let hint = "apply the RBAC of the Helm chart or of deploy/ebb.yaml again";
+    wrong(format!("missing: {}", missing.join(", ")), hint)
 }
 
 fn keda(running: &[String]) -> Verdict {
     if running.is_empty() {
         return right("does not run");
     }
-    let cure = "scale one of the two to zero; see docs/install.md";
-    wrong(format!("runs beside Ebb: {}", running.join(", ")), cure)
+    let hint = "scale one of the two to zero; see docs/install.md";
+    wrong(format!("runs beside Ebb: {}", running.join(", ")), hint)
 }
 
 fn objects(count: usize, unready: &[String]) -> Verdict {
@@ -189,8 +189,8 @@ fn api_service(found: Option<&APIService>, namespace: &str) -> Verdict {
 
 /// Without it Ebb scales all the same.
 fn decisions(found: Option<&APIService>, namespace: &str) -> Verdict {
-    let (state, text, cure) = api_service(found, namespace);
-    (if state == State::Wrong { State::Warning } else { state }, text, cure)
+    let (state, text, hint) = api_service(found, namespace);
+    (if state == State::Wrong { State::Warning } else { state }, text, hint)
 }
 
 fn lease(found: Option<&Lease>, now: DateTime<Utc>) -> Verdict {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn each_ill_is_named_with_its_cure() {
+    fn each_ill_is_named_with_its_hint() {
         let with = |change: &dyn Fn(&mut Found)| {
             let mut found = sound();
             change(&mut found);
@@ -385,7 +385,7 @@ mod tests {
             let all = examine(&found, &question(), now());
             let one = all.iter().find(|one| one.what == what).unwrap();
             assert_eq!(one.state, state, "{one:?}");
-            assert!(one.text.contains(part) && one.cure.is_some(), "{one:?}");
+            assert!(one.text.contains(part) && one.hint.is_some(), "{one:?}");
         }
     }
 }

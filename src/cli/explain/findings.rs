@@ -20,11 +20,11 @@ pub struct Finding {
     /// The problem.
     pub what: String,
     /// The advice.
-    pub cure: String,
+    pub hint: String,
 }
 
-pub(super) fn finding(what: impl Into<String>, cure: impl Into<String>) -> Finding {
-    Finding { what: what.into(), cure: cure.into() }
+pub(super) fn finding(what: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding { what: what.into(), hint: hint.into() }
 }
 
 /// The findings, the gravest first. `holds` is the last decision.
@@ -100,13 +100,13 @@ fn hpa(facts: &Facts) -> Option<Finding> {
             && condition.reason.as_deref() != Some("ScalingDisabled")
     })?;
     let message = failed.message.as_deref().unwrap_or_default();
-    let cure = match failed.reason.as_deref() {
+    let hint = match failed.reason.as_deref() {
         Some("FailedGetResourceMetric" | "FailedGetContainerResourceMetric") => {
             "the container needs resources.requests, and the cluster a metrics server"
         }
         _ => "run ebb doctor: the HPA asks Ebb through the APIService",
     };
-    Some(finding(format!("the HPA cannot read a metric: {message}"), cure))
+    Some(finding(format!("the HPA cannot read a metric: {message}"), hint))
 }
 
 fn held(facts: &Facts, holds: &ScalingDecision, now: DateTime<Utc>) -> Option<Finding> {

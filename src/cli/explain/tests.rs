@@ -107,7 +107,7 @@ fn the_end_of_a_cooldown_comes_next() {
 }
 
 #[test]
-fn what_looks_wrong_is_named_with_its_cure() {
+fn what_looks_wrong_is_named_with_its_hint() {
     let other =
         |kind: &str, name: &str| Other { what: format!("{kind} x"), target: ("Deployment".into(), name.into()) };
     let condition =
@@ -138,7 +138,7 @@ fn what_looks_wrong_is_named_with_its_cure() {
     ] {
         let report = report(&facts, now());
         let found = report.findings.iter().find(|finding| finding.what.contains(part));
-        assert!(found.is_some_and(|finding| !finding.cure.is_empty()), "no {part:?} in {:?}", report.findings);
+        assert!(found.is_some_and(|finding| !finding.hint.is_empty()), "no {part:?} in {:?}", report.findings);
     }
     let elsewhere = with(&|facts| facts.others = Ok(vec![other("ScaledObject", "another")]));
     assert_eq!(report(&elsewhere, now()).findings, []);

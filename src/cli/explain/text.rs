@@ -41,7 +41,7 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     if !report.findings.is_empty() {
         writeln!(text, "\nLooks wrong")?;
         for finding in &report.findings {
-            writeln!(text, "  - {}\n    cure: {}", finding.what, finding.cure)?;
+            writeln!(text, "  - {}\n    hint: {}", finding.what, finding.hint)?;
         }
     }
     if !report.decisions.is_empty() {

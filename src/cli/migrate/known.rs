@@ -35,7 +35,7 @@ pub(super) struct Group {
     /// Why a value is not taken over.
     pub(super) why: Option<String>,
     /// The advice.
-    pub(super) cure: Option<String>,
+    pub(super) hint: Option<String>,
     /// A value with which the others are taken over nevertheless.
     pub(super) unless: Map<String, Value>,
     /// Whether all are taken over if one is.
@@ -134,7 +134,7 @@ mod tests {
         let all: usize = KNOWN.groups.iter().map(|(_, group)| group.values.len()).sum();
         assert_eq!(KNOWN.places.len(), all, "a value is in two groups");
         for (meaning, group) in &KNOWN.groups {
-            assert_eq!(group.cure.is_some(), *meaning == Meaning::Refused, "{group:?}");
+            assert_eq!(group.hint.is_some(), *meaning == Meaning::Refused, "{group:?}");
             assert!(group.why.is_some() || *meaning == Meaning::Honoured, "{group:?}");
         }
         assert_eq!(KNOWN.own_default("operator.replicaCount"), &Value::from(2));

@@ -40,7 +40,7 @@ fn kedas_defaults_are_left_out_and_named_where_ebb_has_others() {
 }
 
 #[test]
-fn values_that_change_what_keda_does_fail_with_a_cure() {
+fn values_that_change_what_keda_does_fail_with_a_hint() {
     let values = json!({
         "podIdentity": {"aws": {"irsa": {"enabled": true, "roleArn": "arn:x", "audience": "sts.amazonaws.com"}}},
         "watchNamespace": "shop",

@@ -134,8 +134,8 @@ impl Walk<'_> {
             }
             match meaning {
                 Meaning::Refused => {
-                    let cure = group.cure.as_ref().map(|cure| format!(": {cure}")).unwrap_or_default();
-                    self.migration.refused.push(note(why + &cure));
+                    let hint = group.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
+                    self.migration.refused.push(note(why + &hint));
                 }
                 Meaning::Ignored => self.migration.ignored.push(note(why)),
                 Meaning::Honoured if group.why.is_some() && !stays(known, &found, &group.unless) => {

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_the_cure() {
+    fn what_is_wrong_is_named_with_the_hint() {
         for (text, says) in [
             ("wave:to=5", "the shapes are constant, step"),
             ("step", "step needs to=, such as step:to=100"),

@@ -173,7 +173,7 @@ fn an_invalid_object_fails_as_in_ebb_check() {
 }
 
 #[test]
-fn what_is_missing_or_too_much_is_named_with_the_cure() {
+fn what_is_missing_or_too_much_is_named_with_the_hint() {
     let folder = Folder::new();
     let other = folder.file("other.csv", "time,mails\n0,1\n");
     let more = folder.file("more.csv", "time,orders,mails\n0,1,2\n60,1,2\n");

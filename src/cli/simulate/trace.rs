@@ -42,7 +42,7 @@ impl Trace {
     /// Reads the text of a file called `file`.
     ///
     /// # Errors
-    /// What is wrong, with the line, the column and the cure.
+    /// What is wrong, with the line, the column and the hint.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, String> {
         let mut lines = lines(text.trim_start_matches('\u{feff}'));
         let Some((number, header)) = lines.next() else {

@@ -262,10 +262,10 @@ pub(super) async fn once(source: &Source, key: &Key) -> Value {
     current(model, key, &gathered, clock::now())
 }
 
-/// Waits until the first lists are complete and the trail has answered, or until `patience` is over.
-pub(super) async fn listed(model: &Model, patience: Duration) -> bool {
+/// Waits until the first lists are complete and the trail has answered, or until `limit` is over.
+pub(super) async fn listed(model: &Model, limit: Duration) -> bool {
     let mut changed = model.subscribe();
-    let end = Instant::now() + patience;
+    let end = Instant::now() + limit;
     while !model.is_listed() || model.trail() == Trail::waiting() {
         if tokio::time::timeout_at(end, changed.changed()).await.is_err() {
             break;

@@ -9,7 +9,7 @@ use super::with_settings;
 use crate::story;
 
 #[test]
-fn restricted_secrets_are_refused_elsewhere_with_the_cure() -> Outcome {
+fn restricted_secrets_are_refused_elsewhere_with_the_hint() -> Outcome {
     story(async |world| {
         let (user, vault) = (world.sandbox("settings-secrets").await?, world.sandbox("settings-vault").await?);
         let queue = "settings-secrets";
@@ -40,8 +40,8 @@ fn restricted_secrets_are_refused_elsewhere_with_the_cure() -> Outcome {
             }
             for app in ["by-own", "by-variable"] {
                 let says = user.wait_failing(app, "KEDA_RESTRICT_SECRET_ACCESS").await?;
-                let cure = "refer to it in a ClusterTriggerAuthentication";
-                ensure!(says.contains("Secret settings-secrets/own") && says.contains(cure), "{says}");
+                let hint = "refer to it in a ClusterTriggerAuthentication";
+                ensure!(says.contains("Secret settings-secrets/own") && says.contains(hint), "{says}");
                 ensure!(says.contains("\"settings-vault\""), "it does not say where: {says}");
             }
             // In the one namespace.

@@ -9,7 +9,7 @@ use ebb_tests::world::Outcome;
 use futures::future::try_join_all;
 use serde_json::json;
 
-use super::{KINDS, let_in_by, scale, trigger};
+use super::{KINDS, scale, trigger, with_authentication};
 use crate::story;
 
 /// Waits until both kinds report this lag.
@@ -68,7 +68,7 @@ fn a_share_group_is_read_with_the_rights_that_a_consumer_group_needs() -> Outcom
         let KafkaUser { name: viewer, password } = &facts.viewer;
         user.authenticate("viewer", &[("sasl", "scram_sha512"), ("username", viewer), ("password", password)]).await?;
         let more = json!({"bootstrapServers": facts.sasl_plaintext, "offsetResetPolicy": "earliest"});
-        scale(&user, "my-app", let_in_by("viewer", trigger(world, "kafka", topic, &more)?)).await?;
+        scale(&user, "my-app", with_authentication("viewer", trigger(world, "kafka", topic, &more)?)).await?;
         user.wait_metric("my-app", "s0-kafka-kafka-share-viewer", 0.0).await?;
         kafka.produce(topic, 3).await?;
         user.wait_metric("my-app", "s0-kafka-kafka-share-viewer", 3.0).await?;

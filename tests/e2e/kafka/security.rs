@@ -12,7 +12,7 @@ use ebb_tests::world::{Outcome, World};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{KINDS, let_in_by, scale, scale_from, trigger};
+use super::{KINDS, scale, scale_from, trigger, with_authentication};
 use crate::story;
 
 /// Part of every wrong password here, and of nothing else.
@@ -55,7 +55,7 @@ fn every_mechanism_of_sasl_with_and_without_tls() -> Outcome {
                 for kind in KINDS {
                     let app = format!("{kind}-{dashed}-{way}");
                     let trigger = trigger(world, kind, name, &json!({"bootstrapServers": servers}))?;
-                    scale(&user, &app, let_in_by(&format!("{dashed}-{way}"), trigger)).await?;
+                    scale(&user, &app, with_authentication(&format!("{dashed}-{way}"), trigger)).await?;
                     apps.push(app);
                 }
             }
@@ -76,7 +76,7 @@ fn who_may_look_and_not_read_is_woken_as_soon() -> Outcome {
         let KafkaUser { name: viewer, password } = &facts.viewer;
         user.authenticate("viewer", &[("sasl", "scram_sha512"), ("username", viewer), ("password", password)]).await?;
         let trigger = trigger(world, "kafka", name, &json!({"bootstrapServers": facts.sasl_plaintext}))?;
-        let spec = json!({"pollingInterval": 300, "triggers": [let_in_by("viewer", trigger)]});
+        let spec = json!({"pollingInterval": 300, "triggers": [with_authentication("viewer", trigger)]});
         user.apply(&deployment("my-app", 0, &[])).await?;
         user.apply(&scaled_object("my-app", spec)).await?;
         user.wait_ready("my-app").await?;
@@ -109,7 +109,7 @@ fn a_wrong_password_is_an_error_that_names_the_broker_and_never_the_password() -
                 let app = format!("{dashed}-{way}");
                 user.authenticate(&app, &[&let_in[..], more].concat()).await?;
                 let trigger = trigger(world, "kafka", name, &json!({"bootstrapServers": servers}))?;
-                scale_from(&user, &app, 2, let_in_by(&app, trigger)).await?;
+                scale_from(&user, &app, 2, with_authentication(&app, trigger)).await?;
                 apps.push((app, servers));
             }
         }
@@ -168,12 +168,12 @@ fn client_certificates_open_the_door_and_strangers_are_refused() -> Outcome {
             trigger(world, "kafka", name, &all)
         };
         let apache = trigger(world, "apache-kafka", name, &json!({"bootstrapServers": facts.mtls}))?;
-        scale(&user, "apache", let_in_by("whole", apache)).await?;
+        scale(&user, "apache", with_authentication("whole", apache)).await?;
         for app in ["whole", "encrypted"] {
-            scale(&user, app, let_in_by(app, at(&facts.mtls, json!({}))?)).await?;
+            scale(&user, app, with_authentication(app, at(&facts.mtls, json!({}))?)).await?;
         }
         let unsafe_ssl = at(&facts.sasl_ssl, json!({"unsafeSsl": "true"}))?;
-        scale(&user, "unsafe", let_in_by("no-authority", unsafe_ssl)).await?;
+        scale(&user, "unsafe", with_authentication("no-authority", unsafe_ssl)).await?;
         for app in ["apache", "whole", "encrypted", "unsafe"] {
             user.wait_metric(app, "s0-kafka-kafka-certificates", 3.0).await?;
             user.wait_replicas(app, "1", secs(20), |replicas| replicas == 1).await?;
@@ -186,7 +186,7 @@ fn client_certificates_open_the_door_and_strangers_are_refused() -> Outcome {
             ("no-authority", &facts.sasl_ssl, "UnknownIssuer"),
         ];
         for (app, servers, _) in refused {
-            scale_from(&user, app, 2, let_in_by(app, at(servers, json!({}))?)).await?;
+            scale_from(&user, app, 2, with_authentication(app, at(servers, json!({}))?)).await?;
         }
         for (app, _, says) in refused {
             let says = user.wait_failing(app, says).await?;
@@ -226,7 +226,7 @@ fn tokens_are_shared_and_renewed() -> Outcome {
         for (app, way) in &apps {
             let servers = if *way == "tls" { &facts.sasl_ssl } else { &facts.sasl_plaintext };
             let trigger = trigger(world, "kafka", name, &json!({"bootstrapServers": servers}))?;
-            scale(&user, app, let_in_by(way, trigger)).await?;
+            scale(&user, app, with_authentication(way, trigger)).await?;
         }
         let all = async |lag: f64| {
             try_join_all(apps.iter().map(|(app, _)| user.wait_metric(app, "s0-kafka-kafka-tokens", lag))).await
@@ -260,7 +260,7 @@ fn tokens_are_shared_and_renewed() -> Outcome {
         user.authenticate("stranger", &strange).await?;
         for (app, says) in [("wrong", "invalid_client"), ("stranger", "topic \"kafka-tokens\"")] {
             let trigger = trigger(world, "kafka", name, &json!({"bootstrapServers": facts.sasl_plaintext}))?;
-            scale_from(&user, app, 2, let_in_by(app, trigger)).await?;
+            scale_from(&user, app, 2, with_authentication(app, trigger)).await?;
             let says = user.wait_failing(app, says).await?;
             ensure!(!says.contains(MARK) && !says.contains(stranger), "{says}");
         }
@@ -302,7 +302,7 @@ fn a_missing_right_is_an_error_that_names_the_topic_or_the_group() -> Outcome {
             if topic.is_empty() {
                 more["topic"] = Value::Null;
             }
-            scale_from(&user, app, 2, let_in_by(way, trigger(world, "kafka", topic, &more)?)).await?;
+            scale_from(&user, app, 2, with_authentication(way, trigger(world, "kafka", topic, &more)?)).await?;
         }
         for (app, .., refused) in &cases {
             if let Some(what) = refused {
@@ -345,7 +345,7 @@ fn ways_that_are_not_there_yet_are_refused_by_their_names() -> Outcome {
         ];
         for (way, kind, more, says) in cases {
             let app = format!("{kind}-{way}");
-            scale_from(&user, &app, 2, let_in_by(way, trigger(world, kind, name, &more)?)).await?;
+            scale_from(&user, &app, 2, with_authentication(way, trigger(world, kind, name, &more)?)).await?;
             let says = user.wait_failing(&app, says).await?;
             ensure!(!says.contains(MARK), "{says}");
             ensure!(user.replicas(&app).await? == 2, "{app} was scaled");
@@ -363,11 +363,11 @@ fn credentials_that_nothing_uses_are_named_where_no_broker_answers() -> Outcome 
         user.authenticate("without-sasl", &[("username", viewer), ("password", password)]).await?;
         for kind in KINDS {
             // KEDA logs in nowhere either, and a broker that asks nobody for a name is read.
-            scale(&user, kind, let_in_by("without-sasl", trigger(world, kind, name, &json!({}))?)).await?;
+            scale(&user, kind, with_authentication("without-sasl", trigger(world, kind, name, &json!({}))?)).await?;
             user.wait_metric(kind, "s0-kafka-kafka-unused", 3.0).await?;
             let app = format!("{kind}-refused");
             let asks = json!({"bootstrapServers": facts.sasl_plaintext});
-            scale_from(&user, &app, 2, let_in_by("without-sasl", trigger(world, kind, name, &asks)?)).await?;
+            scale_from(&user, &app, 2, with_authentication("without-sasl", trigger(world, kind, name, &asks)?)).await?;
             let says = user.wait_failing(&app, "username, password: given and not used, as sasl is not given").await?;
             ensure!(!says.contains(password.as_str()), "{says}");
             ensure!(user.replicas(&app).await? == 2, "{app} was scaled");

@@ -8,7 +8,7 @@ use ebb_tests::workload::{kafka_at, rabbitmq_at};
 use ebb_tests::world::Outcome;
 use futures::future::try_join_all;
 
-use super::{App, all_work, busy_queue, busy_topic, leave, let_in_by, nothing_happens};
+use super::{App, all_work, busy_queue, busy_topic, leave, nothing_happens, with_authentication};
 use crate::story;
 
 /// The user whose password is taken away, and the password.
@@ -40,7 +40,7 @@ fn credentials_revoked_and_certificates_expired_until_they_are_put_right() -> Ou
         let amqp = format!("amqp://{}:{}/", rabbit.host, rabbit.amqp_port);
         let http = format!("http://{}:{}/", rabbit.host, rabbit.http_port);
         let (amqps, https) = (format!("amqps://{}/", bed.door("amqps")?), format!("https://{}/", bed.door("https")?));
-        let by = |who, trigger| let_in_by(who, trigger);
+        let by = |who, trigger| with_authentication(who, trigger);
         let named = [
             App::apply(&user, "kafka-user", topic, by("kafka-user", kafka_at(&facts.sasl_plaintext, USER))).await?,
             App::apply(&user, "amqp-user", queue, by("rabbitmq-user", rabbitmq_at(&amqp, USER))).await?,

@@ -11,7 +11,7 @@ use ebb_tests::world::{Outcome, World};
 use serde_json::{Value, json};
 
 use super::flood::{Flood, Flooder, TOPIC};
-use super::{App, all_work, busy_queue, busy_topic, leave, let_in_by};
+use super::{App, all_work, busy_queue, busy_topic, leave, with_authentication};
 use crate::story;
 
 /// The most memory that Ebb may take, in kilobytes: half of its container's.
@@ -113,7 +113,7 @@ async fn hostile(user: &Sandbox) -> Result<(Vec<(String, Flood)>, Vec<Flooder>)>
 
 fn trigger(flood: Flood, address: &str) -> Value {
     match flood {
-        Flood::Words => let_in_by("floods", kafka_at(address, TOPIC)),
+        Flood::Words => with_authentication("floods", kafka_at(address, TOPIC)),
         _ if flood.is_kafka() => kafka_at(address, TOPIC),
         _ if flood.is_amqp() => rabbitmq_at(&format!("amqp://guest:guest@{address}/"), TOPIC),
         _ => rabbitmq_at(&format!("http://guest:guest@{address}/"), TOPIC),

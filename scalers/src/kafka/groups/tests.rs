@@ -159,7 +159,7 @@ async fn a_share_group_is_one_question_until_it_is_none_any_more() {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_count_the_lag_is_an_error_that_names_the_group_and_the_cure() {
+async fn a_broker_that_does_not_count_the_lag_is_an_error_that_names_the_group_and_the_hint() {
     let broker = Broker::start(Some(0), Arc::new(Mutex::new(one_partition))).await;
     let (read, _) = broker.read(&Group::new("g".into())).await;
     let error = read.unwrap_err();

@@ -10,7 +10,7 @@ use crate::net::budget::LARGEST;
 const LONGEST_ANSWER: usize = codec::longest(LARGEST);
 /// The longest answer of a broker that has not accepted the login, in bytes: parsed, it takes 64 KiB. The versions of
 /// all requests are half a kilobyte.
-const LONGEST_OF_A_STRANGER: usize = codec::longest(64 << 10);
+const LONGEST_UNAUTHENTICATED: usize = codec::longest(64 << 10);
 /// As many kinds of requests as a broker may know. Kafka 4 has less than a hundred.
 const KINDS: i16 = 1_000;
 
@@ -61,7 +61,7 @@ pub(in crate::kafka) type Versions = HashMap<i16, (i16, i16)>;
 impl Request for ApiVersions {
     const KEY: i16 = 18;
     const NAME: &'static str = "ApiVersions";
-    const LONGEST: usize = LONGEST_OF_A_STRANGER;
+    const LONGEST: usize = LONGEST_UNAUTHENTICATED;
     type Answer = Result<Versions, Code>;
 
     fn version(&self) -> i16 {
@@ -86,7 +86,7 @@ pub(in crate::kafka) struct SaslHandshake {
 impl Request for SaslHandshake {
     const KEY: i16 = 17;
     const NAME: &'static str = "SaslHandshake";
-    const LONGEST: usize = LONGEST_OF_A_STRANGER;
+    const LONGEST: usize = LONGEST_UNAUTHENTICATED;
     /// The mechanisms that the broker has, if that is not among them.
     type Answer = Result<(), (Code, Vec<String>)>;
 
@@ -122,7 +122,7 @@ pub(in crate::kafka) struct Challenge {
 impl Request for SaslAuthenticate<'_> {
     const KEY: i16 = 36;
     const NAME: &'static str = "SaslAuthenticate";
-    const LONGEST: usize = LONGEST_OF_A_STRANGER;
+    const LONGEST: usize = LONGEST_UNAUTHENTICATED;
     /// The code and the broker's own text, where the authentication failed.
     type Answer = Result<Challenge, (Code, Option<String>)>;
 

@@ -17,7 +17,7 @@ use super::super::endpoint::Endpoint;
 use super::super::room::Room;
 use super::address::Address;
 use super::api::Request;
-use super::connection::{Connection, Means};
+use super::connection::{Connection, ConnectionSettings};
 use super::coordinator::FindCoordinator;
 use super::error::{Code, Fault};
 use super::fetch::{Fetch, FetchedLog};
@@ -347,6 +347,6 @@ impl Access {
         };
         let proof = self.endpoint.sasl.as_ref().and_then(|sasl| Proof::of(sasl, token));
         let room = Room::for_connection(broker_connections, &self.outbound.budget).map_err(Fault::Unreachable)?;
-        Connection::open(address, Means { outbound: &self.outbound, room, tls, proof }).await
+        Connection::open(address, ConnectionSettings { outbound: &self.outbound, room, tls, proof }).await
     }
 }

@@ -28,7 +28,7 @@ use super::metadata::Metadata;
 use super::offsets::{End, ListOffsets, OffsetFetch};
 use super::sasl::{self, Proof};
 use super::share::DescribeShareGroupOffsets;
-use crate::net::budget::{Budget, PATIENCE, Reservation};
+use crate::net::budget::{Budget, Reservation, WAIT_LIMIT};
 use crate::net::outbound::Outbound;
 use crate::net::peer::said;
 
@@ -42,7 +42,7 @@ const RENEW_AFTER: f64 = 0.8;
 const LONGEST_FORGOTTEN: usize = 16 << 20;
 
 /// The settings and the credentials of a new connection.
-pub(super) struct Means<'a> {
+pub(super) struct ConnectionSettings<'a> {
     pub(super) outbound: &'a Outbound,
     /// Memory for the connection.
     pub(super) room: Room,
@@ -77,7 +77,7 @@ struct State {
 
 #[derive(Debug)]
 struct Waiting {
-    teller: oneshot::Sender<Body>,
+    sender: oneshot::Sender<Body>,
     longest: usize,
     read: usize,
 }
@@ -113,21 +113,21 @@ impl Connection {
     ///
     /// # Errors
     /// Why it could not.
-    pub(super) async fn open(address: &Address, means: Means<'_>) -> Result<Self, Fault> {
-        match timeout(CONNECT, Self::opened(address, means)).await {
+    pub(super) async fn open(address: &Address, settings: ConnectionSettings<'_>) -> Result<Self, Fault> {
+        match timeout(CONNECT, Self::opened(address, settings)).await {
             Ok(opened) => opened,
             Err(_) => Err(Fault::Unreachable(format!("no answer within {} s", CONNECT.as_secs()))),
         }
     }
 
-    async fn opened(address: &Address, means: Means<'_>) -> Result<Self, Fault> {
+    async fn opened(address: &Address, settings: ConnectionSettings<'_>) -> Result<Self, Fault> {
         let unreachable = |error: io::Error| Fault::unreachable(error);
-        let stream = means.outbound.connect(&address.host, address.port, means.tls.as_ref(), ADDRESS).await;
-        let mut connection = Self::over(stream.map_err(unreachable)?, &means.outbound.budget, means.room);
+        let stream = settings.outbound.connect(&address.host, address.port, settings.tls.as_ref(), ADDRESS).await;
+        let mut connection = Self::over(stream.map_err(unreachable)?, &settings.outbound.budget, settings.room);
         let versions = connection.ask(&ApiVersions, CONNECT).await?.map_err(Fault::Refused)?;
         check_versions(&versions)?;
         connection.share_offsets = DescribeShareGroupOffsets::version_for(&versions);
-        if let Some(proof) = means.proof {
+        if let Some(proof) = settings.proof {
             let session = sasl::authenticate(&connection, proof, &versions, CONNECT).await?;
             connection.renew_at = session.map(|session| Instant::now() + session.mul_f64(RENEW_AFTER));
         }
@@ -159,13 +159,13 @@ impl Connection {
     /// The connection has ended, or there was no answer in time.
     pub(super) async fn ask<R: Request>(&self, request: &R, limit: Duration) -> Result<R::Answer, Fault> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (teller, answer) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
         {
             let mut state = self.shared.0.lock();
             if let Some(why) = &state.ended {
                 return Err(Fault::Unreachable(why.clone()));
             }
-            state.waiting.insert(number, Waiting { teller, longest: R::LONGEST, read: R::READ });
+            state.waiting.insert(number, Waiting { sender, longest: R::LONGEST, read: R::READ });
         }
         let _asked = Asked(&self.shared, number);
         let begin = Instant::now();
@@ -293,20 +293,20 @@ async fn read_answer(from: &mut (impl AsyncRead + Unpin), shared: &Shared, budge
     let reserved = tokio::select! {
         reserved = budget.reserve_soon(codec::memory(read)) => reserved?,
         // The caller has given up meanwhile.
-        () = waiting.teller.closed() => return skip(from, length).await,
+        () = waiting.sender.closed() => return skip(from, length).await,
     };
     let mut body = Vec::with_capacity(read);
     // Nobody holds memory with an answer that begins and does not go on.
-    let came = timeout(PATIENCE, (&mut *from).take(read as u64).read_to_end(&mut body)).await;
+    let came = timeout(WAIT_LIMIT, (&mut *from).take(read as u64).read_to_end(&mut body)).await;
     let came = came.map_err(|_| {
-        let patience = PATIENCE.as_secs();
-        io::Error::new(io::ErrorKind::TimedOut, format!("an answer of {read} bytes had not come after {patience} s"))
+        let limit = WAIT_LIMIT.as_secs();
+        io::Error::new(io::ErrorKind::TimedOut, format!("an answer of {read} bytes had not come after {limit} s"))
     })?;
     if came? < read {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     // Before the rest, which nobody wants and which may never come.
-    let _ = waiting.teller.send((body, reserved));
+    let _ = waiting.sender.send((body, reserved));
     skip(from, length - read).await
 }
 
@@ -468,9 +468,9 @@ mod tests {
         large.resize(100_000, 0);
         let answers = async {
             let number = asked(&mut broker).await;
-            tokio::time::sleep(PATIENCE / 2).await;
+            tokio::time::sleep(WAIT_LIMIT / 2).await;
             answer(&mut broker, number, &large).await;
-            tokio::time::sleep(PATIENCE / 4).await;
+            tokio::time::sleep(WAIT_LIMIT / 4).await;
             drop(held);
         };
         let (found, ()) = tokio::join!(find(&connection, "one"), answers);

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// How long the application waits for the broker before it connects anew.
-const PATIENCE: Duration = Duration::from_secs(8);
+const WAIT_LIMIT: Duration = Duration::from_secs(8);
 
 /// A queue whose messages are numbered.
 pub(crate) struct Queue {
@@ -89,9 +89,9 @@ impl Queue {
         let mut rabbit = self.rabbit.lock().await;
         let connected = match rabbit.take() {
             Some(connected) => connected,
-            None => timeout(PATIENCE, Rabbit::connect(&self.facts)).await.context("no connection in time")??,
+            None => timeout(WAIT_LIMIT, Rabbit::connect(&self.facts)).await.context("no connection in time")??,
         };
-        let done = timeout(PATIENCE, act(&connected)).await.context("no answer in time")??;
+        let done = timeout(WAIT_LIMIT, act(&connected)).await.context("no answer in time")??;
         *rabbit = Some(connected);
         Ok(done)
     }

@@ -7,7 +7,7 @@
 #![allow(clippy::print_stdout)] // It is a program for the terminal.
 
 mod play;
-mod stories;
+mod scenarios;
 
 use std::fs;
 
@@ -20,15 +20,15 @@ use futures::future::join_all;
 #[tokio::main]
 async fn main() -> Result<()> {
     let words: Vec<_> = std::env::args().skip(1).collect();
-    let mut stories = stories::all();
-    stories.retain(|story| words.is_empty() || words.iter().any(|word| story.name.contains(word)));
-    ensure!(!stories.is_empty(), "no story has a name with one of {words:?}");
-    let longest = stories.iter().map(|story| story.length).max().unwrap_or_default();
-    println!("{} stories, {} minutes", stories.len(), longest.div_ceil(60) + 1);
+    let mut scenarios = scenarios::all();
+    scenarios.retain(|scenario| words.is_empty() || words.iter().any(|word| scenario.name.contains(word)));
+    ensure!(!scenarios.is_empty(), "no scenario has a name with one of {words:?}");
+    let longest = scenarios.iter().map(|scenario| scenario.length).max().unwrap_or_default();
+    println!("{} scenarios, {} minutes", scenarios.len(), longest.div_ceil(60) + 1);
     let world = World::start(Options::new("recordings")).await?;
     let folder = paths::root().join("plan/recordings");
     fs::create_dir_all(&folder)?;
-    let playing = stories.iter().map(|story| async { (story.name, play::play(&world, story).await) });
+    let playing = scenarios.iter().map(|scenario| async { (scenario.name, play::play(&world, scenario).await) });
     let mut failed = 0;
     for (name, recording) in join_all(playing).await {
         match recording {
@@ -42,6 +42,6 @@ async fn main() -> Result<()> {
             }
         }
     }
-    ensure!(failed == 0, "{failed} stories failed");
+    ensure!(failed == 0, "{failed} scenarios failed");
     Ok(())
 }

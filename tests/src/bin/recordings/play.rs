@@ -10,7 +10,7 @@ use ebb_tests::world::World;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stories::{Step, Story, TARGET};
+use crate::scenarios::{Scenario, Step, TARGET};
 
 /// Half of the HPA controller's period.
 const HALF_PERIOD: Duration = Duration::from_millis(7500);
@@ -18,15 +18,15 @@ const HALF_PERIOD: Duration = Duration::from_millis(7500);
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// Plays a scenario and gives its recording as JSON.
-pub(crate) async fn play(world: &World, story: &Story) -> Result<Value> {
-    let namespace = format!("recording-{}", story.name);
+pub(crate) async fn play(world: &World, scenario: &Scenario) -> Result<Value> {
+    let namespace = format!("recording-{}", scenario.name);
     let user = world.sandbox(&namespace).await?;
-    let queues: Vec<_> = (0..story.triggers.len()).map(|index| format!("{namespace}-{index}")).collect();
-    for (_, queue, step) in story.steps.iter().filter(|(at, ..)| *at == 0) {
+    let queues: Vec<_> = (0..scenario.triggers.len()).map(|index| format!("{namespace}-{index}")).collect();
+    for (_, queue, step) in scenario.steps.iter().filter(|(at, ..)| *at == 0) {
         set(world, &queues[*queue], *step).await?;
     }
-    user.apply(&deployment("my-app", story.replicas, &[])).await?;
-    user.apply(&scaled_object("my-app", spec(world, story, &queues))).await?;
+    user.apply(&deployment("my-app", scenario.replicas, &[])).await?;
+    user.apply(&scaled_object("my-app", spec(world, scenario, &queues))).await?;
     user.wait_ready("my-app").await?;
     wait::until("the HPA to be looked at", secs(60), async || {
         let hpa = user.get("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
@@ -37,23 +37,24 @@ pub(crate) async fn play(world: &World, story: &Story) -> Result<Value> {
     // The steps of the scenarios are between two looks, so that it is certain which look sees them first.
     sleep(HALF_PERIOD).await;
     let begin = Instant::now();
-    let (counts, values) = tokio::try_join!(watch(&user, story, begin), act(world, story, &queues, begin))?;
+    let (counts, values) = tokio::try_join!(watch(&user, scenario, begin), act(world, scenario, &queues, begin))?;
     user.delete("ScaledObject", "my-app").await?;
     let [replicas, desired] = counts;
     Ok(json!({
-        "name": story.name, "spec": story.spec, "target": TARGET, "metricTypes": story.triggers, "length": story.length,
+        "name": scenario.name, "spec": scenario.spec, "target": TARGET,
+        "metricTypes": scenario.triggers, "length": scenario.length,
         "values": values, "replicas": replicas, "desired": desired,
     }))
 }
 
-fn spec(world: &World, story: &Story, queues: &[String]) -> Value {
-    let mut spec = story.spec.clone();
+fn spec(world: &World, scenario: &Scenario, queues: &[String]) -> Value {
+    let mut spec = scenario.spec.clone();
     let trigger = |(queue, metric_type): (&String, &&str)| {
         let metadata =
             json!({"queueName": queue, "mode": "QueueLength", "value": TARGET.to_string(), "host": world.rabbit.url()});
         json!({"type": "rabbitmq", "metricType": metric_type, "metadata": metadata})
     };
-    spec["triggers"] = queues.iter().zip(&story.triggers).map(trigger).collect();
+    spec["triggers"] = queues.iter().zip(&scenario.triggers).map(trigger).collect();
     spec
 }
 
@@ -61,9 +62,9 @@ fn spec(world: &World, story: &Story, queues: &[String]) -> Value {
 type Changes = Vec<(f64, Value)>;
 
 /// Changes the queues as the scenario says, and gives the changes of each.
-async fn act(world: &World, story: &Story, queues: &[String], begin: Instant) -> Result<Vec<Changes>> {
+async fn act(world: &World, scenario: &Scenario, queues: &[String], begin: Instant) -> Result<Vec<Changes>> {
     let mut values: Vec<Changes> = vec![Vec::new(); queues.len()];
-    for (at, queue, step) in &story.steps {
+    for (at, queue, step) in &scenario.steps {
         if *at > 0 {
             sleep((begin + Duration::from_secs(*at)).saturating_duration_since(Instant::now())).await;
             set(world, &queues[*queue], *step).await?;
@@ -88,9 +89,9 @@ async fn set(world: &World, queue: &str, step: Step) -> Result<()> {
 }
 
 /// The replicas, and those that the HPA desires, until the end.
-async fn watch(user: &Sandbox, story: &Story, begin: Instant) -> Result<[Changes; 2]> {
+async fn watch(user: &Sandbox, scenario: &Scenario, begin: Instant) -> Result<[Changes; 2]> {
     let mut seen: [Changes; 2] = [Vec::new(), Vec::new()];
-    while begin.elapsed() < Duration::from_secs(story.length) {
+    while begin.elapsed() < Duration::from_secs(scenario.length) {
         let replicas = user.replicas("my-app").await?;
         let hpa = user.get("HorizontalPodAutoscaler", "keda-hpa-my-app").await?;
         // Zero is left out.

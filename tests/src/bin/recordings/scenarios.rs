@@ -16,7 +16,7 @@ pub(crate) enum Step {
 
 /// A load on a ScaledObject.
 #[derive(Debug, Clone)]
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     /// Its name, and that of its file.
     pub(crate) name: &'static str,
     /// The specification without target and triggers.
@@ -34,14 +34,14 @@ pub(crate) struct Story {
 const AVERAGE: &[&str] = &["AverageValue"];
 const TWO: &[&str] = &["AverageValue", "AverageValue"];
 
-#[expect(clippy::needless_pass_by_value)] // Each story is a literal.
-fn story(name: &'static str, spec: Value, replicas: u32, holds: &[(u64, usize)], length: u64) -> Story {
+#[expect(clippy::needless_pass_by_value)] // Each scenario is a literal.
+fn scenario(name: &'static str, spec: Value, replicas: u32, holds: &[(u64, usize)], length: u64) -> Scenario {
     let steps = holds.iter().map(|(at, messages)| (*at, 0, Step::Hold(*messages))).collect();
     let mut all = json!({"pollingInterval": 5, "maxReplicaCount": 20});
     for (key, value) in spec.as_object().into_iter().flatten() {
         all[key] = value.clone();
     }
-    Story { name, spec: all, triggers: AVERAGE.into(), replicas, steps, length }
+    Scenario { name, spec: all, triggers: AVERAGE.into(), replicas, steps, length }
 }
 
 fn behavior(behavior: &Value) -> Value {
@@ -53,30 +53,30 @@ fn policy(kind: &str, value: u32, period: u32) -> Value {
 }
 
 /// All of them.
-pub(crate) fn all() -> Vec<Story> {
+pub(crate) fn all() -> Vec<Scenario> {
     let at_once = json!({"stabilizationWindowSeconds": 0});
     let ramp: Vec<_> = (0..24).map(|step| (step * 10, 5 + 4 * usize::try_from(step).unwrap_or_default())).collect();
     let mut all = vec![
-        story("step", json!({}), 0, &[(0, 0), (30, 30)], 150),
-        story("ramp", json!({"maxReplicaCount": 30}), 1, &ramp, 300),
-        story("burst-to-max", json!({"maxReplicaCount": 50}), 0, &[(0, 0), (30, 1000)], 180),
-        story("down-stabilized", json!({"cooldownPeriod": 30}), 10, &[(0, 50), (40, 10)], 420),
-        story("zero-and-back", json!({"cooldownPeriod": 30}), 0, &[(0, 0), (20, 20), (120, 0), (240, 40)], 360),
-        story(
+        scenario("step", json!({}), 0, &[(0, 0), (30, 30)], 150),
+        scenario("ramp", json!({"maxReplicaCount": 30}), 1, &ramp, 300),
+        scenario("burst-to-max", json!({"maxReplicaCount": 50}), 0, &[(0, 0), (30, 1000)], 180),
+        scenario("down-stabilized", json!({"cooldownPeriod": 30}), 10, &[(0, 50), (40, 10)], 420),
+        scenario("zero-and-back", json!({"cooldownPeriod": 30}), 0, &[(0, 0), (20, 20), (120, 0), (240, 40)], 360),
+        scenario(
             "value-over-a-limit",
             json!({"minReplicaCount": 2, "maxReplicaCount": 6}),
             2,
             &[(0, 10), (30, 200), (120, 0)],
             480,
         ),
-        story(
+        scenario(
             "tolerance",
             json!({"minReplicaCount": 1}),
             10,
             &[(0, 50), (30, 54), (90, 56), (150, 64), (210, 66)],
             300,
         ),
-        story(
+        scenario(
             "idle",
             json!({"minReplicaCount": 3, "idleReplicaCount": 0, "cooldownPeriod": 30}),
             0,
@@ -132,19 +132,19 @@ pub(crate) fn all() -> Vec<Story> {
     all.extend(
         behaviors
             .into_iter()
-            .map(|(name, rules, replicas, holds, length)| story(name, behavior(&rules), replicas, &holds, length)),
+            .map(|(name, rules, replicas, holds, length)| scenario(name, behavior(&rules), replicas, &holds, length)),
     );
     all.extend(of_several(&at_once));
     all
 }
 
 /// Those of several metrics, of metrics that fail, and of another type.
-fn of_several(at_once: &Value) -> Vec<Story> {
+fn of_several(at_once: &Value) -> Vec<Scenario> {
     let quick = behavior(&json!({"scaleDown": at_once}));
     let fallback = json!({"fallback": {"failureThreshold": 2, "replicas": 9}, "advanced": quick["advanced"]});
     let (hold, broken) = (Step::Hold, Step::Break);
     vec![
-        Story {
+        Scenario {
             triggers: TWO.into(),
             steps: vec![
                 (0, 0, hold(10)),
@@ -154,9 +154,9 @@ fn of_several(at_once: &Value) -> Vec<Story> {
                 (150, 1, hold(5)),
                 (210, 0, hold(15)),
             ],
-            ..story("two-metrics", quick.clone(), 4, &[], 300)
+            ..scenario("two-metrics", quick.clone(), 4, &[], 300)
         },
-        Story {
+        Scenario {
             triggers: TWO.into(),
             steps: vec![
                 (0, 0, hold(40)),
@@ -167,15 +167,15 @@ fn of_several(at_once: &Value) -> Vec<Story> {
                 (200, 1, hold(20)),
                 (240, 0, hold(10)),
             ],
-            ..story("a-failing-metric", quick, 8, &[], 330)
+            ..scenario("a-failing-metric", quick, 8, &[], 330)
         },
-        Story {
+        Scenario {
             steps: vec![(0, 0, hold(20)), (30, 0, broken), (180, 0, hold(20))],
-            ..story("fallback", fallback, 4, &[], 270)
+            ..scenario("fallback", fallback, 4, &[], 270)
         },
-        Story {
+        Scenario {
             triggers: vec!["Value"],
-            ..story("value-type", json!({"maxReplicaCount": 40}), 3, &[(0, 5), (30, 10), (90, 5), (150, 15)], 210)
+            ..scenario("value-type", json!({"maxReplicaCount": 40}), 3, &[(0, 5), (30, 10), (90, 5), (150, 15)], 210)
         },
     ]
 }
