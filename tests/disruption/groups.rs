@@ -63,9 +63,9 @@ fn groups_whose_broker_was_killed_are_read_again_by_the_same_process() -> Outcom
         let before = world.ebb.pid();
         for _ in 0..2 {
             world.bed.kill_part("kafka").await?;
-            let told = are_ready(&user, false).await;
+            let outcome = are_ready(&user, false).await;
             world.bed.start_part("kafka").await?;
-            told?;
+            outcome?;
             are_ready(&user, true).await?;
         }
         stays_up(world, before).await?;

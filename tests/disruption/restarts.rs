@@ -161,8 +161,8 @@ fn pauses_and_counts_to_restore_outlive_it() -> Outcome {
             ("was-paused", "ScaledObjectUnpaused", 1),
             ("was-paused", "ScaledObjectReady", 1),
         ] {
-            let told = user.told(name, reason).await?;
-            ensure!(told == times, "{name}: {reason} was told {told} times");
+            let recorded = user.recorded(name, reason).await?;
+            ensure!(recorded == times, "{name}: {reason} was recorded {recorded} times");
         }
         Ok(())
     })
@@ -196,17 +196,17 @@ fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
             let spec = json!({"pollingInterval": 2, "cooldownPeriod": 300, "triggers": [rabbitmq("said")]});
             user.apply(&scaled_object(name, spec)).await?;
         }
-        let told = async |reason: &str, longest| {
+        let all_have = async |reason: &str, longest| {
             wait::until(&format!("HPAActive to be {reason}"), longest, async || {
                 for name in &names {
-                    let told = user.condition(name, "HPAActive").await?;
-                    ensure!(told.status == "True" && told.reason == reason, "{name}: {told:?}");
+                    let condition = user.condition(name, "HPAActive").await?;
+                    ensure!(condition.status == "True" && condition.reason == reason, "{name}: {condition:?}");
                 }
                 Ok(())
             })
             .await
         };
-        told("HPAActive", secs(45)).await?;
+        all_have("HPAActive", secs(45)).await?;
 
         world.ebb.stop().await?;
         world.rabbit.purge("said").await?;
@@ -223,7 +223,7 @@ fn what_hpas_say_meanwhile_is_told_afterwards() -> Outcome {
         world.ebb.restart().await?;
 
         // No HPA changes any more, so its last condition must be enough.
-        told("ScalingDisabled", secs(10)).await
+        all_have("ScalingDisabled", secs(10)).await
     })
 }
 

@@ -55,7 +55,7 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
         let with_scale = |verbs: &[&str]| with_scale_rule(&all, &json!({"verbs": verbs}));
 
         put(world, &with_scale(&["list"])).await?;
-        let told = async {
+        let outcome = async {
             user.apply(&deployment("my-app", 0, &[("RABBITMQ_URL", &url)])).await?;
             user.apply(&scaled_object("my-app", json!({"pollingInterval": 1, "triggers": [rabbitmq(name)]}))).await?;
             let ready = user.wait_failing("my-app", "is forbidden").await?;
@@ -91,7 +91,7 @@ fn a_missing_right_is_named_and_its_grant_is_all_it_takes() -> Outcome {
         .await;
         // The tests that follow need the rights, also after a failure of this one.
         restore(world).await?;
-        told?;
+        outcome?;
         ebb::let_read_any_target(&world.bed).await?;
         let ready = user.wait_ready("store").await;
         world.bed.kubectl().run(&["delete", "clusterrolebinding", "ebb-any-target"]).await?;
@@ -109,7 +109,7 @@ fn only_named_kinds_can_be_scaled_where_the_role_names_them() -> Outcome {
         let url = world.rabbit.url();
         let named = json!({"apiGroups": ["apps"], "resources": ["deployments/scale"]});
         put(world, &with_scale_rule(&role(world).await?, &named)).await?;
-        let told = async {
+        let outcome = async {
             let spec = json!({"pollingInterval": 1, "triggers": [rabbitmq(name)]});
             user.apply(&deployment("shop", 0, &[("RABBITMQ_URL", &url)])).await?;
             user.apply(&scaled_object("shop", spec.clone())).await?;
@@ -134,7 +134,7 @@ fn only_named_kinds_can_be_scaled_where_the_role_names_them() -> Outcome {
         }
         .await;
         restore(world).await?;
-        told?;
+        outcome?;
         user.wait_scale("StatefulSet", "store", 1).await?;
         user.delete_all("ScaledObject").await
     })

@@ -26,14 +26,14 @@ async fn with_settings(
     test: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<()> {
     let stopped = world.ebb.stop().await;
-    let told = match world.ebb.restart_with(arguments, variables).await {
+    let outcome = match world.ebb.restart_with(arguments, variables).await {
         Ok(()) => test().await,
         Err(error) => Err(error),
     };
     world.ebb.kill()?;
     world.ebb.restart().await?;
     stopped?;
-    told
+    outcome
 }
 
 /// A workload with `replicas` replicas, and a ScaledObject of its name that looks every second.

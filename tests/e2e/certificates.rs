@@ -35,8 +35,8 @@ async fn entry(user: &Sandbox, key: &str) -> Result<String> {
 }
 
 /// The certificate that the metrics API shows.
-async fn shown(door: &Direct) -> Result<Vec<u8>> {
-    let wire = door.connect().await?;
+async fn shown(direct: &Direct) -> Result<Vec<u8>> {
+    let wire = direct.connect().await?;
     let (_, session) = wire.get_ref();
     let chain = session.peer_certificates().context("no certificate")?;
     Ok(chain.first().context("an empty chain")?.to_vec())
@@ -61,8 +61,8 @@ impl Asker {
             let user = Sandbox::existing(&world.bed, "default");
             while !ended.load(Ordering::Relaxed) {
                 user.send(Method::GET, API, None).await.context("through the API server")?;
-                let door = Direct::as_aggregator(world).await?;
-                let answer = door.ask("GET", API, CONTROLLER).await.context("verified by the caBundle")?;
+                let direct = Direct::as_aggregator(world).await?;
+                let answer = direct.ask("GET", API, CONTROLLER).await.context("verified by the caBundle")?;
                 ensure!(answer.code == 200, "{answer:?}");
                 count.fetch_add(1, Ordering::Relaxed);
                 sleep(Duration::from_millis(20)).await;
@@ -83,10 +83,10 @@ impl Asker {
 fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
     story(async |world| {
         let user = Sandbox::existing(&world.bed, NAMESPACE);
-        let door = async || Direct::as_aggregator(world).await;
+        let direct = async || Direct::as_aggregator(world).await;
         let asker = Asker::start(world);
         // A connection that is kept, with a question that is half asked.
-        let mut kept = door().await?.connect().await?;
+        let mut kept = direct().await?.connect().await?;
         let question = head("GET", API, CONTROLLER);
         let (first_half, second_half) = question.split_at(question.len() / 2);
         kept.write_all(question.as_bytes()).await?;
@@ -114,7 +114,7 @@ fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
             ("no Secret", Value::Null),
         ];
         for (damage, entries) in damages {
-            let before = shown(&door().await?).await?;
+            let before = shown(&direct().await?).await?;
             let begin = Instant::now();
             if entries.is_null() {
                 user.send(Method::DELETE, SECRET, None).await?;
@@ -131,7 +131,7 @@ fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
             let made_good = wait::until(&what, secs(20), async || {
                 let written = der(&entry(&user, "tls.crt").await?)?;
                 ensure!(written != before, "the certificate is the old one");
-                let shown = shown(&door().await?).await?;
+                let shown = shown(&direct().await?).await?;
                 ensure!(shown == written, "the one in the Secret is not shown yet");
                 Ok(())
             });
@@ -152,7 +152,7 @@ fn damage_is_made_good_within_seconds_and_nobody_notices() -> Outcome {
         let spoil = json!({"spec": {"caBundle": STANDARD.encode(&strange.certificate)}}).to_string();
         user.kubectl.run(&["patch", "apiservice", API_SERVICE, "--type=merge", "-p", &spoil]).await?;
         let begin = Instant::now();
-        wait::until("the caBundle to be right", secs(10), async || shown(&door().await?).await.map(drop)).await?;
+        wait::until("the caBundle to be right", secs(10), async || shown(&direct().await?).await.map(drop)).await?;
         println!("a spoilt caBundle was right again after {:.1} s", begin.elapsed().as_secs_f64());
         wait::until("the API server to ask again", secs(20), async || user.send(Method::GET, API, None).await.map(drop))
             .await
@@ -185,13 +185,13 @@ fn replicas_that_start_at_once_show_one_certificate() -> Outcome {
             Ok(String::from_utf8(STANDARD.decode(made["data"][key].as_str().context("no entry")?)?)?)
         };
         for replica in &replicas {
-            let door = Direct {
+            let direct = Direct {
                 port: replica.secure_port,
                 name: "localhost".to_owned(),
                 authorities: text("ca.crt")?,
                 identity: None,
             };
-            ensure!(shown(&door).await? == der(&text("tls.crt")?)?, "a replica shows another certificate");
+            ensure!(shown(&direct).await? == der(&text("tls.crt")?)?, "a replica shows another certificate");
         }
         Ok(())
     })
@@ -212,7 +212,7 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         };
         let first = one.server(&NAMES, (2026, 2090))?;
         let second = two.server(&NAMES, (2026, 2090))?;
-        let door = |ebb: &Ebb| Direct {
+        let direct = |ebb: &Ebb| Direct {
             port: ebb.secure_port,
             name: "localhost".to_owned(),
             authorities: format!("{}{}", one.certificate, two.certificate),
@@ -224,21 +224,21 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         let from_files = format!("--cert-dir={}", folder.display());
         let files = beside(world, "certs-foreign", &[&from_files]).await?;
         files.restart().await?;
-        ensure!(shown(&door(&files)).await? == der(&first.certificate)?, "the files are not shown");
+        ensure!(shown(&direct(&files)).await? == der(&first.certificate)?, "the files are not shown");
         // A pair that does not fit is not used, and the former certificate stays.
         write(&two, &Identity { certificate: second.certificate.clone(), key: first.key.clone() })?;
         wait::throughout("the first certificate is shown", secs(5), async || {
-            ensure!(shown(&door(&files)).await? == der(&first.certificate)?, "another one is");
+            ensure!(shown(&direct(&files)).await? == der(&first.certificate)?, "another one is");
             Ok(())
         })
         .await?;
-        let mut kept = door(&files).connect().await?;
+        let mut kept = direct(&files).connect().await?;
         let question = head("GET", "/healthz", &[]);
         kept.write_all(question.as_bytes()).await?;
         ensure!(answer(&mut kept, "GET").await?.code == 200, "before the change");
         write(&two, &second)?;
         wait::until("the new files to be shown", secs(10), async || {
-            ensure!(shown(&door(&files)).await? == der(&second.certificate)?, "the old one is");
+            ensure!(shown(&direct(&files)).await? == der(&second.certificate)?, "the old one is");
             Ok(())
         })
         .await?;
@@ -273,7 +273,7 @@ fn certificates_of_others_are_used_and_reloaded() -> Outcome {
         .await?;
         system.apply(&secret(&two, &second)).await?;
         wait::until("the new Secret to be shown", secs(20), async || {
-            ensure!(shown(&door(&files)).await? == der(&second.certificate)?, "the old one is");
+            ensure!(shown(&direct(&files)).await? == der(&second.certificate)?, "the old one is");
             Ok(())
         })
         .await?;

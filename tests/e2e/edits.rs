@@ -43,7 +43,7 @@ fn another_minimum_and_another_maximum() -> Outcome {
         user.wait_replicas("my-app", "1", secs(30), |replicas| replicas == 1).await?;
         user.edit("my-app", json!({"minReplicaCount": null})).await?;
         user.wait_replicas("my-app", "0", secs(10), |replicas| replicas == 0).await?;
-        ensure!(user.told("my-app", "ScaledObjectReady").await? == 1, "an edit does not make it ready again");
+        ensure!(user.recorded("my-app", "ScaledObjectReady").await? == 1, "an edit does not make it ready again");
         Ok(())
     })
 }

@@ -67,9 +67,9 @@ fn a_whole_life() -> Outcome {
             .map(|(kind, reason, text, count)| format!("{count} × {kind} {reason}: {text}"))
             .collect();
         wait::until("these events and no others", secs(10), async || {
-            let told = user.send(http::Method::GET, &format!("/api/v1/namespaces/{name}/events"), None).await?;
-            let told = told["items"].as_array().into_iter().flatten();
-            let about = told.filter(|event| event["involvedObject"]["kind"] == "ScaledObject");
+            let events = user.send(http::Method::GET, &format!("/api/v1/namespaces/{name}/events"), None).await?;
+            let events = events["items"].as_array().into_iter().flatten();
+            let about = events.filter(|event| event["involvedObject"]["kind"] == "ScaledObject");
             let text = |event: &serde_json::Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
             let mut seen: BTreeSet<_> = about
                 .map(|event| {
@@ -153,7 +153,10 @@ fn a_refused_scaling_is_told_once_and_disturbs_nobody_else() -> Outcome {
         ensure!(ready.contains("nobody scales this"), "{ready}");
         ensure!(user.condition("refused", "Ready").await?.reason == "ErrorScalingTarget", "another reason");
         tokio::time::sleep(secs(5)).await;
-        ensure!(user.told("refused", "KEDAScaleTargetActivationFailed").await? == 1, "it is told again and again");
+        ensure!(
+            user.recorded("refused", "KEDAScaleTargetActivationFailed").await? == 1,
+            "it is recorded again and again"
+        );
         ensure!(user.replicas("refused").await? == 0, "it was scaled");
         user.wait_ready("neighbour").await?;
 

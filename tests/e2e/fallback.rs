@@ -66,8 +66,11 @@ fn it_begins_and_ends_with_the_failure_and_is_told_once() -> Outcome {
             ("ScaledObjectFallbackActivated", "ScaledObject fallback is active"),
             ("ScaledObjectFallbackDeactivated", "ScaledObject fallback is no longer active"),
         ] {
-            let told: Vec<_> = events.iter().filter(|event| event.reason == reason).collect();
-            ensure!(told.len() == 1 && told[0].message == message && told[0].kind == "Normal", "{told:?}");
+            let recorded: Vec<_> = events.iter().filter(|event| event.reason == reason).collect();
+            ensure!(
+                recorded.len() == 1 && recorded[0].message == message && recorded[0].kind == "Normal",
+                "{recorded:?}"
+            );
         }
         Ok(())
     })

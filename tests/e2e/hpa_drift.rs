@@ -114,7 +114,7 @@ fn a_field_that_comes_back_is_named_in_one_event_and_left_alone() -> Outcome {
         let mut edited = spec.clone();
         edited["maxReplicas"] = json!(9);
         wait_spec(&user, &edited).await?;
-        ensure!(user.told("my-app", "HPAContested").await? == 1, "the contest has more than one event");
+        ensure!(user.recorded("my-app", "HPAContested").await? == 1, "the contest has more than one event");
         Ok(())
     })
 }
@@ -186,7 +186,7 @@ fn what_a_policy_of_the_cluster_adds_to_every_write_is_no_contest() -> Outcome {
         ensure!(before > 0, "the audit log has no update of Ebb's");
         tokio::time::sleep(secs(4)).await;
         ensure!(updates()? == before, "Ebb writes the HPA again and again");
-        ensure!(user.told("my-app", "HPAContested").await? == 0, "a policy is taken for a contest");
+        ensure!(user.recorded("my-app", "HPAContested").await? == 0, "a policy is taken for a contest");
         for kind in ["mutatingadmissionpolicybinding", "mutatingadmissionpolicy"] {
             user.kubectl.run(&["delete", kind, name]).await?;
         }

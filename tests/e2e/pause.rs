@@ -87,8 +87,8 @@ fn a_paused_one_keeps_its_replicas_and_goes_on_afterwards() -> Outcome {
             ("ScaledObjectReady", 1),
         ] {
             user.wait_event("my-app", reason).await?;
-            let told = user.told("my-app", reason).await?;
-            ensure!(told == times, "{reason} was told {told} times");
+            let recorded = user.recorded("my-app", reason).await?;
+            ensure!(recorded == times, "{reason} was recorded {recorded} times");
         }
         Ok(())
     })
@@ -113,7 +113,7 @@ fn paused_at_zero_and_at_some_count() -> Outcome {
             // The messages ask for two, without an effect.
             stays(&user, "my-app", count, secs(3)).await?;
         }
-        ensure!(user.told("my-app", "ScaledObjectPaused").await? == 1, "another count is not another pause");
+        ensure!(user.recorded("my-app", "ScaledObjectPaused").await? == 1, "another count is not another pause");
 
         user.annotate("my-app", &format!("{REPLICAS}-")).await?;
         user.wait_condition("my-app", "Paused", "False").await?;
@@ -254,8 +254,8 @@ fn with_both_directions_paused_it_keeps_its_hpa_and_moves_in_neither() -> Outcom
         user.annotate("my-app", &format!("{SCALE_OUT}-")).await?;
         wait_select_policies(&user, "Disabled", "Max").await?;
         ensure!(user.condition("my-app", "Paused").await?.status == "True", "its other direction is still paused");
-        ensure!(user.told("my-app", "ScaledObjectPaused").await? == 1, "it was paused once");
-        ensure!(user.told("my-app", "ScaledObjectUnpaused").await? == 0, "it is still paused");
+        ensure!(user.recorded("my-app", "ScaledObjectPaused").await? == 1, "it was paused once");
+        ensure!(user.recorded("my-app", "ScaledObjectUnpaused").await? == 0, "it is still paused");
         Ok(())
     })
 }

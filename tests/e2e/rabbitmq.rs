@@ -467,15 +467,15 @@ fn no_password_is_ever_repeated() -> Outcome {
             scale(&user, &app, trigger_as(&app, &metadata)).await?;
             apps.push(app);
         }
-        let told = join_all(apps.iter().map(async |app| {
+        let said = join_all(apps.iter().map(async |app| {
             user.wait_condition(app, "Ready", "False").await?;
             let object = user.get("ScaledObject", app).await?["status"].to_string();
             anyhow::Ok(format!("{object} {:?}", user.events(app).await?))
         }))
         .await;
-        for (app, told) in apps.iter().zip(told) {
-            let told = told?;
-            ensure!(!told.contains(MARK) && !told.contains("w?rd"), "{app}: {told}");
+        for (app, said) in apps.iter().zip(said) {
+            let said = said?;
+            ensure!(!said.contains(MARK) && !said.contains("w?rd"), "{app}: {said}");
         }
         let log = fs::read_to_string(&world.ebb.log)?;
         let line = log.lines().find(|line| line.contains(MARK));

@@ -124,7 +124,7 @@ fn a_new_one_is_written_to_no_more_than_is_needed() -> Outcome {
             "create events" => 3 * COUNT,
             _ => 0,
         };
-        ensure!(counts["patch scaledobjects/status"] >= COUNT, "the audit log does not tell all: {counts:#?}");
+        ensure!(counts["patch scaledobjects/status"] >= COUNT, "the audit log does not have all: {counts:#?}");
         ensure!(counts.iter().all(|(what, count)| *count <= most(what)), "{counts:#?}");
         user.delete_all("ScaledObject").await?;
         user.delete_all("Deployment").await

@@ -189,7 +189,7 @@ fn broken_ones_change_nothing_for_good_ones() -> Outcome {
         user.apply_all(&objects).await?;
 
         // Each reports its mistake, while the good ones stay as they are and wake as ever.
-        let told = async {
+        let reported = async {
             let of_kind = async |mistake: &Mistake| {
                 for name in each(mistake) {
                     user.wait_failing(&name, &mistake.says).await?;
@@ -224,7 +224,7 @@ fn broken_ones_change_nothing_for_good_ones() -> Outcome {
             }
             anyhow::Ok(())
         };
-        tokio::try_join!(told, woken)?;
+        tokio::try_join!(reported, woken)?;
         println!("the slowest of {} woke after {slowest:.2?}", good - busy - asleep.len());
         for target in &targets {
             let name = target["metadata"]["name"].as_str().context("no name")?;

@@ -93,11 +93,11 @@ fn one_that_went_while_a_standby_was_cut_off_is_forgotten_by_it() -> Outcome {
 pub(crate) async fn with_replicas(
     world: &World,
     count: usize,
-    tell: impl AsyncFnOnce(&World, &Replicas) -> Result<()>,
+    test: impl AsyncFnOnce(&World, &Replicas) -> Result<()>,
 ) -> Result<()> {
     world.ebb.stop().await?;
     let replicas = Replicas::start(&world.bed, count, TIMES).await?;
-    let told = tell(world, &replicas).await;
+    let outcome = test(world, &replicas).await;
     for number in 0..count {
         // One that was left frozen ends too.
         let _ = replicas.thaw(number);
@@ -105,7 +105,7 @@ pub(crate) async fn with_replicas(
     }
     world.ebb.restart().await?;
     ebb::serve_from(&world.bed, world.ebb.secure_port).await?;
-    told.with_context(|| {
+    outcome.with_context(|| {
         let logs: Vec<_> = replicas.all().iter().map(ebb::Ebb::log_tail).collect();
         format!("logs:\n{}", logs.join("\n---\n"))
     })

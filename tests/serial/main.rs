@@ -9,7 +9,7 @@
 mod activate_to;
 mod at_rest;
 mod broken_beside;
-mod crowd;
+mod connection_flood;
 mod decisions;
 mod faults;
 mod leadership;

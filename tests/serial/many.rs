@@ -39,13 +39,13 @@ const SMALL: Size = Size { count: 200, topics: 10, ready: secs(30), memory_kb: 6
 const FULL: Size = Size { count: 1000, topics: 50, ready: secs(90), memory_kb: 12 << 10, wake: secs(6) };
 
 /// Deployments that wait for their ScaledObjects of the same names.
-struct Crowd<'a> {
+struct ManyWorkloads<'a> {
     world: &'a World,
     user: Sandbox,
     names: Vec<String>,
 }
 
-impl<'a> Crowd<'a> {
+impl<'a> ManyWorkloads<'a> {
     /// Makes a namespace with `count` of them, and waits until the Deployment controller has come to rest.
     async fn gather(world: &'a World, name: &str, count: usize, env: &[(&str, &str)]) -> Result<Self> {
         let user = world.sandbox(name).await?;
@@ -69,7 +69,7 @@ impl<'a> Crowd<'a> {
         Ok((applied, begin.elapsed()))
     }
 
-    /// As [`Crowd::serve`], with the promises for this number of them.
+    /// As [`ManyWorkloads::serve`], with the promises for this number of them.
     async fn serve_in_time(&self, size: Size, what: &str, spec: impl Fn(usize) -> Value) -> Result<()> {
         let Size { count, ready: in_time, memory_kb, .. } = size;
         let pid = self.world.ebb.pid().context("Ebb does not run")?;
@@ -136,31 +136,31 @@ fn many_become_ready_over_a_few_connections() -> Outcome {
         let topics: Vec<String> = (0..size.topics).map(|number| format!("many-{number}")).collect();
         world.kafka()?.create_topics(&topics, 1).await?;
         let url = world.rabbit.url_of(name, name);
-        let crowd = Crowd::gather(world, name, size.count, &[("RABBITMQ_URL", &url)]).await?;
-        crowd
-            .meet(async |crowd| {
-                with_kafka(crowd, size, &topics).await.context("with kafka")?;
-                crowd.leave().await?;
-                with_rabbitmq(crowd, size, name).await.context("with rabbitmq")
+        let workloads = ManyWorkloads::gather(world, name, size.count, &[("RABBITMQ_URL", &url)]).await?;
+        workloads
+            .meet(async |workloads| {
+                with_kafka(workloads, size, &topics).await.context("with kafka")?;
+                workloads.leave().await?;
+                with_rabbitmq(workloads, size, name).await.context("with rabbitmq")
             })
             .await
     })
 }
 
-async fn with_kafka(crowd: &Crowd<'_>, size: Size, topics: &[String]) -> Result<()> {
-    let world = crowd.world;
+async fn with_kafka(workloads: &ManyWorkloads<'_>, size: Size, topics: &[String]) -> Result<()> {
+    let world = workloads.world;
     let (kafka, facts) = (world.kafka()?, world.bed.kafka()?);
     // Each has a group of its own, as it would be. Only the last has committed anything.
     let topic_of = |number: usize| &topics[number % topics.len()];
-    kafka.commit_all(crowd.last(), topic_of(size.count - 1)).await?;
+    kafka.commit_all(workloads.last(), topic_of(size.count - 1)).await?;
     let spec = |number: usize| {
         let metadata = json!({
-            "bootstrapServers": facts.plaintext, "consumerGroup": crowd.names[number],
+            "bootstrapServers": facts.plaintext, "consumerGroup": workloads.names[number],
             "topic": topic_of(number), "scaleToZeroOnInvalidOffset": "true",
         });
         json!({"maxReplicaCount": 50, "triggers": [{"type": "kafka", "metadata": metadata}]})
     };
-    crowd.serve_in_time(size, "kafka", spec).await?;
+    workloads.serve_in_time(size, "kafka", spec).await?;
 
     let pid = world.ebb.pid().context("Ebb does not run")?;
     wait::throughout("there are three connections to each broker at most", secs(5), async || {
@@ -172,14 +172,14 @@ async fn with_kafka(crowd: &Crowd<'_>, size: Size, topics: &[String]) -> Result<
         Ok(())
     })
     .await?;
-    crowd.wake_last(secs(3), kafka.produce(topic_of(size.count - 1), 1)).await
+    workloads.wake_last(secs(3), kafka.produce(topic_of(size.count - 1), 1)).await
 }
 
-async fn with_rabbitmq(crowd: &Crowd<'_>, size: Size, user: &str) -> Result<()> {
-    let world = crowd.world;
-    declare_all(world, &crowd.names).await?;
-    let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&crowd.names[number])]});
-    crowd.serve_in_time(size, "rabbitmq", spec).await?;
+async fn with_rabbitmq(workloads: &ManyWorkloads<'_>, size: Size, user: &str) -> Result<()> {
+    let world = workloads.world;
+    declare_all(world, &workloads.names).await?;
+    let spec = |number: usize| json!({"maxReplicaCount": 50, "triggers": [rabbitmq(&workloads.names[number])]});
+    workloads.serve_in_time(size, "rabbitmq", spec).await?;
 
     // The broker's statistics are five seconds old: wait for the first connection, then for any more.
     let mut seen = wait::until("the broker to list a connection", secs(20), async || {
@@ -194,7 +194,7 @@ async fn with_rabbitmq(crowd: &Crowd<'_>, size: Size, user: &str) -> Result<()> 
         Ok(())
     })
     .await?;
-    crowd.wake_last(size.wake, world.rabbit.publish(crowd.last(), 1)).await
+    workloads.wake_last(size.wake, world.rabbit.publish(workloads.last(), 1)).await
 }
 
 #[test]
@@ -204,16 +204,16 @@ fn two_hundred_over_the_management_api_share_two_connections() -> Outcome {
         world.rabbit.add_user(name, name).await?;
         let facts = world.bed.rabbitmq()?;
         let host = format!("http://{name}:{name}@{}:{}/", facts.host, facts.http_port);
-        let crowd = Crowd::gather(world, name, 200, &[]).await?;
-        crowd
-            .meet(async |crowd| {
-                declare_all(world, &crowd.names).await?;
+        let workloads = ManyWorkloads::gather(world, name, 200, &[]).await?;
+        workloads
+            .meet(async |workloads| {
+                declare_all(world, &workloads.names).await?;
                 let spec = |number: usize| {
-                    let metadata =
-                        json!({"queueName": crowd.names[number], "mode": "QueueLength", "value": "5", "host": host});
+                    let queue = &workloads.names[number];
+                    let metadata = json!({"queueName": queue, "mode": "QueueLength", "value": "5", "host": host});
                     json!({"pollingInterval": 2, "triggers": [{"type": "rabbitmq", "metadata": metadata}]})
                 };
-                crowd.serve(spec).await?;
+                workloads.serve(spec).await?;
                 let pid = world.ebb.pid().context("Ebb does not run")?;
                 wait::throughout("there are two connections at most", secs(8), async || {
                     let connections = process::connections_to(pid, facts.http_port)?;
@@ -221,8 +221,8 @@ fn two_hundred_over_the_management_api_share_two_connections() -> Outcome {
                     Ok(())
                 })
                 .await?;
-                world.rabbit.publish(crowd.last(), 1).await?;
-                crowd.user.wait_replicas(crowd.last(), "1", secs(10), |replicas| replicas == 1).await?;
+                world.rabbit.publish(workloads.last(), 1).await?;
+                workloads.user.wait_replicas(workloads.last(), "1", secs(10), |replicas| replicas == 1).await?;
                 Ok(())
             })
             .await

@@ -85,8 +85,8 @@ pub struct Facts {
     pub tokens: Option<TokenFacts>,
     /// The addresses of each TLS proxy in front of a broker (`amqps`, `https`, `amqps-mutual`, `https-mutual`,
     /// `kafka`), separated by commas.
-    #[serde(default)]
-    pub doors: BTreeMap<String, String>,
+    #[serde(default, rename = "doors")]
+    pub tls_proxies: BTreeMap<String, String>,
 }
 
 impl Facts {
@@ -177,7 +177,8 @@ pub struct KafkaFacts {
     /// TLS with a client certificate.
     pub mtls: String,
     /// As `sasl_ssl`, through the TLS proxy `kafka`.
-    pub door: String,
+    #[serde(rename = "door")]
+    pub tls_proxy: String,
     /// The brokers one by one.
     pub brokers: Vec<KafkaBroker>,
     /// The file with the authority of all their certificates.
@@ -222,8 +223,9 @@ pub struct KafkaBroker {
     pub sasl_plaintext: String,
     /// See [`KafkaFacts::mtls`].
     pub mtls: String,
-    /// See [`KafkaFacts::door`].
-    pub door: String,
+    /// See [`KafkaFacts::tls_proxy`].
+    #[serde(rename = "door")]
+    pub tls_proxy: String,
 }
 
 /// A user of SCRAM and PLAIN.
@@ -346,13 +348,13 @@ impl Bed {
     }
 
     /// The address of a TLS proxy.
-    pub fn door(&self, name: &str) -> Result<&str> {
-        let address = self.facts.doors.get(name).map(String::as_str);
-        address.with_context(|| format!("this control plane was started without a door {name}"))
+    pub fn tls_proxy(&self, name: &str) -> Result<&str> {
+        let address = self.facts.tls_proxies.get(name).map(String::as_str);
+        address.with_context(|| format!("this control plane was started without a TLS proxy {name}"))
     }
 
     /// Makes a TLS proxy `valid`, `expired` or `mutual`, and cuts its connections.
-    pub async fn set_door(&self, name: &str, mode: &str) -> Result<()> {
+    pub async fn set_tls_proxy(&self, name: &str, mode: &str) -> Result<()> {
         self.post(&format!("doors/{name}/{mode}")).await
     }
 

@@ -31,7 +31,7 @@ pub struct Tampering {
     /// Where the broker is.
     pub broker: String,
     /// Ports by which a broker is known, and those that are to be known instead.
-    pub doors: Arc<[Door]>,
+    pub ports: Arc<[PortPair]>,
     /// One in this many pieces of an answer is changed; 0 for none.
     pub chance: usize,
     /// The seed of the changes.
@@ -40,7 +40,7 @@ pub struct Tampering {
 
 /// A broker's port, and an impostor's that stands before it.
 #[derive(Clone, Copy, Debug)]
-pub struct Door {
+pub struct PortPair {
     /// The broker's port.
     pub broker: u16,
     /// The impostor's port.
@@ -167,7 +167,7 @@ impl Tampering {
             if &piece[place..port] != HOST {
                 continue;
             }
-            for Door { broker, impostor } in self.doors.iter() {
+            for PortPair { broker, impostor } in self.ports.iter() {
                 if piece[port..port + 4] == u32::from(*broker).to_be_bytes() {
                     piece[port..port + 4].copy_from_slice(&u32::from(*impostor).to_be_bytes());
                     break;

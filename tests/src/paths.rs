@@ -17,7 +17,7 @@ pub fn work(name: &str) -> PathBuf {
 
 /// The folder with the programs of the profile that this program was built with.
 pub fn bin_dir() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let program = std::env::current_exe().context("cannot find the place of this program")?;
     let folder = program.parent().context("this program is in no folder")?;
     // A test program is one level deeper than the others.
     Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_path_buf())

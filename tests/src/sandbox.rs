@@ -254,7 +254,7 @@ impl Sandbox {
     }
 
     /// How often an event with this reason was sent about a `ScaledObject`.
-    pub async fn told(&self, scaled_object: &str, reason: &str) -> Result<u64> {
+    pub async fn recorded(&self, scaled_object: &str, reason: &str) -> Result<u64> {
         let selector = format!("involvedObject.name%3D{scaled_object}%2Creason%3D{reason}");
         let path = format!("/api/v1/namespaces/{}/events?fieldSelector={selector}", self.name);
         let list = self.send(Method::GET, &path, None).await?;

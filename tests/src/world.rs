@@ -151,9 +151,9 @@ impl Shared {
         RUNTIME.block_on(async {
             let world = self.started().await?;
             let Err(error) = timed(world, story).await else { return Ok(()) };
-            let Failure(told) = world.failure(&error);
+            let Failure(text) = world.failure(&error);
             let tidied = world.tidy().await.err().map(|error| format!("what it left is still there: {error:#}\n"));
-            Err(Failure(told + &tidied.unwrap_or_default()))
+            Err(Failure(text + &tidied.unwrap_or_default()))
         })
     }
 

@@ -39,9 +39,10 @@ fn what_leads_to_another_service_is_left_alone() -> Outcome {
             })
             .await?;
             let log = log(world)?;
-            let told = log.matches("the object leads to a Service that is not Ebb's; Ebb does not change it").count();
+            let recorded =
+                log.matches("the object leads to a Service that is not Ebb's; Ebb does not change it").count();
             // Both APIServices, and the webhooks.
-            ensure!(told == 3, "it was told {told} times:\n{log}");
+            ensure!(recorded == 3, "it was recorded {recorded} times:\n{log}");
             Ok(())
         })
         .await?;

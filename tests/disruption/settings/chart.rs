@@ -70,18 +70,18 @@ fn the_arguments_of_kedas_operator_are_enough() -> Outcome {
             // The log is JSON with zap's keys, and names the settings without effect once.
             let log = log(world)?;
             let lines: Vec<Value> = log.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-            let told: Vec<_> = lines
+            let said: Vec<_> = lines
                 .iter()
                 .filter(|line| line["level"] == "warn" && line["msg"].to_string().contains("without effect"))
                 .collect();
-            ensure!(told.len() == 1, "{told:#?}");
-            let message = told[0]["msg"].as_str().context("no message")?;
+            ensure!(said.len() == 1, "{said:#?}");
+            let message = said[0]["msg"].as_str().context("no message")?;
             for named in ["--zap-stacktrace-level (", "KEDA_SCALEDJOB_CTRL_MAX_"] {
                 ensure!(message.contains(named), "{named} is not in {message}");
             }
             // A setting that asks for Ebb's own behavior is not mentioned.
             ensure!(!message.contains("--disable-compression") && !message.contains("rotation"), "{message}");
-            let at = told[0]["ts"].as_str().context("no time")?;
+            let at = said[0]["ts"].as_str().context("no time")?;
             ensure!(at.len() == "2026-01-02T15:04:05Z".len() && at.ends_with('Z'), "{at}");
             Ok(())
         })
@@ -109,8 +109,8 @@ fn a_wrong_value_ends_the_start_with_its_name() -> Result<()> {
         (&["--leader-elected"], ("POD_NAME", "x"), "unexpected argument '--leader-elected'"),
     ];
     for (arguments, variable, says) in cases {
-        let (code, told) = run(arguments, variable)?;
-        ensure!(code == Some(2) && told.contains(says), "{arguments:?} {variable:?}: {code:?} {told}");
+        let (code, said) = run(arguments, variable)?;
+        ensure!(code == Some(2) && said.contains(says), "{arguments:?} {variable:?}: {code:?} {said}");
     }
     Ok(())
 }

@@ -79,8 +79,8 @@ fn no_credential_is_logged_at_any_level() -> Outcome {
             ensure!(token.starts_with(TOKEN), "{token:.10} is no token");
             let log = log(world)?;
             // It is as talkative as it was asked to be.
-            for told in ["TRACE", " hyper_util::", " h2::", " kube_client::"] {
-                ensure!(log.contains(told), "the log says nothing of {told}");
+            for part in ["TRACE", " hyper_util::", " h2::", " kube_client::"] {
+                ensure!(log.contains(part), "the log says nothing of {part}");
             }
             for secret in secrets(world)? {
                 let shown: Vec<_> = log.lines().filter(|line| line.contains(&secret)).collect();

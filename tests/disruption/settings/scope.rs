@@ -130,7 +130,7 @@ fn labels_select_what_is_served() -> Outcome {
             user.wait_ready("tin").await?;
             app(world, &user, "tin", "scope", json!({"tier": "tin"})).await?;
             wait::until("the metric of what is no longer served to go", secs(10), async || {
-                ensure!(user.metric("tin", "s0-rabbitmq-scope").await.is_err(), "it is told");
+                ensure!(user.metric("tin", "s0-rabbitmq-scope").await.is_err(), "it has a metric");
                 Ok(())
             })
             .await?;

@@ -32,9 +32,9 @@ fn two_divide_the_scaled_objects_between_them() -> Outcome {
         let bundle = ca_bundle(&world.bed).await?;
         with_settings(world, &["--leader-elect=true"], &[("WATCH_LABEL_SELECTOR", "ebb!=beside")], async || {
             let second = second(world).await?;
-            let told = divide(world, &user, &second).await;
+            let outcome = divide(world, &user, &second).await;
             second.stop().await?;
-            told
+            outcome
         })
         .await?;
         ensure!(ca_bundle(&world.bed).await? == bundle, "the APIService has another authority");

@@ -32,7 +32,7 @@ fn pem(file: &std::path::Path) -> Result<String> {
 }
 
 /// Everything that a user can see of a ScaledObject, and the log.
-async fn told(world: &World, user: &Sandbox, app: &str) -> Result<String> {
+async fn said(world: &World, user: &Sandbox, app: &str) -> Result<String> {
     let status = user.get("ScaledObject", app).await?["status"].to_string();
     Ok(format!("{status} {:?} {}", user.events(app).await?, fs::read_to_string(&world.ebb.log)?))
 }
@@ -121,8 +121,8 @@ fn a_wrong_password_is_an_error_that_names_the_broker_and_never_the_password() -
         .await?;
         stay(&user, apps.iter().map(|(app, _)| (app.as_str(), 2))).await?;
         for (app, _) in &apps {
-            let told = told(world, &user, app).await?;
-            let shown = told.lines().find(|line| line.contains(MARK));
+            let said = said(world, &user, app).await?;
+            let shown = said.lines().find(|line| line.contains(MARK));
             ensure!(shown.is_none(), "{app}: {shown:?}");
         }
         Ok(())
@@ -142,7 +142,7 @@ async fn stay<'a>(user: &Sandbox, apps: impl Iterator<Item = (&'a str, i64)> + C
 }
 
 #[test]
-fn client_certificates_open_the_door_and_strangers_are_refused() -> Outcome {
+fn client_certificates_are_accepted_and_strangers_are_refused() -> Outcome {
     story(async |world| {
         let (name, facts) = ("kafka-certificates", world.bed.kafka()?);
         let user = three_records(world, name).await?;
@@ -194,7 +194,7 @@ fn client_certificates_open_the_door_and_strangers_are_refused() -> Outcome {
         }
         stay(&user, refused.iter().map(|(app, ..)| (*app, 2))).await?;
         for (app, ..) in refused {
-            ensure!(!told(world, &user, app).await?.contains(MARK), "{app} shows the key's password");
+            ensure!(!said(world, &user, app).await?.contains(MARK), "{app} shows the key's password");
         }
         Ok(())
     })
@@ -265,7 +265,7 @@ fn tokens_are_shared_and_renewed() -> Outcome {
             ensure!(!says.contains(MARK) && !says.contains(stranger), "{says}");
         }
         stay(&user, [("wrong", 2), ("stranger", 2)].into_iter()).await?;
-        ensure!(!told(world, &user, "wrong").await?.contains(MARK), "the secret is shown");
+        ensure!(!said(world, &user, "wrong").await?.contains(MARK), "the secret is shown");
         Ok(())
     })
 }

@@ -71,19 +71,19 @@ fn brokers_that_stop_or_hang_hurt_nobody_but_those_who_need_them() -> Outcome {
             for part in fault.parts.iter().rev() {
                 if fault.stopped { world.bed.stop_part(part).await? } else { world.bed.pause_part(part).await? }
             }
-            let told = async {
+            let outcome = async {
                 if !fault.parts.contains(&"kafka") {
                     sleepers.wake_one().await?;
                 }
                 try_join_all(hit.iter().map(|app| user.wait_failing(&app.name, "127.0.0.1"))).await?;
                 nothing_happens(&user, &apps, &healthy).await
             };
-            let told: Result<()> = told.await;
+            let outcome: Result<()> = outcome.await;
             let known = begin.elapsed();
             for part in fault.parts {
                 if fault.stopped { world.bed.start_part(part).await? } else { world.bed.resume_part(part).await? }
             }
-            told.map_err(|error| error.context(fault.what))?;
+            outcome.map_err(|error| error.context(fault.what))?;
             let back = Instant::now();
             all_work(&user, &apps).await.map_err(|error| error.context(format!("after {}", fault.what)))?;
             println!("{}: held for {known:.1?}, over {:.1?} after its end", fault.what, back.elapsed());

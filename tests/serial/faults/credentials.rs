@@ -31,29 +31,30 @@ fn credentials_revoked_and_certificates_expired_until_they_are_put_right() -> Ou
         let KafkaUser { name, password } = &facts.admin;
         let trusted =
             [("tls", "enable"), ("ca", &kafka_ca), ("sasl", "plaintext"), ("username", name), ("password", password)];
-        user.authenticate("kafka-door", &trusted).await?;
+        user.authenticate("kafka-proxy", &trusted).await?;
         let administrator =
             [("tls", "enable"), ("ca", &rabbit_ca), ("username", &rabbit.user), ("password", &rabbit.password)];
-        user.authenticate("rabbitmq-door", &administrator).await?;
+        user.authenticate("rabbitmq-proxy", &administrator).await?;
 
         let (topic, queue) = ("s0-kafka-faults-user", "s0-rabbitmq-faults-user");
         let amqp = format!("amqp://{}:{}/", rabbit.host, rabbit.amqp_port);
         let http = format!("http://{}:{}/", rabbit.host, rabbit.http_port);
-        let (amqps, https) = (format!("amqps://{}/", bed.door("amqps")?), format!("https://{}/", bed.door("https")?));
+        let (amqps, https) =
+            (format!("amqps://{}/", bed.tls_proxy("amqps")?), format!("https://{}/", bed.tls_proxy("https")?));
         let by = |who, trigger| with_authentication(who, trigger);
         let named = [
             App::apply(&user, "kafka-user", topic, by("kafka-user", kafka_at(&facts.sasl_plaintext, USER))).await?,
             App::apply(&user, "amqp-user", queue, by("rabbitmq-user", rabbitmq_at(&amqp, USER))).await?,
             App::apply(&user, "http-user", queue, by("rabbitmq-user", rabbitmq_at(&http, USER))).await?,
         ];
-        let behind_doors = [
-            App::apply(&user, "kafka-door", topic, by("kafka-door", kafka_at(&facts.door, USER))).await?,
-            App::apply(&user, "amqps-door", queue, by("rabbitmq-door", rabbitmq_at(&amqps, USER))).await?,
-            App::apply(&user, "https-door", queue, by("rabbitmq-door", rabbitmq_at(&https, USER))).await?,
+        let behind_proxies = [
+            App::apply(&user, "kafka-proxy", topic, by("kafka-proxy", kafka_at(&facts.tls_proxy, USER))).await?,
+            App::apply(&user, "amqps-proxy", queue, by("rabbitmq-proxy", rabbitmq_at(&amqps, USER))).await?,
+            App::apply(&user, "https-proxy", queue, by("rabbitmq-proxy", rabbitmq_at(&https, USER))).await?,
         ];
         let servers = &facts.plaintext;
         let bystander = [App::apply(&user, "bystander", topic, kafka_at(servers, USER)).await?];
-        for apps in [&named[..], &behind_doors, &bystander] {
+        for apps in [&named[..], &behind_proxies, &bystander] {
             all_work(&user, apps).await?;
         }
 
@@ -61,41 +62,41 @@ fn credentials_revoked_and_certificates_expired_until_they_are_put_right() -> Ou
         // The broker ends the connections of a user that is gone, not those of one whose password has changed.
         world.rabbit.remove_user(USER).await?;
         world.rabbit.add_user(USER, "another password").await?;
-        for door in ["kafka", "amqps", "https"] {
-            bed.set_door(door, "expired").await?;
+        for proxy in ["kafka", "amqps", "https"] {
+            bed.set_tls_proxy(proxy, "expired").await?;
         }
-        let told = async {
-            for app in &behind_doors {
+        let outcome = async {
+            for app in &behind_proxies {
                 let says = user.wait_failing(&app.name, "ertificate").await?;
                 let names_it = says.contains("127.0.0.1") && says.to_lowercase().contains("expired");
                 ensure!(names_it, "{}: {says}", app.name);
             }
-            let told = try_join_all(named.iter().map(|app| user.wait_failing(&app.name, "127.0.0.1"))).await?;
-            for (app, says) in named.iter().zip(told) {
+            let messages = try_join_all(named.iter().map(|app| user.wait_failing(&app.name, "127.0.0.1"))).await?;
+            for (app, says) in named.iter().zip(messages) {
                 let says = says.to_lowercase();
                 let refused = ["authentication", "access_refused", "unauthorized"];
                 ensure!(refused.iter().any(|word| says.contains(word)), "{}: {says}", app.name);
             }
-            for apps in [&named[..], &behind_doors] {
+            for apps in [&named[..], &behind_proxies] {
                 nothing_happens(&user, apps, &[&bystander[0]]).await?;
             }
             let log = fs::read_to_string(&world.ebb.log)?;
             ensure!(!log.contains(PASSWORD), "the password is in the log");
-            for app in named.iter().chain(&behind_doors) {
+            for app in named.iter().chain(&behind_proxies) {
                 let status = user.get("ScaledObject", &app.name).await?["status"].to_string();
                 let shown = format!("{status} {:?}", user.events(&app.name).await?);
                 ensure!(!shown.contains(PASSWORD) && !shown.contains(password.as_str()), "{}: {shown}", app.name);
             }
             Ok(())
         };
-        let told = told.await;
-        for door in ["kafka", "amqps", "https"] {
-            bed.set_door(door, "valid").await?;
+        let outcome = outcome.await;
+        for proxy in ["kafka", "amqps", "https"] {
+            bed.set_tls_proxy(proxy, "valid").await?;
         }
         bed.put_kafka_user(USER, PASSWORD, "describe").await?;
         world.rabbit.add_user(USER, PASSWORD).await?;
-        told?;
-        for apps in [&named[..], &behind_doors, &bystander] {
+        outcome?;
+        for apps in [&named[..], &behind_proxies, &bystander] {
             all_work(&user, apps).await?;
         }
         leave(&user).await

@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 
 use super::{App, all_work, busy_queue, busy_topic_on, leave};
 use crate::story;
-use ebb_tests::impostor::{Door, Impostor, Manner, Tampering};
+use ebb_tests::impostor::{Impostor, Manner, PortPair, Tampering};
 
 /// How long answers are changed where the variable says nothing else.
 const LONG: u64 = 30;
@@ -49,21 +49,22 @@ async fn tamper(world: &World, seed: u64, long: u64) -> Result<()> {
     brokers.push(format!("{}:{}", rabbit.host, rabbit.http_port));
     let impostors = try_join_all(brokers.iter().map(|_| Impostor::start(Manner::Silent))).await?;
     let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    let doors = brokers
+    let ports = brokers
         .iter()
         .zip(&impostors)
-        .map(|(broker, impostor)| Some(Door { broker: port(broker)?, impostor: port(&impostor.address)? }));
-    let doors: Arc<[Door]> = doors.collect::<Option<_>>().context("an address without a port")?;
+        .map(|(broker, impostor)| Some(PortPair { broker: port(broker)?, impostor: port(&impostor.address)? }));
+    let ports: Arc<[PortPair]> = ports.collect::<Option<_>>().context("an address without a port")?;
     let pass_through = |chance: usize| {
         for (number, (broker, impostor)) in brokers.iter().zip(&impostors).enumerate() {
             let seed = seed.wrapping_add(number as u64);
-            let (broker, doors) = (broker.clone(), Arc::clone(&doors));
-            impostor.behave(Manner::Tampering(Tampering { broker, doors, chance, seed }));
+            let (broker, ports) = (broker.clone(), Arc::clone(&ports));
+            impostor.behave(Manner::Tampering(Tampering { broker, ports, chance, seed }));
         }
     };
     pass_through(0);
     let [.., amqp, http] = impostors.as_slice() else { return Ok(()) };
-    let servers: Vec<&str> = impostors[..facts.brokers.len()].iter().map(|door| door.address.as_str()).collect();
+    let servers: Vec<&str> =
+        impostors[..facts.brokers.len()].iter().map(|impostor| impostor.address.as_str()).collect();
     let at = |scheme: &str, address: &str| format!("{scheme}://{}:{}@{address}/", rabbit.user, rabbit.password);
     let tampered = [
         App::apply(&user, "tampered-kafka", topic, kafka_at(&servers.join(","), name)).await?,

@@ -84,7 +84,7 @@ async fn measure(world: &World, user: &Sandbox, rate: u32, how: &str, what: &str
         let object = object(&format!("made-{number}"));
         user.send(Method::POST, &path, Some(&object)).await.context("a creation failed").map(drop)
     };
-    tell(world, &format!("{rate} a second, {what}"), paced(rate, create)).await?;
+    report(world, &format!("{rate} a second, {what}"), paced(rate, create)).await?;
     let shares = counted(world).await?.into_iter().filter_map(|(limit, count)| {
         let known = before.iter().find(|(known, _)| *known == limit).map_or(0, |(_, count)| *count);
         (count > known).then(|| format!("{} within {limit} s", count - known))
@@ -114,11 +114,11 @@ async fn measure_alone(world: &World, namespace: &str, rate: u32) -> Result<()> 
         ensure!(answer["response"]["allowed"] == true, "{answer}");
         Ok(())
     };
-    tell(world, &format!("{rate} reviews a second, without the API server"), paced(rate, ask)).await
+    report(world, &format!("{rate} reviews a second, without the API server"), paced(rate, ask)).await
 }
 
 /// Waits for it, and prints how long each took, and the processor time that Ebb needed for all.
-async fn tell(world: &World, what: &str, act: impl Future<Output = Result<Vec<Duration>>>) -> Result<()> {
+async fn report(world: &World, what: &str, act: impl Future<Output = Result<Vec<Duration>>>) -> Result<()> {
     let pid = world.ebb.pid().context("Ebb does not run")?;
     let cpu = process::cpu_time(pid)?;
     let mut took = act.await?;

@@ -151,8 +151,8 @@ impl Sleepers {
     async fn check(&self) -> Result<()> {
         for name in Self::names() {
             wait::until("the event of the activation", secs(60), async || {
-                let told = self.0.told(&name, "KEDAScaleTargetActivated").await?;
-                ensure!(told == 1, "{name} has {told}");
+                let recorded = self.0.recorded(&name, "KEDAScaleTargetActivated").await?;
+                ensure!(recorded == 1, "{name} has {recorded}");
                 Ok(())
             })
             .await?;

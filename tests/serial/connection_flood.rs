@@ -15,13 +15,13 @@ use crate::story;
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() -> Outcome {
     story(async |world| {
-        let door = Direct::as_aggregator(world).await?;
+        let direct = Direct::as_aggregator(world).await?;
         // The aggregator's connection that is open already.
-        let mut open = door.connect().await?;
+        let mut open = direct.connect().await?;
         let question = head("GET", API, CONTROLLER);
         open.write_all(question.as_bytes()).await?;
         ensure!(answer(&mut open, "GET").await?.code == 200, "the open connection at first");
-        let stranger = door.showing(None);
+        let stranger = direct.showing(None);
         // Each sends a request that anybody may send, so that it is more than a handshake, and then nothing.
         let idle = join_all((0..1000).map(async |_| {
             let mut wire = stranger.connect().await.ok()?;
@@ -33,7 +33,7 @@ fn a_thousand_idle_connections_keep_nobody_out() -> Outcome {
         ensure!(held.len() >= 500, "only {} idle connections were had", held.len());
         ensure!(held.len() <= 768, "{} connections of strangers at once", held.len());
         let begin = Instant::now();
-        let another = door.ask("GET", API, CONTROLLER).await?;
+        let another = direct.ask("GET", API, CONTROLLER).await?;
         ensure!(another.code == 200, "a new connection: {another:?}");
         let (new, begin) = (begin.elapsed(), Instant::now());
         open.write_all(question.as_bytes()).await?;

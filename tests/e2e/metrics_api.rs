@@ -21,9 +21,9 @@ const MASTER: &[(&str, &str)] = &[("X-Remote-User", "root"), ("X-Remote-Group", 
 /// The good client: the HPA controller through the aggregator's identity, on a connection of its own.
 async fn good(world: &World) -> Result<Duration> {
     // Another test changes the authority meanwhile.
-    let door = Direct::as_aggregator(world).await?;
+    let direct = Direct::as_aggregator(world).await?;
     let begin = Instant::now();
-    let answer = door.ask("GET", API, CONTROLLER).await.context("the good client")?;
+    let answer = direct.ask("GET", API, CONTROLLER).await.context("the good client")?;
     ensure!(answer.code == 200, "the good client: {answer:?}");
     Ok(begin.elapsed())
 }
@@ -35,7 +35,7 @@ type Attack = (&'static str, Option<Identity>, &'static [(&'static str, &'static
 #[test]
 fn nobody_gets_in_with_another_ones_name() -> Outcome {
     story(async |world| {
-        let door = Direct::as_aggregator(world).await?;
+        let direct = Direct::as_aggregator(world).await?;
         let facts = &world.bed.facts;
         let proxies = Authority::read(&facts.front_proxy.ca, &facts.front_proxy.ca_key)?;
         let users = Authority::read(&facts.client_ca.ca, &facts.client_ca.key)?;
@@ -60,10 +60,10 @@ fn nobody_gets_in_with_another_ones_name() -> Outcome {
             ("an expired certificate", of(&proxies, name, (2020, 2021))?, MASTER, None),
             ("a certificate of the future", of(&proxies, name, (2089, 2090))?, MASTER, None),
             ("an expired user's certificate", of(&users, "eve", (2020, 2021))?, MASTER, None),
-            ("the aggregator that names nobody", door.identity.clone(), &[], Some(401)),
+            ("the aggregator that names nobody", direct.identity.clone(), &[], Some(401)),
         ];
         for (attack, identity, headers, expected) in attacks {
-            let answer = door.showing(identity).ask("GET", API, headers).await;
+            let answer = direct.showing(identity).ask("GET", API, headers).await;
             let code = answer.as_ref().ok().map(|answer| answer.code);
             ensure!(code == expected, "{attack}: {answer:?}");
             good(world).await.with_context(|| format!("after {attack}"))?;
@@ -71,12 +71,12 @@ fn nobody_gets_in_with_another_ones_name() -> Outcome {
         // Every user of the cluster may read the answers of those two 200s. A request that only a master may make shows
         // the user.
         for name in ["eve", name] {
-            let answer = door.showing(of(&users, name, now)?).ask("GET", &format!("{API}/x"), MASTER).await?;
+            let answer = direct.showing(of(&users, name, now)?).ask("GET", &format!("{API}/x"), MASTER).await?;
             ensure!(answer.code == 403, "{answer:?}");
             let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
             ensure!(message.contains(&format!("User \"{name}\" cannot list")), "{message}");
         }
-        ensure!(door.ask("GET", &format!("{API}/x"), MASTER).await?.code == 404, "the real one may");
+        ensure!(direct.ask("GET", &format!("{API}/x"), MASTER).await?.code == 404, "the real one may");
         Ok(())
     })
 }
@@ -84,12 +84,12 @@ fn nobody_gets_in_with_another_ones_name() -> Outcome {
 #[test]
 fn what_is_too_large_is_refused() -> Outcome {
     story(async |world| {
-        let door = Direct::as_aggregator(world).await?;
-        let stranger = door.showing(None);
+        let direct = Direct::as_aggregator(world).await?;
+        let stranger = direct.showing(None);
         let large = "a".repeat(600_000);
         let long = format!("{API}?x={}", "a".repeat(70_000));
         let token = format!("Bearer {}", "a".repeat(20_000));
-        for client in [&door, &stranger] {
+        for client in [&direct, &stranger] {
             let code = async |path: &str, header: (&str, &str)| {
                 let mut headers = CONTROLLER.to_vec();
                 headers.push(header);
@@ -107,7 +107,7 @@ fn what_is_too_large_is_refused() -> Outcome {
         let begin = Instant::now();
         let mut headers = CONTROLLER.to_vec();
         headers.push(("Content-Length", "10000000000"));
-        let answer = door.ask("POST", API, &headers).await?;
+        let answer = direct.ask("POST", API, &headers).await?;
         ensure!([403, 405].contains(&answer.code) && begin.elapsed() < secs(5), "{answer:?} in {:?}", begin.elapsed());
         good(world).await?;
         Ok(())
@@ -117,11 +117,11 @@ fn what_is_too_large_is_refused() -> Outcome {
 #[test]
 fn who_is_slow_is_sent_away() -> Outcome {
     story(async |world| {
-        let door = Direct::as_aggregator(world).await?;
-        let stranger = door.showing(None);
+        let direct = Direct::as_aggregator(world).await?;
+        let stranger = direct.showing(None);
         // A silent connection, without even a handshake.
         let silent = async {
-            let mut stream = TcpStream::connect(("127.0.0.1", door.port)).await?;
+            let mut stream = TcpStream::connect(("127.0.0.1", direct.port)).await?;
             let ended = timeout(secs(12), stream.read(&mut [0; 16])).await;
             ensure!(matches!(ended, Ok(Ok(0) | Err(_))), "silence before the handshake: {ended:?}");
             anyhow::Ok(())
@@ -197,9 +197,9 @@ fn client_hello(minor: u8, suite: &[u8]) -> Vec<u8> {
 #[test]
 fn errors_show_no_token() -> Outcome {
     story(async |world| {
-        let door = Direct::as_aggregator(world).await?.showing(None);
+        let direct = Direct::as_aggregator(world).await?.showing(None);
         let secret = "do-not-show-this-token";
-        let answer = door.ask("GET", API, &[("Authorization", &format!("Bearer {secret}"))]).await?;
+        let answer = direct.ask("GET", API, &[("Authorization", &format!("Bearer {secret}"))]).await?;
         ensure!(answer.code == 401 && answer.json()["message"] == json!("Unauthorized"), "{answer:?}");
         let log = std::fs::read_to_string(&world.ebb.log)?;
         ensure!(!log.contains(secret), "the log has it");
