@@ -87,6 +87,8 @@ export interface ReadingPoint {
   seconds: number;
   values: ({ last: number; min: number; max: number } | null)[];
   replicas?: number;
+  /** The replicas that Ebb, which only observes, would have had. */
+  shadow?: number;
 }
 
 /** The readings of a ScaledObject that the leader remembers. */

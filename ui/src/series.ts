@@ -10,6 +10,8 @@ export interface Table {
   /** For each trigger: the last value, and the lowest and highest of what the point covers. */
   values: { last: Column; low: Column; high: Column }[];
   replicas: Column;
+  /** The replicas that Ebb would have had where it only observes. Empty where it scales. */
+  shadow: Column;
 }
 
 export function seconds(text: string): Seconds {
@@ -18,7 +20,7 @@ export function seconds(text: string): Seconds {
 
 /** The readings from `from` on. A pause in them is a gap of the lines, not a straight line across. */
 export function table(readings: Readings, from: Seconds = -Infinity): Table {
-  const made: Table = { times: [], values: readings.triggers.map(() => ({ last: [], low: [], high: [] })), replicas: [] };
+  const made: Table = { times: [], values: readings.triggers.map(() => ({ last: [], low: [], high: [] })), replicas: [], shadow: [] };
   const points = readings.points.filter((point) => end(point) >= from);
   const usual = usualStep(points);
   let before: ReadingPoint | undefined;
@@ -29,6 +31,7 @@ export function table(readings: Readings, from: Seconds = -Infinity): Table {
     push(made, end(point), point);
     before = point;
   }
+  if (made.shadow.every((value) => value === null)) made.shadow = [];
   return made;
 }
 
@@ -50,6 +53,7 @@ function push(made: Table, at: Seconds, point: ReadingPoint | undefined): void {
     columns.high.push(value?.max ?? null);
   });
   made.replicas.push(point?.replicas ?? null);
+  made.shadow.push(point?.shadow ?? null);
 }
 
 function usualStep(points: ReadingPoint[]): Seconds {
@@ -116,6 +120,7 @@ export function runTable(simulation: Simulation, run: Run): Table & { wanted: Co
       return { last, low: last, high: last };
     }),
     replicas: column((point) => point.replicas),
+    shadow: [],
     wanted: column((point) => point.wanted),
     backlog: column((point) => point.backlog),
   };

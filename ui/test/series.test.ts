@@ -29,6 +29,17 @@ test('a value that stays for a while is a line from its first reading to its las
   assert.deepEqual([ago, made.values[0]!.last, made.replicas], [[100, 70, 30, 20], [5, 5, 9, 7], [1, 1, 2, 2]]);
 });
 
+test('the replicas that Ebb would have had are a line of their own', () => {
+  const point = (ago: number, replicas: number, shadow?: number) => ({
+    time: iso(ago), seconds: 0, values: [null], replicas, ...(shadow === undefined ? {} : { shadow }),
+  });
+  const triggers = [{ index: 0, type: 'x' }];
+  const observed = table({ since: iso(900), thinned: false, triggers, points: [point(90, 3), point(60, 3, 5), point(30, 5, 5)] });
+  assert.deepEqual([observed.replicas, observed.shadow], [[3, 3, 5], [null, 5, 5]]);
+  const served = table({ since: iso(900), thinned: false, triggers, points: [point(90, 3), point(60, 4)] });
+  assert.deepEqual(served.shadow, []);
+});
+
 test('what could not be read is a gap of its trigger alone', () => {
   const made = table(world().details[0]!.readings!);
   assert.ok(made.values[1]!.last.includes(null));

@@ -146,15 +146,21 @@ export function levelsOf(trigger: TriggerInfo): Across[] {
 function ReplicasChart({ detail, data, ...common }: Common & { detail: Detail; data: Table | undefined }) {
   const { row } = detail;
   const { readings, decisions } = detail;
-  const { times, column } = useMemo(() => {
+  const { times, column, shadow } = useMemo(() => {
+    // Both lines are of the same moments.
+    if (data && data.shadow.length > 0) return { times: data.times, column: data.replicas, shadow: data.shadow };
     // Decisions have the moment of each change, and readings are from poll to poll. Without both: what was seen of the status.
-    if (decisions.length === 0 && data?.replicas.some((value) => value !== null)) return { times: data.times, column: data.replicas };
+    if (decisions.length === 0 && data?.replicas.some((value) => value !== null)) return { times: data.times, column: data.replicas, shadow: [] };
     const [from, to] = common.range;
     const known = decisions.length > 0 ? steps(decisions, readings ? seconds(readings.since) : from) : row.spark;
     const at = [...new Set([...known.map(([at]) => Math.max(at, from)), to])].filter((one) => one <= to).sort((a, b) => a - b);
-    return { times: at, column: resample(known, at) };
+    return { times: at, column: resample(known, at), shadow: [] };
   }, [data, row.spark, decisions, readings, common.range]);
-  const lines = useMemo<Line[]>(() => [{ label: 'replicas', color: 'accent', column, stepped: true, fill: true }], [column]);
+  const lines = useMemo<Line[]>(() => {
+    const made: Line[] = [{ label: 'replicas', color: 'accent', column, stepped: true, fill: true }];
+    if (shadow.length > 0) made.push({ label: 'with Ebb', color: 'series-1', column: shadow, stepped: true, dashed: true });
+    return made;
+  }, [column, shadow]);
   const across = useMemo<Across[]>(() => {
     const levels: Across[] = [{ label: 'max', value: row.max, color: 'dim' }];
     if (row.min > 0) levels.push({ label: 'min', value: row.min, color: 'dim' });
@@ -163,11 +169,13 @@ function ReplicasChart({ detail, data, ...common }: Common & { detail: Detail; d
   const [value, move, looked] = useValue(times, column);
   if (times.length === 0) return <Empty>No replicas are on record yet.</Empty>;
   const { least, most } = words(column);
+  const wouldBe = words(shadow).last;
+  const beside = wouldBe === null ? '' : `; with Ebb ${number(wouldBe)}`;
   return (
     <div class="one-chart">
-      <Head swatch="accent" title="Replicas" value={value} note={`${row.min} to ${row.max}`} looked={looked} />
+      <Head swatch="accent" title="Replicas" value={value} note={`${row.min} to ${row.max}${beside}`} looked={looked} />
       <Chart
-        label={`Replicas: now ${number(value)}; between ${number(least)} and ${number(most)}; ${row.min} to ${row.max} are allowed`}
+        label={`Replicas: now ${number(value)}; between ${number(least)} and ${number(most)}; ${row.min} to ${row.max} are allowed${beside}`}
         times={times} lines={lines} across={across} height={150} onCursor={move} integer {...common}
       />
     </div>
