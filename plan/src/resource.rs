@@ -214,7 +214,10 @@ mod tests {
     fn what_is_wrong_is_said_in_kedas_words() {
         for (trigger, text) in [
             (json!({"type": "cpu", "metricType": "Utilization", "metadata": {}}), "no value given"),
-            (json!({"type": "cpu", "metricType": "Value", "metadata": {}}), "compared with\nunsupported metric type"),
+            (
+                json!({"type": "cpu", "metricType": "Value", "metadata": {}}),
+                "compared with metadata.value\nunsupported metric type",
+            ),
             (
                 json!({"type": "cpu", "metadata": {"value": "60"}}),
                 "unsupported metric type, allowed values are 'Utilization'",

@@ -438,9 +438,9 @@ fn a_difference_is_recorded_once_and_so_is_its_end() {
     let differs = story.trail.decisions().next_back().unwrap();
     assert_eq!(differs.decision.at, at(15), "it is as old as the difference");
     assert!(
-        story
-            .last_message()
-            .starts_with("would have differed: the HPA left it at 3, Ebb would have 5, because the count is")
+        story.last_message().starts_with(
+            "would have differed: the HPA left it at 3, Ebb would have 5, because the metrics ask for this"
+        )
     );
     let shown = object(&differs.decision, "app", None).shadow.unwrap();
     assert_eq!((shown.replicas, shown.by.as_str(), shown.reason.as_str()), (5, "HPA", "OnTarget"));
