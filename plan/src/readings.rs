@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn a_formula_has_its_value_for_the_trail() {
+        let eight = (Some(8.0), 0);
+        assert_eq!(sum(Some("a + b"), None, [eight, eight]).formula, Some(16.0));
+        assert_eq!(sum(None, None, [eight, eight]).formula, None);
+    }
+
+    #[test]
     fn a_formula_that_fails_by_itself_says_why() {
         let divided = sum(Some("a / b"), None, [(Some(1.0), 0), (Some(0.0), 0)]);
         assert!(divided.formula_error.is_some_and(|error| error.contains("has no value")));

@@ -144,3 +144,18 @@ impl Policy {
 fn whole(count: f64) -> i32 {
     count as i32
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn changes_are_remembered_for_the_longest_period_of_a_policy() {
+        let policy = |seconds: i32| json!({"type": "Pods", "value": 1, "periodSeconds": seconds});
+        let behavior = json!({"scaleUp": {"policies": [policy(60), policy(180)]}});
+        let Behavior { up, down } = Behavior::of(&serde_json::from_value(behavior).unwrap());
+        assert_eq!((up.longest(), down.longest()), (Duration::from_mins(3), Duration::from_secs(15)));
+    }
+}
