@@ -52,7 +52,7 @@ mod trusted;
 use authority::Pair;
 pub use ca_bundle::CaBundle;
 pub use files::Files;
-pub use serving::Serving;
+pub use serving::{Serving, not_after};
 pub use store::{CertsError, SecretStore};
 use trusted::Announcer;
 pub use trusted::Trusted;

@@ -58,7 +58,7 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    /// The shadow of a target with so many replicas, scaled by `hpa` under a controller with these flags.
+    /// The shadow of a target that has `replicas` now, scaled by `hpa` under a controller with these flags.
     pub fn new(
         replicas: i32,
         hpa: &HorizontalPodAutoscaler,

@@ -51,9 +51,14 @@ impl Serving {
     /// The end of the validity of the certificate that is presented. None if it cannot be read.
     pub fn expires(&self) -> Option<DateTime<Utc>> {
         let presented = Arc::clone(&self.0.read());
-        let (_, certificate) = X509Certificate::from_der(presented.cert.first()?).ok()?;
-        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
+        not_after(presented.cert.first()?)
     }
+}
+
+/// The end of the validity of a certificate in DER. None if it cannot be read.
+pub fn not_after(der: &[u8]) -> Option<DateTime<Utc>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 impl ResolvesServerCert for Serving {

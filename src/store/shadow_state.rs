@@ -16,7 +16,7 @@ use ebb_plan::trail::{TickView, WouldBe};
 pub struct ShadowState(Mutex<Option<Box<Shadow>>>);
 
 impl ShadowState {
-    /// The ScaledObject is observed, and Ebb would have this HPA. True: the shadow begins, with so many replicas.
+    /// The ScaledObject is observed, and Ebb would have this HPA. True: the shadow begins, with `replicas`.
     pub fn specify(
         &self,
         replicas: i32,

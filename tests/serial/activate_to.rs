@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::story;
 
 const BACKLOG: usize = 200;
-/// Five messages for each replica, of which there may be sixteen: each is a process that takes two seconds for a message.
+/// At five messages for each replica, this is the maximum. A replica is a process that takes two seconds for a message.
 const REPLICAS: i32 = 16;
 
 #[test]

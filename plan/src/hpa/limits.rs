@@ -87,13 +87,8 @@ impl Direction {
         added: &[(Duration, i32)],
         removed: &[(Duration, i32)],
     ) -> i32 {
-        let counts = self.policies.iter().map(|policy| {
-            let began = policy.began(now, replicas, added, removed);
-            match policy.amount {
-                Amount::Pods(pods) => began.saturating_add(pods),
-                Amount::Percent(percent) => whole((f64::from(began) * (1.0 + f64::from(percent) / 100.0)).ceil()),
-            }
-        });
+        let counts =
+            self.policies.iter().map(|policy| policy.amount.above(policy.began(now, replicas, added, removed)));
         match self.select {
             Select::Disabled => replicas,
             Select::Max => counts.max().unwrap_or(i32::MIN),
@@ -109,17 +104,30 @@ impl Direction {
         added: &[(Duration, i32)],
         removed: &[(Duration, i32)],
     ) -> i32 {
-        let counts = self.policies.iter().map(|policy| {
-            let began = policy.began(now, replicas, added, removed);
-            match policy.amount {
-                Amount::Pods(pods) => began.saturating_sub(pods),
-                Amount::Percent(percent) => whole(f64::from(began) * (1.0 - f64::from(percent) / 100.0)),
-            }
-        });
+        let counts =
+            self.policies.iter().map(|policy| policy.amount.below(policy.began(now, replicas, added, removed)));
         match self.select {
             Select::Disabled => replicas,
             Select::Max => counts.min().unwrap_or(i32::MAX),
             Select::Min => counts.max().unwrap_or(i32::MIN),
+        }
+    }
+}
+
+impl Amount {
+    /// The count that is this amount above `began`.
+    fn above(self, began: i32) -> i32 {
+        match self {
+            Self::Pods(pods) => began.saturating_add(pods),
+            Self::Percent(percent) => whole((f64::from(began) * (1.0 + f64::from(percent) / 100.0)).ceil()),
+        }
+    }
+
+    /// The count that is this amount below `began`.
+    fn below(self, began: i32) -> i32 {
+        match self {
+            Self::Pods(pods) => began.saturating_sub(pods),
+            Self::Percent(percent) => whole(f64::from(began) * (1.0 - f64::from(percent) / 100.0)),
         }
     }
 }

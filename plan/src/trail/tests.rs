@@ -106,7 +106,7 @@ impl Story {
     }
 
     /// The decisions: `0 -> 1 Ebb Activated`.
-    fn told(&self) -> Vec<String> {
+    fn lines(&self) -> Vec<String> {
         let line = |entry: &Entry| {
             let Decision { from, to, by, reason, .. } = &*entry.decision;
             let from = from.map_or_else(|| "?".to_owned(), |from| from.to_string());
@@ -145,7 +145,7 @@ fn a_backlog_from_zero_to_zero() {
     assert_eq!(story.last_message(), "stays: no trigger is active; the cooldown ends at 2027-01-15T08:07:00Z");
     story.scaled(420, (6, 0, ScaleReason::Deactivate), Some(0.0), Activity::Inactive);
     assert_eq!(
-        story.told(),
+        story.lines(),
         [
             "0 -> 0 Ebb NoTriggerActive",
             "0 -> 1 Ebb Activated",
@@ -166,7 +166,7 @@ fn a_users_scale_is_somebody_elses() {
     story.tick(1, 3, Some(60.0), Activity::Active);
     story.tick(31, 7, Some(60.0), Activity::Active);
     story.tick(40, 7, Some(60.0), Activity::Active);
-    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 Other ChangedElsewhere"]);
+    assert_eq!(story.lines(), ["3 -> 3 HPA OnTarget", "3 -> 7 Other ChangedElsewhere"]);
     assert_eq!(story.last_message(), "another writer set the count, neither Ebb nor the HPA");
 }
 
@@ -176,7 +176,7 @@ fn a_change_of_the_hpa_that_was_not_seen_is_nobody_elses() {
     story.hpa(10, (1, 2), Some(9), &[ABLE, WITHIN]);
     story.tick(11, 2, Some(40.0), Activity::Active);
     story.tick(41, 2, Some(40.0), Activity::Active);
-    assert!(story.told().is_empty(), "{:?}", story.told());
+    assert!(story.lines().is_empty(), "{:?}", story.lines());
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_count_that_the_hpa_explains_a_moment_later_is_the_hpas() {
     story.hpa(32, (3, 7), Some(31), &[ABLE, WITHIN]);
     story.hpa(47, (7, 7), Some(31), &[ABLE, WITHIN]);
     story.tick(61, 7, Some(140.0), Activity::Active);
-    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 7 HPA MetricsAboveTarget", "7 -> 7 HPA OnTarget"]);
+    assert_eq!(story.lines(), ["3 -> 3 HPA OnTarget", "3 -> 7 HPA MetricsAboveTarget", "7 -> 7 HPA OnTarget"]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_count_of_an_earlier_tick_is_no_news() {
     story.tick(36, 5, Some(100.0), Activity::Active);
     story.hpa(40, (5, 5), Some(2), &[ABLE, WITHIN]);
     assert_eq!(
-        story.told(),
+        story.lines(),
         ["1 -> 1 HPA OnTarget", "1 -> 5 HPA MetricsAboveTarget", "5 -> 5 HPA OnTarget"],
         "the loop knew the count before the HPA's change"
     );
@@ -220,7 +220,7 @@ fn an_hpa_that_has_not_seen_the_activation_says_nothing_new() {
     story.hpa(31, (0, 0), None, &[("ScalingActive", "False", "ScalingDisabled")]);
     story.tick(35, 1, Some(9.0), Activity::Active);
     story.hpa(46, (1, 1), None, &[ABLE, WITHIN]);
-    assert_eq!(story.told(), ["0 -> 0 Ebb NoTriggerActive", "0 -> 1 Ebb Activated", "1 -> 1 HPA OnTarget"]);
+    assert_eq!(story.lines(), ["0 -> 0 Ebb NoTriggerActive", "0 -> 1 Ebb Activated", "1 -> 1 HPA OnTarget"]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_standby_knows_that_the_leader_goes_from_and_to_zero() {
     for second in [400, 403] {
         story.tick(second, 0, Some(0.0), Activity::Inactive);
     }
-    assert_eq!(story.told()[1..], ["0 -> 1 Ebb Activated", "1 -> 0 Ebb Deactivated", "0 -> 0 Ebb NoTriggerActive"]);
+    assert_eq!(story.lines()[1..], ["0 -> 1 Ebb Activated", "1 -> 0 Ebb Deactivated", "0 -> 0 Ebb NoTriggerActive"]);
 }
 
 #[test]
@@ -265,13 +265,13 @@ fn each_reason_to_stay_has_its_words() {
         story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
         story.tick(1, 3, Some(60.0), Activity::Active);
         story.hpa(15, (3, 3), None, conditions);
-        assert_eq!(story.told().last().unwrap(), &format!("3 -> 3 HPA {reason}"));
+        assert_eq!(story.lines().last().unwrap(), &format!("3 -> 3 HPA {reason}"));
         assert!(story.last_message().starts_with(words), "{}", story.last_message());
     }
 }
 
 #[test]
-fn tolerance_is_told_apart_from_the_right_count() {
+fn tolerance_is_kept_apart_from_the_right_count() {
     let mut story = Story::new();
     story.hpa(0, (3, 3), None, &[ABLE, WITHIN]);
     story.tick(1, 3, Some(63.0), Activity::Active);
@@ -298,12 +298,12 @@ fn a_pause_is_recorded_once_and_ends_with_the_next_tick() {
     story.trail.on_pause(at(11));
     story.trail.on_pause(at(20));
     story.tick(60, 5, Some(0.0), Activity::Inactive);
-    assert_eq!(story.told()[..1], ["2 -> 5 Ebb Paused"]);
-    assert_eq!(story.told().len(), 2, "{:?}", story.told());
+    assert_eq!(story.lines()[..1], ["2 -> 5 Ebb Paused"]);
+    assert_eq!(story.lines().len(), 2, "{:?}", story.lines());
     let mut held = Story::new();
     held.tick(0, 2, None, Activity::Inactive);
     held.trail.on_pause(at(5));
-    assert_eq!(held.told(), ["2 -> 2 Ebb TriggerFailed", "2 -> 2 Ebb Paused"]);
+    assert_eq!(held.lines(), ["2 -> 2 Ebb TriggerFailed", "2 -> 2 Ebb Paused"]);
 }
 
 #[test]
@@ -314,17 +314,17 @@ fn two_reasons_in_turn_are_recorded_once() {
         story.tick(10 * turn, 3, Some(60.0), Activity::Active);
         story.tick(10 * turn + 5, 3, None, Activity::Inactive);
     }
-    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 3 Ebb TriggerFailed"]);
+    assert_eq!(story.lines(), ["3 -> 3 HPA OnTarget", "3 -> 3 Ebb TriggerFailed"]);
 }
 
 #[test]
 fn forced_activation_and_the_minimum_have_reasons_of_their_own() {
     let mut story = Story { policy: Policy { always_active: Some(Always::Forced), ..policy() }, ..Story::new() };
     story.scaled(0, (0, 1, ScaleReason::Activate), Some(0.0), Activity::Active);
-    assert_eq!(story.told(), ["0 -> 1 Ebb Forced"]);
+    assert_eq!(story.lines(), ["0 -> 1 Ebb Forced"]);
     let mut story = Story { policy: Policy { min: 2, ..policy() }, ..Story::new() };
     story.scaled(0, (0, 2, ScaleReason::Raise), Some(0.0), Activity::Inactive);
-    assert_eq!(story.told(), ["0 -> 2 Ebb RaisedToMinimum"]);
+    assert_eq!(story.lines(), ["0 -> 2 Ebb RaisedToMinimum"]);
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn the_trail_keeps_within_its_budget_and_scalings_outlast_the_rest() {
         story.trail = trail;
     }
     let scalings = story.trail.decisions().filter(|entry| entry.decision.is_scaling()).count();
-    assert!(scalings >= 4, "{:?}", story.told());
+    assert!(scalings >= 4, "{:?}", story.lines());
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn the_other_autoscaler_wakes_a_workload_later_than_ebb_would() {
     story.look(30, 1, would_be(1, 5, Reason::Activated));
     story.look(33, 1, would_be(1, 5, Reason::Activated));
     assert_eq!(story.last_message(), "the other autoscaler woke it up; Ebb would have had 1 replica 25 s before");
-    assert_eq!(story.told(), ["0 -> 0 Autoscaler Differs", "0 -> 1 Autoscaler Activated"]);
+    assert_eq!(story.lines(), ["0 -> 0 Autoscaler Differs", "0 -> 1 Autoscaler Activated"]);
     assert_eq!(story.trail.next_look(at(33)), None);
 }
 
@@ -421,7 +421,7 @@ fn hpas_that_look_at_different_moments_do_not_differ() {
     story.look(16, 1, would_be(4, 16, Reason::MetricsAboveTarget));
     story.hpa(25, (1, 4), Some(25), &[ABLE, WITHIN]);
     story.look(31, 4, would_be(4, 16, Reason::OnTarget));
-    assert_eq!(story.told(), ["1 -> 1 HPA OnTarget", "1 -> 4 HPA MetricsAboveTarget"]);
+    assert_eq!(story.lines(), ["1 -> 1 HPA OnTarget", "1 -> 4 HPA MetricsAboveTarget"]);
     let scaled = story.trail.decisions().nth(1).unwrap();
     assert!(words::sentence(&scaled.decision).ends_with("; Ebb would have had 4 replicas 9 s before"));
 }
@@ -446,7 +446,7 @@ fn a_difference_is_recorded_once_and_so_is_its_end() {
     assert_eq!((shown.replicas, shown.by.as_str(), shown.reason.as_str()), (5, "HPA", "OnTarget"));
     story.look(75, 3, would_be(3, 75, Reason::MetricsBelowTarget));
     assert_eq!(story.last_message(), "Ebb would have 3 replicas again, too");
-    assert_eq!(story.told(), ["3 -> 3 HPA OnTarget", "3 -> 3 HPA Differs", "3 -> 3 Ebb Agrees"]);
+    assert_eq!(story.lines(), ["3 -> 3 HPA OnTarget", "3 -> 3 HPA Differs", "3 -> 3 Ebb Agrees"]);
     let (_, points) = story.trail.readings();
     let last = points.last().unwrap();
     assert_eq!((last.replicas, last.shadow), (Some(3), Some(3)));
@@ -466,7 +466,7 @@ fn who_wakes_a_workload_up_is_known_although_the_hpa_is_fast() {
             tick.would_be = leads_beside.then(|| would_be(4, 30, Reason::Activated));
         });
         story.hpa(31, (1, 4), Some(31), &[ABLE, WITHIN]);
-        assert_eq!(story.told(), [format!("0 -> 1 {by} Activated"), "1 -> 4 HPA MetricsAboveTarget".to_owned()]);
+        assert_eq!(story.lines(), [format!("0 -> 1 {by} Activated"), "1 -> 4 HPA MetricsAboveTarget".to_owned()]);
     }
 }
 
@@ -477,11 +477,11 @@ fn an_observer_tells_a_user_from_the_other_autoscaler() {
     for (second, count) in [(0, 3), (15, 5), (18, 5), (30, 0), (33, 0)] {
         story.look(second, count, would_be(3, 0, Reason::OnTarget));
     }
-    let told = story.told();
-    let scalings: Vec<_> = told.iter().filter(|line| !line.contains("Differs")).collect();
+    let lines = story.lines();
+    let scalings: Vec<_> = lines.iter().filter(|line| !line.contains("Differs")).collect();
     assert_eq!(scalings, ["3 -> 5 Other ChangedElsewhere", "5 -> 0 Autoscaler Deactivated"]);
     // Ebb serves it again: the trail is its own.
     story.tick(60, 0, Some(0.0), Activity::Inactive);
-    assert_eq!(story.told().last().unwrap(), "0 -> 0 Ebb NoTriggerActive");
+    assert_eq!(story.lines().last().unwrap(), "0 -> 0 Ebb NoTriggerActive");
     assert!(story.trail.decisions().next_back().unwrap().decision.would_be.is_none());
 }

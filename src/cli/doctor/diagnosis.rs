@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 
 use super::cluster::{DEFINITIONS, Found, Known};
+use crate::certs::not_after;
 use crate::cli::args::doctor::Doctor;
 use crate::leader::leader_client::ADDRESS_ANNOTATION;
 
@@ -224,10 +225,7 @@ fn certificate(found: Option<&Secret>, now: DateTime<Utc>) -> Verdict {
         return warning("there is no Secret with one", "give --cert-secret-name; with --cert-dir there is none");
     };
     let der = CertificateDer::from_pem_slice(&pem.0).ok();
-    let ends = der.as_ref().and_then(|der| {
-        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
-    });
+    let ends = der.as_ref().and_then(|der| not_after(der));
     match ends {
         None => wrong("cannot be read", "delete the Secret: Ebb makes another"),
         Some(ends) if ends <= now => wrong(format!("ended at {ends}"), "delete the Secret: Ebb makes another"),

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::findings::{Finding, finding};
+use crate::certs::not_after;
 use crate::kube_api::key::Key;
 
 /// The time before the end of a certificate at which it is reported.
@@ -55,12 +56,7 @@ pub(super) async fn read(client: &Client, key: &Key, object: &ScaledObject) -> V
 
 /// The end of the certificate in `pem` that ends first. None: there is no certificate.
 fn first_end(pem: &[u8]) -> Option<DateTime<Utc>> {
-    let ends = CertificateDer::pem_slice_iter(pem).filter_map(|der| {
-        let der = der.ok()?;
-        let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
-        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
-    });
-    ends.min()
+    CertificateDer::pem_slice_iter(pem).filter_map(|der| not_after(&der.ok()?)).min()
 }
 
 /// The certificates that have ended, or end soon.

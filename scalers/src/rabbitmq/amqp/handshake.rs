@@ -116,7 +116,7 @@ pub(super) fn closed(reason: Reason<'_>) -> String {
     format!("{} ({})", said_bytes(reason.text), reason.code)
 }
 
-/// The lower of two limits, of which 0 is none.
+/// The lower of two limits. 0 is no limit.
 fn lower<T: Ord + Default>(theirs: T, ours: T) -> T {
     if theirs == T::default() { ours } else { theirs.min(ours) }
 }

@@ -317,7 +317,7 @@ mod tests {
         assert!(output(&mut session).is_empty(), "a channel without questions is not opened");
     }
 
-    /// How many questions are sent until each of a thousand queues, of which none is there, is refused.
+    /// A thousand queues are missing. The test counts the questions until each is refused.
     #[test]
     fn many_missing_queues_cost_a_few_questions_each() {
         let names: Vec<_> = (0..1_000).map(|number| format!("{number:03}")).collect();

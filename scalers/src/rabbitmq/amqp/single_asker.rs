@@ -16,7 +16,7 @@ struct SingleAsker(Mutex<Option<oneshot::Sender<Answer>>>);
 impl Asker for SingleAsker {
     fn answered(&self, answer: Result<u32, &Refusal>) {
         if let Some(waiter) = self.0.lock().take() {
-            // Whoever asked may have given up.
+            // The waiter may have given up.
             let _ = waiter.send(answer.map_err(Clone::clone));
         }
     }

@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// Readings one a minute, of which the last is the present: values and replicas.
+    /// Readings, one a minute, up to the present: values and replicas.
     fn readings(values: &[(f32, i32)]) -> (Readings, DateTime<Utc>) {
         let begin: DateTime<Utc> = "2026-11-27T21:00:00Z".parse().unwrap();
         let points = values.iter().enumerate().map(|(minute, (value, replicas))| {
